@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The cryptoki.hsm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Needs make, git, python3 and python3-venv; everything else is fetched into build/.
+# PYTHON=/path/to/python3.x chooses the interpreter; otherwise it is the newest that is found.
+PYTHON ?= $(shell python3 scripts/pythons.py --newest)
+NOX := build/venv/bin/nox
+
+.PHONY: help demo test lint format unit sanity integration bench docs clean
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+
+demo:  ## a token in SoftHSM and playbooks/quickstart.yml run on it, twice
+	scripts/demo "$(PYTHON)"
+
+test: $(NOX)  ## everything that has to pass
+	scripts/test lint sanity unit integration
+
+lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
+	CI=true $(NOX) -s lint changelog docs-check license-check extra-checks ansible-lint build-import-check
+
+format: $(NOX)  ## formats the code
+	$(NOX) -s formatters
+
+unit: $(NOX)  ## unit tests on every supported ansible-core
+	$(NOX) -t units
+
+sanity: $(NOX)  ## ansible-test sanity on every supported ansible-core
+	$(NOX) -t sanity
+
+integration: $(NOX)  ## integration tests against SoftHSM
+	$(NOX) -s integration
+
+bench: $(NOX)  ## the budgets, measured on SoftHSM
+	$(NOX) -s bench
+
+docs: $(NOX)  ## the documentation as HTML, in build/docs
+	$(NOX) -s docs
+
+clean:  ## removes what was built
+	rm -rf build
+
+$(NOX):
+	test -n "$(PYTHON)"
+	"$(PYTHON)" -m venv --clear build/venv
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check nox antsibull-nox

@@ -1,0 +1,310 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Twin of KEYPAIR in module_utils/_options.py.
+
+Note that this doc fragment is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What a wished key pair is."""
+
+    DOCUMENTATION = r"""
+options:
+  state:
+    description:
+      - V(present) generates the pair where it is missing, and compares it where it is there.
+      - V(absent) destroys both halves.
+    type: str
+    default: present
+    choices:
+      - present
+      - absent
+  label:
+    description:
+      - Label of both halves, 1 to 127 bytes of UTF-8. Labels need not be unique on a token; where they are not, give O(id) too.
+      - Required for O(state=present). The flag C(-l) of the commands.
+    type: raw
+    aliases:
+      - l
+  id:
+    description:
+      - Identifier of both halves (C(CKA_ID)) as a text, stored as UTF-8. It must be unique among the key pairs of the token.
+      - A pair is found by its id if one is given, else by label and key type. Without an id a random one is drawn for a new pair.
+      - The flag C(-id) of the commands. Quote it if it looks like a number.
+    type: raw
+  id_hex:
+    description:
+      - Identifier of both halves as bytes in hexadecimal digits, with or without colons.
+    type: raw
+  fingerprint:
+    description:
+      - SHA-256 of the public key (SubjectPublicKeyInfo in DER) in hexadecimal digits, as returned in RV(key_pair.fingerprint).
+      - Names one existing pair or half exactly, where label and id do not suffice. A missing pair is refused then.
+    type: raw
+  session:
+    description:
+      - Generate a pair that lives as long as this module's session only. It is proven, its public key is returned, and it is gone
+        when the module ends. Such a task is always changed.
+      - It cannot be made persistent by a later task, because it no longer exists then. The flag C(-sess) of the commands.
+    type: bool
+    default: false
+    aliases:
+      - sess
+  extractable:
+    description:
+      - Whether the private key may leave the HSM wrapped under another key.
+      - If not given, a new private key is extractable, as the commands make it, and an existing one is not compared.
+        V(false) is the flag C(-nex) of the commands. An existing key can be made non-extractable, never the reverse.
+      - The private key is always sensitive, which only stops it from being read directly. Unless C(wrap_with_trusted) is set,
+        whoever has the PIN can wrap an extractable key under a wrapping key of their own and so carry it out in clear.
+        Set V(false) in production.
+    type: bool
+  usage:
+    description:
+      - What the pair may be used for. V(sign) sets sign on the private half and verify on the public one, V(decrypt) decrypt and
+        encrypt, V(wrap) unwrap and wrap, V(derive) derive on the private half. What is not listed is set to false.
+      - If not given, a new RSA pair may sign, decrypt, and wrap, a new ECC pair may sign, and an existing pair is not compared.
+      - V(decrypt) and V(wrap) together are a risk. Whoever may use such a pair can wrap an extractable key under the public half
+        and decrypt it to clear with the private half.
+    type: list
+    elements: str
+    choices:
+      - sign
+      - decrypt
+      - wrap
+      - derive
+  private_attributes:
+    description:
+      - Attributes of the private half. V(true) and V(false) are set and compared, what is not given is neither. They win over
+        O(usage).
+    type: dict
+    suboptions:
+      sign:
+        description: C(CKA_SIGN).
+        type: bool
+      sign_recover:
+        description: C(CKA_SIGN_RECOVER).
+        type: bool
+      decrypt:
+        description: C(CKA_DECRYPT).
+        type: bool
+      unwrap:
+        description: C(CKA_UNWRAP).
+        type: bool
+      derive:
+        description: C(CKA_DERIVE).
+        type: bool
+      private:
+        description: C(CKA_PRIVATE), whether the object is seen after a login only.
+        type: bool
+      wrap_with_trusted:
+        description: C(CKA_WRAP_WITH_TRUSTED), whether only a trusted key may wrap this one.
+        type: bool
+      always_authenticate:
+        description: C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN. Such a pair cannot be proven.
+        type: bool
+      modifiable:
+        description: C(CKA_MODIFIABLE). V(false) is set after every check and cannot be taken back.
+        type: bool
+      copyable:
+        description: C(CKA_COPYABLE). V(false) is set after every check and cannot be taken back.
+        type: bool
+      destroyable:
+        description: C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more, not even by
+          this module.
+        type: bool
+  public_attributes:
+    description:
+      - Attributes of the public half, as O(private_attributes).
+    type: dict
+    suboptions:
+      verify:
+        description: C(CKA_VERIFY).
+        type: bool
+      verify_recover:
+        description: C(CKA_VERIFY_RECOVER).
+        type: bool
+      encrypt:
+        description: C(CKA_ENCRYPT).
+        type: bool
+      wrap:
+        description: C(CKA_WRAP).
+        type: bool
+      derive:
+        description: C(CKA_DERIVE).
+        type: bool
+      private:
+        description: C(CKA_PRIVATE), whether the object is seen after a login only.
+        type: bool
+      trusted:
+        description: C(CKA_TRUSTED). It is compared only, since the security officer alone can set it.
+        type: bool
+      modifiable:
+        description: C(CKA_MODIFIABLE). V(false) is set after every check and cannot be taken back.
+        type: bool
+      copyable:
+        description: C(CKA_COPYABLE). V(false) is set after every check and cannot be taken back.
+        type: bool
+      destroyable:
+        description: C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more.
+        type: bool
+  allowed_mechanisms:
+    description:
+      - The only mechanisms that the private key may be used with (C(CKA_ALLOWED_MECHANISMS)), by name, for instance
+        V(CKM_SHA256_RSA_PKCS), or by number as C(0x…).
+    type: list
+    elements: str
+  key_gen_mechanism:
+    description:
+      - The mechanism that generates the pair, where a vendor needs its own, by name or by number as C(0x…).
+    type: str
+  on_mismatch:
+    description:
+      - What to do when the pair exists and differs in what cannot be changed in place (its size, its curve, an attribute that goes
+        one way).
+      - V(fail) lists each difference. V(keep) leaves the pair as it is, with a warning.
+      - V(replace) generates and proves another pair under a provisional name, and only then destroys the old one. The old key is
+        gone for good.
+    type: str
+    default: fail
+    choices:
+      - fail
+      - keep
+      - replace
+  verify:
+    description:
+      - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives inside the token
+        and the result is checked outside with the public key. RV(key_pair.verified) names the mechanism.
+      - V(true) fails where a proof is not possible, and proves an existing pair too. V(false) proves nothing.
+    type: bool
+  share_with:
+    description:
+      - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so O(provider=pkcs11) refuses it.
+      - The flag C(-u) of the commands.
+    type: list
+    elements: raw
+    aliases:
+      - u
+  quorum:
+    description:
+      - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the owner.
+        PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
+      - The flag C(-m_value) of the commands.
+    type: int
+    aliases:
+      - m_value
+  min_servers:
+    description:
+      - On how many HSMs the pair must exist. More than one is refused in this version.
+      - The flag C(-min_srv) of the commands.
+    type: int
+    aliases:
+      - min_srv
+  timeout:
+    description:
+      - How many seconds to wait for O(min_servers) or O(replicas). It needs one of them.
+      - The flag C(-timeout) of the commands.
+    type: int
+  attest:
+    description:
+      - Ask the HSM for an attestation. PKCS#11 has none, so O(provider=pkcs11) refuses it; see O(expect_token).
+      - The flag C(-attest) of the commands.
+    type: bool
+    default: false
+  replicas:
+    description:
+      - Further tokens that shall hold the same pair. Refused in this version.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the replica in results and messages.
+        type: str
+        required: true
+      module_path:
+        description: As O(module_path), for this replica.
+        type: path
+      token_label:
+        description: As O(token_label), for this replica.
+        type: raw
+      token_serial:
+        description: As O(token_serial), for this replica.
+        type: raw
+      slot_id:
+        description: As O(slot_id), for this replica.
+        type: int
+      token_uri:
+        description: As O(token_uri), for this replica.
+        type: str
+      library_environment:
+        description: As O(library_environment), for this replica.
+        type: dict
+      vendor:
+        description: As O(vendor), for this replica.
+        type: str
+        default: auto
+        choices:
+          - auto
+          - cloudhsm
+          - generic
+          - nss
+          - opencryptoki
+          - softhsm
+          - yubihsm
+      crypto_user:
+        description: As O(crypto_user), for this replica.
+        type: raw
+      pin:
+        description: As O(pin), for this replica.
+        type: raw
+      pin_file:
+        description: As O(pin_file), for this replica.
+        type: path
+      force_login:
+        description: As O(force_login), for this replica.
+        type: bool
+        default: false
+      expect_token:
+        description: As O(expect_token), for this replica.
+        type: dict
+        suboptions:
+          library_sha256:
+            description: As O(expect_token.library_sha256), for this replica.
+            type: str
+          manufacturer:
+            description: As O(expect_token.manufacturer), for this replica.
+            type: str
+          model:
+            description: As O(expect_token.model), for this replica.
+            type: str
+          serial:
+            description: As O(expect_token.serial), for this replica.
+            type: raw
+          hardware_version:
+            description: As O(expect_token.hardware_version), for this replica.
+            type: raw
+          firmware_version:
+            description: As O(expect_token.firmware_version), for this replica.
+            type: raw
+          firmware_id:
+            description: As O(expect_token.firmware_id), for this replica.
+            type: raw
+          fips_state:
+            description: As O(expect_token.fips_state), for this replica.
+            type: raw
+  wrapping_key:
+    description:
+      - Label of the trusted key under which the private key is copied to O(replicas), for keys with C(wrap_with_trusted).
+    type: str
+notes:
+  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the same moment, each
+    sees the other's pair before it returns, removes its own, and looks again.
+  - An error of a search is never taken for absence, and a half pair, a duplicate, or halves that do not belong together are refused and
+    listed.
+"""

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Twin of LOGIN in module_utils/_options.py.
+
+Note that this doc fragment is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How a token is reached and logged in to."""
+
+    DOCUMENTATION = r"""
+options:
+  provider:
+    description:
+      - The way to the HSM. C(pkcs11) loads any vendor's PKCS#11 library.
+      - C(cloudhsm_cli) and C(key_mgmt_util) drive the tools of HSM clusters. They are not in this version, and are refused.
+    type: str
+    default: pkcs11
+    choices:
+      - pkcs11
+      - cloudhsm_cli
+      - key_mgmt_util
+  executable:
+    description:
+      - The cluster's tool, for the providers that drive one. Refused with O(provider=pkcs11).
+    type: path
+  module_path:
+    description:
+      - The vendor's PKCS#11 library on the target, for instance C(/usr/lib/softhsm/libsofthsm2.so).
+      - If not given, the environment variable E(PKCS11_MODULE) of the module's process is used, or C(module-path) in
+        O(token_uri).
+    type: path
+  token_label:
+    description:
+      - Label of the token.
+      - Give exactly one of O(token_label), O(token_serial), O(slot_id), and O(token_uri). If none is given, the environment
+        variable E(HSM_TOKEN_LABEL) is used.
+      - Two tokens that match are an error, which lists them.
+    type: raw
+  token_serial:
+    description:
+      - Serial number of the token. Quote it, since YAML makes a number of it otherwise.
+    type: raw
+  slot_id:
+    description:
+      - Number of the slot. Many libraries number their slots anew when something is plugged in or initialised, so prefer the
+        label or the serial number.
+    type: int
+  token_uri:
+    description:
+      - RFC 7512 URI that names the token, for instance C(pkcs11:token=root;serial=1234). C(pin-value) and C(pin-source) in it
+        are refused.
+    type: str
+  library_environment:
+    description:
+      - Environment variables that are set in the module's process before the library is loaded, for instance
+        C(SOFTHSM2_CONF) or the vendor's own. Values are texts; quote numbers.
+    type: dict
+  vendor:
+    description:
+      - Whose library it is, where libraries differ. V(auto) goes by the library's own description.
+    type: str
+    default: auto
+    choices:
+      - auto
+      - cloudhsm
+      - generic
+      - nss
+      - opencryptoki
+      - softhsm
+      - yubihsm
+  crypto_user:
+    description:
+      - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as C(crypto_user:pin), as AWS
+        CloudHSM wants it.
+      - If none of O(crypto_user), O(pin), and O(pin_file) is given, the environment variables E(HSM_CRYPTO_USER), E(HSM_PIN),
+        and E(HSM_PIN_FILE) are used.
+    type: raw
+  pin:
+    description:
+      - The user PIN or password. Quote it, since YAML makes C(42798) of C(0123456).
+      - May be left out where the token needs no login or has a PIN pad.
+      - Do not pass a PIN by the task keyword C(environment), because Ansible puts that on a command line.
+      - A login is tried once and never repeated, because PINs lock.
+    type: raw
+  pin_file:
+    description:
+      - File on the target that holds the PIN. One newline at its end is stripped.
+    type: path
+  force_login:
+    description:
+      - Log in although a wrong PIN would lock it now (C(CKF_USER_PIN_FINAL_TRY)).
+    type: bool
+    default: false
+  expect_token:
+    description:
+      - Values that the token and the library must have; they are compared in every run, check mode included, before the login.
+        This is identity, not attestation.
+    type: dict
+    suboptions:
+      library_sha256:
+        description: SHA-256 of the file O(module_path), in hexadecimal digits.
+        type: str
+      manufacturer:
+        description: Manufacturer of the token.
+        type: str
+      model:
+        description: Model of the token.
+        type: str
+      serial:
+        description: Serial number of the token.
+        type: raw
+      hardware_version:
+        description: Hardware version of the token, for instance V("2.6").
+        type: raw
+      firmware_version:
+        description: Firmware version of the token.
+        type: raw
+      firmware_id:
+        description: Firmware of the HSM, for O(provider=cloudhsm_cli) only.
+        type: raw
+      fips_state:
+        description: FIPS state of the HSM, for O(provider=cloudhsm_cli) only.
+        type: raw
+  lock_timeout:
+    description:
+      - How many seconds to wait for other tasks on the same host that use the same token. The error names the process that
+        holds the lock.
+    type: int
+    default: 300
+requirements:
+  - Python >= 3.10 on the target
+  - python-pkcs11 >= 0.10 on the target
+  - cryptography >= 41 on the target
+"""

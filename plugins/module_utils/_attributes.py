@@ -1,0 +1,204 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one table of key attributes: what each is called, how it is packed, where it stands and whether it may change.
+
+Sources: PKCS#11 3.1 tables 11 (common), 21 (public keys), 22 (private keys), 24 (RSA) and 43 (EC) with footnotes 8
+(may be changed), 10 (may be changed from false to true only), 11 (from true to false only).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import struct
+import typing as t
+
+Half = t.Literal["public", "private"]
+PUBLIC: Half = "public"
+PRIVATE: Half = "private"
+
+_ULONG = struct.Struct("@L")
+_UNAVAILABLE = _ULONG.unpack(b"\xff" * _ULONG.size)[0]
+
+CLASSES = {"public_key": 2, "private_key": 3}
+CLASS_OF_HALF: dict[Half, str] = {PUBLIC: "public_key", PRIVATE: "private_key"}
+KEY_TYPES = {"rsa": 0, "dsa": 1, "dh": 2, "ec": 3, "ec_edwards": 0x40, "ec_montgomery": 0x41}
+
+
+class Kind(enum.Enum):
+    """How a value is packed."""
+
+    BOOL = "CK_BBOOL"
+    ULONG = "CK_ULONG"
+    TEXT = "RFC 2279 string"
+    BYTES = "byte array"
+    BIG = "big integer"
+    CLASS = "CK_OBJECT_CLASS"
+    KEY_TYPE = "CK_KEY_TYPE"
+    MECHANISM = "CK_MECHANISM_TYPE"
+    MECHANISMS = "CK_MECHANISM_TYPE array"
+
+
+class Change(enum.Enum):
+    """Which changes of an existing object the standard lets C_SetAttributeValue make."""
+
+    NEVER = "never"
+    ANY = "any"
+    TO_TRUE = "false to true"
+    TO_FALSE = "true to false"
+    BY_COPY = "true to false, by C_CopyObject only"
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribute:
+    """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes of a usual value."""
+
+    name: str
+    code: int
+    kind: Kind
+    size: int
+    change: Change = Change.NEVER
+    halves: tuple[Half, ...] = (PUBLIC, PRIVATE)
+
+
+def _bit(name: str, code: int, change: Change = Change.NEVER, *halves: Half) -> Attribute:
+    return Attribute(name, code, Kind.BOOL, 1, change, halves or (PUBLIC, PRIVATE))
+
+
+_TABLE = (
+    Attribute("class", 0x000, Kind.CLASS, _ULONG.size),
+    _bit("token", 0x001),
+    _bit("private", 0x002),
+    Attribute("label", 0x003, Kind.TEXT, 128, Change.ANY),
+    _bit("trusted", 0x086, Change.NEVER, PUBLIC),
+    Attribute("key_type", 0x100, Kind.KEY_TYPE, _ULONG.size),
+    Attribute("id", 0x102, Kind.BYTES, 128, Change.ANY),
+    _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE),
+    _bit("encrypt", 0x104, Change.ANY, PUBLIC),
+    _bit("decrypt", 0x105, Change.ANY, PRIVATE),
+    _bit("wrap", 0x106, Change.ANY, PUBLIC),
+    _bit("unwrap", 0x107, Change.ANY, PRIVATE),
+    _bit("sign", 0x108, Change.ANY, PRIVATE),
+    _bit("sign_recover", 0x109, Change.ANY, PRIVATE),
+    _bit("verify", 0x10A, Change.ANY, PUBLIC),
+    _bit("verify_recover", 0x10B, Change.ANY, PUBLIC),
+    _bit("derive", 0x10C, Change.ANY),
+    Attribute("modulus", 0x120, Kind.BIG, 1024),
+    Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, halves=(PUBLIC,)),
+    Attribute("public_exponent", 0x122, Kind.BIG, 32),
+    Attribute("public_key_info", 0x129, Kind.BYTES, 1200, halves=(PRIVATE,)),
+    Attribute("check_value", 0x090, Kind.BYTES, 8),
+    Attribute("value_len", 0x161, Kind.ULONG, _ULONG.size),
+    _bit("extractable", 0x162, Change.TO_FALSE, PRIVATE),
+    _bit("local", 0x163),
+    _bit("never_extractable", 0x164, Change.NEVER, PRIVATE),
+    _bit("always_sensitive", 0x165, Change.NEVER, PRIVATE),
+    Attribute("key_gen_mechanism", 0x166, Kind.MECHANISM, _ULONG.size),
+    _bit("modifiable", 0x170, Change.BY_COPY),
+    _bit("copyable", 0x171, Change.BY_COPY),
+    _bit("destroyable", 0x172, Change.BY_COPY),
+    Attribute("ec_params", 0x180, Kind.BYTES, 512),
+    Attribute("ec_point", 0x181, Kind.BYTES, 160),
+    _bit("always_authenticate", 0x202, Change.NEVER, PRIVATE),
+    _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE),
+    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 32 * _ULONG.size, Change.ANY, (PRIVATE,)),
+)
+ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
+BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
+
+# What each word of the option usage sets: the bit of the private half and its counterpart on the public half.
+USAGE_BITS: dict[str, dict[Half, str]] = {
+    "sign": {PRIVATE: "sign", PUBLIC: "verify"},
+    "decrypt": {PRIVATE: "decrypt", PUBLIC: "encrypt"},
+    "wrap": {PRIVATE: "unwrap", PUBLIC: "wrap"},
+    "derive": {PRIVATE: "derive"},
+}
+# Every usage bit of a half; all are sent with a new pair, because the vendors' defaults differ (trap T9).
+ALL_USAGE_BITS: dict[Half, tuple[str, ...]] = {
+    PRIVATE: ("sign", "sign_recover", "decrypt", "unwrap", "derive"),
+    PUBLIC: ("verify", "verify_recover", "encrypt", "wrap", "derive"),
+}
+# The closed lists of the options private_attributes and public_attributes.
+SETTABLE: dict[Half, tuple[str, ...]] = {
+    PRIVATE: (
+        *ALL_USAGE_BITS[PRIVATE],
+        "private",
+        "wrap_with_trusted",
+        "always_authenticate",
+        "modifiable",
+        "copyable",
+        "destroyable",
+    ),
+    PUBLIC: (*ALL_USAGE_BITS[PUBLIC], "private", "trusted", "modifiable", "copyable", "destroyable"),
+}
+# Compared, never set: only the security officer may set CKA_TRUSTED (PKCS#11 3.1, table 21 footnote).
+COMPARE_ONLY = ("trusted",)
+# With one of these false a pair can no longer be changed, copied or removed: they are set after every check.
+FREEZING = ("destroyable", "copyable", "modifiable")
+
+Value = t.Union[bool, int, str, bytes, "tuple[int, ...]"]
+
+
+def pack(name: str, value: Value) -> bytes:
+    """The bytes of C(value) as the attribute C(name) takes them.
+
+    Raises C(TypeError) for a value of another type: python-pkcs11 would corrupt memory on it (trap T2).
+    """
+    kind = ATTRIBUTES[name].kind
+    if kind is Kind.BOOL and isinstance(value, bool):
+        return b"\x01" if value else b"\x00"
+    if kind is Kind.MECHANISMS and isinstance(value, tuple):
+        return b"".join(_ULONG.pack(code) for code in value)
+    if kind is Kind.TEXT and isinstance(value, str):
+        return value.encode()
+    if kind in (Kind.BYTES, Kind.BIG) and isinstance(value, bytes):
+        return value
+    if kind is Kind.CLASS and isinstance(value, str):
+        return _ULONG.pack(CLASSES[value])
+    if kind is Kind.KEY_TYPE and isinstance(value, str):
+        return _ULONG.pack(KEY_TYPES[value])
+    if kind in (Kind.ULONG, Kind.MECHANISM) and isinstance(value, int) and not isinstance(value, bool):
+        return _ULONG.pack(value)
+    raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
+
+
+def unpack(name: str, raw: bytes) -> Value | None:
+    """The value of C(raw); None for one that the token marks as unavailable.
+
+    Raises C(ValueError) where the bytes are no value of this kind. Vendors' own classes, key types and mechanisms are
+    legal: they stay numbers.
+    """
+    kind = ATTRIBUTES[name].kind
+    if kind is Kind.BOOL:
+        return _unpack_bool(raw)
+    if kind is Kind.TEXT:
+        return raw.decode()
+    if kind in (Kind.BYTES, Kind.BIG):
+        return raw
+    if len(raw) % _ULONG.size or (kind is not Kind.MECHANISMS and len(raw) != _ULONG.size):
+        raise ValueError(f"{len(raw)} bytes are no {kind.value}")
+    numbers = tuple(row[0] for row in _ULONG.iter_unpack(raw))
+    if kind is Kind.MECHANISMS:
+        return numbers
+    return None if numbers[0] == _UNAVAILABLE else _named(kind, numbers[0])
+
+
+def _unpack_bool(raw: bytes) -> bool:
+    if len(raw) != 1:
+        raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
+    return raw != b"\x00"
+
+
+def _named(kind: Kind, number: int) -> Value:
+    table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
+    return next((name for name, code in table.items() if code == number), number)
+
+
+def sizes(half: Half) -> dict[int, int]:
+    """What to read of a half: each attribute's code and the bytes of its usual value."""
+    return {row.code: row.size for row in _TABLE if half in row.halves}

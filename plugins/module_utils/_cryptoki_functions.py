@@ -1,0 +1,230 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The few C functions of a PKCS#11 library that python-pkcs11 hides, makes dear or makes unsafe, by ctypes.
+
+What is here, and why: C_GetTokenInfo (python-pkcs11 keeps PIN lengths and bytes that are no UTF-8 from us),
+C_InitToken (it has none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one
+sized call an object (it makes two calls for each object found and two for each read, and raises on legal values,
+traps T2 and T8), C_SetAttributeValue with a whole template, C_CopyObject and C_DestroyObject by handle.
+The structures are those of PKCS#11 2.40 and 3.x for Unix (natural alignment); sections name PKCS#11 3.1.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import typing as t
+
+CK_ULONG = ctypes.c_ulong
+UNAVAILABLE = CK_ULONG(-1).value  # CK_UNAVAILABLE_INFORMATION, section 3.1
+
+CKR_OK = 0x00
+CKR_ATTRIBUTE_SENSITIVE = 0x11
+CKR_ATTRIBUTE_TYPE_INVALID = 0x12
+CKR_TOKEN_NOT_PRESENT = 0xE0
+CKR_TOKEN_NOT_RECOGNIZED = 0xE1
+CKR_BUFFER_TOO_SMALL = 0x150
+
+# Places in CK_FUNCTION_LIST behind the version (section 5.1; the order never changed since 2.0).
+_INDEX = {
+    "C_GetTokenInfo": 6,
+    "C_InitToken": 9,
+    "C_CloseAllSessions": 14,
+    "C_CopyObject": 21,
+    "C_DestroyObject": 22,
+    "C_GetAttributeValue": 24,
+    "C_SetAttributeValue": 25,
+    "C_FindObjectsInit": 26,
+    "C_FindObjects": 27,
+    "C_FindObjectsFinal": 28,
+}
+# A byte that fills the buffers before a read: what still holds nothing else was not touched by the library.
+_UNTOUCHED = 0xA5
+
+
+class CkVersion(ctypes.Structure):
+    """CK_VERSION."""
+
+    _fields_ = (("major", ctypes.c_ubyte), ("minor", ctypes.c_ubyte))
+
+
+class _FunctionList(ctypes.Structure):
+    _fields_ = (("version", CkVersion), ("functions", ctypes.c_void_p * 68))
+
+
+class CkTokenInfo(ctypes.Structure):
+    """CK_TOKEN_INFO."""
+
+    _fields_ = (
+        ("label", ctypes.c_char * 32),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("model", ctypes.c_char * 16),
+        ("serial_number", ctypes.c_char * 16),
+        ("flags", CK_ULONG),
+        ("max_session_count", CK_ULONG),
+        ("session_count", CK_ULONG),
+        ("max_rw_session_count", CK_ULONG),
+        ("rw_session_count", CK_ULONG),
+        ("max_pin_len", CK_ULONG),
+        ("min_pin_len", CK_ULONG),
+        ("total_public_memory", CK_ULONG),
+        ("free_public_memory", CK_ULONG),
+        ("total_private_memory", CK_ULONG),
+        ("free_private_memory", CK_ULONG),
+        ("hardware_version", CkVersion),
+        ("firmware_version", CkVersion),
+        ("utc_time", ctypes.c_char * 16),
+    )
+
+
+class CkAttribute(ctypes.Structure):
+    """CK_ATTRIBUTE."""
+
+    _fields_ = (("type", CK_ULONG), ("value", ctypes.c_void_p), ("length", CK_ULONG))
+
+
+class ReadValue(t.NamedTuple):
+    """One attribute as read: its bytes, or None with the return value (0: the library did not touch the buffer)."""
+
+    value: bytes | None
+    rv: int
+
+
+def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
+    """All bytes of a C(char) array; the attribute access of ctypes would end at the first NUL."""
+    field = getattr(type(structure), name)
+    return bytes(memoryview(structure).cast("B")[field.offset : field.offset + field.size])
+
+
+class Template:
+    """A CK_ATTRIBUTE array made of packed values; keeps the buffers alive as long as it lives."""
+
+    def __init__(self, values: t.Mapping[int, bytes]) -> None:
+        self.count = len(values)
+        self.array = (CkAttribute * max(self.count, 1))()
+        self._buffers = []
+        for entry, (code, value) in zip(self.array, values.items()):
+            buffer = ctypes.create_string_buffer(value, max(len(value), 1))
+            self._buffers.append(buffer)
+            entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), len(value)
+
+
+class Functions:
+    """The functions of one loaded library; each returns the CK_RV, or what it read together with it."""
+
+    def __init__(self, path: str) -> None:
+        library = ctypes.CDLL(path)
+        pointer = ctypes.POINTER(_FunctionList)()
+        rv = library.C_GetFunctionList(ctypes.byref(pointer))
+        if rv != CKR_OK or not pointer:
+            raise OSError(f"C_GetFunctionList answered 0x{rv:X}")
+        self._library = library
+        self._functions = pointer.contents.functions
+
+    def _call(self, name: str, *arguments: t.Any) -> int:
+        function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
+        return t.cast(int, function(*arguments))
+
+    def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
+        """C_GetTokenInfo (section 5.5.6)."""
+        info = CkTokenInfo()
+        return self._call("C_GetTokenInfo", CK_ULONG(slot_id), ctypes.byref(info)), info
+
+    def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
+        """C_InitToken (section 5.5.7); C(label) is padded with blanks to 32 bytes."""
+        padded = ctypes.create_string_buffer(label.ljust(32), 32)
+        return self._call("C_InitToken", CK_ULONG(slot_id), so_pin, CK_ULONG(len(so_pin)), padded)
+
+    def close_all_sessions(self, slot_id: int) -> int:
+        """C_CloseAllSessions (section 5.6.3)."""
+        return self._call("C_CloseAllSessions", CK_ULONG(slot_id))
+
+    def find(self, session: int, template: Template, batch: int = 64) -> tuple[int, list[int]]:
+        """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6)."""
+        handles: list[int] = []
+        rv = self._call("C_FindObjectsInit", CK_ULONG(session), template.array, CK_ULONG(template.count))
+        if rv != CKR_OK:
+            return rv, handles
+        found = (CK_ULONG * batch)()
+        count = CK_ULONG()
+        while True:
+            rv = self._call("C_FindObjects", CK_ULONG(session), found, CK_ULONG(batch), ctypes.byref(count))
+            if rv != CKR_OK or count.value == 0:
+                break
+            handles.extend(found[: count.value])
+        final = self._call("C_FindObjectsFinal", CK_ULONG(session))
+        return rv or final, handles
+
+    def read(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> dict[int, ReadValue]:
+        """Attributes of one object, asked for at once; C(sizes) maps each code to its usual size in bytes.
+
+        What the one call does not settle (a longer value, an answer about another attribute, a library that stops at
+        the first one it does not have) is asked for again by itself, so no attribute can spoil another (trap T8).
+        """
+        rv, values = self._read_once(session, handle, sizes)
+        for code, read in values.items():
+            if read.value is None and not (read.rv == UNAVAILABLE and rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)):
+                values[code] = self._read_alone(session, handle, code)
+            elif read.value is None:
+                values[code] = ReadValue(None, CKR_ATTRIBUTE_TYPE_INVALID)
+        return values
+
+    def _read_once(
+        self, session: int, handle: int, sizes: t.Mapping[int, int]
+    ) -> tuple[int, dict[int, ReadValue]]:
+        array = (CkAttribute * len(sizes))()
+        buffers = []
+        for entry, (code, size) in zip(array, sizes.items()):
+            buffer = ctypes.create_string_buffer(bytes([_UNTOUCHED]) * size, size)
+            buffers.append(buffer)
+            entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), size
+        rv = self._call(
+            "C_GetAttributeValue", CK_ULONG(session), CK_ULONG(handle), array, CK_ULONG(len(sizes))
+        )
+        values = {}
+        for entry, buffer in zip(array, buffers):
+            if entry.length == UNAVAILABLE:
+                values[entry.type] = ReadValue(None, UNAVAILABLE)
+            elif entry.length > len(buffer) or entry.length and buffer.raw == bytes([_UNTOUCHED]) * len(buffer.raw):
+                values[entry.type] = ReadValue(None, CKR_OK)
+            else:
+                values[entry.type] = ReadValue(buffer.raw[: entry.length], CKR_OK)
+        return rv, values
+
+    def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
+        entry = CkAttribute(code, None, 0)
+        arguments = (CK_ULONG(session), CK_ULONG(handle), ctypes.byref(entry), CK_ULONG(1))
+        rv = self._call("C_GetAttributeValue", *arguments)
+        if rv != CKR_OK or entry.length == UNAVAILABLE:
+            return ReadValue(None, rv or CKR_ATTRIBUTE_TYPE_INVALID)
+        buffer = ctypes.create_string_buffer(max(entry.length, 1))
+        entry.value = ctypes.addressof(buffer)
+        rv = self._call("C_GetAttributeValue", *arguments)
+        return ReadValue(buffer.raw[: entry.length] if rv == CKR_OK else None, rv)
+
+    def set_attributes(self, session: int, handle: int, template: Template) -> int:
+        """C_SetAttributeValue (section 5.7.3)."""
+        return self._call(
+            "C_SetAttributeValue", CK_ULONG(session), CK_ULONG(handle), template.array, CK_ULONG(template.count)
+        )
+
+    def copy(self, session: int, handle: int, template: Template) -> tuple[int, int]:
+        """C_CopyObject (section 5.7.2): the return value and the new object's handle."""
+        new = CK_ULONG()
+        rv = self._call(
+            "C_CopyObject",
+            CK_ULONG(session),
+            CK_ULONG(handle),
+            template.array,
+            CK_ULONG(template.count),
+            ctypes.byref(new),
+        )
+        return rv, new.value
+
+    def destroy(self, session: int, handle: int) -> int:
+        """C_DestroyObject (section 5.7.4)."""
+        return self._call("C_DestroyObject", CK_ULONG(session), CK_ULONG(handle))

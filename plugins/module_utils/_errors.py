@@ -1,0 +1,69 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors of this collection: one family, turned into C(fail_json) in one place (C(_module.py)).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import ckr_hint
+
+
+class HsmError(Exception):
+    """Something that the user must know: one line without a secret, and what else the failure returns."""
+
+    def __init__(self, msg: str, **data: t.Any) -> None:
+        super().__init__(msg)
+        self.msg = msg
+        self.data = data
+
+
+class InputError(HsmError):
+    """Refused before any login: names the option, the value (never a secret one) and the rule."""
+
+    def __init__(self, option: str, rule: str, value: t.Any = None) -> None:
+        shown = "" if value is None else f" {value!r}"
+        super().__init__(f"{option}{shown} is refused: {rule}.")
+        self.option = option
+
+
+class TokenError(HsmError):
+    """The HSM answered an attempt with an error.
+
+    C(attempt) completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
+    'demo'); C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
+    C(remains) names what is left on the token.
+    """
+
+    def __init__(
+        self,
+        attempt: str,
+        ckr: str | None = None,
+        *,
+        said: str = "",
+        hint: str | None = None,
+        remains: str = "",
+    ) -> None:
+        answer = ckr or said or "no reason"
+        advice = ckr_hint(ckr or "") if hint is None else hint
+        parts = [f"Could not {attempt}: the HSM answered {answer}"]
+        if advice:
+            parts.append(f"; {advice}")
+        parts.append(".")
+        if remains:
+            parts.append(f" {remains}")
+        super().__init__("".join(parts), **({"ckr": ckr} if ckr else {}))
+        self.attempt = attempt
+        self.ckr = ckr
+        self.said = said
+        self.hint = advice
+
+    def at(self, attempt: str, remains: str = "") -> TokenError:
+        """The same answer of the HSM, told as the end of a larger attempt."""
+        return TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=remains)

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_rsa_keypair and hsm_ecc_keypair do: from options to the result.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family
+from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import refuse_unprovable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._result import describe
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import wish_from
+
+OPTIONS: dict[Family, OptionGroup] = {"rsa": LOGIN + KEYPAIR + RSA, "ecc": LOGIN + KEYPAIR + ECC}
+
+
+def run(family: Family) -> t.NoReturn:
+    """Runs the module of one family."""
+    HsmModule(OPTIONS[family]).run(lambda module: _work(module, family))
+
+
+def _work(module: HsmModule, family: Family) -> Result:
+    wish = wish_from(family, module.params)
+    refuse_unprovable(wish)
+    provider, secrets = provider_from(module.params)
+    module.hide(*secrets)
+    module.require_libraries()
+    with provider.session(writable=not module.check_mode) as session:
+        outcome = reconcile(session, wish, module.params["state"], module.check_mode)
+        result = _result(session, outcome)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return result
+
+
+def _result(session: TokenSession, outcome: Outcome) -> Result:
+    before, after = (describe(pair, session.uri_attributes) for pair in (outcome.before, outcome.after))
+    key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
+    return {
+        "changed": outcome.changed,
+        "key_pair": key_pair,
+        "nodes": [{"name": session.token_name, "status": "ok", "message": ""}],
+        "diff": {"before": before, "after": after},
+    }

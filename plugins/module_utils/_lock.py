@@ -1,0 +1,221 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Locks between all processes of a host, whoever runs them: one file a key, locked by flock(2).
+
+The kernel releases such a lock with the last descriptor of it, so a killed holder leaves none behind. The files stay:
+to remove one would let two processes lock two files of the same name. Any user of the host can hold a lock for ever,
+as with every lock that all users share; the PID in the error tells who. Services with a /tmp of their own and
+containers see other files, and are not locked out.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+import time
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+_FIRST_WAIT = 0.01  # seconds; doubled at each try
+_LONGEST_WAIT = 0.25
+_EVERYONE = 0o666
+
+
+class LockError(Exception):
+    """The file C(path) cannot be used as a lock; the text says why in one line."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the lock file {path} {reason}")
+        self.path = path
+
+
+class LockTimeout(LockError):
+    """Another process held C(path) until the end; C(holder_pid) is what it wrote, or None."""
+
+    def __init__(self, path: str, holder_pid: int | None) -> None:
+        super().__init__(path, "is held by " + (f"process {holder_pid}" if holder_pid else "another process"))
+        self.holder_pid = holder_pid
+
+
+def lock_folder() -> str:
+    """/run/lock if it is a folder in which everybody may write, else /tmp.
+
+    Decided by the mode alone, not by what this caller may do, so that all users of the host agree.
+    """
+    try:
+        mode = os.lstat("/run/lock").st_mode
+    except OSError:
+        return "/tmp"
+    return "/run/lock" if stat.S_ISDIR(mode) and mode & stat.S_IWOTH else "/tmp"
+
+
+def lock_path(key: str, folder: str | None = None) -> str:
+    """The lock file of a key, which may be any text (a path with bytes that are no UTF-8, too)."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    return os.path.join(folder or lock_folder(), f"cryptoki-hsm-{digest[:32]}.lock")
+
+
+@contextlib.contextmanager
+def host_locks(keys: Iterable[str], timeout: float, folder: str | None = None) -> Iterator[None]:
+    """Holds the locks of all keys, taken in sorted order, so that two holders of several cannot block each other.
+
+    C(timeout) is in seconds for all of them together. Raises L{LockTimeout} or L{LockError} with none held.
+    """
+    end = time.monotonic() + timeout
+    with contextlib.ExitStack() as held:
+        for key in sorted(set(keys)):
+            held.enter_context(HostLock(key, end - time.monotonic(), folder))
+        yield
+
+
+class HostLock:
+    """The lock of one key as a context manager; C(timeout) in seconds, at least one try is made.
+
+    Not reentrant: a second one with the same key waits for the first, in the same process too. A forked child shares
+    the lock, and keeps it while it lives if its parent is killed; it never releases it for its parent.
+    """
+
+    def __init__(self, key: str, timeout: float, folder: str | None = None) -> None:
+        self.path = lock_path(key, folder)
+        self._timeout = timeout
+        self._descriptor = -1
+        self._owner = 0
+
+    def __enter__(self) -> HostLock:
+        end = time.monotonic() + self._timeout
+        wait = _FIRST_WAIT
+        while not self._try():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise LockTimeout(self.path, _holder(self.path))
+            time.sleep(min(wait, left))
+            wait = min(2 * wait, _LONGEST_WAIT)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            if os.getpid() == self._owner:
+                _write(descriptor, b"")
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # for children that have the descriptor, too
+        finally:
+            os.close(descriptor)
+
+    def _try(self) -> bool:
+        """Takes the lock if it is free; False if it is held, or the file was replaced meanwhile."""
+        descriptor = _open(self.path)
+        taken = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = _is_still(descriptor, self.path)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise LockError(self.path, f"cannot be locked: {error.strerror}") from error
+        finally:
+            if not taken:
+                os.close(descriptor)
+        if taken:
+            self._descriptor, self._owner = descriptor, os.getpid()
+            _write(descriptor, b"%d\n" % self._owner)
+        return taken
+
+
+def _open(path: str) -> int:
+    """A descriptor of the lock file, made where it is missing.
+
+    Never with O_CREAT on the name itself: fs.protected_regular forbids that, to root too, for another user's file in
+    a sticky folder that everybody may write. Never through a symbolic link that somebody may have laid there.
+    """
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            _create(path)
+            continue
+        except OSError as error:
+            raise LockError(path, _reason(path, error)) from error
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        raise LockError(path, "is not a regular file; remove it")
+
+
+def _create(path: str) -> None:
+    """Makes the file, empty and of mode 0666 whatever the umask, in one step: under another name, then linked.
+
+    So no other user meets a file that is not open to all yet, not even if this process is killed here.
+    """
+    draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LockError(path, f"cannot be made: {error.strerror}") from error
+    try:
+        os.fchmod(descriptor, _EVERYONE)
+        with contextlib.suppress(FileExistsError):  # somebody else was faster
+            os.link(draft, path, follow_symlinks=False)
+    except OSError as error:
+        raise LockError(path, f"cannot be made: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+        os.unlink(draft)
+
+
+def _reason(path: str, error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "is a symbolic link; remove it"
+    owner = ""
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        owner = f"; it belongs to user id {status.st_uid} and has mode {stat.S_IMODE(status.st_mode):04o}, not 0666"
+    return f"cannot be opened: {error.strerror}{owner}"
+
+
+def _is_still(descriptor: int, path: str) -> bool:
+    """Whether the path still names the locked file; cleaners of /tmp remove old ones."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    """Replaces the file's text, if everybody may do so.
+
+    Otherwise it may be a file of ours that somebody gave this name by a hard link, and root would spoil it for them.
+    """
+    if os.fstat(descriptor).st_mode & _EVERYONE == _EVERYONE:
+        with contextlib.suppress(OSError):  # a full disk: the lock is good without the PID
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text, 0)
+
+
+def _holder(path: str) -> int | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, 20).strip()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The edge to Ansible: the only place that ends a module, registers secrets and turns errors into failures.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import PKCS11_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._result import spoiled
+
+Params = t.Mapping[str, t.Any]
+Result = dict[str, t.Any]
+
+
+class HsmModule:
+    """A running module: its parameters with the environment filled in, and the secrets that it has seen."""
+
+    def __init__(self, group: OptionGroup) -> None:
+        self._ansible = group.create_module()
+        self._secrets: list[str] = []
+        self.check_mode: bool = self._ansible.check_mode
+        self.params: Params = self._ansible.params
+
+    def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
+        """Does C(work) and ends the module with its result or its failure."""
+        try:
+            self._hide_uris()
+            self.params = with_environment(self._ansible.params, os.environ)
+            with _stdout_closed():
+                result = work(self)
+        except HsmError as error:
+            self._ansible.fail_json(msg=error.msg, **error.data)
+        except Exception as error:  # pylint: disable=broad-except
+            # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
+            self._ansible.fail_json(
+                msg=f"Unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it.",
+                exception=traceback.format_exc(),
+            )
+        self._warn_spoiled(result)
+        self._ansible.exit_json(**result)
+
+    def hide(self, *secrets: Secret | str | None) -> None:
+        """Registers secrets, which Ansible masks from then on wherever they occur."""
+        for secret in secrets:
+            text = secret.reveal() if isinstance(secret, Secret) else secret
+            if text:
+                self._secrets.append(text)
+                self._ansible.no_log_values.add(text)
+
+    def warn(self, text: str) -> None:
+        """Adds a warning to the result."""
+        self._ansible.warn(text)
+
+    def require_libraries(self) -> None:
+        """Fails with Ansible's usual text where python-pkcs11 or cryptography is missing."""
+        for name, error in (("python-pkcs11 >= 0.10", PKCS11_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)):
+            if error:
+                raise HsmError(missing_required_lib(name), exception=error)
+
+    def _hide_uris(self) -> None:
+        """A URI with a PIN is refused later; it must not even be echoed as the parameter that it was."""
+        logins = [self.params, *(self.params.get("replicas") or ())]
+        for uri in (login.get("token_uri") for login in logins):
+            if uri and "pin-" in uri.lower():
+                self._ansible.no_log_values.add(uri)
+
+    def _warn_spoiled(self, result: Result) -> None:
+        names = spoiled(result, self._secrets)
+        if names:
+            self._ansible.warn(
+                f"The PIN occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use these values."
+                " A longer PIN avoids this."
+            )
+
+
+@contextlib.contextmanager
+def _stdout_closed() -> t.Iterator[None]:
+    """What a vendor's library prints to stdout would spoil the module's answer; it goes to stderr."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be done about a pair: a pure decision from what is wished and what was found.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    ATTRIBUTES,
+    PRIVATE,
+    PUBLIC,
+    Change,
+    Half,
+    Kind,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
+    HALVES,
+    Difference,
+    KeyPair,
+    TokenObject,
+    Wish,
+    attribute_differences,
+    key_differences,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
+
+
+class Action(enum.Enum):
+    """What happens to the pair."""
+
+    NOTHING = "nothing"
+    GENERATE = "generate"
+    CHANGE = "change"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+class Step(t.NamedTuple):
+    """One change of one half: C(kind) says whether it can be undone, or needs a copy of the object."""
+
+    half: Half
+    values: dict[str, Value]
+    kind: Change
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The decision; C(pair) is what was found, C(steps) are in the order in which they are made."""
+
+    action: Action
+    pair: KeyPair | None = None
+    steps: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+    """Everything in which an existing whole pair is not as wished."""
+    rows = key_differences(wish, pair)
+    for half in HALVES:
+        rows.extend(attribute_differences(half, pair.half(half), wish.required(half)))
+    return rows
+
+
+def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Difference]:
+    """In what a pair that was just made is not as it was asked for; defaults that the token lacks are no matter."""
+    rows = key_differences(wish, pair)
+    for half in HALVES:
+        required = wish.required(half)
+        later = wish.freezing(half)
+        wished = {**wish.template(half), **required}
+        for row in attribute_differences(half, pair.half(half), wished):
+            if row.name in later and facts.copy:
+                continue
+            if row.name in required or (row.found is not None and facts.sends(half, row.name, row.wished)):
+                rows.append(row)
+    return rows
+
+
+def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
+    """What to do so that the pair is there as wished; raises L{HsmError} where that is refused."""
+    if pair is None:
+        if wish.fingerprint is not None:
+            raise HsmError(
+                f"Refused to generate {wish} on the token '{token}': fingerprint names an existing pair, and it is not there."
+            )
+        return Plan(Action.GENERATE)
+    rows = differences(wish, pair)
+    fixed = [row for row in rows if _step_kind(facts, pair, row) is None]
+    if fixed:
+        return _mismatch(wish, pair, fixed, facts, token)
+    steps = _steps(facts, pair, rows)
+    return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
+
+
+def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
+    """What to do so that the pair is gone; raises L{HsmError} where that is refused. C(pairs) is unclear no more."""
+    if not pairs:
+        return Plan(Action.NOTHING)
+    (pair,) = pairs
+    lone = pair.lone
+    if lone and lone.half == PUBLIC and wish.id is None and wish.fingerprint is None:
+        raise HsmError(
+            f"Refused to remove {wish} on the token '{token}': it is a public half without its private half, {lone}."
+            " Name it by id or fingerprint to remove it."
+        )
+    _refuse_indestructible(wish, pair, token)
+    return Plan(Action.REMOVE, pair)
+
+
+def _refuse_indestructible(wish: Wish, pair: KeyPair, token: str) -> None:
+    kept = [found for found in pair.objects if found.attributes.get("destroyable") is False]
+    if kept:
+        raise HsmError(
+            f"Refused to remove {wish} on the token '{token}': destroyable is false for {', '.join(map(str, kept))}."
+        )
+
+
+def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> Plan:
+    listed = "; ".join(map(str, fixed))
+    if wish.on_mismatch == "keep":
+        return Plan(Action.NOTHING, pair, warnings=(f"Kept {wish} on the token '{token}' as it is: {listed}.",))
+    if wish.on_mismatch == "replace":
+        if not facts.set_attribute:
+            raise HsmError(
+                f"Refused to replace {wish} on the token '{token}': {facts.name} cannot rename a key, which a safe"
+                f" replacement needs. What differs: {listed}."
+            )
+        _refuse_indestructible(wish, pair, token)
+        return Plan(Action.REPLACE, pair)
+    raise HsmError(
+        f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; set"
+        " on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this one.",
+        differences=[
+            {"half": row.half, "name": row.name, "found": _plain(row.found), "wished": _plain(row.wished)}
+            for row in fixed
+        ],
+    )
+
+
+def _plain(value: t.Any) -> t.Any:
+    return value.hex(":") if isinstance(value, bytes) else value
+
+
+def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | None:
+    """Whether and how one difference can be mended in place; None if it cannot."""
+    if row.half is None:
+        return None
+    found = pair.half(row.half)
+    attribute = ATTRIBUTES[row.name]
+    change = attribute.change
+    if row.name in facts.fixed or change is Change.NEVER or (row.found is None and attribute.kind is Kind.BOOL):
+        return None
+    if change is Change.BY_COPY:
+        possible = row.wished is False and facts.copy and found.attributes.get("copyable") is not False
+        return change if possible else None
+    if not facts.set_attribute or found.attributes.get("modifiable") is False:
+        return None
+    one_way = {Change.TO_TRUE: True, Change.TO_FALSE: False}
+    return change if change is Change.ANY or row.wished is one_way[change] else None
+
+
+def _steps(facts: VendorFacts, pair: KeyPair, rows: t.Sequence[Difference]) -> tuple[Step, ...]:
+    """The changes in order: what can be undone first, then what goes one way, then what needs a copy."""
+    kinds: dict[Change, dict[Half, dict[str, Value]]] = {}
+    for row in rows:
+        kind = _step_kind(facts, pair, row)
+        if kind and row.half:
+            group = kind if kind in (Change.ANY, Change.BY_COPY) else Change.TO_TRUE
+            kinds.setdefault(group, {}).setdefault(row.half, {})[row.name] = row.wished
+    return tuple(
+        Step(half, kinds[kind][half], kind)
+        for kind in (Change.ANY, Change.TO_TRUE, Change.BY_COPY)
+        for half in (PRIVATE, PUBLIC)
+        if half in kinds.get(kind, {})
+    )
+
+
+def predicted(wish: Wish, plan: Plan) -> KeyPair | None:
+    """The pair as it would be after the plan, for check mode: what is known without doing anything."""
+    if plan.action in (Action.GENERATE, Action.REPLACE):
+        halves = [TokenObject(None, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
+        return KeyPair((halves[0],), (halves[1],))
+    if plan.action is Action.CHANGE and plan.pair:
+        objects = {half: plan.pair.half(half) for half in HALVES}
+        for step in plan.steps:
+            attributes = {**objects[step.half].attributes, **step.values}
+            objects[step.half] = dataclasses.replace(objects[step.half], attributes=attributes)
+        return dataclasses.replace(plan.pair, publics=(objects[PUBLIC],), privates=(objects[PRIVATE],))
+    return plan.pair if plan.action is Action.NOTHING else None
+
+
+def _born(wish: Wish, half: Half) -> dict[str, Value]:
+    values = {"class": f"{half}_key", "key_type": wish.key_type, **wish.new_half(half)}
+    if half == PRIVATE and wish.curve:
+        values["ec_params"] = wish.curve.ec_params()
+    return values

@@ -1,0 +1,31 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of providers; its imports are static, because only these reach the target with a module (AnsiballZ).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import refuse_unable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
+
+PROVIDERS = {Pkcs11Provider.name: Pkcs11Provider}
+
+
+def provider_from(params: t.Mapping[str, t.Any]) -> tuple[Pkcs11Provider, list[str]]:
+    """The provider of a module's options, and the secrets that it knows; refuses what the provider cannot do."""
+    name = params["provider"]
+    if name not in PROVIDERS:
+        raise InputError("provider", f"this version has {', '.join(PROVIDERS)}; the cluster tools come later", name)
+    kind = PROVIDERS[name]
+    refuse_unable(kind.name, kind.cannot, params)
+    login = login_from(params)
+    return kind(login, params["lock_timeout"]), login.secrets()

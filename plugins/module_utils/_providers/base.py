@@ -1,0 +1,115 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a provider is: a way to reach an HSM. It states its abilities; what it cannot do is refused here.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What to search the key objects of one half for; at least one of the names is given, or only the type."""
+
+    half: Half
+    label: str | None = None
+    id: bytes | None = None
+    key_type: str | None = None
+
+    def attributes(self) -> dict[str, Value]:
+        """The attributes of the search, less the class."""
+        wanted: dict[str, Value | None] = {"key_type": self.key_type, "id": self.id, "label": self.label}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """How a pair was proven: C(method) names it, or is None with the C(reason)."""
+
+    method: str | None
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Unable:
+    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers)."""
+
+    alternative: str
+    above: int | None = None
+
+    def asked_for(self, value: t.Any) -> bool:
+        """Whether C(value) asks for what the provider cannot do."""
+        if self.above is not None:
+            return value is not None and value > self.above
+        return value is not None and value is not False
+
+
+class TokenSession(abc.ABC):
+    """A logged-in session. Every method raises L{TokenError} where the HSM answers with an error."""
+
+    facts: VendorFacts
+    token_name: str
+    uri_attributes: t.Mapping[str, str]
+
+    @abc.abstractmethod
+    def find(self, query: Query) -> list[TokenObject]:
+        """All matching objects; an empty list is a proof of absence."""
+
+    @abc.abstractmethod
+    def check_generation(self, wish: Wish) -> None:
+        """Refuses a pair that the token cannot generate, before the attempt; changes nothing."""
+
+    @abc.abstractmethod
+    def generate(self, wish: Wish) -> KeyPair:
+        """A new pair, read back; after an error nothing of it is left, or the error names what remains."""
+
+    @abc.abstractmethod
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        """Changes an object in place and reads it back."""
+
+    @abc.abstractmethod
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        """Sets what can only be set at birth or by copying (modifiable, copyable, destroyable) to false."""
+
+    @abc.abstractmethod
+    def destroy(self, found: TokenObject) -> None:
+        """Removes one object."""
+
+    @abc.abstractmethod
+    def prove(self, wish: Wish, pair: KeyPair) -> Proof:
+        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not."""
+
+
+class Provider(abc.ABC):
+    """One way to reach HSMs."""
+
+    name: t.ClassVar[str]
+    # Options that this provider cannot honour, each with the alternative that the refusal names.
+    cannot: t.ClassVar[t.Mapping[str, Unable]]
+    # Whether a handle names the same object in a later task.
+    persistent_handles: t.ClassVar[bool]
+
+    @abc.abstractmethod
+    def session(self, *, writable: bool) -> contextlib.AbstractContextManager[TokenSession]:
+        """Locks, loads, logs in; and undoes that."""
+
+
+def refuse_unable(name: str, cannot: t.Mapping[str, Unable], params: t.Mapping[str, t.Any]) -> None:
+    """Refuses, before any login, the first option that the provider called C(name) cannot honour."""
+    for option, unable in cannot.items():
+        if unable.asked_for(params.get(option)):
+            raise InputError(option, f"the provider {name} cannot do it; {unable.alternative}")

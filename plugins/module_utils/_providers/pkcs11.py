@@ -1,0 +1,302 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The provider for every vendor's PKCS#11 library.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import secrets
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof, _softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    FREEZING,
+    PRIVATE,
+    PUBLIC,
+    Half,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library, Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
+    HALVES,
+    KeyPair,
+    TokenObject,
+    Wish,
+    pair_up,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import LockError, LockTimeout, host_locks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import KEY_GEN, MECHANISMS, mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
+    Proof,
+    Provider,
+    Query,
+    TokenSession,
+    Unable,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
+    TokenFlag,
+    TokenInfo,
+    check_expected,
+    choose_token,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts, vendor_facts
+
+
+class Pkcs11Session(TokenSession):
+    """One logged-in token, reached through one library."""
+
+    def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
+        self._library = library
+        self._session = session
+        self._token = token
+        self._mechanisms: frozenset[int] | None = None
+        self.facts = facts
+        self.token_name = token.label
+        self.uri_attributes = token.uri_attributes()
+
+    @property
+    def mechanisms(self) -> frozenset[int]:
+        """What the token can do, asked for once."""
+        if self._mechanisms is None:
+            self._mechanisms = self._library.mechanisms(self._token.slot_id)
+        return self._mechanisms
+
+    def find(self, query: Query) -> list[TokenObject]:
+        return self._session.find(query.half, query.attributes())
+
+    def check_generation(self, wish: Wish) -> None:
+        mechanism = _key_gen(wish)
+        if mechanism not in self.mechanisms:
+            raise self._refusal(
+                wish, f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
+            )
+        # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
+        bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
+        smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
+        if bits and largest and not smallest <= bits <= largest:
+            raise self._refusal(wish, f"the token makes keys of {smallest} to {largest} bits, not of {bits}")
+        if self.facts.curves and wish.curve and wish.curve.name not in self.facts.curves:
+            raise self._refusal(wish, f"{self.facts.name} has the curves {', '.join(sorted(self.facts.curves))}")
+        for name, value, longest in (
+            ("label", (wish.label or "").encode(), self.facts.label_max),
+            ("id", wish.id or b"", self.facts.id_max),
+        ):
+            if longest and len(value) > longest:
+                raise self._refusal(wish, f"{self.facts.name} takes a {name} of at most {longest} bytes")
+        provable = {row.code for row in _proof.candidates(wish, wish.template(PRIVATE))}
+        if wish.verify and not provable & self.mechanisms:
+            raise self._refusal(wish, "verify is true and the token has no mechanism to prove the pair with")
+
+    def _refusal(self, wish: Wish, reason: str) -> HsmError:
+        return HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
+
+    def generate(self, wish: Wish) -> KeyPair:
+        drawn = wish.id is None and self.facts.id_length > 0
+        if drawn:
+            wish = dataclasses.replace(wish, id=secrets.token_bytes(self.facts.id_length))
+        handles: dict[Half, int] = {}
+        try:
+            handles[PUBLIC], handles[PRIVATE] = self._session.generate(
+                wish.key_type, _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
+            )
+            pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
+        except TokenError as error:
+            remains = self._undo(handles) if handles else self._undo_unknown(wish, drawn)
+            raise error.at(f"generate {wish} on the token {self._token}", remains) from None
+        if len(pairs) != 1 or not pairs[0].whole:
+            names = " and ".join(map(str, pairs))
+            raise HsmError(
+                f"Could not generate {wish} on the token {self._token}: the HSM returned halves that do not belong"
+                f" together, {names}. {self._undo(handles)}"
+            )
+        return pairs[0]
+
+    def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
+        values = wish.new_half(half)
+        if not self.facts.copy:
+            values.update(wish.freezing(half))
+        return {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
+
+    def _undo(self, handles: t.Mapping[Half, int]) -> str:
+        """Destroys what a call of this process returned; the answer tells what remains."""
+        left = []
+        for half, handle in handles.items():
+            try:
+                self._session.destroy(half, handle)
+            except TokenError as error:
+                left.append(f"the new {half} half (handle {handle}; {error.ckr or error.said})")
+        return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+
+    def _undo_unknown(self, wish: Wish, drawn: bool) -> str:
+        """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""
+        try:
+            found = [
+                key for half in HALVES for key in self.find(Query(half, label=None if wish.id else wish.label, id=wish.id))
+            ]
+        except TokenError as error:
+            return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
+        if drawn:
+            return self._undo({key.half: key.handle for key in found})
+        if found:
+            return f"What is there now under this name: {', '.join(map(str, found))}."
+        return "Nothing of it is left on the token."
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        self._session.set_attributes(found, values)
+        return self._session.read(found.half, found.handle)
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        if not self.facts.copy:
+            return found  # sent at birth: this vendor has no other way
+        # In this order: SoftHSM takes a template one by one, and nothing more once CKA_MODIFIABLE is false.
+        frozen = self._session.copy(found, {name: values[name] for name in FREEZING if name in values})
+        self._session.destroy(found.half, found.handle)
+        return frozen
+
+    def destroy(self, found: TokenObject) -> None:
+        self._session.destroy(found.half, found.handle)
+
+    def prove(self, wish: Wish, pair: KeyPair) -> Proof:
+        return _proof.prove(self._session, self.mechanisms, wish, pair)
+
+
+def _key_gen(wish: Wish) -> int:
+    if wish.key_gen_mechanism is not None:
+        return wish.key_gen_mechanism
+    return MECHANISMS[KEY_GEN[wish.key_type]].code
+
+
+_TWO_TOOLS = "use the provider cloudhsm_cli or key_mgmt_util, which drive the cluster's own tool"
+
+
+class Pkcs11Provider(Provider):
+    """Any PKCS#11 library, through python-pkcs11."""
+
+    name = "pkcs11"
+    persistent_handles = False
+    cannot = {
+        "share_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
+        "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
+        "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
+        "executable": Unable("it loads the library named by module_path"),
+        "min_servers": Unable("copies on several tokens come with a later version of this collection", above=1),
+        "replicas": Unable("copies on several tokens come with a later version of this collection"),
+    }
+
+    def __init__(self, login: Login, lock_timeout: float) -> None:
+        self._login = login
+        self._lock_timeout = lock_timeout
+
+    @contextlib.contextmanager
+    def session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
+        with self.library() as library:
+            token = self.choose(library)
+            facts = vendor_facts(
+                self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
+            )
+            self._check_token(library, token)
+            check_pin_state(token, self._login)
+            rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
+            session = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+            try:
+                yield Pkcs11Session(library, session, token, facts)
+            finally:
+                session.close()
+
+    @contextlib.contextmanager
+    def library(self) -> t.Iterator[Library]:
+        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
+        try:
+            with host_locks([self._lock_key()], self._lock_timeout):
+                library = Library(self._login.module_path, self._login.environment)
+                try:
+                    yield library
+                finally:
+                    library.close()
+        except LockTimeout as error:
+            raise HsmError(
+                f"Could not use the token {self._login.selector} within {self._lock_timeout:g} seconds: process"
+                f" {error.holder_pid or 'unknown'} holds the lock {error.path}. Wait for it, or raise lock_timeout."
+            ) from None
+        except LockError as error:
+            raise HsmError(f"Could not lock the token {self._login.selector} on this host: {error}.") from None
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self._login.environment}
+
+    def _soft_folder(self) -> str | None:
+        """SoftHSM's token folder; None for any other library."""
+        environment = self._environment()
+        return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
+
+    def _lock_key(self) -> str:
+        folder = self._soft_folder()
+        if folder:
+            return f"softhsm {folder}"
+        settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
+        return f"{os.path.realpath(self._login.module_path)} {settings}"
+
+    def overlooked(self) -> list[str]:
+        """Paths below SoftHSM's token folder that this user cannot read: a token there stays unseen."""
+        folder = self._soft_folder()
+        return _softhsm.unreadable(folder) if folder else []
+
+    def choose(self, library: Library) -> TokenInfo:
+        """The one token that is meant."""
+        return choose_token(self._login.selector, library.slots(), library.info, self.overlooked)
+
+    def _check_token(self, library: Library, token: TokenInfo) -> None:
+        """The pinned identity, and for SoftHSM that no file of the token is hidden from this user."""
+        check_expected(self._login.expect, token_identity(library, token) if self._login.expect else {})
+        folder = self._soft_folder()
+        own = _softhsm.token_folder_of(folder, token.serial) if folder else None
+        hidden = _softhsm.unreadable(own) if own else []
+        if hidden:
+            raise HsmError(
+                f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such files"
+                " without an error. Run the task as the token's owner."
+            )
+
+
+def token_identity(library: Library, token: TokenInfo) -> dict[str, str]:
+    """What the option C(expect_token) compares, as texts."""
+    try:
+        with open(library.info.path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        digest = "unreadable"
+    return {
+        "label": token.label,
+        "library_sha256": digest,
+        "manufacturer": token.manufacturer,
+        "model": token.model,
+        "serial": token.serial,
+        "hardware_version": token.hardware_version,
+        "firmware_version": token.firmware_version,
+    }
+
+
+def check_pin_state(token: TokenInfo, login: Login) -> None:
+    """Refuses a login that cannot succeed or may lock the PIN (PKCS#11 3.1, table 6: CKF_USER_PIN_…)."""
+    flags = token.flags
+    if flags & TokenFlag.USER_PIN_LOCKED:
+        raise HsmError(f"Refused to log in to the token {token}: its user PIN is locked; let the security officer set it.")
+    if flags & TokenFlag.USER_PIN_FINAL_TRY and not login.force_login:
+        raise HsmError(
+            f"Refused to log in to the token {token}: a wrong PIN would lock it now (CKF_USER_PIN_FINAL_TRY)."
+            " Make sure of the PIN, then set force_login=true once."
+        )
+    pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
+    if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
+        raise InputError("pin", f"the token {token} needs a login; give pin or pin_file, or set HSM_PIN_FILE")

@@ -1,0 +1,137 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the options of a module to the wished pair: every rule between options, before any login.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_code
+
+Params = t.Mapping[str, t.Any]
+
+
+def wish_from(family: Family, params: Params) -> Wish:
+    """The wished pair of a module's options; raises L{InputError} with option, value and rule."""
+    _check_exclusions(params)
+    _check_sharing(params)
+    wish = Wish(
+        family=family,
+        label=_values.label("label", params["label"]) if params["label"] is not None else None,
+        id=_values.identifier(params),
+        fingerprint=_values.fingerprint(params["fingerprint"]),
+        modulus_bits=_values.modulus_bits(params.get("modulus_bits")),
+        public_exponent=_values.public_exponent(params.get("public_exponent")),
+        curve=_curve(params.get("curve")),
+        session=params["session"],
+        extractable=params["extractable"],
+        usage=None if params["usage"] is None else tuple(params["usage"]),
+        private_attributes=_given(params["private_attributes"]),
+        public_attributes=_given(params["public_attributes"]),
+        allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
+        key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
+        on_mismatch=params["on_mismatch"],
+        verify=params["verify"],
+    )
+    _check_usage(wish)
+    return wish
+
+
+def _given(options: Params | None) -> dict[str, bool]:
+    return {name: value for name, value in (options or {}).items() if value is not None}
+
+
+def _curve(value: t.Any) -> Curve | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
+    try:
+        return curve_by_name(value)
+    except ValueError as error:
+        raise InputError("curve", str(error), value) from None
+
+
+def _mechanism(option: str, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return mechanism_code(value)
+    except ValueError as error:
+        raise InputError(option, str(error), value) from None
+
+
+def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
+    if values is None:
+        return None
+    codes = [code for code in (_mechanism("allowed_mechanisms", value) for value in values) if code is not None]
+    if len(set(codes)) < len(codes):
+        raise InputError("allowed_mechanisms", "it names a mechanism twice", list(values))
+    if not codes:
+        raise InputError("allowed_mechanisms", "it is empty, and a key that no mechanism may use is of no use")
+    return tuple(codes)
+
+
+def _check_exclusions(params: Params) -> None:
+    """Options that exclude or need each other in a way that an argument spec cannot say."""
+    if params["session"]:
+        if params["state"] == "absent":
+            raise InputError("session", "a session pair is gone when its module ends, state=absent has none to remove")
+        if params["replicas"]:
+            raise InputError("session", "a session pair lives in one session, replicas cannot have it")
+        if params["on_mismatch"] != "fail":
+            raise InputError("session", "a session pair is always new, on_mismatch has nothing to compare")
+        if params["fingerprint"]:
+            raise InputError("session", "a session pair is always new, fingerprint names an existing one")
+    if params["timeout"] is not None:
+        if params["min_servers"] is None and not params["replicas"]:
+            raise InputError("timeout", "it needs min_servers or replicas", params["timeout"])
+        if params["timeout"] <= 0:
+            raise InputError("timeout", "it must be more than 0 seconds", params["timeout"])
+    if params["min_servers"] is not None and params["min_servers"] < 1:
+        raise InputError("min_servers", "it must be at least 1", params["min_servers"])
+    if params["wrapping_key"] is not None and not params["replicas"]:
+        raise InputError("wrapping_key", "it needs replicas", params["wrapping_key"])
+    if params["on_mismatch"] == "replace" and params["fingerprint"]:
+        raise InputError("on_mismatch", "a pair named by fingerprint cannot be replaced, a new one has another")
+
+
+def _check_sharing(params: Params) -> None:
+    users = params["share_with"]
+    if users is not None:
+        names = [_user(user) for user in users]
+        if len(set(names)) < len(names):
+            raise InputError("share_with", "it names a user twice", users)
+        if params["crypto_user"] is not None and _user(params["crypto_user"]) in names:
+            raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
+    quorum = params["quorum"]
+    if quorum is not None:
+        if not 0 <= quorum <= 8:
+            raise InputError("quorum", "it must be from 0 to 8", quorum)
+        if quorum > len(users or ()) + 1:
+            raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
+
+
+def _user(value: t.Any) -> str:
+    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _values.text("share_with", value).lower()
+
+
+def _check_usage(wish: Wish) -> None:
+    for word in wish.usage or ():
+        if wish.family == "rsa" and word == "derive":
+            raise InputError("usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word)
+        if wish.key_type == "ec_edwards" and word != "sign":
+            raise InputError("usage", "keys on Edwards curves only sign", word)

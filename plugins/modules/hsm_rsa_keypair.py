@@ -1,0 +1,220 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hsm_rsa_keypair
+short_description: Manage RSA key pairs in an HSM
+version_added: 0.1.0
+author:
+  - The cryptoki.hsm authors (@cryptoki)
+description:
+  - Generates, compares, changes, and removes RSA key pairs inside hardware security modules. The private key never leaves the
+    HSM.
+  - Covers every flag of C(genRSAKeyPair); the flags are aliases of the options.
+extends_documentation_fragment:
+  - cryptoki.hsm._attributes
+  - cryptoki.hsm._attributes.actiongroup_hsm
+  - cryptoki.hsm._keypair
+  - cryptoki.hsm._login
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(session=true) every run generates a new pair.
+options:
+  modulus_bits:
+    description:
+      - Size of the modulus in bits, at least 2048 and within what the token makes.
+      - Required for O(state=present). The flag C(-m) of C(genRSAKeyPair).
+    type: int
+    aliases:
+      - m
+  public_exponent:
+    description:
+      - Public exponent, odd and at least 65537.
+      - If not given, a new pair gets 65537 and an existing one is not compared. The flag C(-e) of C(genRSAKeyPair).
+    type: int
+    aliases:
+      - e
+seealso:
+  - module: cryptoki.hsm.hsm_ecc_keypair
+  - module: cryptoki.hsm.hsm_token
+"""
+
+EXAMPLES = r"""
+- name: Have an RSA key pair for a root CA
+  cryptoki.hsm.hsm_rsa_keypair:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    label: root-ca-2026
+    id: root-ca-2026
+    modulus_bits: 4096
+    usage:
+      - sign
+    extractable: false
+  register: root_ca
+
+- name: Show its public key
+  ansible.builtin.debug:
+    msg: "{{ root_ca.key_pair.public_key_pem }}"
+
+- name: Generate a short-lived pair with the flags of genRSAKeyPair
+  cryptoki.hsm.hsm_rsa_keypair:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    m: 2048
+    e: 65537
+    l: rsa_test
+    sess: true
+    extractable: false
+
+- name: Remove a pair that is named exactly
+  cryptoki.hsm.hsm_rsa_keypair:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    id: root-ca-2020
+    state: absent
+"""
+
+RETURN = r"""
+key_pair:
+  description:
+    - The pair, or V(null) with O(state=absent). In check mode what is known without doing anything.
+  returned: success
+  type: dict
+  contains:
+    label:
+      description: Label of the pair.
+      type: str
+      returned: always
+      sample: root-ca
+    id:
+      description: Identifier as a text, V(null) where it is none.
+      type: str
+      returned: always
+      sample: root-ca-2026
+    id_hex:
+      description: Identifier as bytes, colon-separated; V(null) where there is none.
+      type: str
+      returned: always
+      sample: "72:6f:6f:74"
+    key_type:
+      description: Type of the key, V(rsa).
+      type: str
+      returned: always
+      sample: rsa
+    modulus_bits:
+      description: Size of the modulus in bits.
+      type: int
+      returned: always
+      sample: 4096
+    public_exponent:
+      description: Public exponent.
+      type: int
+      returned: always
+      sample: 65537
+    public_key_pem:
+      description: The public key (SubjectPublicKeyInfo) as PEM; V(null) in check mode for a pair that would be made.
+      type: str
+      returned: always
+    fingerprint:
+      description: SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated.
+      type: str
+      returned: always
+    uri:
+      description: RFC 7512 URI of the pair, without a PIN.
+      type: str
+      returned: always
+      sample: pkcs11:token=demo;object=root-ca
+    pairing:
+      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      type: str
+      returned: always
+      sample: material
+    verified:
+      description: The mechanism that the pair was proven with, or V(null).
+      type: str
+      returned: always
+      sample: CKM_SHA256_RSA_PKCS
+    unverified_reason:
+      description: Why the pair was not proven in this run, or V(null).
+      type: str
+      returned: always
+    public_key:
+      description: The public half.
+      type: dict
+      returned: always
+      contains: &half
+        handle:
+          description: Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be made.
+          type: int
+          returned: always
+        uri:
+          description: RFC 7512 URI of the object.
+          type: str
+          returned: always
+        attributes:
+          description:
+            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent. Byte values
+              are colon-separated. C(kcv) is the token's check value, or the first three bytes of the SHA-1 of the public key
+              (SubjectPublicKeyInfo).
+          type: dict
+          returned: always
+        unreadable:
+          description: Names of attributes that the token did not tell.
+          type: list
+          elements: str
+          returned: always
+    private_key:
+      description: The private half.
+      type: dict
+      returned: always
+      contains: *half
+nodes:
+  description: The tokens that hold the pair.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Label of the token.
+      type: str
+      returned: always
+    status:
+      description: V(ok), V(failed), or V(unsynchronised).
+      type: str
+      returned: always
+    message:
+      description: What is to be said of it.
+      type: str
+      returned: always
+ckr:
+  description: The PKCS#11 return value, where the HSM gave one.
+  returned: failure
+  type: str
+  sample: CKR_PIN_INCORRECT
+differences:
+  description: What differs and cannot be changed in place, each with C(half), C(name), C(found), and C(wished).
+  returned: failure because of O(on_mismatch=fail)
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import run
+
+
+def main() -> None:
+    """Entry point."""
+    run("rsa")
+
+
+if __name__ == "__main__":
+    main()
