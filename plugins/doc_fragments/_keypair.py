@@ -27,15 +27,18 @@ options:
       - absent
   label:
     description:
-      - Label of both halves, 1 to 127 bytes of UTF-8. Labels need not be unique on a token; where they are not, give O(id) too.
+      - Label of both halves, 1 to 127 bytes of UTF-8. Labels need not be unique on a token; where they are not,
+        give O(id) too.
       - Required for O(state=present). The flag C(-l) of the commands.
     type: raw
     aliases:
       - l
   id:
     description:
-      - Identifier of both halves (C(CKA_ID)) as a text, stored as UTF-8. It must be unique among the key pairs of the token.
-      - A pair is found by its id if one is given, else by label and key type. Without an id a random one is drawn for a new pair.
+      - Identifier of both halves (C(CKA_ID)) as a text, stored as UTF-8. It must be unique among the key pairs of
+        the token.
+      - A pair is found by its id if one is given, else by label and key type. Without an id a random one is drawn
+        for a new pair.
       - The flag C(-id) of the commands. Quote it if it looks like a number.
     type: raw
   id_hex:
@@ -44,14 +47,16 @@ options:
     type: raw
   fingerprint:
     description:
-      - SHA-256 of the public key (SubjectPublicKeyInfo in DER) in hexadecimal digits, as returned in RV(key_pair.fingerprint).
+      - SHA-256 of the public key (SubjectPublicKeyInfo in DER) in hexadecimal digits, as returned in
+        RV(key_pair.fingerprint).
       - Names one existing pair or half exactly, where label and id do not suffice. A missing pair is refused then.
     type: raw
   session:
     description:
-      - Generate a pair that lives as long as this module's session only. It is proven, its public key is returned, and it is gone
-        when the module ends. Such a task is always changed.
-      - It cannot be made persistent by a later task, because it no longer exists then. The flag C(-sess) of the commands.
+      - Generate a pair that lives as long as this module's session only. It is proven, its public key is returned,
+        and it is gone when the module ends. Such a task is always changed.
+      - It cannot be made persistent by a later task, because it no longer exists then. The flag C(-sess) of the
+        commands.
     type: bool
     default: false
     aliases:
@@ -61,17 +66,19 @@ options:
       - Whether the private key may leave the HSM wrapped under another key.
       - If not given, a new private key is extractable, as the commands make it, and an existing one is not compared.
         V(false) is the flag C(-nex) of the commands. An existing key can be made non-extractable, never the reverse.
-      - The private key is always sensitive, which only stops it from being read directly. Unless C(wrap_with_trusted) is set,
-        whoever has the PIN can wrap an extractable key under a wrapping key of their own and so carry it out in clear.
-        Set V(false) in production.
+      - The private key is always sensitive, which only stops it from being read directly. Unless
+        C(wrap_with_trusted) is set, whoever has the PIN can wrap an extractable key under a wrapping key of their
+        own and so carry it out in clear. Set V(false) in production.
     type: bool
   usage:
     description:
-      - What the pair may be used for. V(sign) sets sign on the private half and verify on the public one, V(decrypt) decrypt and
-        encrypt, V(wrap) unwrap and wrap, V(derive) derive on the private half. What is not listed is set to false.
-      - If not given, a new RSA pair may sign, decrypt, and wrap, a new ECC pair may sign, and an existing pair is not compared.
-      - V(decrypt) and V(wrap) together are a risk. Whoever may use such a pair can wrap an extractable key under the public half
-        and decrypt it to clear with the private half.
+      - What the pair may be used for. V(sign) sets sign on the private half and verify on the public one,
+        V(decrypt) decrypt and encrypt, V(wrap) unwrap and wrap, V(derive) derive on the private half. What is not
+        listed is set to false.
+      - If not given, a new RSA pair may sign, decrypt, and wrap, a new ECC pair may sign, and an existing pair is
+        not compared.
+      - V(decrypt) and V(wrap) together are a risk. Whoever may use such a pair can wrap an extractable key under
+        the public half and decrypt it to clear with the private half.
     type: list
     elements: str
     choices:
@@ -81,8 +88,8 @@ options:
       - derive
   private_attributes:
     description:
-      - Attributes of the private half. V(true) and V(false) are set and compared, what is not given is neither. They win over
-        O(usage).
+      - Attributes of the private half. V(true) and V(false) are set and compared, what is not given is neither.
+        They win over O(usage).
     type: dict
     suboptions:
       sign:
@@ -116,8 +123,9 @@ options:
         description: C(CKA_COPYABLE). V(false) is set after every check and cannot be taken back.
         type: bool
       destroyable:
-        description: C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more, not even by
-          this module.
+        description:
+          - C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more, not even by
+            this module.
         type: bool
   public_attributes:
     description:
@@ -166,11 +174,11 @@ options:
     type: str
   on_mismatch:
     description:
-      - What to do when the pair exists and differs in what cannot be changed in place (its size, its curve, an attribute that goes
-        one way).
+      - What to do when the pair exists and differs in what cannot be changed in place (its size, its curve, an
+        attribute that goes one way).
       - V(fail) lists each difference. V(keep) leaves the pair as it is, with a warning.
-      - V(replace) generates and proves another pair under a provisional name, and only then destroys the old one. The old key is
-        gone for good.
+      - V(replace) generates and proves another pair under a provisional name, and only then destroys the old one.
+        The old key is gone for good.
     type: str
     default: fail
     choices:
@@ -179,13 +187,15 @@ options:
       - replace
   verify:
     description:
-      - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives inside the token
-        and the result is checked outside with the public key. RV(key_pair.verified) names the mechanism.
+      - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives
+        inside the token and the result is checked outside with the public key. RV(key_pair.verified) names the
+        mechanism.
       - V(true) fails where a proof is not possible, and proves an existing pair too. V(false) proves nothing.
     type: bool
   share_with:
     description:
-      - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so O(provider=pkcs11) refuses it.
+      - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so
+        O(provider=pkcs11) refuses it.
       - The flag C(-u) of the commands.
     type: list
     elements: raw
@@ -193,8 +203,8 @@ options:
       - u
   quorum:
     description:
-      - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the owner.
-        PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
+      - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the
+        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
       - The flag C(-m_value) of the commands.
     type: int
     aliases:
@@ -300,11 +310,12 @@ options:
             type: raw
   wrapping_key:
     description:
-      - Label of the trusted key under which the private key is copied to O(replicas), for keys with C(wrap_with_trusted).
+      - Label of the trusted key under which the private key is copied to O(replicas), for keys with
+        C(wrap_with_trusted).
     type: str
 notes:
-  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the same moment, each
-    sees the other's pair before it returns, removes its own, and looks again.
-  - An error of a search is never taken for absence, and a half pair, a duplicate, or halves that do not belong together are refused and
-    listed.
+  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
+    same moment, each sees the other's pair before it returns, removes its own, and looks again.
+  - An error of a search is never taken for absence, and a half pair, a duplicate, or halves that do not belong
+    together are refused and listed.
 """

@@ -19,7 +19,8 @@ options:
   provider:
     description:
       - The way to the HSM. C(pkcs11) loads any vendor's PKCS#11 library.
-      - C(cloudhsm_cli) and C(key_mgmt_util) drive the tools of HSM clusters. They are not in this version, and are refused.
+      - C(cloudhsm_cli) and C(key_mgmt_util) drive the tools of HSM clusters. They are not in this version, and are
+        refused.
     type: str
     default: pkcs11
     choices:
@@ -39,8 +40,8 @@ options:
   token_label:
     description:
       - Label of the token.
-      - Give exactly one of O(token_label), O(token_serial), O(slot_id), and O(token_uri). If none is given, the environment
-        variable E(HSM_TOKEN_LABEL) is used.
+      - Give exactly one of O(token_label), O(token_serial), O(slot_id), and O(token_uri). If none is given, the
+        environment variable E(HSM_TOKEN_LABEL) is used.
       - Two tokens that match are an error, which lists them.
     type: raw
   token_serial:
@@ -49,13 +50,13 @@ options:
     type: raw
   slot_id:
     description:
-      - Number of the slot. Many libraries number their slots anew when something is plugged in or initialised, so prefer the
-        label or the serial number.
+      - Number of the slot. Many libraries number their slots anew when something is plugged in or initialised, so
+        prefer the label or the serial number.
     type: int
   token_uri:
     description:
-      - RFC 7512 URI that names the token, for instance C(pkcs11:token=root;serial=1234). C(pin-value) and C(pin-source) in it
-        are refused.
+      - RFC 7512 URI that names the token, for instance C(pkcs11:token=root;serial=1234). C(pin-value) and
+        C(pin-source) in it are refused.
     type: str
   library_environment:
     description:
@@ -77,10 +78,10 @@ options:
       - yubihsm
   crypto_user:
     description:
-      - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as C(crypto_user:pin), as AWS
-        CloudHSM wants it.
-      - If none of O(crypto_user), O(pin), and O(pin_file) is given, the environment variables E(HSM_CRYPTO_USER), E(HSM_PIN),
-        and E(HSM_PIN_FILE) are used.
+      - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as
+        C(crypto_user:pin), as AWS CloudHSM wants it.
+      - If none of O(crypto_user), O(pin), and O(pin_file) is given, the environment variables E(HSM_CRYPTO_USER),
+        E(HSM_PIN), and E(HSM_PIN_FILE) are used.
     type: raw
   pin:
     description:
@@ -100,8 +101,8 @@ options:
     default: false
   expect_token:
     description:
-      - Values that the token and the library must have; they are compared in every run, check mode included, before the login.
-        This is identity, not attestation.
+      - Values that the token and the library must have; they are compared in every run, check mode included, before
+        the login. This is identity, not attestation.
     type: dict
     suboptions:
       library_sha256:
@@ -130,8 +131,8 @@ options:
         type: raw
   lock_timeout:
     description:
-      - How many seconds to wait for other tasks on the same host that use the same token. The error names the process that
-        holds the lock.
+      - How many seconds to wait for other tasks on the same host that use the same token. The error names the
+        process that holds the lock.
     type: int
     default: 300
 requirements:

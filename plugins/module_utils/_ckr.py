@@ -193,7 +193,7 @@ CKR_OF_EXCEPTION: dict[str, str] = {
 }
 
 _HINTS: dict[str, str] = {
-    "CKR_ACTION_PROHIBITED": "the token forbids this for the object (CKA_MODIFIABLE, CKA_COPYABLE or CKA_DESTROYABLE is false)",
+    "CKR_ACTION_PROHIBITED": "the object's modifiable, copyable or destroyable is false",
     "CKR_ATTRIBUTE_READ_ONLY": "the token does not let this attribute be set",
     "CKR_ATTRIBUTE_TYPE_INVALID": "the token does not know one of the attributes; leave it out",
     "CKR_ATTRIBUTE_VALUE_INVALID": "the token refuses one of the values; check label, id, curve and attributes",
@@ -202,10 +202,8 @@ _HINTS: dict[str, str] = {
     "CKR_DEVICE_MEMORY": "the token is full; remove objects or enlarge it",
     "CKR_DEVICE_REMOVED": "check the HSM and its connection",
     "CKR_DOMAIN_PARAMS_INVALID": "choose a curve that the token has",
-    "CKR_FUNCTION_FAILED": "the token refuses without a reason (policy, key availability); see the log of the vendor's library",
-    "CKR_GENERAL_ERROR": (
-        "check that the user may read and write the token, that its storage is not full, and the library's configuration"
-    ),
+    "CKR_FUNCTION_FAILED": "the token gives no reason (policy, key availability); see the log of the vendor's library",
+    "CKR_GENERAL_ERROR": "check that this user may read and write the token and that its storage is not full",
     "CKR_HOST_MEMORY": "free memory on the host or storage of the token",
     "CKR_KEY_SIZE_RANGE": "choose a size that the token has",
     "CKR_MECHANISM_INVALID": "the token does not have this mechanism; see the option key_gen_mechanism",

@@ -53,8 +53,8 @@ try:
     from pkcs11.exceptions import PKCS11Error
 except ImportError:
     PKCS11_IMPORT_ERROR = traceback.format_exc()
-    AttributeMapper = object
-    PKCS11Error = OSError
+    AttributeMapper = object  # type: ignore[assignment,misc]
+    PKCS11Error = OSError  # type: ignore[assignment,misc]
 
 _UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
 _KEY_TYPES = {"rsa": "RSA", "ec": "EC", "ec_edwards": "EC_EDWARDS"}
@@ -76,11 +76,11 @@ def _check(rv: int, what: str) -> None:
         raise TokenError(what, ckr_name(rv))
 
 
-class _Packed(AttributeMapper):  # type: ignore[misc]
+class _Packed(AttributeMapper):
     """Takes templates whose values are packed already, and adds nothing of its own to them (T2, T9)."""
 
     def pack_attribute(self, key: t.Any, value: t.Any) -> bytes:
-        return value if isinstance(value, bytes) else t.cast(bytes, super().pack_attribute(key, value))
+        return value if isinstance(value, bytes) else super().pack_attribute(key, value)
 
     def public_key_template(self, **dummy: t.Any) -> dict[t.Any, t.Any]:
         return {}
@@ -100,17 +100,17 @@ class Library:
     def __init__(self, path: str, environment: t.Mapping[str, str]) -> None:
         os.environ.update(environment)
         try:
+            self._functions = functions.Functions(path)
+        except (OSError, AttributeError) as error:
+            raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
+        try:
             with _attempt(f"initialise the PKCS#11 library {path}"):
                 self._lib = pkcs11.lib(path)
         except TokenError as error:
-            if error.ckr is None:
-                raise HsmError(f"Could not load the PKCS#11 library: {error.said}. Check module_path.") from None
-            raise TokenError(error.attempt, error.ckr, hint="check its configuration and that this user may read it") from None
-        self._functions = functions.Functions(path)
+            hint = "check the library's configuration and that this user may read it"
+            raise TokenError(error.attempt, error.ckr, said=error.said, hint=hint) from None
         major, minor = self._lib.library_version
-        self.info = LibraryInfo(
-            path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}"
-        )
+        self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
 
     def close(self) -> None:
@@ -278,7 +278,7 @@ class Session:
         _check(rv, f"copy the {found.half} key '{found.label}' on the token {self._token}")
         return self.read(found.half, handle)
 
-    def destroy(self, half: Half, handle: int | None) -> None:
+    def destroy(self, half: Half, handle: int) -> None:
         """C_DestroyObject."""
         rv = self._calls.destroy(self._session.handle, handle)
         _check(rv, f"destroy the {half} key with handle {handle} on the token {self._token}")

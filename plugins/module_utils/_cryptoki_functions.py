@@ -107,7 +107,7 @@ class Template:
         self.count = len(values)
         self.array = (CkAttribute * max(self.count, 1))()
         self._buffers = []
-        for entry, (code, value) in zip(self.array, values.items()):
+        for entry, (code, value) in zip(self.array, values.items(), strict=False):
             buffer = ctypes.create_string_buffer(value, max(len(value), 1))
             self._buffers.append(buffer)
             entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), len(value)
@@ -173,20 +173,16 @@ class Functions:
                 values[code] = ReadValue(None, CKR_ATTRIBUTE_TYPE_INVALID)
         return values
 
-    def _read_once(
-        self, session: int, handle: int, sizes: t.Mapping[int, int]
-    ) -> tuple[int, dict[int, ReadValue]]:
+    def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
         array = (CkAttribute * len(sizes))()
         buffers = []
-        for entry, (code, size) in zip(array, sizes.items()):
+        for entry, (code, size) in zip(array, sizes.items(), strict=False):
             buffer = ctypes.create_string_buffer(bytes([_UNTOUCHED]) * size, size)
             buffers.append(buffer)
             entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), size
-        rv = self._call(
-            "C_GetAttributeValue", CK_ULONG(session), CK_ULONG(handle), array, CK_ULONG(len(sizes))
-        )
+        rv = self._call("C_GetAttributeValue", CK_ULONG(session), CK_ULONG(handle), array, CK_ULONG(len(sizes)))
         values = {}
-        for entry, buffer in zip(array, buffers):
+        for entry, buffer in zip(array, buffers, strict=False):
             if entry.length == UNAVAILABLE:
                 values[entry.type] = ReadValue(None, UNAVAILABLE)
             elif entry.length > len(buffer) or entry.length and buffer.raw == bytes([_UNTOUCHED]) * len(buffer.raw):

@@ -130,13 +130,13 @@ class Wish:
 
 @dataclasses.dataclass(frozen=True)
 class TokenObject:
-    """One key object as read, or as it would be made (then without a handle).
+    """One key object as read, or as it would be made (then C(handle) is 0, CK_INVALID_HANDLE).
 
     Attributes by name: one that is absent the object lacks. C(unreadable): those that it has and does not tell, with
     the reason.
     """
 
-    handle: int | None
+    handle: int
     half: Half
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -78,7 +78,7 @@ def _with_other_half(session: TokenSession, lone: TokenObject) -> list[KeyPair]:
 
 
 def refuse_unnamed_twin(session: TokenSession, wish: Wish) -> None:
-    """An id that is not found, beside exactly one pair of that label and type without any id, is not new but unnamed."""
+    """An id that is not found, beside the only pair of that label and type if it has no id, is not a new pair's."""
     if wish.id is None or wish.label is None:
         return
     pairs = pair_up(_by_label_and_type(session, dataclasses.replace(wish, id=None)))

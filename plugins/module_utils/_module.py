@@ -70,7 +70,10 @@ class HsmModule:
 
     def require_libraries(self) -> None:
         """Fails with Ansible's usual text where python-pkcs11 or cryptography is missing."""
-        for name, error in (("python-pkcs11 >= 0.10", PKCS11_IMPORT_ERROR), ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR)):
+        for name, error in (
+            ("python-pkcs11 >= 0.10", PKCS11_IMPORT_ERROR),
+            ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),
+        ):
             if error:
                 raise HsmError(missing_required_lib(name), exception=error)
 
@@ -101,5 +104,3 @@ def _stdout_closed() -> t.Iterator[None]:
     finally:
         os.dup2(saved, 1)
         os.close(saved)
-
-

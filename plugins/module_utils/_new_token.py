@@ -87,8 +87,8 @@ def _existing(
     unseen.extend(f"this user cannot read {path}" for path in overlooked()[:1])
     if unseen:
         raise HsmError(
-            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: whether it is there already is not"
-            f" known, because {' and '.join(unseen)}."
+            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: whether it is there already is"
+            f" not known, because {' and '.join(unseen)}."
         )
     return None
 

@@ -15,7 +15,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SETTABLE, USAGE_BITS, Half
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    PRIVATE,
+    PUBLIC,
+    SETTABLE,
+    USAGE_BITS,
+    Half,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS
 
 Spec = dict[str, dict[str, t.Any]]

@@ -92,7 +92,8 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     if pair is None:
         if wish.fingerprint is not None:
             raise HsmError(
-                f"Refused to generate {wish} on the token '{token}': fingerprint names an existing pair, and it is not there."
+                f"Refused to generate {wish} on the token '{token}': fingerprint names an"
+                " existing pair, and it is not there."
             )
         return Plan(Action.GENERATE)
     rows = differences(wish, pair)
@@ -140,7 +141,8 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
         return Plan(Action.REPLACE, pair)
     raise HsmError(
         f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; set"
-        " on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this one.",
+        " on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
+        " one.",
         differences=[
             {"half": row.half, "name": row.name, "found": _plain(row.found), "wished": _plain(row.wished)}
             for row in fixed
@@ -189,7 +191,7 @@ def _steps(facts: VendorFacts, pair: KeyPair, rows: t.Sequence[Difference]) -> t
 def predicted(wish: Wish, plan: Plan) -> KeyPair | None:
     """The pair as it would be after the plan, for check mode: what is known without doing anything."""
     if plan.action in (Action.GENERATE, Action.REPLACE):
-        halves = [TokenObject(None, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
+        halves = [TokenObject(0, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
         return KeyPair((halves[0],), (halves[1],))
     if plan.action is Action.CHANGE and plan.pair:
         objects = {half: plan.pair.half(half) for half in HALVES}

@@ -167,9 +167,7 @@ def _decryption(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: rsa.RS
 
 def _derivation(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: ec.EllipticCurvePublicKey) -> bool:
     outside = ec.generate_private_key(key.curve)
-    point = outside.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    point = outside.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     shared = outside.exchange(ec.ECDH(), key)
     return signer.derive(pair.private, point, len(shared)) == shared
 

@@ -66,8 +66,8 @@ def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -
         except _RaceLost:
             time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
     raise HsmError(
-        f"Could not generate {wish} on the token '{session.token_name}': {_RACES} times another host generated a pair of"
-        " the same name at the same moment. Nothing of this task's is left; run it on one host."
+        f"Could not generate {wish} on the token '{session.token_name}': {_RACES} times another host generated a pair"
+        " of the same name at the same moment. Nothing of this task's is left; run it on one host."
     )
 
 
@@ -202,9 +202,7 @@ def _freeze(session: TokenSession, wish: Wish, pair: KeyPair) -> KeyPair:
     return pair
 
 
-def _freeze_half(
-    session: TokenSession, wish: Wish, found: TokenObject, values: t.Mapping[str, bool]
-) -> TokenObject:
+def _freeze_half(session: TokenSession, wish: Wish, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
     try:
         return session.freeze(found, values)
     except TokenError as error:
@@ -234,8 +232,8 @@ def _change(session: TokenSession, wish: Wish, pair: KeyPair, steps: t.Sequence[
     rows = differences(wish, pair)
     if rows:
         raise HsmError(
-            f"Could not change {wish} on the token '{session.token_name}': the token took the change and did not make it,"
-            f" {'; '.join(map(str, rows))}."
+            f"Could not change {wish} on the token '{session.token_name}': the token took the change and did not make"
+            f" it, {'; '.join(map(str, rows))}."
         )
     return pair
 
@@ -265,7 +263,9 @@ def _undo_steps(session: TokenSession, original: KeyPair, done: t.Sequence[Step]
 def _replace(session: TokenSession, wish: Wish, old: KeyPair) -> tuple[KeyPair, Proof]:
     """Generates and proves another pair under a provisional name, and only then destroys the old one and renames."""
     provisional = f"replacement {secrets.token_hex(8)}"
-    lasting = dataclasses.replace(wish, private_attributes=_unfrozen(wish, PRIVATE), public_attributes=_unfrozen(wish, PUBLIC))
+    lasting = dataclasses.replace(
+        wish, private_attributes=_unfrozen(wish, PRIVATE), public_attributes=_unfrozen(wish, PUBLIC)
+    )
     draft = dataclasses.replace(lasting, label=provisional, id=secrets.token_bytes(session.facts.id_length) or None)
     new, proof = _generate(session, draft)
     try:

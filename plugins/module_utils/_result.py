@@ -68,7 +68,7 @@ def _object(objects: t.Sequence[TokenObject], uri_attributes: t.Mapping[str, str
         attributes["kcv"] = _public_key.kcv(spki)
     kind = {PUBLIC: "public", PRIVATE: "private"}[found.half]
     return {
-        "handle": found.handle,
+        "handle": found.handle or None,
         "uri": _uri(uri_attributes, found, kind),
         "attributes": attributes,
         "unreadable": sorted(found.unreadable),

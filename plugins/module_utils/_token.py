@@ -138,8 +138,8 @@ def choose_token(
 ) -> TokenInfo:
     """The one token that is meant.
 
-    C(overlooked) tells paths of a software token's storage that the caller cannot read. Raises L{HsmError} when no token
-    or more than one matches; a slot that did not answer is named, because the token may be in it.
+    C(overlooked) tells paths of a software token's storage that the caller cannot read. Raises L{HsmError} when no
+    token or more than one matches; a slot that did not answer is named, because the token may be in it.
     """
     tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
     found = [token for token in tokens if selector.matches(token, library)]

@@ -68,5 +68,3 @@ def _described(token: TokenInfo | None) -> dict[str, t.Any]:
         return {}
     names = ("label", "serial", "manufacturer", "model", "slot_id", "uri")
     return {name: getattr(token, name) for name in names}
-
-

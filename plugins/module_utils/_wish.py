@@ -82,28 +82,66 @@ def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
     return tuple(codes)
 
 
-def _check_exclusions(params: Params) -> None:
+class _Exclusion(t.NamedTuple):
     """Options that exclude or need each other in a way that an argument spec cannot say."""
-    if params["session"]:
-        if params["state"] == "absent":
-            raise InputError("session", "a session pair is gone when its module ends, state=absent has none to remove")
-        if params["replicas"]:
-            raise InputError("session", "a session pair lives in one session, replicas cannot have it")
-        if params["on_mismatch"] != "fail":
-            raise InputError("session", "a session pair is always new, on_mismatch has nothing to compare")
-        if params["fingerprint"]:
-            raise InputError("session", "a session pair is always new, fingerprint names an existing one")
-    if params["timeout"] is not None:
-        if params["min_servers"] is None and not params["replicas"]:
-            raise InputError("timeout", "it needs min_servers or replicas", params["timeout"])
-        if params["timeout"] <= 0:
-            raise InputError("timeout", "it must be more than 0 seconds", params["timeout"])
-    if params["min_servers"] is not None and params["min_servers"] < 1:
-        raise InputError("min_servers", "it must be at least 1", params["min_servers"])
-    if params["wrapping_key"] is not None and not params["replicas"]:
-        raise InputError("wrapping_key", "it needs replicas", params["wrapping_key"])
-    if params["on_mismatch"] == "replace" and params["fingerprint"]:
-        raise InputError("on_mismatch", "a pair named by fingerprint cannot be replaced, a new one has another")
+
+    option: str
+    broken: t.Callable[[Params], t.Any]
+    rule: str
+
+
+_EXCLUSIONS = (
+    _Exclusion(
+        "session",
+        lambda given: given["session"] and given["state"] == "absent",
+        "a session pair is gone when its module ends, state=absent has none to remove",
+    ),
+    _Exclusion(
+        "session",
+        lambda given: given["session"] and given["replicas"],
+        "a session pair lives in one session, replicas cannot have it",
+    ),
+    _Exclusion(
+        "session",
+        lambda given: given["session"] and given["on_mismatch"] != "fail",
+        "a session pair is always new, on_mismatch has nothing to compare",
+    ),
+    _Exclusion(
+        "session",
+        lambda given: given["session"] and given["fingerprint"] is not None,
+        "a session pair is always new, fingerprint names an existing one",
+    ),
+    _Exclusion(
+        "timeout",
+        lambda given: given["timeout"] is not None and given["min_servers"] is None and not given["replicas"],
+        "it needs min_servers or replicas",
+    ),
+    _Exclusion(
+        "timeout",
+        lambda given: given["timeout"] is not None and given["timeout"] <= 0,
+        "it must be more than 0 seconds",
+    ),
+    _Exclusion(
+        "min_servers",
+        lambda given: given["min_servers"] is not None and given["min_servers"] < 1,
+        "it must be at least 1",
+    ),
+    _Exclusion(
+        "wrapping_key", lambda given: given["wrapping_key"] is not None and not given["replicas"], "it needs replicas"
+    ),
+    _Exclusion(
+        "on_mismatch",
+        lambda given: given["on_mismatch"] == "replace" and given["fingerprint"] is not None,
+        "a pair named by fingerprint cannot be replaced, a new one has another",
+    ),
+    _Exclusion("lock_timeout", lambda given: given["lock_timeout"] < 0, "it must not be below 0 seconds"),
+)
+
+
+def _check_exclusions(params: Params) -> None:
+    for row in _EXCLUSIONS:
+        if row.broken(params):
+            raise InputError(row.option, row.rule, params[row.option])
 
 
 def _check_sharing(params: Params) -> None:
@@ -132,6 +170,8 @@ def _user(value: t.Any) -> str:
 def _check_usage(wish: Wish) -> None:
     for word in wish.usage or ():
         if wish.family == "rsa" and word == "derive":
-            raise InputError("usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word)
+            raise InputError(
+                "usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word
+            )
         if wish.key_type == "ec_edwards" and word != "sign":
             raise InputError("usage", "keys on Edwards curves only sign", word)

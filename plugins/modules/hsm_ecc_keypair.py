@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
-  - Generates, compares, changes, and removes key pairs on elliptic curves inside hardware security modules. The private key
-    never leaves the HSM.
+  - Generates, compares, changes, and removes key pairs on elliptic curves inside hardware security modules. The
+    private key never leaves the HSM.
   - Covers every flag of C(genECCKeyPair); the flags are aliases of the options.
 extends_documentation_fragment:
   - cryptoki.hsm._attributes
@@ -29,10 +29,11 @@ attributes:
 options:
   curve:
     description:
-      - The curve, by any usual name (V(P-256), V(secp256r1), V(prime256v1), V(nistp256)), by the number that C(genECCKeyPair)
-        has for it (V(2), V(13), V(14), V(15), V(16)), or by its OID. Names of one curve compare equal.
-      - Curves below 224 bits are refused, as the commands refuse C(NID_X9_62_prime192v1). PKCS#11 has no list of curves, so
-        whether the token has one shows when it generates.
+      - The curve, by any usual name (V(P-256), V(secp256r1), V(prime256v1), V(nistp256)), by the number that
+        C(genECCKeyPair) has for it (V(2), V(13), V(14), V(15), V(16)), or by its OID. Names of one curve compare
+        equal.
+      - Curves below 224 bits are refused, as the commands refuse C(NID_X9_62_prime192v1). PKCS#11 has no list of
+        curves, so whether the token has one shows when it generates.
       - Required for O(state=present). The flag C(-i) of C(genECCKeyPair).
     type: raw
     aliases:
@@ -139,7 +140,9 @@ key_pair:
       returned: always
       contains: &half
         handle:
-          description: Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be made.
+          description:
+            - Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be
+              made.
           type: int
           returned: always
         uri:
@@ -148,9 +151,9 @@ key_pair:
           returned: always
         attributes:
           description:
-            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent. Byte values
-              are colon-separated. C(kcv) is the token's check value, or the first three bytes of the SHA-1 of the public key
-              (SubjectPublicKeyInfo).
+            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent.
+              Byte values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the
+              SHA-1 of the public key (SubjectPublicKeyInfo).
           type: dict
           returned: always
         unreadable:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
-  - Generates, compares, changes, and removes RSA key pairs inside hardware security modules. The private key never leaves the
-    HSM.
+  - Generates, compares, changes, and removes RSA key pairs inside hardware security modules. The private key never
+    leaves the HSM.
   - Covers every flag of C(genRSAKeyPair); the flags are aliases of the options.
 extends_documentation_fragment:
   - cryptoki.hsm._attributes
@@ -154,7 +154,9 @@ key_pair:
       returned: always
       contains: &half
         handle:
-          description: Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be made.
+          description:
+            - Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be
+              made.
           type: int
           returned: always
         uri:
@@ -163,9 +165,9 @@ key_pair:
           returned: always
         attributes:
           description:
-            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent. Byte values
-              are colon-separated. C(kcv) is the token's check value, or the first three bytes of the SHA-1 of the public key
-              (SubjectPublicKeyInfo).
+            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent.
+              Byte values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the
+              SHA-1 of the public key (SubjectPublicKeyInfo).
           type: dict
           returned: always
         unreadable:

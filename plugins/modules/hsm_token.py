@@ -14,8 +14,8 @@ author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
   - Makes a token with C(C_InitToken) and gives it a user PIN with C(C_InitPIN).
-  - A token of that label that is there already is left alone and never initialised again, since that would destroy its keys. One
-    that a broken run left without a user PIN is finished.
+  - A token of that label that is there already is left alone and never initialised again, since that would destroy
+    its keys. One that a broken run left without a user PIN is finished.
 extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm

@@ -78,9 +78,7 @@ class Pkcs11Session(TokenSession):
     def check_generation(self, wish: Wish) -> None:
         mechanism = _key_gen(wish)
         if mechanism not in self.mechanisms:
-            raise self._refusal(
-                wish, f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
-            )
+            raise self._refusal(wish, f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism")
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
         smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
@@ -142,7 +140,9 @@ class Pkcs11Session(TokenSession):
         """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""
         try:
             found = [
-                key for half in HALVES for key in self.find(Query(half, label=None if wish.id else wish.label, id=wish.id))
+                key
+                for half in HALVES
+                for key in self.find(Query(half, label=None if wish.id else wish.label, id=wish.id))
             ]
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
@@ -264,8 +264,8 @@ class Pkcs11Provider(Provider):
         hidden = _softhsm.unreadable(own) if own else []
         if hidden:
             raise HsmError(
-                f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such files"
-                " without an error. Run the task as the token's owner."
+                f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
+                " files without an error. Run the task as the token's owner."
             )
 
 
@@ -291,7 +291,9 @@ def check_pin_state(token: TokenInfo, login: Login) -> None:
     """Refuses a login that cannot succeed or may lock the PIN (PKCS#11 3.1, table 6: CKF_USER_PIN_…)."""
     flags = token.flags
     if flags & TokenFlag.USER_PIN_LOCKED:
-        raise HsmError(f"Refused to log in to the token {token}: its user PIN is locked; let the security officer set it.")
+        raise HsmError(
+            f"Refused to log in to the token {token}: its user PIN is locked; let the security officer set it."
+        )
     if flags & TokenFlag.USER_PIN_FINAL_TRY and not login.force_login:
         raise HsmError(
             f"Refused to log in to the token {token}: a wrong PIN would lock it now (CKF_USER_PIN_FINAL_TRY)."
