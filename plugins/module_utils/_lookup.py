@@ -14,7 +14,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     FAMILY_NAME,
     HALVES,
@@ -30,17 +30,18 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
 def find_pairs(session: TokenSession, wish: Wish) -> list[KeyPair]:
     """The pairs and halves that C(wish) names: by id if given, else by label and key type, else by fingerprint.
 
-    Raises L{HsmError} where the id belongs to another label or key type.
+    Raises L{HsmError} where the id belongs to another label or key type, and L{TokenError} where a search fails: that
+    is never an absence.
     """
-    if wish.id is not None:
-        objects = _by_id(session, wish)
-    else:
-        objects = _by_label_and_type(session, wish)
-    pairs = pair_up(objects)
-    if len(pairs) == 1 and pairs[0].lone:
-        pairs = _with_other_half(session, pairs[0].lone)
+    try:
+        objects = _by_id(session, wish) if wish.id is not None else _by_label_and_type(session, wish)
+        pairs = pair_up(objects)
+        if len(pairs) == 1 and pairs[0].lone:
+            pairs = _with_other_half(session, pairs[0].lone)
+    except TokenError as error:
+        raise error.at(f"search for {wish} on the token '{session.token_name}'") from None
     if wish.fingerprint is not None:
-        pairs = [pair for pair in pairs if pair.fingerprint == wish.fingerprint]
+        pairs = [pair for pair in pairs if any(found.fingerprint == wish.fingerprint for found in pair.objects)]
     return pairs
 
 
@@ -90,9 +91,14 @@ def refuse_unnamed_twin(session: TokenSession, wish: Wish) -> None:
         )
 
 
+def is_clear(pairs: t.Sequence[KeyPair]) -> bool:
+    """Whether this is nothing, or one whole pair."""
+    return not pairs or (len(pairs) == 1 and pairs[0].whole)
+
+
 def refuse_unclear(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair]) -> None:
-    """Refuses everything but one whole pair, listing what is there."""
-    if len(pairs) == 1 and pairs[0].whole:
+    """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
+    if is_clear(pairs):
         return
     what = _unclear(pairs)
     raise HsmError(

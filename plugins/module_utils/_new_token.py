@@ -41,12 +41,20 @@ class TokenOutcome:
 
 
 def make_token(
-    library: Library, wish: TokenWish, overlooked: t.Callable[[], t.Sequence[str]], check_mode: bool
+    library: Library,
+    wish: TokenWish,
+    overlooked: t.Callable[[], t.Sequence[str]],
+    check_identity: t.Callable[[Library, TokenInfo], None],
+    check_mode: bool,
 ) -> TokenOutcome:
-    """Initialises a free slot, or sets the user PIN of a token that a broken run left without one."""
+    """Initialises a free slot, or sets the user PIN of a token that a broken run left without one.
+
+    C(overlooked) tells paths that this user cannot read, C(check_identity) refuses a token that is not as expected.
+    """
     slots = library.slots()
     token = _existing(library, wish, slots, overlooked)
     if token and token.flags & TokenFlag.USER_PIN_INITIALIZED:
+        check_identity(library, token)
         return TokenOutcome(False, token, token)
     if token and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
         raise HsmError(
@@ -54,6 +62,7 @@ def make_token(
             " lock it now."
         )
     target = token or _free_slot(library, wish, slots)
+    check_identity(library, target)
     _check_pin("so_pin", wish.so_pin, target)
     _check_pin("pin", wish.pin, target)
     if check_mode:

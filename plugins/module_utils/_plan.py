@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
+    FREEZING,
     PRIVATE,
     PUBLIC,
     Change,
@@ -136,6 +137,11 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
             raise HsmError(
                 f"Refused to replace {wish} on the token '{token}': {facts.name} cannot rename a key, which a safe"
                 f" replacement needs. What differs: {listed}."
+            )
+        if not facts.copy and any(wish.freezing(half) for half in HALVES):
+            raise HsmError(
+                f"Refused to replace {wish} on the token '{token}': {facts.name} cannot copy a key, which"
+                f" {' and '.join(FREEZING)} need after the renaming. What differs: {listed}."
             )
         _refuse_indestructible(wish, pair, token)
         return Plan(Action.REPLACE, pair)

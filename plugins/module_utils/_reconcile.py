@@ -12,32 +12,29 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import secrets
 import time
-import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change, Half, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import RaceLost, change, destroy, generate, replace
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
     find_pairs,
+    is_clear,
     refuse_unclear,
     refuse_unnamed_twin,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     Action,
     Plan,
-    Step,
     decide_absent,
     decide_present,
-    differences,
-    dishonoured,
     predicted,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, TokenSession
 
 # How often another host may win the race for the same name before this one gives up.
 _RACES = 5
+_SETTLING = 0.3  # seconds; the halves of a pair are stored within milliseconds of each other
 _ALREADY_THERE = Proof(None, "the pair was there before; set verify=true to prove it")
 
 
@@ -52,10 +49,6 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-class _RaceLost(Exception):
-    """Another host made a pair of the same name at the same time; ours is gone again."""
-
-
 def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Outcome:
     """Brings the pair into C(state), or says what that would do; raises L{HsmError} with nothing half-made left."""
     if state == "absent":
@@ -63,7 +56,7 @@ def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -
     for attempt in range(_RACES):
         try:
             return _session_pair(session, wish, check_mode) if wish.session else _present(session, wish, check_mode)
-        except _RaceLost:
+        except RaceLost:
             time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
     raise HsmError(
         f"Could not generate {wish} on the token '{session.token_name}': {_RACES} times another host generated a pair"
@@ -73,26 +66,12 @@ def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -
 
 def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     pairs = find_pairs(session, wish)
-    if pairs and not (len(pairs) == 1 and pairs[0].lone):
+    if not (len(pairs) == 1 and pairs[0].lone):
         refuse_unclear(session, wish, pairs)
     plan = decide_absent(wish, pairs, session.token_name)
     if plan.pair and not check_mode:
-        _destroy(session, wish, plan.pair)
+        destroy(session, wish, plan.pair)
     return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
-
-
-def _destroy(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
-    """Removes the private half first: should it be refused, the pair is still whole."""
-    gone: list[TokenObject] = []
-    for found in (*pair.privates, *pair.publics):
-        try:
-            session.destroy(found)
-        except TokenError as error:
-            left = [str(other) for other in pair.objects if other not in gone]
-            raise error.at(
-                f"remove {wish} on the token '{session.token_name}'", f"What remains: {' and '.join(left)}."
-            ) from None
-        gone.append(found)
 
 
 def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
@@ -106,15 +85,14 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Outcom
     session.check_generation(wish)
     if check_mode:
         return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), Proof(None, "check mode"))
-    pair, proof = _generate(session, wish)
+    pair, proof = generate(session, wish)
     return Outcome(True, None, pair, proof)
 
 
 def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
-    pairs = find_pairs(session, wish)
-    if pairs:
-        refuse_unclear(session, wish, pairs)
-    else:
+    pairs = _find_settled(session, wish)
+    refuse_unclear(session, wish, pairs)
+    if not pairs:
         refuse_unnamed_twin(session, wish)
     before = pairs[0] if pairs else None
     plan = decide_present(wish, before, session.facts, session.token_name)
@@ -126,12 +104,21 @@ def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
         return Outcome(plan.action is not Action.NOTHING, before, predicted(wish, plan), proof or made, plan.warnings)
     after = before
     if plan.action is Action.GENERATE:
-        after, proof = _generate(session, wish, alone=True)
+        after, proof = generate(session, wish, alone=True)
     elif plan.action is Action.REPLACE and before:
-        after, proof = _replace(session, wish, before)
+        after, proof = replace(session, wish, before)
     elif plan.action is Action.CHANGE and before:
-        after = _change(session, wish, before, plan.steps)
+        after = change(session, wish, before, plan.steps)
     return Outcome(plan.action is not Action.NOTHING, before, after, proof or _ALREADY_THERE, plan.warnings)
+
+
+def _find_settled(session: TokenSession, wish: Wish) -> list[KeyPair]:
+    """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it."""
+    pairs = find_pairs(session, wish)
+    if not is_clear(pairs):
+        time.sleep(_SETTLING)
+        pairs = find_pairs(session, wish)
+    return pairs
 
 
 def _prove_existing(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
@@ -142,152 +129,3 @@ def _prove_existing(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
     if proof.method is None:
         raise HsmError(f"Could not prove {wish} on the token '{session.token_name}': {proof.reason}.")
     return proof
-
-
-def _generate(session: TokenSession, wish: Wish, alone: bool = False) -> tuple[KeyPair, Proof]:
-    """A new pair that is as wished and proven; C(alone): and the only one of its name. Otherwise nothing is left."""
-    pair = session.generate(wish)
-    try:
-        _refuse_dishonoured(session, wish, pair)
-        proof = _prove_new(session, wish, pair)
-        if alone:
-            _refuse_rival(session, wish, pair)
-    except (HsmError, _RaceLost) as error:
-        _take_back(session, wish, pair, error)
-    return _freeze(session, wish, pair), proof
-
-
-def _refuse_dishonoured(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
-    rows = dishonoured(wish, pair, session.facts)
-    if rows:
-        raise HsmError(
-            f"Could not generate {wish} on the token '{session.token_name}': the token made it otherwise,"
-            f" {'; '.join(map(str, rows))}. Leave out what the token does not have."
-        )
-
-
-def _prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
-    if wish.verify is False:
-        return Proof(None, "verify is false")
-    proof = session.prove(wish, pair)
-    if proof.method is None and wish.verify:
-        raise HsmError(f"Could not prove {wish} on the token '{session.token_name}': {proof.reason}.")
-    return proof
-
-
-def _refuse_rival(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
-    """Looks again: a pair of the same name that another host made meanwhile wins, whoever was first."""
-    own = {found.handle for found in pair.objects}
-    if any(found.handle not in own for other in find_pairs(session, wish) for found in other.objects):
-        raise _RaceLost
-
-
-def _take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError | _RaceLost) -> t.NoReturn:
-    """Destroys the pair that this task made, and raises C(error) again; what cannot be destroyed is named."""
-    try:
-        _destroy(session, wish, pair)
-    except TokenError as undo:
-        raise HsmError(f"{error} {undo}" if str(error) else str(undo)) from None
-    if isinstance(error, _RaceLost):
-        raise error
-    raise HsmError(f"{error.msg} The new pair was removed again.", **error.data) from None
-
-
-def _freeze(session: TokenSession, wish: Wish, pair: KeyPair) -> KeyPair:
-    """Sets modifiable, copyable and destroyable to false, after every check: nothing can be taken back then."""
-    for half in (PRIVATE, PUBLIC):
-        values: dict[str, bool] = wish.freezing(half)
-        if values:
-            pair = _with(pair, _freeze_half(session, wish, pair.half(half), values))
-    return pair
-
-
-def _freeze_half(session: TokenSession, wish: Wish, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-    try:
-        return session.freeze(found, values)
-    except TokenError as error:
-        names = " and ".join(values)
-        raise error.at(
-            f"set {names} to false for {wish} on the token '{session.token_name}'", f"The pair is there: {found}."
-        ) from None
-
-
-def _with(pair: KeyPair, found: TokenObject) -> KeyPair:
-    if found.half == PRIVATE:
-        return dataclasses.replace(pair, privates=(found,))
-    return dataclasses.replace(pair, publics=(found,))
-
-
-def _change(session: TokenSession, wish: Wish, pair: KeyPair, steps: t.Sequence[Step]) -> KeyPair:
-    """Makes the changes; if one is refused, those before it are undone as far as they can be."""
-    original = pair
-    done: list[Step] = []
-    for step in steps:
-        try:
-            pair = _with(pair, _step(session, wish, pair, step))
-        except TokenError as error:
-            remains = _undo_steps(session, original, done)
-            raise error.at(f"change {wish} on the token '{session.token_name}'", remains) from None
-        done.append(step)
-    rows = differences(wish, pair)
-    if rows:
-        raise HsmError(
-            f"Could not change {wish} on the token '{session.token_name}': the token took the change and did not make"
-            f" it, {'; '.join(map(str, rows))}."
-        )
-    return pair
-
-
-def _step(session: TokenSession, wish: Wish, pair: KeyPair, step: Step) -> TokenObject:
-    if step.kind is Change.BY_COPY:
-        return _freeze_half(session, wish, pair.half(step.half), t.cast("dict[str, bool]", step.values))
-    return session.set_attributes(pair.half(step.half), step.values)
-
-
-def _undo_steps(session: TokenSession, original: KeyPair, done: t.Sequence[Step]) -> str:
-    left = []
-    for step in done:
-        found = original.half(step.half)
-        old: dict[str, Value] = {
-            name: value for name in step.values if (value := found.attributes.get(name)) is not None
-        }
-        try:
-            if step.kind is not Change.ANY or len(old) < len(step.values):
-                raise HsmError("one-way")
-            session.set_attributes(found, old)
-        except HsmError:
-            left.append(f"{step.half} half's {', '.join(step.values)}")
-    return f"What stays changed: {'; '.join(left)}." if left else "Nothing was changed."
-
-
-def _replace(session: TokenSession, wish: Wish, old: KeyPair) -> tuple[KeyPair, Proof]:
-    """Generates and proves another pair under a provisional name, and only then destroys the old one and renames."""
-    provisional = f"replacement {secrets.token_hex(8)}"
-    lasting = dataclasses.replace(
-        wish, private_attributes=_unfrozen(wish, PRIVATE), public_attributes=_unfrozen(wish, PUBLIC)
-    )
-    draft = dataclasses.replace(lasting, label=provisional, id=secrets.token_bytes(session.facts.id_length) or None)
-    new, proof = _generate(session, draft)
-    try:
-        for half in (PRIVATE, PUBLIC):  # a token that cannot rename is found out while the old pair still exists
-            session.set_attributes(new.half(half), {"label": provisional})
-        _destroy(session, wish, old)
-    except HsmError as error:
-        _take_back(session, draft, new, error)
-    name: dict[str, Value] = {"label": wish.label or ""}
-    if wish.id is not None:
-        name["id"] = wish.id
-    try:
-        for half in (PRIVATE, PUBLIC):
-            new = _with(new, session.set_attributes(new.half(half), name))
-    except TokenError as error:
-        raise error.at(
-            f"rename the replacement of {wish} on the token '{session.token_name}'",
-            f"The old pair is gone; the new one is whole and proven and has the label '{provisional}'.",
-        ) from None
-    return _freeze(session, wish, new), proof
-
-
-def _unfrozen(wish: Wish, half: Half) -> dict[str, bool]:
-    later = wish.freezing(half)
-    return {name: value for name, value in wish.own_attributes(half).items() if name not in later}

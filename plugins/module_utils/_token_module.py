@@ -50,7 +50,7 @@ def _work(module: HsmModule) -> Result:
     module.hide(*known)
     module.require_libraries()
     with provider.library() as library:
-        outcome = make_token(library, wish, provider.overlooked, module.check_mode)
+        outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)
     before, after = (_described(token) for token in (outcome.before, outcome.after))
     return {"changed": outcome.changed, "token": after, "diff": {"before": before, "after": after}}
 

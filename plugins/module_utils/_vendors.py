@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half
 
@@ -19,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PR
 class VendorFacts:
     """One row; the defaults are what the standard says.
 
-    C(marks): lower-case words, one of which occurs in the manufacturer or description of the library or of the token.
+    C(marks): lower-case words, one of which is in the manufacturer or description of the library or of the token.
     C(id_length): bytes of the id that is drawn for a pair without one; 0: none is drawn.
     C(id_max), C(label_max): bytes; 0: no limit known.
     C(not_sent): attributes that a template for a half must not hold, whatever their value.
@@ -92,5 +93,5 @@ def vendor_facts(choice: str, *descriptions: str) -> VendorFacts:
     """The row named C(choice), or for C(auto) the one that a manufacturer or description names, else C(generic)."""
     if choice != "auto":
         return VENDORS[choice]
-    words = " ".join(descriptions).lower()
-    return next((row for row in _TABLE if any(mark in words for mark in row.marks)), VENDORS["generic"])
+    words = set(re.findall(r"[a-z0-9]+", " ".join(descriptions).lower()))
+    return next((row for row in _TABLE if words.intersection(row.marks)), VENDORS["generic"])

@@ -205,7 +205,8 @@ class Pkcs11Provider(Provider):
             facts = vendor_facts(
                 self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
             )
-            self._check_token(library, token)
+            self.check_identity(library, token)
+            self._check_hidden(token)
             check_pin_state(token, self._login)
             rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
             session = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
@@ -256,9 +257,15 @@ class Pkcs11Provider(Provider):
         """The one token that is meant."""
         return choose_token(self._login.selector, library.slots(), library.info, self.overlooked)
 
-    def _check_token(self, library: Library, token: TokenInfo) -> None:
-        """The pinned identity, and for SoftHSM that no file of the token is hidden from this user."""
-        check_expected(self._login.expect, token_identity(library, token) if self._login.expect else {})
+    def check_identity(self, library: Library, token: TokenInfo) -> None:
+        """Compares the token with the values pinned by expect_token; one that is not initialised has no serial yet."""
+        if self._login.expect:
+            unknown = set() if token.flags & TokenFlag.TOKEN_INITIALIZED else {"serial"}
+            expected = {name: value for name, value in self._login.expect.items() if name not in unknown}
+            check_expected(expected, token_identity(library, token))
+
+    def _check_hidden(self, token: TokenInfo) -> None:
+        """For SoftHSM: that no file of the token is hidden from this user."""
         folder = self._soft_folder()
         own = _softhsm.token_folder_of(folder, token.serial) if folder else None
         hidden = _softhsm.unreadable(own) if own else []
