@@ -34,6 +34,7 @@ LIBRARIES = {
     "p11_kit_proxy": ("p11-kit-modules", ("p11-kit-proxy.so", "libp11-kit.so.0")),
 }
 TOOLS = {
+    "softhsm2-util": "softhsm2",
     "pkcs11-tool": "opensc",
     "p11tool": "gnutls-bin",
     "p11-kit": "p11-kit",
@@ -77,8 +78,8 @@ def packages_of(*names: str) -> list[str]:
     return sorted(set(packages.split()))
 
 
-def apt_get(*arguments: str) -> bool:
-    """Run apt-get; its words are shown only when it fails."""
+def apt_get(*arguments: str, quiet: bool = False) -> bool:
+    """Run apt-get; its words are shown only when it fails, and not if quiet."""
     command = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", *arguments]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # No standard input: nothing may ask.
@@ -91,7 +92,7 @@ def apt_get(*arguments: str) -> bool:
         text=True,
         check=False,
     )
-    if answer.returncode:
+    if answer.returncode and not quiet:
         print(f"testbed: {shlex.join(command)} failed:\n{answer.stdout[-2000:]}", file=sys.stderr)
     return answer.returncode == 0
 
@@ -99,7 +100,8 @@ def apt_get(*arguments: str) -> bool:
 def install(packages: list[str]) -> bool:
     print(f"testbed: installing {' '.join(packages)}", flush=True)
     command = ["install", "--no-install-recommends", *packages]
-    return apt_get(*command) or (apt_get("update") and apt_get(*command))
+    # Lists of packages that are old or missing are the usual reason for a failure.
+    return apt_get(*command, quiet=True) or (apt_get("update") and apt_get(*command))
 
 
 def unpack(packages: list[str]) -> bool:

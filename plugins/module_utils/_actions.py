@@ -10,6 +10,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 import typing as t
@@ -50,6 +51,10 @@ def generate(session: TokenSession, wish: Wish, alone: bool = False) -> tuple[Ke
             _refuse_rival(session, wish, pair)
     except (HsmError, RaceLost) as error:
         _take_back(session, wish, pair, error)
+    except Exception:  # a bug of ours: it is reported as one, and leaves no pair either
+        with contextlib.suppress(HsmError):
+            destroy(session, wish, pair)
+        raise
     return _freeze(session, wish, pair), proof
 
 
@@ -83,7 +88,8 @@ def _take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError
     try:
         destroy(session, wish, pair)
     except TokenError as undo:
-        raise HsmError(f"{error} {undo}" if str(error) else str(undo)) from None
+        data = error.data if isinstance(error, HsmError) else undo.data
+        raise HsmError(f"{error} {undo}" if str(error) else str(undo), **data) from None
     if isinstance(error, RaceLost):
         raise error
     raise HsmError(f"{error.msg} The new pair was removed again.", **error.data) from None

@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import traceback
@@ -102,5 +103,6 @@ def _stdout_closed() -> t.Iterator[None]:
         os.dup2(2, 1)
         yield
     finally:
+        ctypes.CDLL(None).fflush(None)  # printf keeps what it was given in a buffer
         os.dup2(saved, 1)
         os.close(saved)

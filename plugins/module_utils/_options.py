@@ -153,7 +153,7 @@ ECC = OptionGroup(
 
 NEW_TOKEN = OptionGroup(
     spec={
-        "token_label": {"type": "raw", "aliases": ["label"], "no_log": False},
+        "token_label": {"type": "raw", "required": True, "aliases": ["label"], "no_log": False},
         "so_pin": {"type": "raw", "no_log": True},
         "so_pin_file": {"type": "path", "no_log": False},
     },

@@ -27,6 +27,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     HALVES,
+    KEY_TYPES_OF,
     Difference,
     KeyPair,
     TokenObject,
@@ -77,6 +78,8 @@ def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Differenc
     """In what a pair that was just made is not as it was asked for; defaults that the token lacks are no matter."""
     rows = key_differences(wish, pair)
     for half in HALVES:
+        if pair.half(half).key_type not in KEY_TYPES_OF[wish.family]:  # the next run would not find it
+            rows.append(Difference(half, "key_type", pair.half(half).key_type, wish.key_type))
         required = wish.required(half)
         later = wish.freezing(half)
         wished = {**wish.template(half), **required}

@@ -101,12 +101,14 @@ def prove(signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair:
     usable = [row for row in candidates(wish, pair.private.attributes) if row.code in token_mechanisms]
     if not usable:
         return Proof(None, "the token has no mechanism for it that can be checked outside")
+    if pair.spki is None:
+        return Proof(None, "the token does not tell the public key")
     try:
-        key: t.Any = serialization.load_der_public_key(pair.spki or b"")
+        key: t.Any = serialization.load_der_public_key(pair.spki)
     except (UnsupportedAlgorithm, ValueError):
         return Proof(None, "cryptography on this host does not know the curve")
     mechanism = usable[0]
-    if not _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key):
+    if not _PROVERS[mechanism.use, wish.key_type](signer, mechanism, pair, key):
         raise HsmError(
             f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
             " public half."

@@ -114,9 +114,10 @@ class Pkcs11Session(TokenSession):
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
         if len(pairs) != 1 or not pairs[0].whole:
             names = " and ".join(map(str, pairs))
+            # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
             raise HsmError(
                 f"Could not generate {wish} on the token {self._token}: the HSM returned halves that do not belong"
-                f" together, {names}. {self._undo(handles)}"
+                f" together, {names}. {self._undo_unknown(wish, drawn)}"
             )
         return pairs[0]
 
