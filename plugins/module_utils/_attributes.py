@@ -152,7 +152,7 @@ def pack(name: str, value: Value) -> bytes:
     kind = ATTRIBUTES[name].kind
     if kind is Kind.BOOL and isinstance(value, bool):
         return b"\x01" if value else b"\x00"
-    if kind is Kind.MECHANISMS and isinstance(value, tuple):
+    if kind is Kind.MECHANISMS and isinstance(value, tuple) and all(type(code) is int for code in value):
         return b"".join(_ULONG.pack(code) for code in value)
     if kind is Kind.TEXT and isinstance(value, str):
         return value.encode()

@@ -279,7 +279,7 @@ def _as_pair(group: t.Sequence[TokenObject]) -> KeyPair:
     privates = tuple(found for found in group if found.half == PRIVATE)
     pairing: t.Literal["material", "id"] | None = None
     if publics and privates:
-        pairing = "material" if privates[0].spki else "id"
+        pairing = "material" if privates[0].spki or privates[0].attributes.get("modulus") else "id"
     return KeyPair(publics, privates, pairing)
 
 

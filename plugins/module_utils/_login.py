@@ -144,7 +144,8 @@ def _crypto_user(value: t.Any) -> str | None:
         return None
     user = str(value) if isinstance(value, int) and not isinstance(value, bool) else _values.text("crypto_user", value)
     if ":" in user:
-        raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN", user)
+        # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
+        raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
     return user
 
 

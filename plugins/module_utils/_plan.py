@@ -35,6 +35,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     attribute_differences,
     key_differences,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
 
 
@@ -160,6 +161,8 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
 
 
 def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, tuple):
+        return [mechanism_name(code) for code in value]
     return value.hex(":") if isinstance(value, bytes) else value
 
 

@@ -10,6 +10,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import secrets
 import traceback
@@ -18,7 +19,12 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, Mechanism, mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import (
+    MECHANISMS,
+    Mechanism,
+    Use,
+    mechanism_name,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
 
 CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
@@ -68,12 +74,17 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]
 
     Signing comes first, then decryption, then derivation, within C(allowed_mechanisms).
     """
-    rows: list[str] = []
-    for bit, table in (("sign", _SIGNING), ("decrypt", _DECRYPTING), ("derive", _DERIVING)):
-        if attributes.get(bit) is True:
-            rows.extend(table.get(wish.key_type, ()))
+    key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
+    tables: dict[Use, dict[str, tuple[str, ...]]] = {"sign": _SIGNING, "decrypt": _DECRYPTING, "derive": _DERIVING}
+    # CKM_RSA_PKCS both signs and decrypts, so that the use comes from the bit.
+    rows = [
+        dataclasses.replace(MECHANISMS[name], use=bit)
+        for bit, table in tables.items()
+        if attributes.get(bit) is True
+        for name in table.get(key_type, ())
+    ]
     allowed = attributes.get("allowed_mechanisms") or wish.allowed_mechanisms
-    return [MECHANISMS[name] for name in rows if not allowed or MECHANISMS[name].code in allowed]
+    return [row for row in rows if not allowed or row.code in allowed]
 
 
 def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
@@ -108,7 +119,7 @@ def prove(signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair:
     except (UnsupportedAlgorithm, ValueError):
         return Proof(None, "cryptography on this host does not know the curve")
     mechanism = usable[0]
-    if not _PROVERS[mechanism.use, wish.key_type](signer, mechanism, pair, key):
+    if not _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key):
         raise HsmError(
             f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
             " public half."

@@ -67,8 +67,9 @@ def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
     An EC private half usually carries no point (PKCS#11 3.1, section 6.3.4); CKA_PUBLIC_KEY_INFO may.
     """
     info = attributes.get("public_key_info")
-    if isinstance(info, bytes) and info:
-        return _normalised(info)
+    told = _normalised(info) if isinstance(info, bytes) else None
+    if told:
+        return told
     modulus, exponent = attributes.get("modulus"), attributes.get("public_exponent")
     if isinstance(modulus, bytes) and modulus and isinstance(exponent, bytes) and exponent:
         return rsa_spki(modulus, exponent)
@@ -92,7 +93,7 @@ def _normalised(info: bytes) -> bytes | None:
             curve = curve_by_ec_params(parsed["algorithm"]["parameters"].chosen.dump())
             return ec_spki(curve, parsed["public_key"].native) if curve else None
         return t.cast(bytes, parsed.dump(force=True))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):  # the last: an EC key without parameters
         return None
 
 

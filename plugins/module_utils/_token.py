@@ -154,6 +154,8 @@ def choose_token(
         )
     parts = [f"Could not find a token {selector} in {library.path}: "]
     parts.append(f"it has {', '.join(map(str, there))}" if there else "it has no initialised token")
+    if selector.slot_id in {token.slot_id for token in tokens if token not in there}:
+        parts.append(f"; the token in slot {selector.slot_id} is not initialised")
     dead = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
     if dead:
         parts.append(f"; {', '.join(dead)}")

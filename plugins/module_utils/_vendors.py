@@ -57,8 +57,8 @@ def _attributes(half: Half, names: str) -> frozenset[tuple[Half, str]]:
 
 _TABLE = (
     VendorFacts("generic"),
-    # SoftHSM 2.6.1, measured: CKA_WRAP_WITH_TRUSTED is read-only after birth in both directions.
-    VendorFacts("softhsm", marks=("softhsm",), fixed=frozenset({"wrap_with_trusted"})),
+    # SoftHSM 2.6.1, measured: CKA_WRAP_WITH_TRUSTED and CKA_ALLOWED_MECHANISMS are read-only after birth.
+    VendorFacts("softhsm", marks=("softhsm",), fixed=frozenset({"wrap_with_trusted", "allowed_mechanisms"})),
     # AWS CloudHSM client SDK 5: user guide, pages pkcs11-apis, pkcs11-attributes-interpreting, ki-pkcs11-sdk,
     # pkcs11-pin, pkcs11-key-types. The id is set at birth and must be unique among pairs.
     VendorFacts(

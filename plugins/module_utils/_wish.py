@@ -147,10 +147,10 @@ def _check_exclusions(params: Params) -> None:
 def _check_sharing(params: Params) -> None:
     users = params["share_with"]
     if users is not None:
-        names = [_user(user) for user in users]
+        names = [_user("share_with", user) for user in users]
         if len(set(names)) < len(names):
             raise InputError("share_with", "it names a user twice", users)
-        if params["crypto_user"] is not None and _user(params["crypto_user"]) in names:
+        if params["crypto_user"] is not None and _user("crypto_user", params["crypto_user"]) in names:
             raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
     quorum = params["quorum"]
     if quorum is not None:
@@ -160,11 +160,11 @@ def _check_sharing(params: Params) -> None:
             raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
 
 
-def _user(value: t.Any) -> str:
+def _user(option: str, value: t.Any) -> str:
     """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _values.text("share_with", value).lower()
+    return _values.text(option, value).lower()
 
 
 def _check_usage(wish: Wish) -> None:
