@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import secrets
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import Step, differences, dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, TokenSession
 
@@ -46,16 +45,16 @@ def generate(session: TokenSession, wish: Wish, alone: bool = False) -> tuple[Ke
     pair = session.generate(wish)
     try:
         _refuse_dishonoured(session, wish, pair)
-        proof = _prove_new(session, wish, pair)
+        proof = prove_new(session, wish, pair)
         if alone:
             _refuse_rival(session, wish, pair)
     except (HsmError, RaceLost) as error:
-        _take_back(session, wish, pair, error)
+        take_back(session, wish, pair, error)
     except Exception:  # a bug of ours: it is reported as one, and leaves no pair either
         with contextlib.suppress(HsmError):
             destroy(session, wish, pair)
         raise
-    return _freeze(session, wish, pair), proof
+    return freeze(session, wish, pair), proof
 
 
 def _refuse_dishonoured(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
@@ -67,7 +66,8 @@ def _refuse_dishonoured(session: TokenSession, wish: Wish, pair: KeyPair) -> Non
         )
 
 
-def _prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
+def prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
+    """The proof of a new pair, as far as the option C(verify) asks for it."""
     if wish.verify is False:
         return Proof(None, "verify is false")
     proof = session.prove(wish, pair)
@@ -78,12 +78,12 @@ def _prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
 
 def _refuse_rival(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
     """Looks again: a pair of the same name that another host made meanwhile wins, whoever was first."""
-    own = {found.handle for found in pair.objects}
-    if any(found.handle not in own for other in find_pairs(session, wish) for found in other.objects):
+    there = find_pairs(session, wish)
+    if not is_clear(there) or any(other.fingerprint != pair.fingerprint for other in there):
         raise RaceLost
 
 
-def _take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError | RaceLost) -> t.NoReturn:
+def take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError | RaceLost) -> t.NoReturn:
     """Destroys the pair that this task made, and raises C(error) again; what cannot be destroyed is named."""
     try:
         destroy(session, wish, pair)
@@ -95,12 +95,12 @@ def _take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError
     raise HsmError(f"{error.msg} The new pair was removed again.", **error.data) from None
 
 
-def _freeze(session: TokenSession, wish: Wish, pair: KeyPair) -> KeyPair:
+def freeze(session: TokenSession, wish: Wish, pair: KeyPair) -> KeyPair:
     """Sets modifiable, copyable and destroyable to false, after every check: nothing can be taken back then."""
     for half in (PRIVATE, PUBLIC):
         values: dict[str, bool] = wish.freezing(half)
         if values:
-            pair = _with(pair, _freeze_half(session, wish, pair.half(half), values))
+            pair = with_half(pair, _freeze_half(session, wish, pair.half(half), values))
     rows = differences(wish, pair)
     if rows:
         raise HsmError(
@@ -120,7 +120,8 @@ def _freeze_half(session: TokenSession, wish: Wish, found: TokenObject, values: 
         ) from None
 
 
-def _with(pair: KeyPair, found: TokenObject) -> KeyPair:
+def with_half(pair: KeyPair, found: TokenObject) -> KeyPair:
+    """The pair with one of its halves exchanged."""
     if found.half == PRIVATE:
         return dataclasses.replace(pair, privates=(found,))
     return dataclasses.replace(pair, publics=(found,))
@@ -132,7 +133,7 @@ def change(session: TokenSession, wish: Wish, pair: KeyPair, steps: t.Sequence[S
     done: list[Step] = []
     for step in steps:
         try:
-            pair = _with(pair, _step(session, wish, pair, step))
+            pair = with_half(pair, _step(session, wish, pair, step))
         except TokenError as error:
             remains = _undo_steps(session, original, done)
             raise error.at(f"change {wish} on the token '{session.token_name}'", remains) from None
@@ -168,45 +169,25 @@ def _undo_steps(session: TokenSession, original: KeyPair, done: t.Sequence[Step]
     return f"What stays changed: {'; '.join(left)}." if left else "Nothing was changed."
 
 
-def replace(session: TokenSession, wish: Wish, old: KeyPair) -> tuple[KeyPair, Proof]:
-    """Generates and proves another pair under a provisional name, and only then destroys the old one and renames."""
-    provisional = f"replacement {secrets.token_hex(8)}"
-    lasting = dataclasses.replace(
-        wish, private_attributes=_unfrozen(wish, PRIVATE), public_attributes=_unfrozen(wish, PUBLIC)
-    )
-    draft = dataclasses.replace(lasting, label=provisional, id=secrets.token_bytes(session.facts.id_length) or None)
-    try:
-        new, proof = generate(session, draft)
-    except HsmError as error:
-        raise HsmError(f"Did not replace {wish}, which is untouched. {error.msg}", **error.data) from None
-    try:
-        for half in (PRIVATE, PUBLIC):  # a token that cannot rename is found out while the old pair still exists
-            session.set_attributes(new.half(half), {"label": provisional})
-        destroy(session, wish, KeyPair(privates=old.privates))
-    except HsmError as error:
-        _take_back(session, draft, new, error)
-    try:
-        destroy(session, wish, KeyPair(publics=old.publics))
-    except TokenError as error:
-        raise error.at(
-            error.attempt,
-            f"What remains is the old public half, {old.public}, and the new pair, whole and proven, with the label"
-            f" '{provisional}'.",
-        ) from None
-    name: dict[str, Value] = {"label": wish.label or ""}
-    if wish.id is not None:
-        name["id"] = wish.id
-    try:
-        for half in (PRIVATE, PUBLIC):
-            new = _with(new, session.set_attributes(new.half(half), name))
-    except TokenError as error:
-        raise error.at(
-            f"rename the replacement of {wish} on the token '{session.token_name}'",
-            f"The old pair is gone; the new one is whole and proven and has the label '{provisional}'.",
-        ) from None
-    return _freeze(session, wish, new), proof
+def finish_freezing(session: TokenSession, wish: Wish, pair: KeyPair, check_mode: bool) -> KeyPair | None:
+    """Removes the original of a half that a killed run left beside its frozen copy; None where it is anything else."""
+    for half in (PRIVATE, PUBLIC):
+        objects, others = (pair.privates, pair.publics) if half == PRIVATE else (pair.publics, pair.privates)
+        values = wish.freezing(half)
+        frozen = [found for found in objects if all(found.attributes.get(name) is False for name in values)]
+        if values and len(objects) == 2 and len(frozen) == len(others) == 1 and _same_key(session, wish, pair, objects):
+            original = objects[0] if objects[1] is frozen[0] else objects[1]
+            if not check_mode:
+                destroy(session, wish, with_half(KeyPair(), original))
+            return with_half(pair, frozen[0])
+    return None
 
 
-def _unfrozen(wish: Wish, half: Half) -> dict[str, bool]:
-    later = wish.freezing(half)
-    return {name: value for name, value in wish.own_attributes(half).items() if name not in later}
+def _same_key(session: TokenSession, wish: Wish, pair: KeyPair, objects: t.Sequence[TokenObject]) -> bool:
+    """Whether two halves are one key: by the public key that both tell, else by a proof of each with the other half."""
+    if objects[0].spki:
+        return objects[0].spki == objects[1].spki
+    try:
+        return all(session.prove(wish, with_half(pair, found)).method for found in objects)
+    except HsmError:
+        return False

@@ -56,7 +56,10 @@ class Change(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Attribute:
-    """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes of a usual value."""
+    """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes that a read makes room for.
+
+    It is ample: beside an attribute that the object lacks, a value that is too long cannot be told from a missing one.
+    """
 
     name: str
     code: int
@@ -74,10 +77,10 @@ _TABLE = (
     Attribute("class", 0x000, Kind.CLASS, _ULONG.size),
     _bit("token", 0x001),
     _bit("private", 0x002),
-    Attribute("label", 0x003, Kind.TEXT, 128, Change.ANY),
+    Attribute("label", 0x003, Kind.TEXT, 4096, Change.ANY),
     _bit("trusted", 0x086, Change.NEVER, PUBLIC),
     Attribute("key_type", 0x100, Kind.KEY_TYPE, _ULONG.size),
-    Attribute("id", 0x102, Kind.BYTES, 128, Change.ANY),
+    Attribute("id", 0x102, Kind.BYTES, 4096, Change.ANY),
     _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE),
     _bit("encrypt", 0x104, Change.ANY, PUBLIC),
     _bit("decrypt", 0x105, Change.ANY, PRIVATE),
@@ -88,10 +91,10 @@ _TABLE = (
     _bit("verify", 0x10A, Change.ANY, PUBLIC),
     _bit("verify_recover", 0x10B, Change.ANY, PUBLIC),
     _bit("derive", 0x10C, Change.ANY),
-    Attribute("modulus", 0x120, Kind.BIG, 1024),
+    Attribute("modulus", 0x120, Kind.BIG, 4096),
     Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, halves=(PUBLIC,)),
-    Attribute("public_exponent", 0x122, Kind.BIG, 32),
-    Attribute("public_key_info", 0x129, Kind.BYTES, 1200, halves=(PRIVATE,)),
+    Attribute("public_exponent", 0x122, Kind.BIG, 4096),
+    Attribute("public_key_info", 0x129, Kind.BYTES, 8192, halves=(PRIVATE,)),
     Attribute("check_value", 0x090, Kind.BYTES, 8),
     Attribute("value_len", 0x161, Kind.ULONG, _ULONG.size),
     _bit("extractable", 0x162, Change.TO_FALSE, PRIVATE),
@@ -102,11 +105,11 @@ _TABLE = (
     _bit("modifiable", 0x170, Change.BY_COPY),
     _bit("copyable", 0x171, Change.BY_COPY),
     _bit("destroyable", 0x172, Change.BY_COPY),
-    Attribute("ec_params", 0x180, Kind.BYTES, 512),
-    Attribute("ec_point", 0x181, Kind.BYTES, 160),
+    Attribute("ec_params", 0x180, Kind.BYTES, 2048),
+    Attribute("ec_point", 0x181, Kind.BYTES, 512),
     _bit("always_authenticate", 0x202, Change.NEVER, PRIVATE),
     _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE),
-    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 32 * _ULONG.size, Change.ANY, (PRIVATE,)),
+    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE,)),
 )
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
@@ -138,7 +141,8 @@ SETTABLE: dict[Half, tuple[str, ...]] = {
 }
 # Compared, never set: only the security officer may set CKA_TRUSTED (PKCS#11 3.1, table 21 footnote).
 COMPARE_ONLY = ("trusted",)
-# With one of these false a pair can no longer be changed, copied or removed: they are set after every check.
+# With one of these false a pair can no longer be removed, copied or changed. They are set after every check, by a copy;
+# in this order, because SoftHSM takes a template one by one and nothing more once CKA_MODIFIABLE is false.
 FREEZING = ("destroyable", "copyable", "modifiable")
 
 Value = t.Union[bool, int, str, bytes, "tuple[int, ...]"]

@@ -202,7 +202,7 @@ _HINTS: dict[str, str] = {
     "CKR_DEVICE_MEMORY": "the token is full; remove objects or enlarge it",
     "CKR_DEVICE_REMOVED": "check the HSM and its connection",
     "CKR_DOMAIN_PARAMS_INVALID": "choose a curve that the token has",
-    "CKR_FUNCTION_FAILED": "the token gives no reason (policy, key availability); see the log of the vendor's library",
+    "CKR_FUNCTION_FAILED": "the token gives no reason (policy, storage, availability); see the log of its library",
     "CKR_GENERAL_ERROR": "check that this user may read and write the token and that its storage is not full",
     "CKR_HOST_MEMORY": "free memory on the host or storage of the token",
     "CKR_KEY_SIZE_RANGE": "choose a size that the token has",

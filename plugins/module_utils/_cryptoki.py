@@ -69,6 +69,8 @@ def _attempt(what: str) -> t.Iterator[None]:
         unmapped = _UNMAPPED.search(str(error))
         ckr = ckr_name(int(unmapped[1], 16)) if unmapped else CKR_OF_EXCEPTION.get(type(error).__name__)
         raise TokenError(what, ckr, said=str(error) or type(error).__name__) from None
+    except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
+        raise TokenError(what, said="a text that is no UTF-8") from None
 
 
 def _check(rv: int, what: str) -> None:
@@ -327,6 +329,8 @@ class Session:
                 wanted["label"] = found.label
             for key in list(self._session.get_objects(packed(wanted))):
                 self._keys[key.handle] = key
+        if found.handle not in self._keys:
+            raise TokenError(f"use the private key '{found.label}' on the token {self._token}", said="another handle")
         return self._keys[found.handle]
 
 

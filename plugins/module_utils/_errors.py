@@ -19,8 +19,9 @@ class HsmError(Exception):
     """Something that the user must know: one line without a secret, and what else the failure returns."""
 
     def __init__(self, msg: str, **data: t.Any) -> None:
-        super().__init__(msg)
-        self.msg = msg
+        # One line whatever a label on the token holds.
+        self.msg = "".join(char if char.isprintable() else repr(char)[1:-1] for char in msg)
+        super().__init__(self.msg)
         self.data = data
 
 
@@ -63,7 +64,9 @@ class TokenError(HsmError):
         self.ckr = ckr
         self.said = said
         self.hint = advice
+        self.remains = remains
 
     def at(self, attempt: str, remains: str = "") -> TokenError:
-        """The same answer of the HSM, told as the end of a larger attempt."""
-        return TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=remains)
+        """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""
+        told = " ".join(filter(None, (self.remains, remains)))
+        return TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=told)

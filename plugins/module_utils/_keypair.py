@@ -63,7 +63,7 @@ class Wish:
         if self.id is not None:
             names.append(f"id {self.id.hex(':')}")
         if self.fingerprint is not None:
-            names.append(f"fingerprint {self.fingerprint}")
+            names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
         return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
 
     @property
@@ -105,11 +105,8 @@ class Wish:
         if half == PRIVATE:
             wished["extractable"] = True
         wished.update(self.required(half))
-        return {
-            name: value
-            for name, value in wished.items()
-            if name not in COMPARE_ONLY and not (name in FREEZING and value is False)
-        }
+        later = self.freezing(half)
+        return {name: value for name, value in wished.items() if name not in COMPARE_ONLY and name not in later}
 
     def new_half(self, half: Half) -> dict[str, Value]:
         """All attributes that a new half gets, with those that describe the key itself."""
@@ -123,9 +120,22 @@ class Wish:
         return values
 
     def freezing(self, half: Half) -> dict[str, bool]:
-        """The attributes of a half that are set to false after every check."""
+        """The attributes of a half that are set to false after every check, in this order.
+
+        C(copyable) alone is set at birth; beside another one it has to wait for the copy which that needs.
+        """
         own = self.own_attributes(half)
-        return {name: False for name in FREEZING if own.get(name) is False}
+        wished = {name: False for name in FREEZING if own.get(name) is False}
+        return {} if list(wished) == ["copyable"] else wished
+
+    def unfrozen(self) -> Wish:
+        """The same wish without what is set to false after every check."""
+        later = {half: self.freezing(half) for half in HALVES}
+        return dataclasses.replace(
+            self,
+            private_attributes={k: v for k, v in self.private_attributes.items() if k not in later[PRIVATE]},
+            public_attributes={k: v for k, v in self.public_attributes.items() if k not in later[PUBLIC]},
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +207,7 @@ class TokenObject:
             parts.append(f"on {self.curve.name}")
         parts.append(f"label '{self.label}'" if self.label is not None else "label unreadable")
         parts.append(f"id {self.id.hex(':') or 'none'}")
-        parts.append(f"fingerprint {self.fingerprint or 'unknown'}")
+        parts.append(f"fingerprint {bytes.fromhex(self.fingerprint or '').hex(':') or 'unknown'}")
         return f"({', '.join(parts)})"
 
 
@@ -266,8 +276,9 @@ def pair_up(objects: t.Sequence[TokenObject]) -> list[KeyPair]:
 
 def _joint(found: TokenObject, told_by_private: t.Collection[bytes | None]) -> t.Hashable:
     """What the halves of one pair have in common."""
-    if found.attributes.get("modulus"):
-        return ("modulus", found.attributes["modulus"])
+    modulus = found.attributes.get("modulus")
+    if isinstance(modulus, bytes) and modulus:
+        return ("modulus", int.from_bytes(modulus, "big"))
     if found.spki and found.spki in told_by_private:
         return ("spki", found.spki)
     curve = found.curve.name if found.curve else found.attributes.get("ec_params")

@@ -32,10 +32,11 @@ def run(family: Family) -> t.NoReturn:
 
 def _work(module: HsmModule, family: Family) -> Result:
     wish = wish_from(family, module.params)
-    refuse_unprovable(wish)
-    provider, secrets = provider_from(module.params)
-    module.hide(*secrets)
+    provider, login = provider_from(module.params)
+    module.know(login)
     module.require_libraries()
+    if module.params["state"] == "present":
+        refuse_unprovable(wish)
     with provider.session(writable=not module.check_mode) as session:
         outcome = reconcile(session, wish, module.params["state"], module.check_mode)
         result = _result(session, outcome)

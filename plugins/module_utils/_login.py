@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import PIN_CHOICE, TOKEN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenSelector
-from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, parse_uri
 
 Params = t.Mapping[str, t.Any]
 EXPECTABLE = ("library_sha256", "manufacturer", "model", "serial", "hardware_version", "firmware_version")
@@ -33,6 +34,10 @@ _ENVIRONMENT: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
         {"HSM_CRYPTO_USER": "crypto_user", "HSM_PIN": "pin", "HSM_PIN_FILE": "pin_file"},
     ),
 )
+
+
+_SECRET_NAME = re.compile(r"pin|pass|pwd|secret|token|credential", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Secret:
@@ -61,6 +66,7 @@ class Login:
     pin: Secret | None
     force_login: bool
     expect: t.Mapping[str, str]
+    token_uri: str | None = None
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or C(user:PIN) for a crypto user or where the vendor's PINs are C(composite)."""
@@ -72,6 +78,11 @@ class Login:
             raise HsmError("Refused to log in: this library's PINs are user:password; give the user as crypto_user.")
         return self.pin.reveal()
 
+    def harmless(self) -> list[str]:
+        """Checked values that may be seen, although their options are masked until they are checked."""
+        named = [value for name, value in self.environment.items() if not _SECRET_NAME.search(name)]
+        return [text for text in (self.token_uri, self.crypto_user, *named) if text]
+
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
         return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False)) if text]
@@ -81,7 +92,8 @@ def with_environment(params: Params, environ: t.Mapping[str, str]) -> dict[str, 
     """C(params) with what the environment gives for the groups of which no option is given; never for replicas."""
     filled = dict(params)
     for options, variables in _ENVIRONMENT:
-        if all(params.get(option) is None for option in options):
+        in_uri = options == ("module_path",) and "module-path=" in (params.get("token_uri") or "")
+        if not in_uri and all(params.get(option) is None for option in options):
             given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
             if "pin" in given and "pin_file" in given:
                 raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
@@ -95,6 +107,8 @@ def login_from(params: Params) -> Login:
     path = params["module_path"] or (_parsed(uri).module_path if uri else None)
     if not path:
         raise InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
+    if not os.path.isabs(path):
+        raise InputError("module_path", "give an absolute path", path)
     return Login(
         module_path=path,
         selector=_selector(params),
@@ -104,14 +118,21 @@ def login_from(params: Params) -> Login:
         pin=secret("pin", params["pin"], params["pin_file"]),
         force_login=params["force_login"],
         expect=_expected(params["expect_token"]),
+        token_uri=uri,
     )
 
 
-def _parsed(uri: str) -> t.Any:
+def _parsed(uri: str) -> PKCS11Uri:
     try:
-        return parse_uri(uri)
+        parsed = parse_uri(uri)
     except ValueError as error:
         raise InputError("token_uri", str(error)) from None
+    for name in ("slot_manufacturer", "slot_description", "object", "type", "id", "module_name"):
+        if getattr(parsed, name) is not None:
+            raise InputError("token_uri", f"{name.replace('_', '-')} does not choose a token here; leave it out")
+    if not any(getattr(parsed, name) is not None for name in ("token", "serial", "model", "manufacturer", "slot_id")):
+        raise InputError("token_uri", "it names no token; give token, serial, model, manufacturer or slot-id in it")
+    return parsed
 
 
 def _selector(params: Params) -> TokenSelector:
@@ -126,7 +147,7 @@ def _selector(params: Params) -> TokenSelector:
         return TokenSelector(slot_id=value)
     if given[0] == "token_serial":
         return TokenSelector(serial=_values.text("token_serial", value))
-    return TokenSelector(label=_values.text("token_label", value))
+    return TokenSelector(label=_values.token_label(value))
 
 
 def library_environment(variables: Params | None) -> dict[str, str]:
@@ -177,6 +198,8 @@ def _expected(pins: Params | None) -> dict[str, str]:
     checked = {name: _values.text(f"expect_token.{name}", value) for name, value in given.items()}
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower()
+        if not _SHA256.fullmatch(checked["library_sha256"]):
+            raise InputError("expect_token.library_sha256", "give 64 hexadecimal digits", checked["library_sha256"])
     for name in checked:
         if name not in EXPECTABLE:
             raise InputError(f"expect_token.{name}", f"PKCS#11 does not tell it; choose from {', '.join(EXPECTABLE)}")

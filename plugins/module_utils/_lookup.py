@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     FAMILY_NAME,
@@ -35,9 +34,7 @@ def find_pairs(session: TokenSession, wish: Wish) -> list[KeyPair]:
     """
     try:
         objects = _by_id(session, wish) if wish.id is not None else _by_label_and_type(session, wish)
-        pairs = pair_up(objects)
-        if len(pairs) == 1 and pairs[0].lone:
-            pairs = _with_other_half(session, pairs[0].lone)
+        pairs = _completed(session, objects)
     except TokenError as error:
         raise error.at(f"search for {wish} on the token '{session.token_name}'") from None
     if wish.fingerprint is not None:
@@ -47,6 +44,7 @@ def find_pairs(session: TokenSession, wish: Wish) -> list[KeyPair]:
 
 def _by_id(session: TokenSession, wish: Wish) -> list[TokenObject]:
     objects = [found for half in HALVES for found in session.find(Query(half, id=wish.id))]
+    _refuse_untyped(session, objects)
     family = KEY_TYPES_OF[wish.family]
     others = [found for found in objects if found.key_type not in family or wish.label not in (None, found.label)]
     if others:
@@ -65,17 +63,32 @@ def _by_label_and_type(session: TokenSession, wish: Wish) -> list[TokenObject]:
         queries = [Query(half, key_type=name) for half in HALVES for name in family]
     else:
         queries = [Query(half, label=wish.label, key_type=key_type) for half in HALVES]
-    return [found for query in queries for found in session.find(query) if found.key_type in family]
+    objects = [found for query in queries for found in session.find(query)]
+    _refuse_untyped(session, objects)
+    return [found for found in objects if found.key_type in family]
 
 
-def _with_other_half(session: TokenSession, lone: TokenObject) -> list[KeyPair]:
-    """A half is called one only after its other was looked for by id: the labels of the two may differ."""
-    if not lone.id:
-        return pair_up([lone])
-    other = PUBLIC if lone.half == PRIVATE else PRIVATE
-    joined = pair_up([lone, *session.find(Query(other, id=lone.id))])
-    whole = [pair for pair in joined if pair.whole and lone in pair.objects]
-    return whole or joined
+def _refuse_untyped(session: TokenSession, objects: t.Sequence[TokenObject]) -> None:
+    """A key whose type cannot be read may be the one that is meant: it is no absence."""
+    for found in objects:
+        if found.attributes.get("key_type") is None:
+            raise HsmError(
+                f"Refused to go on with the token '{session.token_name}': the type of the {found.half} key"
+                f" '{found.label}' (handle {found.handle}) cannot be read. Repair or remove that object."
+            )
+
+
+def _completed(session: TokenSession, named: t.Sequence[TokenObject]) -> list[KeyPair]:
+    """The pairs of C(named); a half is called lone only after its other was looked for by id, the labels may differ.
+
+    Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
+    """
+    lone = [pair.lone for pair in pair_up(named)]
+    ids = {half.id for half in lone if half and half.id}
+    more = [found for id_ in sorted(ids) for half in HALVES for found in session.find(Query(half, id=id_))]
+    handles = {found.handle for found in named}
+    pairs = pair_up([*named, *(found for found in more if found.handle not in handles)])
+    return [pair for pair in pairs if any(found.handle in handles for found in pair.objects)]
 
 
 def refuse_unnamed_twin(session: TokenSession, wish: Wish) -> None:
@@ -103,8 +116,7 @@ def refuse_unclear(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair]
     what = _unclear(pairs)
     raise HsmError(
         f"Refused to touch {wish} on the token '{session.token_name}': {what}: {_listed(pairs)}."
-        " Nothing was changed; remove what is not wanted (state=absent with its id or fingerprint), or name one pair"
-        " by id or fingerprint."
+        f" Nothing was changed. {_remedy(pairs)}"
     )
 
 
@@ -119,6 +131,14 @@ def _unclear(pairs: t.Sequence[KeyPair]) -> str:
     if halves.count("private") > 1 or halves.count("public") > 1:
         return f"{len(objects)} {FAMILY_NAME['rsa'] if objects[0].key_type == 'rsa' else 'ECC'} keys have that name"
     return "it is not one pair"
+
+
+def _remedy(pairs: t.Sequence[KeyPair]) -> str:
+    if len(pairs) == 1 and pairs[0].lone:
+        return "Bring back its other half, or remove it by state=absent with its id or fingerprint."
+    if len(pairs) > 1:
+        return "Name one by id or fingerprint."
+    return "Remove the surplus keys with the vendor's tool or pkcs11-tool."
 
 
 def _listed(things: t.Sequence[t.Any]) -> str:

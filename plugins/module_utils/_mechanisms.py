@@ -76,7 +76,7 @@ KEY_GEN: dict[str, str] = {
 
 
 def mechanism_code(text: str) -> int:
-    """The number of a mechanism given by name (with or without C(CKM_), any case) or as C(0x…) for vendors' own.
+    """The number of a mechanism given by name (with or without C(CKM_), any case) or by number for vendors' own.
 
     Raises C(ValueError) with the rule for anything else.
     """
@@ -84,13 +84,12 @@ def mechanism_code(text: str) -> int:
     row = MECHANISMS.get(name) or MECHANISMS.get(f"CKM_{name}")
     if row:
         return row.code
-    if name.startswith("0X"):
-        try:
-            number = int(name, 16)
-        except ValueError:
-            number = -1
-        if 0 <= number < 1 << 32:
-            return number
+    try:
+        number = int(name, 0)
+    except ValueError:
+        number = -1
+    if 0 <= number < 1 << 32:
+        return number
     raise ValueError("give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…")
 
 

@@ -21,7 +21,7 @@ from ansible.module_utils.basic import missing_required_lib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import PKCS11_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, Secret, with_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import CRYPTOGRAPHY_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._result import spoiled
@@ -42,8 +42,8 @@ class HsmModule:
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does C(work) and ends the module with its result or its failure."""
         try:
-            self._hide_uris()
             self.params = with_environment(self._ansible.params, os.environ)
+            os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
             with _stdout_closed():
                 result = work(self)
         except HsmError as error:
@@ -65,6 +65,12 @@ class HsmModule:
                 self._secrets.append(text)
                 self._ansible.no_log_values.add(text)
 
+    def know(self, login: Login) -> None:
+        """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
+        for text in login.harmless():
+            self._ansible.no_log_values.discard(text)
+        self.hide(*login.secrets())
+
     def warn(self, text: str) -> None:
         """Adds a warning to the result."""
         self._ansible.warn(text)
@@ -77,13 +83,6 @@ class HsmModule:
         ):
             if error:
                 raise HsmError(missing_required_lib(name), exception=error)
-
-    def _hide_uris(self) -> None:
-        """A URI with a PIN is refused later; it must not even be echoed as the parameter that it was."""
-        logins = [self.params, *(self.params.get("replicas") or ())]
-        for uri in (login.get("token_uri") for login in logins):
-            if uri and "pin-" in uri.lower():
-                self._ansible.no_log_values.add(uri)
 
     def _warn_spoiled(self, result: Result) -> None:
         names = spoiled(result, self._secrets)

@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmErr
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import DeadSlot, TokenFlag, TokenInfo
 
-LABEL_MAX = 32  # bytes; CK_TOKEN_INFO (PKCS#11 3.1, section 3.2)
+_PIN_FLAGS = TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,8 @@ def make_token(
     """
     slots = library.slots()
     token = _existing(library, wish, slots, overlooked)
-    if token and token.flags & TokenFlag.USER_PIN_INITIALIZED:
+    unfinished = token and token.flags & _PIN_FLAGS == TokenFlag.TOKEN_INITIALIZED
+    if token and not unfinished:
         check_identity(library, token)
         return TokenOutcome(False, token, token)
     if token and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
@@ -83,7 +84,7 @@ def _existing(
     found = [
         slot
         for slot in slots
-        if isinstance(slot, TokenInfo) and slot.flags & TokenFlag.TOKEN_INITIALIZED and slot.label == wish.label
+        if isinstance(slot, TokenInfo) and slot.label == wish.label  # whatever its flags say
     ]
     if len(found) > 1:
         raise HsmError(
@@ -106,7 +107,7 @@ def _free_slot(library: Library, wish: TokenWish, slots: t.Sequence[TokenInfo | 
     tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
     if wish.slot_id is not None:
         tokens = [slot for slot in tokens if slot.slot_id == wish.slot_id]
-    free = [slot for slot in tokens if not slot.flags & TokenFlag.TOKEN_INITIALIZED]
+    free = [slot for slot in tokens if not slot.in_use]
     if len(free) == 1:
         return free[0]
     where = f"in {library.info.path}" if wish.slot_id is None else f"in slot {wish.slot_id} of {library.info.path}"

@@ -68,10 +68,10 @@ _TOKEN: Spec = {
     "token_label": {"type": "raw", "no_log": False},
     "token_serial": {"type": "raw", "no_log": False},
     "slot_id": {"type": "int"},
-    "token_uri": {"type": "str", "no_log": False},
-    "library_environment": {"type": "dict"},
+    "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
+    "library_environment": {"type": "dict", "no_log": True},  # likewise
     "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
-    "crypto_user": {"type": "raw"},
+    "crypto_user": {"type": "raw", "no_log": True},  # what vendors call a PIN is user:password
     "pin": {"type": "raw", "no_log": True},
     "pin_file": {"type": "path", "no_log": False},
     "force_login": {"type": "bool", "default": False},

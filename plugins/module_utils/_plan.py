@@ -16,7 +16,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
-    FREEZING,
     PRIVATE,
     PUBLIC,
     Change,
@@ -145,7 +144,7 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
         if not facts.copy and any(wish.freezing(half) for half in HALVES):
             raise HsmError(
                 f"Refused to replace {wish} on the token '{token}': {facts.name} cannot copy a key, which"
-                f" {' and '.join(FREEZING)} need after the renaming. What differs: {listed}."
+                f" destroyable=false and modifiable=false need after the renaming. What differs: {listed}."
             )
         _refuse_indestructible(wish, pair, token)
         return Plan(Action.REPLACE, pair)
@@ -176,8 +175,10 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | N
     if row.name in facts.fixed or change is Change.NEVER or (row.found is None and attribute.kind is Kind.BOOL):
         return None
     if change is Change.BY_COPY:
-        possible = row.wished is False and facts.copy and found.attributes.get("copyable") is not False
-        return change if possible else None
+        # The copy takes the place of the object, which must go then.
+        replaceable = all(found.attributes.get(name) is not False for name in ("copyable", "destroyable"))
+        able = facts.copy and (row.name != "copyable" or facts.copy_sets_copyable)
+        return change if row.wished is False and able and replaceable else None
     if not facts.set_attribute or found.attributes.get("modifiable") is False:
         return None
     one_way = {Change.TO_TRUE: True, Change.TO_FALSE: False}

@@ -17,13 +17,12 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import (
     MECHANISMS,
     Mechanism,
     Use,
-    mechanism_name,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
 
@@ -50,8 +49,12 @@ _SIGNING: dict[str, tuple[str, ...]] = {
     "ec": ("CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"),
     "ec_edwards": ("CKM_EDDSA",),
 }
-_DECRYPTING = {"rsa": ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS")}
-_DERIVING = {"ec": ("CKM_ECDH1_DERIVE",)}
+_DECRYPTING: dict[str, tuple[str, ...]] = {"rsa": ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS")}
+_DERIVING: dict[str, tuple[str, ...]] = {"ec": ("CKM_ECDH1_DERIVE",)}
+_UNKNOWN_CURVE = "cryptography on this host does not know the curve"
+_UNPROVEN_HINT = "a key that this token does not let be used this way can be made with verify=false"
+# Answers after which the next mechanism is tried: the token lists this one and does not take it.
+_REFUSED_MECHANISM = ("CKR_MECHANISM_INVALID", "CKR_MECHANISM_PARAM_INVALID", "CKR_KEY_FUNCTION_NOT_PERMITTED")
 # DigestInfo of SHA-256 without the digest (RFC 8017, section 9.2, note 1).
 _SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
@@ -100,16 +103,30 @@ def refuse_unprovable(wish: Wish) -> None:
     """Refuses, before the login, an explicit C(verify=true) that cannot be done."""
     if wish.verify:
         reason = unprovable(wish, wish.template(PRIVATE))
+        if not reason and wish.key_type == "ec" and wish.curve and not _known_outside(wish.curve.name):
+            reason = _UNKNOWN_CURVE
         if reason:
             raise InputError("verify", f"a pair with these options cannot be proven, because {reason}", "true")
 
 
-def prove(signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair: KeyPair) -> Proof:
-    """Proves a pair; raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does."""
+def _known_outside(curve: str) -> bool:
+    names: list[t.Any] = [known.name for known in ec.EllipticCurve.__subclasses__()]
+    return curve.lower() in {name.lower() for name in names}
+
+
+def prove(
+    signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair: KeyPair, passive: bool = False
+) -> Proof:
+    """Proves a pair; raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does.
+
+    C(passive): no object is made, so that nothing is derived.
+    """
     reason = unprovable(wish, pair.private.attributes)
     if reason:
         return Proof(None, reason)
     usable = [row for row in candidates(wish, pair.private.attributes) if row.code in token_mechanisms]
+    if passive:
+        usable = [row for row in usable if row.use != "derive"]
     if not usable:
         return Proof(None, "the token has no mechanism for it that can be checked outside")
     if pair.spki is None:
@@ -117,14 +134,26 @@ def prove(signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair:
     try:
         key: t.Any = serialization.load_der_public_key(pair.spki)
     except (UnsupportedAlgorithm, ValueError):
-        return Proof(None, "cryptography on this host does not know the curve")
-    mechanism = usable[0]
-    if not _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key):
-        raise HsmError(
-            f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
-            " public half."
-        )
-    return Proof(mechanism_name(mechanism.code))
+        return Proof(None, _UNKNOWN_CURVE)
+    return _prove_with(signer, usable, pair, key)
+
+
+def _prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, key: t.Any) -> Proof:
+    """The proof with the first mechanism that the token takes for this key; its policy may refuse some."""
+    for mechanism in usable:
+        try:
+            fits = _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key)
+        except TokenError as error:
+            if error.ckr in _REFUSED_MECHANISM and mechanism is not usable[-1]:
+                continue
+            raise TokenError(error.attempt, error.ckr, said=error.said, hint=_UNPROVEN_HINT) from None
+        if not fits:
+            break
+        return Proof(mechanism.name)
+    raise HsmError(
+        f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
+        " public half."
+    )
 
 
 def _rsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:

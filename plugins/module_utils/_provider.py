@@ -13,19 +13,19 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import refuse_unable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
 PROVIDERS = {Pkcs11Provider.name: Pkcs11Provider}
 
 
-def provider_from(params: t.Mapping[str, t.Any]) -> tuple[Pkcs11Provider, list[str]]:
-    """The provider of a module's options, and the secrets that it knows; refuses what the provider cannot do."""
+def provider_from(params: t.Mapping[str, t.Any]) -> tuple[Pkcs11Provider, Login]:
+    """The provider of a module's options, and how it logs in; refuses what the provider cannot do."""
     name = params["provider"]
     if name not in PROVIDERS:
         raise InputError("provider", f"this version has {', '.join(PROVIDERS)}; the cluster tools come later", name)
     kind = PROVIDERS[name]
     refuse_unable(kind.name, kind.cannot, params)
     login = login_from(params)
-    return kind(login, params["lock_timeout"]), login.secrets()
+    return kind(login, params["lock_timeout"]), login

@@ -14,7 +14,13 @@ import dataclasses
 import random
 import time
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import RaceLost, change, destroy, generate, replace
+from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
+    RaceLost,
+    change,
+    destroy,
+    finish_freezing,
+    generate,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
@@ -31,10 +37,17 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     predicted,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replacement import (
+    find_leftover,
+    finish,
+    refuse_leftover,
+    replace,
+)
 
 # How often another host may win the race for the same name before this one gives up.
 _RACES = 5
 _SETTLING = 0.3  # seconds; the halves of a pair are stored within milliseconds of each other
+_CHECK_MODE = Proof(None, "check mode")
 _ALREADY_THERE = Proof(None, "the pair was there before; set verify=true to prove it")
 
 
@@ -69,63 +82,112 @@ def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     if not (len(pairs) == 1 and pairs[0].lone):
         refuse_unclear(session, wish, pairs)
     plan = decide_absent(wish, pairs, session.token_name)
-    if plan.pair and not check_mode:
-        destroy(session, wish, plan.pair)
+    _refuse_write_protected(session, wish, plan)
+    if plan.pair:
+        _refuse_strangers(session, wish, plan.pair, check_mode)
+        if not check_mode:
+            destroy(session, wish, plan.pair)
     return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
 
 
 def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     """A pair that lives as long as this session; its label may be that of other pairs, its id may not."""
     if wish.id is not None:
-        refuse_taken = find_pairs(session, wish)
-        if refuse_taken:
+        taken = find_pairs(session, wish)
+        if taken:
             raise HsmError(
-                f"Refused to generate {wish} on the token '{session.token_name}': its id belongs to {refuse_taken[0]}."
+                f"Refused to generate {wish} on the token '{session.token_name}': its id belongs to {taken[0]}."
             )
     session.check_generation(wish)
     if check_mode:
-        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), Proof(None, "check mode"))
+        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), _CHECK_MODE)
     pair, proof = generate(session, wish)
     return Outcome(True, None, pair, proof)
 
 
 def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
-    pairs = _find_settled(session, wish)
+    pairs, finished = _find_settled(session, wish, check_mode)
     refuse_unclear(session, wish, pairs)
-    if not pairs:
-        refuse_unnamed_twin(session, wish)
     before = pairs[0] if pairs else None
+    if before is None:
+        refuse_unnamed_twin(session, wish)
     plan = decide_present(wish, before, session.facts, session.token_name)
-    if plan.action in (Action.GENERATE, Action.REPLACE):
-        session.check_generation(wish)
-    proof = _prove_existing(session, wish, before) if before and plan.action is not Action.REPLACE else None
+    _refuse_write_protected(session, wish, plan)
+    leftover = _prepare(session, wish, plan, check_mode)
+    changed = finished or plan.action is not Action.NOTHING
     if check_mode:
-        made = Proof(None, "check mode")
-        return Outcome(plan.action is not Action.NOTHING, before, predicted(wish, plan), proof or made, plan.warnings)
-    after = before
+        proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
+        after = predicted(wish, plan)
+    else:
+        after, proof = _act(session, wish, plan, leftover)
+    return Outcome(changed, before, after, proof, plan.warnings)
+
+
+def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) -> KeyPair | None:
+    """Everything that can be refused before the action, and what a broken replacement left."""
+    leftover = find_leftover(session, wish) if plan.action in (Action.GENERATE, Action.REPLACE) else None
+    if plan.action is Action.REPLACE:
+        refuse_leftover(session, wish, leftover)
+    if plan.action in (Action.GENERATE, Action.REPLACE) and not leftover:
+        session.check_generation(wish)
+    if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
+        _refuse_strangers(session, wish, plan.pair, check_mode)
+    return leftover
+
+
+def _act(session: TokenSession, wish: Wish, plan: Plan, leftover: KeyPair | None) -> tuple[KeyPair | None, Proof]:
+    if plan.action is Action.GENERATE and leftover:
+        return finish(session, wish, leftover)
     if plan.action is Action.GENERATE:
-        after, proof = generate(session, wish, alone=True)
-    elif plan.action is Action.REPLACE and before:
-        after, proof = replace(session, wish, before)
-    elif plan.action is Action.CHANGE and before:
-        after = change(session, wish, before, plan.steps)
-    return Outcome(plan.action is not Action.NOTHING, before, after, proof or _ALREADY_THERE, plan.warnings)
+        return generate(session, wish, alone=True)
+    if plan.action is Action.REPLACE and plan.pair:
+        return replace(session, wish, plan.pair)
+    after = plan.pair
+    if plan.action is Action.CHANGE and plan.pair:
+        after = change(session, wish, plan.pair, plan.steps)
+    return after, _prove_existing(session, wish, after)
 
 
-def _find_settled(session: TokenSession, wish: Wish) -> list[KeyPair]:
-    """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it."""
+def _refuse_strangers(session: TokenSession, wish: Wish, pair: KeyPair, check_mode: bool) -> None:
+    """Before a pair is changed or removed whose halves only an id joins, and only one of which was named: a proof."""
+    named_apart = wish.fingerprint is not None or len({found.label for found in pair.objects}) > 1
+    if not (pair.whole and pair.pairing == "id" and named_apart):
+        return
+    proof = session.prove(wish, pair, passive=check_mode)
+    if proof.method is None and not check_mode:
+        raise HsmError(
+            f"Refused to touch {wish} on the token '{session.token_name}': only their id joins the halves {pair}, and"
+            f" that they belong together cannot be proven ({proof.reason}). Name them by label or id."
+        )
+
+
+def _refuse_write_protected(session: TokenSession, wish: Wish, plan: Plan) -> None:
+    """Before the attempt, so that check mode knows it, too."""
+    if session.write_protected and plan.action is not Action.NOTHING:
+        raise HsmError(
+            f"Refused to {plan.action.value} {wish} on the token '{session.token_name}': the token is write-protected."
+        )
+
+
+def _find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[list[KeyPair], bool]:
+    """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it.
+
+    The second value: whether what a killed run left was finished.
+    """
     pairs = find_pairs(session, wish)
-    if not is_clear(pairs):
-        time.sleep(_SETTLING)
-        pairs = find_pairs(session, wish)
-    return pairs
+    if is_clear(pairs):
+        return pairs, False
+    time.sleep(_SETTLING)
+    pairs = find_pairs(session, wish)
+    finished = finish_freezing(session, wish, pairs[0], check_mode) if len(pairs) == 1 else None
+    return ([finished], True) if finished else (pairs, False)
 
 
-def _prove_existing(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
+def _prove_existing(session: TokenSession, wish: Wish, pair: KeyPair | None, check_mode: bool = False) -> Proof:
     """An existing pair is proven when the user asks for it; halves joined by id are settled by a proof only."""
-    if not wish.verify:
+    if not wish.verify or pair is None:
         return _ALREADY_THERE
-    proof = session.prove(wish, pair)
-    if proof.method is None:
+    proof = session.prove(wish, pair, passive=check_mode)
+    if proof.method is None and not check_mode:
         raise HsmError(f"Could not prove {wish} on the token '{session.token_name}': {proof.reason}.")
     return proof

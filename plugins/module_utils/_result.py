@@ -82,7 +82,7 @@ def _plain(name: str, value: Value) -> t.Any:
     if isinstance(value, bytes):
         return colon_hex(value)
     if isinstance(value, tuple):
-        return [mechanism_name(code) for code in value]
+        return sorted(mechanism_name(code) for code in value)
     if kind is Kind.MECHANISM and isinstance(value, int):
         return mechanism_name(value)
     return value

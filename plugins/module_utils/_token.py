@@ -63,6 +63,11 @@ class TokenInfo:
         return f"'{self.label}' (serial {self.serial or 'none'}, slot {self.slot_id})"
 
     @property
+    def in_use(self) -> bool:
+        """Whether the token is initialised; not every library sets the flag, but no free token has a label."""
+        return bool(self.flags & (TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED) or self.label)
+
+    @property
     def uri(self) -> str:
         """RFC 7512 URI of the token."""
         return build_uri(PKCS11Uri(**t.cast("dict[str, t.Any]", self.uri_attributes())))
@@ -104,7 +109,7 @@ class TokenSelector:
 
     def matches(self, token: TokenInfo, library: LibraryInfo) -> bool:
         """Whether C(token) is one that is meant; an uninitialised token never is."""
-        if not token.flags & TokenFlag.TOKEN_INITIALIZED:
+        if not token.in_use:
             return False
         if self.uri is not None:
             return _uri_matches(self.uri, token, library)
@@ -145,7 +150,7 @@ def choose_token(
     found = [token for token in tokens if selector.matches(token, library)]
     if len(found) == 1:
         return found[0]
-    there = [token for token in tokens if token.flags & TokenFlag.TOKEN_INITIALIZED]
+    there = [token for token in tokens if token.in_use]
     if found:
         names = ", ".join(map(str, found))
         raise HsmError(

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret, secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._new_token import LABEL_MAX, TokenWish, make_token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._new_token import TokenWish, make_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, NEW_TOKEN, PIN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenInfo
@@ -41,13 +41,13 @@ def _work(module: HsmModule) -> Result:
         if module.params[option] is not None:
             raise InputError(option, reason)
     wish = TokenWish(
-        label=_values.label("label", module.params["token_label"], LABEL_MAX),
+        label=_values.token_label(module.params["token_label"]),
         so_pin=_pin(module, "so_pin"),
         pin=_pin(module, "pin"),
         slot_id=module.params["slot_id"],
     )
-    provider, known = provider_from({**module.params, "slot_id": None})
-    module.hide(*known)
+    provider, login = provider_from({**module.params, "slot_id": None})
+    module.know(login)
     module.require_libraries()
     with provider.library() as library:
         outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)

@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 
 LABEL_MAX = 127  # bytes; genECCKeyPair, option -l
+TOKEN_LABEL_MAX = 32  # bytes
 _HEX = re.compile(r"[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2})*")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -25,9 +26,10 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 def text(option: str, value: t.Any, secret: bool = False) -> str:
     """C(value) as a text that is UTF-8 without NUL and not empty; raises L{InputError}, never echoing a secret."""
     if isinstance(value, bool) or not isinstance(value, str):
-        kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value), "no text")
-        shown = None if secret or kind == "no text" else value
-        raise InputError(option, f"YAML made {kind} of it; quote it", shown)
+        kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value))
+        if kind is None:
+            raise InputError(option, "it is no text")
+        raise InputError(option, f"YAML made {kind} of it; quote it", None if secret else value)
     if not value:
         raise InputError(option, "it is empty")
     try:
@@ -46,6 +48,14 @@ def label(option: str, value: t.Any, longest: int = LABEL_MAX) -> str:
     size = len(checked.encode())
     if size > longest:
         raise InputError(option, f"it has {size} bytes of UTF-8, at most {longest} are allowed", checked)
+    return checked
+
+
+def token_label(value: t.Any) -> str:
+    """A token's label of 1 to 32 bytes, padded with blanks on the token (CK_TOKEN_INFO, PKCS#11 3.1, section 3.2)."""
+    checked = label("token_label", value, TOKEN_LABEL_MAX)
+    if checked.endswith(" "):
+        raise InputError("token_label", "it ends with a blank, which a token cannot tell from its padding", checked)
     return checked
 
 

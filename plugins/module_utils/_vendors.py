@@ -26,6 +26,7 @@ class VendorFacts:
     C(not_sent): attributes that a template for a half must not hold, whatever their value.
     C(only_true): bits of a half that may be sent as true only.
     C(fixed): attributes that the token does not change in place although the standard lets it.
+    C(copy_sets_copyable): whether a copy may be made that is not CKA_COPYABLE.
     C(set_attribute), C(copy): whether C_SetAttributeValue and C_CopyObject exist.
     C(read_only_sessions): whether a session may be opened without CKF_RW_SESSION.
     C(composite_pin): the PIN is C(user:password).
@@ -42,6 +43,7 @@ class VendorFacts:
     fixed: frozenset[str] = frozenset()
     set_attribute: bool = True
     copy: bool = True
+    copy_sets_copyable: bool = True
     read_only_sessions: bool = True
     composite_pin: bool = False
     curves: frozenset[str] = frozenset()
@@ -57,8 +59,13 @@ def _attributes(half: Half, names: str) -> frozenset[tuple[Half, str]]:
 
 _TABLE = (
     VendorFacts("generic"),
-    # SoftHSM 2.6.1, measured: CKA_WRAP_WITH_TRUSTED and CKA_ALLOWED_MECHANISMS are read-only after birth.
-    VendorFacts("softhsm", marks=("softhsm",), fixed=frozenset({"wrap_with_trusted", "allowed_mechanisms"})),
+    # SoftHSM 2.6.1, measured: these are read-only after birth, CKA_COPYABLE in a copy too.
+    VendorFacts(
+        "softhsm",
+        marks=("softhsm",),
+        fixed=frozenset({"wrap_with_trusted", "allowed_mechanisms"}),
+        copy_sets_copyable=False,
+    ),
     # AWS CloudHSM client SDK 5: user guide, pages pkcs11-apis, pkcs11-attributes-interpreting, ki-pkcs11-sdk,
     # pkcs11-pin, pkcs11-key-types. The id is set at birth and must be unique among pairs.
     VendorFacts(

@@ -16,7 +16,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_code
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, mechanism_code, mechanism_name
 
 Params = t.Mapping[str, t.Any]
 
@@ -44,6 +44,7 @@ def wish_from(family: Family, params: Params) -> Wish:
         verify=params["verify"],
     )
     _check_usage(wish)
+    _check_mechanisms(wish)
     return wish
 
 
@@ -167,7 +168,31 @@ def _user(option: str, value: t.Any) -> str:
     return _values.text(option, value).lower()
 
 
+def _check_mechanisms(wish: Wish) -> None:
+    """Known mechanisms must be of the key's type, and that which generates must be one that does."""
+    if wish.family == "ecc" and wish.curve is None:
+        return
+    given = [("allowed_mechanisms", code) for code in wish.allowed_mechanisms or ()]
+    if wish.key_gen_mechanism is not None:
+        given.append(("key_gen_mechanism", wish.key_gen_mechanism))
+    for option, code in given:
+        row = MECHANISMS.get(mechanism_name(code))
+        # AWS CloudHSM makes Ed25519 keys by CKM_EC_KEY_PAIR_GEN.
+        families = {wish.key_type, "ec"} if option == "key_gen_mechanism" and wish.curve else {wish.key_type}
+        if row and row.family not in families:
+            raise InputError(option, f"it is not for keys of the type {wish.key_type}", row.name)
+        if row and (row.use == "generate") != (option == "key_gen_mechanism"):
+            raise InputError(
+                option,
+                "it does not generate pairs" if option == "key_gen_mechanism" else "it only generates pairs",
+                row.name,
+            )
+
+
 def _check_usage(wish: Wish) -> None:
+    private = wish.private_attributes
+    if private.get("always_authenticate") is True and private.get("private") is False:
+        raise InputError("private_attributes.always_authenticate", "it needs private, which is false", "true")
     for word in wish.usage or ():
         if wish.family == "rsa" and word == "derive":
             raise InputError(

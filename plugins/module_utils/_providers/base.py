@@ -55,7 +55,7 @@ class Unable:
         """Whether C(value) asks for what the provider cannot do."""
         if self.above is not None:
             return value is not None and value > self.above
-        return value is not None and value is not False
+        return bool(value)
 
 
 class TokenSession(abc.ABC):
@@ -64,6 +64,7 @@ class TokenSession(abc.ABC):
     facts: VendorFacts
     token_name: str
     uri_attributes: t.Mapping[str, str]
+    write_protected = False
 
     @abc.abstractmethod
     def find(self, query: Query) -> list[TokenObject]:
@@ -90,8 +91,11 @@ class TokenSession(abc.ABC):
         """Removes one object."""
 
     @abc.abstractmethod
-    def prove(self, wish: Wish, pair: KeyPair) -> Proof:
-        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not."""
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not.
+
+        C(passive): without making any object, not even one of the session.
+        """
 
 
 class Provider(abc.ABC):

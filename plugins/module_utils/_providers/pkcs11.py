@@ -34,6 +34,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     Wish,
     pair_up,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import KEY_GEN, MECHANISMS, mechanism_name
@@ -64,6 +65,7 @@ class Pkcs11Session(TokenSession):
         self.facts = facts
         self.token_name = token.label
         self.uri_attributes = token.uri_attributes()
+        self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
 
     @property
     def mechanisms(self) -> frozenset[int]:
@@ -76,28 +78,24 @@ class Pkcs11Session(TokenSession):
         return self._session.find(query.half, query.attributes())
 
     def check_generation(self, wish: Wish) -> None:
+        reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self.facts)
+        provable = {row.code for row in _proof.candidates(wish, wish.template(PRIVATE))}
+        if not reason and wish.verify and not provable & self.mechanisms:
+            reason = "verify is true and the token has no mechanism to prove the pair with"
+        if reason:
+            raise HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
+
+    def _mechanism_refusal(self, wish: Wish) -> str | None:
+        """Why the token's own mechanisms cannot make the pair."""
         mechanism = _key_gen(wish)
         if mechanism not in self.mechanisms:
-            raise self._refusal(wish, f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism")
+            return f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
         smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
         if bits and largest and not smallest <= bits <= largest:
-            raise self._refusal(wish, f"the token makes keys of {smallest} to {largest} bits, not of {bits}")
-        if self.facts.curves and wish.curve and wish.curve.name not in self.facts.curves:
-            raise self._refusal(wish, f"{self.facts.name} has the curves {', '.join(sorted(self.facts.curves))}")
-        for name, value, longest in (
-            ("label", (wish.label or "").encode(), self.facts.label_max),
-            ("id", wish.id or b"", self.facts.id_max),
-        ):
-            if longest and len(value) > longest:
-                raise self._refusal(wish, f"{self.facts.name} takes a {name} of at most {longest} bytes")
-        provable = {row.code for row in _proof.candidates(wish, wish.template(PRIVATE))}
-        if wish.verify and not provable & self.mechanisms:
-            raise self._refusal(wish, "verify is true and the token has no mechanism to prove the pair with")
-
-    def _refusal(self, wish: Wish, reason: str) -> HsmError:
-        return HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
+            return f"the token makes keys of {smallest} to {largest} bits, not of {bits}"
+        return None
 
     def generate(self, wish: Wish) -> KeyPair:
         drawn = wish.id is None and self.facts.id_length > 0
@@ -112,6 +110,9 @@ class Pkcs11Session(TokenSession):
         except TokenError as error:
             remains = self._undo(handles) if handles else self._undo_unknown(wish, drawn)
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
+        except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
+            self._undo_unknown(wish, drawn)
+            raise
         if len(pairs) != 1 or not pairs[0].whole:
             names = " and ".join(map(str, pairs))
             # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
@@ -150,8 +151,9 @@ class Pkcs11Session(TokenSession):
         if drawn:
             return self._undo({key.half: key.handle for key in found})
         if found:
-            return f"What is there now under this name: {', '.join(map(str, found))}."
-        return "Nothing of it is left on the token."
+            names = ", ".join(map(str, found))
+            return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
+        return "Nothing of that name is left on the token."
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._session.set_attributes(found, values)
@@ -160,16 +162,18 @@ class Pkcs11Session(TokenSession):
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
         if not self.facts.copy:
             return found  # sent at birth: this vendor has no other way
-        # In this order: SoftHSM takes a template one by one, and nothing more once CKA_MODIFIABLE is false.
         frozen = self._session.copy(found, {name: values[name] for name in FREEZING if name in values})
-        self._session.destroy(found.half, found.handle)
+        try:
+            self._session.destroy(found.half, found.handle)
+        except TokenError as error:
+            raise error.at(error.attempt, f"Beside it is its copy, {frozen}, which is to take its place.") from None
         return frozen
 
     def destroy(self, found: TokenObject) -> None:
         self._session.destroy(found.half, found.handle)
 
-    def prove(self, wish: Wish, pair: KeyPair) -> Proof:
-        return _proof.prove(self._session, self.mechanisms, wish, pair)
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        return _proof.prove(self._session, self.mechanisms, wish, pair, passive)
 
 
 def _key_gen(wish: Wish) -> int:
@@ -269,7 +273,7 @@ class Pkcs11Provider(Provider):
         """For SoftHSM: that no file of the token is hidden from this user."""
         folder = self._soft_folder()
         own = _softhsm.token_folder_of(folder, token.serial) if folder else None
-        hidden = _softhsm.unreadable(own) if own else []
+        hidden = _softhsm.unreadable(own or folder) if folder else []
         if hidden:
             raise HsmError(
                 f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
