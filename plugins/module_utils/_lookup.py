@@ -137,7 +137,7 @@ def _remedy(pairs: t.Sequence[KeyPair]) -> str:
     if len(pairs) == 1 and pairs[0].lone:
         return "Bring back its other half, or remove it by state=absent with its id or fingerprint."
     if len(pairs) > 1:
-        return "Name one by id or fingerprint."
+        return "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
     return "Remove the surplus keys with the vendor's tool or pkcs11-tool."
 
 
