@@ -171,11 +171,11 @@ def choose_token(
     raise HsmError("".join(parts))
 
 
-def check_expected(expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
-    """Compares the values pinned by the option C(expect_token) with those of the token; raises L{HsmError}."""
+def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
+    """Compares the values pinned by the option C(expect_token) with those of C(what); raises L{HsmError}."""
     for name, wish in expected.items():
         if actual[name] != wish:
             raise HsmError(
-                f"Refused to use the token {actual['label']!r}: its {name} is {actual[name]!r}, expect_token says"
-                f" {wish!r}. Nothing was done; find out why the token or library is another one."
+                f"Refused to use the {what}: its {name} is {actual[name]!r}, expect_token says {wish!r}. Nothing was"
+                " done; find out why it is another one."
             )

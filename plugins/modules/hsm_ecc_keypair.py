@@ -59,6 +59,7 @@ EXAMPLES = r"""
     content: "{{ ocsp.key_pair.public_key_pem }}"
     dest: /etc/pki/ocsp.pub.pem
     mode: "0644"
+  when: ocsp.key_pair.public_key_pem is not none  # it is in check mode, before the pair exists
 
 - name: Have a pair for key agreement, with a pinned token
   cryptoki.hsm.hsm_ecc_keypair:

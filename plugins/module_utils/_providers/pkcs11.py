@@ -223,6 +223,7 @@ class Pkcs11Provider(Provider):
     @contextlib.contextmanager
     def library(self) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
+        self._check_library()
         try:
             with host_locks([self._lock_key()], self._lock_timeout):
                 library = Library(self._login.module_path, self._login.environment)
@@ -264,10 +265,16 @@ class Pkcs11Provider(Provider):
 
     def check_identity(self, library: Library, token: TokenInfo) -> None:
         """Compares the token with the values pinned by expect_token; one that is not initialised has no serial yet."""
-        if self._login.expect:
-            unknown = set() if token.flags & TokenFlag.TOKEN_INITIALIZED else {"serial"}
-            expected = {name: value for name, value in self._login.expect.items() if name not in unknown}
-            check_expected(expected, token_identity(library, token))
+        apart = {"library_sha256"} if token.flags & TokenFlag.TOKEN_INITIALIZED else {"library_sha256", "serial"}
+        expected = {name: value for name, value in self._login.expect.items() if name not in apart}
+        check_expected(f"token '{token.label}' in {library.info.path}", expected, _token_identity(token))
+
+    def _check_library(self) -> None:
+        """Compares the library with the pinned digest, before any code of it runs."""
+        wish = self._login.expect.get("library_sha256")
+        if wish is not None:
+            path = self._login.module_path
+            check_expected(f"library {path}", {"library_sha256": wish}, {"library_sha256": _library_digest(path)})
 
     def _check_hidden(self, token: TokenInfo) -> None:
         """For SoftHSM: that no file of the token is hidden from this user."""
@@ -281,22 +288,18 @@ class Pkcs11Provider(Provider):
             )
 
 
-def token_identity(library: Library, token: TokenInfo) -> dict[str, str]:
-    """What the option C(expect_token) compares, as texts."""
+def _token_identity(token: TokenInfo) -> dict[str, str]:
+    """What the option C(expect_token) compares of a token, as texts."""
+    names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
+    return {name: getattr(token, name) for name in names}
+
+
+def _library_digest(path: str) -> str:
     try:
-        with open(library.info.path, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        digest = "unreadable"
-    return {
-        "label": token.label,
-        "library_sha256": digest,
-        "manufacturer": token.manufacturer,
-        "model": token.model,
-        "serial": token.serial,
-        "hardware_version": token.hardware_version,
-        "firmware_version": token.firmware_version,
-    }
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        return os.strerror(error.errno or 0)
 
 
 def check_pin_state(token: TokenInfo, login: Login) -> None:
