@@ -109,7 +109,11 @@ def _destroy_old(session: TokenSession, wish: Wish, draft: Wish, old: KeyPair, n
     try:
         destroy(session, wish, KeyPair(publics=old.publics))
     except TokenError as error:
-        raise error.at(error.attempt, f"The new pair is there, whole and proven, {new}.") from None
+        raise error.at(
+            error.attempt,
+            f"The new pair is there, whole and proven, {new}. Remove that public half by its fingerprint; the same task"
+            " then finishes the replacement.",
+        ) from None
 
 
 def _is_there(session: TokenSession, private: TokenObject) -> bool:
@@ -147,6 +151,6 @@ def _rename(session: TokenSession, wish: Wish, new: KeyPair) -> KeyPair:
     except TokenError as error:
         raise error.at(
             f"rename the replacement of {wish} on the token '{session.token_name}'",
-            f"The old pair is gone; the new one is whole: {renamed}.",
+            f"The old pair is gone; the new one is whole: {renamed}. The same task finishes it.",
         ) from None
     return freeze(session, wish, renamed)

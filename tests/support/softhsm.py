@@ -87,12 +87,16 @@ def run_module(
         check=False,
         **popen,
     )
-    stdout, stderr = done.stdout.decode(), done.stderr.decode()
+    return run_from(done.stdout, done.stderr, done.returncode)
+
+
+def run_from(stdout: bytes, stderr: bytes, status: int) -> Run:
+    """What a module did, from what it wrote."""
     try:
         result = json.loads(stdout)
     except ValueError:
-        raise AssertionError(f"no JSON, status {done.returncode}: {stdout}{stderr}") from None
-    return Run(result, stdout, stderr, done.returncode)
+        raise AssertionError(f"no JSON, status {status}: {stdout!r} {stderr!r}") from None
+    return Run(result, stdout.decode(), stderr.decode(), status)
 
 
 class SoftToken:

@@ -126,7 +126,13 @@ def test_refused_for_192_bits(value: str | int) -> None:
     + [("wap-wsg-idm-ecid-wtls12", "same curve as secp224r1"), ("X25519", "cannot sign"), ("curve448", "cannot sign")]
     + [("1.3.101.110", "(X25519)"), ("1.3.101.111", "(X448)")]
     + [(0, "none of the HSM command's numbers 2 (secp256r1), 13"), (17, "give the curve's name"), (-2, "none of")]
-    + [("secp256r2", "Usual names: secp256r1"), ("p-257", "Usual names"), ("", "Usual names"), ("256", "none of")]
+    + [
+        ("secp256r2", "Usual names: secp256r1"),
+        ("secp224r2", "Usual names"),
+        ("p-257", "Usual names"),
+        ("", "Usual names"),
+        ("256", "none of"),
+    ]
     + [("1.2.3", "Usual names"), ("nid", "Usual names"), ("9" * 5000, "Usual names"), ("x" * 500, "xxx...'")]
     + [(True, "quote it"), (None, "quote it"), (2.0, "quote it"), (["secp256r1"], "quote it")],
 )
@@ -169,7 +175,7 @@ def test_every_changed_parameter_is_noticed() -> None:
     parts += [domain[one].contents for one in ("order", "cofactor")]
     parts += [domain["field_id"]["parameters"].contents]
     for part in parts:
-        at = explicit.index(part) + len(part) - 1
+        at = explicit.rindex(part) + len(part) - 1  # the cofactor is the last byte
         for bit in (1, 2, 128):
             changed = explicit[:at] + bytes([explicit[at] ^ bit]) + explicit[at + 1 :]
             assert curve_by_ec_params(changed) is None, part.hex()
@@ -183,6 +189,16 @@ def test_other_generator_of_the_same_group_is_not_the_curve() -> None:
     point, p = domain["base"].contents, domain["field_id"]["parameters"].native
     minus = (p - int.from_bytes(point[33:], "big")).to_bytes(32, "big")
     assert curve_by_ec_params(explicit.replace(point[33:], minus)) is None
+
+
+@needs_openssl
+def test_coordinates_are_below_the_prime() -> None:
+    """2p - y has y's parity and lies on the curve, but it is -y: P-521 has the room to write it."""
+    explicit = openssl_params("secp521r1")
+    domain = keys.SpecifiedECDomain.load(explicit)
+    y, p = domain["base"].contents[67:], domain["field_id"]["parameters"].native
+    other = (2 * p - int.from_bytes(y, "big")).to_bytes(66, "big")
+    assert curve_by_ec_params(explicit.replace(y, other)) is None
 
 
 @needs_openssl
@@ -215,6 +231,14 @@ def test_other_descriptions() -> None:
 def test_garbage_is_none(der: bytes) -> None:
     for head in (b"", b"\x06", b"\x13", b"\x30"):
         assert curve_by_ec_params(head + der) is None or head + der in {curve.ec_params() for curve in CURVES}
+
+
+def test_what_asn1crypto_stumbles_over_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(_domain: t.Any) -> str:
+        raise AttributeError
+
+    monkeypatch.setattr(_curves, "_digest", stumble)
+    assert curve_by_ec_params(bytes.fromhex("3003020199")) is None
 
 
 EXPLICIT = openssl_params("prime256v1") if shutil.which("openssl") else b"\x30\x00" + bytes(300)

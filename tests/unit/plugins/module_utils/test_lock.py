@@ -47,11 +47,14 @@ def folder() -> t.Iterator[str]:
 class Child:
     """A forked process that runs C(work(say)); C(say) sends a line, C(hear) waits for one, '' at the end."""
 
+    running: t.ClassVar[list[Child]] = []
+
     def __init__(self, work: t.Callable[[t.Callable[[str], None]], None], user: int | None = None) -> None:
         reading, writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             with contextlib.suppress(BaseException):
+                os.setsid()
                 os.close(reading)
                 if user is not None:
                     os.setgroups([])
@@ -66,6 +69,7 @@ class Child:
             os._exit(0)
         os.close(writing)
         self._lines = os.fdopen(reading)
+        self.running.append(self)
 
     def hear(self) -> str:
         return self._lines.readline().rstrip("\n")
@@ -75,6 +79,17 @@ class Child:
             os.kill(self.pid, number)
         os.waitpid(self.pid, 0)
         self._lines.close()
+        self.running.remove(self)
+
+
+@pytest.fixture(autouse=True)
+def children_end() -> t.Iterator[None]:
+    """After a failed test too, with all that they have forked."""
+    yield
+    for child in list(Child.running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.end()
 
 
 def hold(folder: str, key: str = "key", seconds: float = 60) -> t.Callable[[t.Callable[[str], None]], None]:
@@ -170,7 +185,7 @@ def test_several_keys_in_any_order_do_not_block_each_other(folder: str) -> None:
     def work(_say: t.Callable[[str], None]) -> None:
         for number in range(20):
             keys = random.sample("abcde", 3)
-            with host_locks(iter([*keys, *keys]), 60, folder):
+            with host_locks(iter([*keys, *keys]), 15, folder):
                 time.sleep(0.001 * (number % 2))
         _say("done")
 
@@ -180,13 +195,52 @@ def test_several_keys_in_any_order_do_not_block_each_other(folder: str) -> None:
         child.end()
 
 
-def test_timeout_is_for_all_keys_together_and_frees_the_first(folder: str) -> None:
+def test_keys_are_taken_in_sorted_order(folder: str) -> None:
+    child = Child(hold(folder, "a"))
+    assert child.hear() == "held"
+    with pytest.raises(LockTimeout), host_locks(["c", "a", "b"], 0.1, folder):
+        pytest.fail("got a lock that is held")
+    assert os.listdir(folder) == [os.path.basename(lock_path("a"))]
+    child.end(signal.SIGKILL)
+
+
+def test_timeout_is_for_all_keys_together(folder: str) -> None:
+    children = [Child(hold(folder, key, seconds)) for key, seconds in (("a", 0.5), ("b", 60.0))]
+    assert [child.hear() for child in children] == ["held", "held"]
+    start = time.monotonic()
+    with pytest.raises(LockTimeout) as caught, host_locks(["a", "b"], 1, folder):
+        pytest.fail("got a lock that is held")
+    took = time.monotonic() - start
+    for child in children:
+        child.end(signal.SIGKILL)
+    assert 1 <= took < 1.4 and caught.value.holder_pid == children[1].pid
+
+
+def test_file_that_is_replaced_before_it_is_locked(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two processes would hold two files of one name."""
+    path = lock_path("key", folder)
+    Path(path).touch()
+    real_flock = fcntl.flock
+    removed: list[int] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not removed:
+            removed.append(os.stat(path).st_ino)
+            os.rename(path, path + ".old")
+            Path(path).touch()
+        real_flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with HostLock("key", 1, folder) as lock:
+        assert os.fstat(lock._descriptor).st_ino == os.stat(path).st_ino not in removed
+
+
+def test_timeout_frees_the_first(folder: str) -> None:
     child = Child(hold(folder, "b"))
     assert child.hear() == "held"
-    start = time.monotonic()
     with pytest.raises(LockTimeout) as caught, host_locks(["a", "b", "c"], 0.3, folder):
         pytest.fail("got a lock that is held")
-    assert time.monotonic() - start < 1 and caught.value.path == lock_path("b", folder)
+    assert caught.value.path == lock_path("b", folder)
     with host_locks(["a", "c"], 0, folder):
         pass
     child.end(signal.SIGKILL)
@@ -361,7 +415,7 @@ def test_forked_child_keeps_it_when_its_parent_is_killed_but_not_when_it_ends(fo
         with HostLock("key", 0, folder):
             worker = os.fork()
             if worker == 0:
-                time.sleep(60)
+                time.sleep(20)
                 os._exit(0)
             say(str(worker))
             time.sleep(60 if kill else 0)

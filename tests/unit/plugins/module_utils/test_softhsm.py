@@ -67,6 +67,49 @@ def store(tmp_path: Path) -> Store:
     return Store(folder, {"SOFTHSM2_CONF": str(conf)})
 
 
+def as_nobody(work: t.Callable[[], t.Any]) -> t.Any:
+    """What C(work) returns (JSON) as the user nobody, in a child, since this process has to stay root."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.write(writing, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with open(reading, "rb") as answer:
+        return json.loads(answer.read())
+
+
+def unreadable_to_nobody(folder: Path | str) -> t.Any:
+    return as_nobody(lambda: unreadable(str(folder)))
+
+
+def output_for_nobody(*command: str, **variables: str) -> str:
+    """Everything that a program prints as the user nobody, with these variables in its environment."""
+    environment = {"PATH": os.environ["PATH"], **variables}
+    done = subprocess.run(
+        command, env=environment, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def open_store() -> t.Iterator[Store]:
+    """A store below a folder that every user may enter, which tmp_path is not; it belongs to nobody."""
+    base = Path(tempfile.mkdtemp(prefix="cryptoki-"))
+    base.chmod(0o755)
+    folder = base / "tokens"
+    folder.mkdir()
+    (base / "conf").write_text(f"directories.tokendir = {folder}\n")
+    yield Store(folder, {"SOFTHSM2_CONF": str(base / "conf")})
+    shutil.rmtree(base)
+
+
 # --- is_softhsm
 
 
@@ -187,6 +230,26 @@ def test_configuration_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert token_folder({"HOME": "/nonexistent"}) == "/of/the/host"
 
 
+@needs_root
+@needs_softhsm
+def test_configuration_of_the_home_that_is_not_readable_is_passed_over(
+    open_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = open_store.folder.parent
+    user = home / ".config/softhsm2/softhsm2.conf"
+    user.parent.mkdir(parents=True)
+    user.write_text("directories.tokendir = /of/the/user\n")
+    user.chmod(0o600)
+    monkeypatch.setattr(_softhsm, "_DEFAULT_CONFIGURATIONS", (open_store.environment["SOFTHSM2_CONF"],))
+    assert as_nobody(lambda: token_folder({"HOME": str(home)})) == str(open_store.folder)
+    assert token_folder({"HOME": str(home)}) == "/of/the/user"
+    environment = {"SOFTHSM2_CONF": str(user)}
+    assert as_nobody(lambda: token_folder(environment)) is None
+    assert "Could not load the SoftHSM configuration" in output_for_nobody(
+        "softhsm2-util", "--show-slots", **environment
+    )
+
+
 @given(st.binary(max_size=200))
 def test_any_configuration_can_be_read(text: bytes) -> None:
     with tempfile.NamedTemporaryFile() as conf:
@@ -244,43 +307,6 @@ def test_database_backend(tmp_path: Path) -> None:
 # --- unreadable
 
 
-def unreadable_to_nobody(folder: Path | str) -> list[str]:
-    """L{unreadable} as the user nobody, in a child, since this process has to stay root."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            os.write(writing, json.dumps(unreadable(str(folder))).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with open(reading, "rb") as answer:
-        return t.cast("list[str]", json.loads(answer.read()))
-
-
-def output_for_nobody(*command: str, environment: dict[str, str]) -> str:
-    environment = {"PATH": os.environ["PATH"], **environment}
-    return subprocess.run(
-        command, env=environment, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True
-    ).stdout
-
-
-@pytest.fixture
-def open_store() -> t.Iterator[Store]:
-    """A store below a folder that every user may enter, which tmp_path is not; it belongs to nobody."""
-    base = Path(tempfile.mkdtemp(prefix="cryptoki-"))
-    base.chmod(0o755)
-    folder = base / "tokens"
-    folder.mkdir()
-    (base / "conf").write_text(f"directories.tokendir = {folder}\n")
-    yield Store(folder, {"SOFTHSM2_CONF": str(base / "conf")})
-    shutil.rmtree(base)
-
-
 @needs_root
 def test_unreadable_finds_what_softhsm_overlooks(open_store: Store) -> None:
     folder = open_store.folder
@@ -332,9 +358,9 @@ def test_softhsm_overlooks_them_in_silence(open_store: Store) -> None:
     assert lost
     for path in lost:
         os.chown(path, 0, 0)
-    listed = output_for_nobody(*tool, "--list-objects", "--type", "pubkey", environment=environment)
+    listed = output_for_nobody(*tool, "--list-objects", "--type", "pubkey", **environment)
     assert "kept" in listed and "lost" not in listed
-    shown = output_for_nobody("softhsm2-util", "--show-slots", environment=environment)
+    shown = output_for_nobody("softhsm2-util", "--show-slots", **environment)
     assert "seen" in shown and "hidden" not in shown
     assert unreadable_to_nobody(folder) == sorted([paths["hidden"], *map(str, lost)])
     assert unreadable_to_nobody(paths["seen"]) == sorted(map(str, lost))

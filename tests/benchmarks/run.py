@@ -1,0 +1,89 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The budgets of this collection, measured on SoftHSM: C(make bench).
+
+Prints the tables, and ends with 1 if a budget is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(os.pathsep)[0]
+if not COLLECTIONS:
+    sys.exit("ANSIBLE_COLLECTIONS_PATH does not say where the collection is; `make bench` sees to that.")
+# A module's process finds its utilities as this one does.
+sys.path.insert(0, COLLECTIONS)
+os.environ["PYTHONPATH"] = COLLECTIONS
+
+from ansible_collections.cryptoki.hsm.tests.benchmarks.calls import count_calls
+from ansible_collections.cryptoki.hsm.tests.benchmarks.machine import describe_machine
+from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, show
+from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
+from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+
+_ABOUT = """<!-- Written by tests/benchmarks/run.py --record; not to be edited. -->
+# Benchmarks
+
+One run of `make bench` on {date}. Times depend on the machine, ratios less so, counts not at all.
+
+"""
+_NOTES = """
+## How to read this
+
+- OpenSC's pkcs11-spy counts the calls between the module and SoftHSM, which shows one free slot beside its tokens.
+- An unchanged pair may cost 24 calls with one slot and 2 more for each further slot, and 1.3 times the time of a ping.
+- Generating includes what makes it safe: the search before, the token's mechanisms and key sizes, the proof, and the
+  search for a rival afterwards.
+- Plain python-pkcs11 only looks: it finds both halves by their label and reads 13 or 14 attributes of each at once. It
+  does not compare, lock, or check anything.
+- `pkcs11-tool --list-objects` reads every object of the token; the modules read the one pair.
+- SoftHSM reads the whole token when it starts, and goes through all of it at each search. That is why all three
+  programs take longer with more pairs.
+"""
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write the tables to this Markdown file, too")
+    parser.add_argument("--only", choices=("calls", "times"), help="leave out the other")
+    arguments = parser.parse_args()
+    build = ROOT / "build/bench"
+    build.mkdir(parents=True, exist_ok=True)
+    testbed = json.loads((ROOT / "build/testbed.json").read_text(encoding="utf-8"))
+    tables: list[Table] = []
+    with tempfile.TemporaryDirectory(dir=build) as folder:
+        if arguments.only != "times":
+            spy = Spy(testbed["pkcs11_spy"], library(), Path(folder) / "spy.log")
+            tables.append(count_calls(spy, Path(folder) / "calls"))
+        if arguments.only != "calls":
+            tables.extend(measure(build, Path(folder)))
+    for table in tables:
+        show(table)
+    if arguments.record:
+        record(arguments.record, tables)
+    return int(any(table.missed for table in tables))
+
+
+def record(path: Path, tables: list[Table]) -> None:
+    """Writes the tables with the date and the machine."""
+    machine = Table("Machine", ("", ""), [*describe_machine()])
+    date = datetime.date.today().isoformat()
+    body = "\n".join(table.markdown() for table in (*tables, machine))
+    path.write_text(_ABOUT.format(date=date) + body + _NOTES, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What all fault tests share. They need the collection on PYTHONPATH, SoftHSM, pkcs11-tool and a C compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
+from fault import FaultyToken, compile_library, open_folder
+
+# The modules that the tests start find the collection where the tests found it.
+ROOT = str(Path(_lock.__file__).absolute().parents[5])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = ROOT
+# Nothing of the caller's may reach them, and their stdout is buffered as it is on a target.
+for variable in list(os.environ):
+    if variable.startswith(("HSM_", "PKCS11", "SOFTHSM2_", "FAULT")) or variable == "PYTHONUNBUFFERED":
+        del os.environ[variable]
+
+
+@pytest.fixture(scope="session")
+def interposers() -> t.Iterator[dict[str, Path]]:
+    """The library of pkcs11_fault.c: as SoftHSM, and twice as some vendor's, which have locks of their own."""
+    folder = open_folder()
+    yield {
+        "softhsm": compile_library(folder, "softhsm.so"),
+        "one": compile_library(folder, "one.so", "-DUNMARKED"),
+        "two": compile_library(folder, "two.so", "-DUNMARKED"),
+    }
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def interposer(interposers: dict[str, Path]) -> Path:
+    """The interposer that the collection takes for SoftHSM."""
+    return interposers["softhsm"]
+
+
+@pytest.fixture
+def make_token(interposer: Path) -> t.Iterator[t.Callable[..., FaultyToken]]:
+    """Makes tokens, each in a folder of its own that every user may enter."""
+    made: list[FaultyToken] = []
+
+    def make(**given: str) -> FaultyToken:
+        made.append(FaultyToken(open_folder(), interposer, **given))
+        return made[-1]
+
+    yield make
+    for token in made:
+        token.lock_file().unlink(missing_ok=True)
+        shutil.rmtree(token.folder)
+
+
+@pytest.fixture
+def token(make_token: t.Callable[..., FaultyToken]) -> FaultyToken:
+    """A new token."""
+    return make_token()

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""SIGKILL at any moment: the lock is free at once, and the next run finishes, finds, or names what is there."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+
+import pytest
+from fault import FaultyToken, Task
+from softhsm import Run
+
+KEYS: dict[str, dict[str, t.Any]] = {
+    "hsm_ecc_keypair": {"curve": "P-256"},
+    "hsm_rsa_keypair": {"modulus_bits": 2048},
+}
+WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256", "lock_timeout": 1}
+FREEZE: dict[str, t.Any] = {"private_attributes": {"modifiable": False}, "public_attributes": {"modifiable": False}}
+REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
+
+
+def named_half(run: Run) -> str:
+    """The id of the half that the message names, with the way out."""
+    half = re.search(r"it is a (public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg)
+    assert half, run.msg
+    assert "state=absent with its id or fingerprint" in run.msg
+    return half[2]
+
+
+def converges(token: FaultyToken, module: str, label: str) -> str:
+    """The pair is there in the end, alone, whole and proven; the answer tells how."""
+    wish = {"label": label, "lock_timeout": 1, **KEYS[module]}
+    run, how = token.run(module, **wish), "found"
+    if run.result.get("failed"):
+        removal = token.run(module, state="absent", id_hex=named_half(run), lock_timeout=1)
+        assert removal.result["changed"] is True
+        run, how = token.run(module, **wish), "named"
+    elif run.result["changed"]:
+        how = "made"
+    assert "key_pair" in run.result, run.stdout
+    last = token.run(module, verify=True, **wish)
+    assert last.result["changed"] is False
+    assert last.key_pair["fingerprint"] == run.key_pair["fingerprint"]
+    assert token.halves(label) == ["private", "public"]
+    return how
+
+
+def wait_for_call(token: FaultyToken, function: str, task: Task) -> float:
+    """When the module called the function."""
+    while function not in token.calls():
+        assert not task.ended()
+        time.sleep(0.001)
+    return time.monotonic()
+
+
+@pytest.mark.parametrize("module", KEYS)
+def test_ten_moments_of_a_generation(token: FaultyToken, module: str) -> None:
+    """All on one token, so that what one kill leaves lies about while the next runs."""
+    lengths = []
+    for number in range(3):
+        task = token.start(module, label=f"measured {number}", **KEYS[module])
+        begin = wait_for_call(token, "C_GenerateKeyPair", task)
+        assert task.finish().result["changed"] is True
+        lengths.append(time.monotonic() - begin)
+    length = sorted(lengths)[1]
+    died = []
+    for moment in range(10):
+        task = token.start(module, label=f"k{moment}", **KEYS[module])
+        begin = wait_for_call(token, "C_GenerateKeyPair", task)
+        time.sleep(max(0, begin + length * moment / 10 - time.monotonic()))
+        task.kill()
+        died.append(converges(token, module, f"k{moment}"))
+    assert set(died) <= {"found", "named", "made"}
+    assert len(died) == 10
+    for number in range(3):
+        assert token.run(module, label=f"measured {number}", verify=True, **KEYS[module]).result["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("rule", "how"),
+    [
+        ("C_Initialize after kill", "made"),
+        ("C_Login after kill", "made"),
+        ("C_FindObjectsInit after kill", "made"),
+        ("C_GenerateKeyPair before kill", "made"),
+        ("C_GenerateKeyPair after kill", "found"),
+        ("C_SignInit before kill", "found"),
+        ("C_Sign after kill", "found"),
+        ("C_FindObjectsInit^C_Sign before kill", "found"),
+        ("C_Logout before kill", "found"),
+        ("C_Finalize after kill", "found"),
+    ],
+)
+@pytest.mark.parametrize("module", KEYS)
+def test_exact_moment(token: FaultyToken, module: str, rule: str, how: str) -> None:
+    assert token.start(module, rule, label="k", **KEYS[module]).died()
+    assert converges(token, module, "k") == how
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("function", ["C_CopyObject", "C_DestroyObject"])
+def test_kill_while_a_pair_is_frozen(token: FaultyToken, function: str, moment: str, call: int) -> None:
+    """Between the copy of a half and the destruction of its original both are there: the next run removes that."""
+    assert token.start("hsm_ecc_keypair", f"{function}#{call} {moment} kill", **WISH, **FREEZE).died()
+    finished = (function, moment, call) == ("C_DestroyObject", "after", 2)
+    assert token.ecc(**WISH, **FREEZE).result["changed"] is not finished
+    run = token.ecc(**WISH, **FREEZE, verify=True)
+    assert run.result["changed"] is False
+    for half in ("private_key", "public_key"):
+        assert run.key_pair[half]["attributes"]["modifiable"] is False
+    assert token.halves("k") == ["private", "public"]
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_kill_while_a_pair_is_changed(token: FaultyToken, call: int) -> None:
+    token.ecc(**WISH)
+    usage = {"usage": ["derive"]}
+    assert token.start("hsm_ecc_keypair", f"C_SetAttributeValue#{call} before kill", **WISH, **usage).died()
+    assert token.ecc(**WISH, **usage).result["changed"] is True
+    assert token.ecc(**WISH, **usage, verify=True).result["changed"] is False
+
+
+def test_kill_while_a_pair_is_removed(token: FaultyToken) -> None:
+    """The private half is gone: the public one is named, and removed when it is."""
+    token.ecc(**WISH)
+    absent = {"label": "k", "state": "absent", "lock_timeout": 1}
+    assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **absent).died()
+    assert token.halves("k") == ["public"]
+    run = token.ecc(**absent)
+    assert "Name it by id or fingerprint to remove it." in run.msg
+    key_id = token.listing()[0]["id"]
+    assert key_id in run.msg.replace(":", "")
+    assert token.ecc(**absent, id_hex=key_id).result["changed"] is True
+    assert token.ecc(**absent).result["changed"] is False
+    assert token.listing() == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "C_GenerateKeyPair after kill",
+        "C_Sign before kill",
+        "C_SetAttributeValue#1 before kill",
+        "C_SetAttributeValue#2 after kill",
+        "C_DestroyObject#1 before kill",
+    ],
+)
+def test_kill_while_the_old_pair_is_there(token: FaultyToken, rule: str) -> None:
+    """The new pair beside it may as well be the work of another host: it is named, and removed by its label."""
+    old = token.ecc(**WISH).key_pair["fingerprint"]
+    assert token.start("hsm_ecc_keypair", rule, **REPLACE).died()
+    run = token.ecc(**REPLACE)
+    assert run.msg.startswith(
+        "Refused to touch the ECC key pair 'k' on the token 'test token': a replacement of it was broken off, or another"
+        " host is at it: the old pair is there, and beside it the new one, (public ec key, on secp384r1, label 'repl"
+    )
+    label = re.search(r"remove the new one \(state=absent, label '(replacement [0-9a-f]{16})'\)\.$", run.msg)
+    assert label, run.msg
+    assert token.ecc(**WISH, verify=True).key_pair["fingerprint"] == old
+    assert token.ecc(state="absent", label=label[1]).result["changed"] is True
+    assert token.ecc(**REPLACE).result["changed"] is True
+    assert token.ecc(**REPLACE, verify=True).result["changed"] is False
+    assert [row["label"] for row in token.listing()] == ["k", "k"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "C_DestroyObject#2 after kill",
+        "C_SetAttributeValue#3 before kill",
+        "C_SetAttributeValue#4 before kill",
+        "C_SetAttributeValue#4 after kill",
+    ],
+)
+def test_kill_when_the_old_pair_is_gone(token: FaultyToken, rule: str) -> None:
+    """The next run goes on with the new pair where the killed one stopped; there is no second new one."""
+    token.ecc(**WISH)
+    assert token.start("hsm_ecc_keypair", rule, **REPLACE).died()
+    (made,) = {row["id"] for row in token.listing()}
+    run = token.ecc(**REPLACE)
+    assert run.result["changed"] is (rule != "C_SetAttributeValue#4 after kill")
+    assert run.key_pair["id_hex"].replace(":", "") == made
+    assert token.ecc(**REPLACE, verify=True).result["changed"] is False
+    assert [row["label"] for row in token.listing()] == ["k", "k"]
+
+
+def test_kill_between_the_old_halves(token: FaultyToken) -> None:
+    """What is left of the old pair is named; when it is removed, the next run goes on with the new one."""
+    token.ecc(**WISH)
+    assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **REPLACE).died()
+    new = {row["id"] for row in token.listing() if row["label"].startswith("replacement ")}
+    left = named_half(token.ecc(**REPLACE))
+    assert token.ecc(state="absent", id_hex=left).result["changed"] is True
+    run = token.ecc(**REPLACE, verify=True)
+    assert {run.key_pair["id_hex"].replace(":", "")} == new
+    assert [row["label"] for row in token.listing()] == ["k", "k"]
+    assert token.ecc(**REPLACE).result["changed"] is False

@@ -1,0 +1,255 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A PIN that does not fit is refused once, and no part of it is ever seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from fault import FaultyToken
+from softhsm import PIN, Run, run_module
+
+WRONG = "Qz84-wr0ng-Vx31"
+RIGHT = "T7k4-q0Rz-8mWp"
+_PART = 4  # characters: shorter parts occur by chance
+
+
+def parts(secret: str) -> set[str]:
+    """Every piece of a secret that is long enough to give it away, also as it is escaped in JSON."""
+    texts = (secret, json.dumps(secret)[1:-1])
+    return {text[start : start + _PART] for text in texts for start in range(len(text) - _PART + 1)}
+
+
+def assert_unseen(secret: str, *outputs: str) -> None:
+    """No part of the secret is in any of the outputs."""
+    for output in outputs:
+        seen = [part for part in parts(secret) if part in output]
+        assert not seen, output
+
+
+def refused(run: Run, secret: str) -> str:
+    """The message of a failure that shows nothing of the secret."""
+    assert_unseen(secret, run.stdout, run.stderr)
+    return run.msg
+
+
+def test_wrong_pin_is_one_login(token: FaultyToken) -> None:
+    run = token.faulty_ecc(label="k", pin=WRONG)
+    assert token.text(refused(run, WRONG)) == (
+        "Could not log in as user to the token 'test token' (serial SERIAL, slot N): the HSM answered CKR_PIN_INCORRECT;"
+        " check the PIN; the login was tried once and is never repeated, because PINs lock."
+    )
+    assert run.result["ckr"] == "CKR_PIN_INCORRECT"
+    assert run.calls["C_Login"] == 1
+    assert run.calls["C_OpenSession"] == 1
+    assert run.calls["C_CloseAllSessions"] == 1
+    assert not run.writes
+
+
+def test_right_pin_is_one_login(token: FaultyToken) -> None:
+    assert token.faulty_ecc(label="k").calls["C_Login"] == 1
+
+
+def test_wrong_pin_in_check_mode_is_one_login(token: FaultyToken) -> None:
+    run = token.faulty_ecc(label="k", pin=WRONG, check_mode=True)
+    assert "CKR_PIN_INCORRECT" in refused(run, WRONG)
+    assert run.calls["C_Login"] == 1
+
+
+def test_wrong_pin_of_a_crypto_user(token: FaultyToken) -> None:
+    run = token.faulty_ecc(label="k", crypto_user="alice", pin=WRONG)
+    assert "CKR_PIN_INCORRECT" in refused(run, WRONG)
+    assert run.calls["C_Login"] == 1
+
+
+def test_empty_pin(token: FaultyToken) -> None:
+    run = token.run("hsm_ecc_keypair", label="k", curve="P-256", pin="")
+    assert run.msg == "pin is refused: it is empty."
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(84316927, "a number"), (84.316927, "a number"), (True, "a boolean"), ([84316927], "no text")],
+)
+def test_pin_that_yaml_spoils(token: FaultyToken, value: t.Any, kind: str) -> None:
+    run = token.ecc(label="k", curve="P-256", pin=value)
+    assert refused(run, "84316927") == f"pin is refused: YAML made {kind} of it; quote it."
+
+
+def test_missing_pin(token: FaultyToken) -> None:
+    run = token.faulty_ecc(label="k", pin=None)
+    assert token.text(run.msg) == (
+        "pin is refused: the token 'test token' (serial SERIAL, slot N) needs a login; give pin or pin_file,"
+        " or set HSM_PIN_FILE."
+    )
+    assert "C_Login" not in run.calls
+
+
+def with_environment(token: FaultyToken, **variables: bytes) -> Run:
+    """Runs a module that has its PIN from the environment; the values are bytes, as the kernel has them."""
+    given = {name: value for name, value in token.login().items() if name != "pin"}
+    texts = {name: os.fsdecode(value) for name, value in variables.items()}
+    return run_module("hsm_ecc_keypair", {**given, "label": "k", "curve": "P-256"}, environment=texts)
+
+
+def test_pin_of_the_environment_that_is_no_utf8(token: FaultyToken) -> None:
+    secret = os.fsdecode(WRONG.encode() + b"\xff\xfe")
+    run = with_environment(token, HSM_PIN=WRONG.encode() + b"\xff\xfe")
+    assert refused(run, secret) == "pin is refused: it is not valid UTF-8."
+
+
+def test_pin_of_the_environment(token: FaultyToken) -> None:
+    assert with_environment(token, HSM_PIN=PIN.encode()).result["changed"]
+    assert "CKR_PIN_INCORRECT" in refused(with_environment(token, HSM_PIN=WRONG.encode()), WRONG)
+
+
+def test_two_pins_in_the_environment(token: FaultyToken) -> None:
+    run = with_environment(token, HSM_PIN=WRONG.encode(), HSM_PIN_FILE=b"/nonexistent")
+    assert refused(run, WRONG) == "HSM_PIN is refused: the environment holds HSM_PIN_FILE as well; set one of them."
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (WRONG.encode() + b"\xff", "it is not valid UTF-8"),
+        (WRONG.encode() + b"\0" + WRONG.encode(), "it holds a NUL character"),
+        (b"", "it is empty"),
+        (b"\n", "it is empty"),
+    ],
+)
+def test_pin_file_that_holds_no_pin(token: FaultyToken, content: bytes, rule: str) -> None:
+    file = token.folder / "pin"
+    file.write_bytes(content)
+    run = token.ecc(label="k", curve="P-256", pin=None, pin_file=str(file))
+    shown = f" '{file}'" if rule == "it is not valid UTF-8" else ""
+    assert refused(run, WRONG) == f"pin_file{shown} is refused: {rule}."
+
+
+def test_pin_file_that_is_not_there(token: FaultyToken) -> None:
+    run = token.ecc(label="k", curve="P-256", pin=None, pin_file="/nonexistent")
+    assert run.msg == "pin_file '/nonexistent' is refused: it cannot be read (No such file or directory)."
+
+
+def test_pin_in_a_uri(token: FaultyToken) -> None:
+    for attribute in ("pin-value", "PIN-VALUE", "pin-source"):
+        uri = f"pkcs11:token=test%20token?{attribute}={WRONG}"
+        run = token.ecc(label="k", curve="P-256", token_label=None, token_uri=uri)
+        assert "pin" in refused(run, WRONG)
+        assert "token_uri is refused" in run.msg
+
+
+def test_pin_as_an_unknown_option(token: FaultyToken) -> None:
+    """Ansible itself refuses a misspelt option by its name, not by its value."""
+    run = token.ecc(label="k", curve="P-256", pim=WRONG)
+    assert "Unsupported parameters" in refused(run, WRONG)
+
+
+def test_exception_that_nobody_expected(token: FaultyToken) -> None:
+    """A bug is reported as one, with a traceback in which the PIN is masked."""
+    broken = token.folder / "sitecustomize.py"
+    broken.write_text(
+        "import sys, importlib.abc\n"
+        "class Break(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.endswith('._keypair_module'):\n"
+        "            from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki\n"
+        "            def open_(self, token, pin, **more):\n"
+        "                raise KeyError('the login failed with ' + pin)\n"
+        "            _cryptoki.Library.open = open_\n"
+        "sys.meta_path.insert(0, Break())\n"
+    )
+    traced = {"_ansible_tracebacks_for": ["error"]}  # what -vvv asks a module for since ansible-core 2.19
+    given = {**token.login(), **traced, "pin": WRONG, "label": "k", "curve": "P-256"}
+    path = os.pathsep.join([str(token.folder), os.environ["PYTHONPATH"]])
+    run = run_module("hsm_ecc_keypair", given, environment={"PYTHONPATH": path})
+    assert refused(run, WRONG) == "Unexpected KeyError; this is a bug of cryptoki.hsm, please report it."
+    assert "the login failed with" in json.dumps(run.result["exception"])
+
+
+def warning_of(run: Run) -> str:
+    """The text of the only warning; since ansible-core 2.19 it comes in a structure."""
+    (warning,) = run.result["warnings"]
+    return t.cast(str, warning if isinstance(warning, str) else warning["event"]["msg"])
+
+
+def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyToken]) -> None:
+    token = make_token(pin="4711")
+    run = token.ecc(label="ring 4711", curve="P-256")
+    warning = warning_of(run)
+    assert "4711" not in run.stdout
+    assert "ring ********" in run.stdout
+    begin, names, end = re.fullmatch("(.* by chance in )(.*?)(; .*)", warning).groups()  # type: ignore[union-attr]
+    assert (begin, end) == (
+        "The PIN occurs by chance in ",
+        "; Ansible masks it there, so do not use these values. A longer PIN avoids this.",
+    )
+    objects = [f"{where}.{half}_key" for where in ("key_pair", "diff.after") for half in ("public", "private")]
+    named = [f"{name}.{value}" for name in ("key_pair", "diff.after", *objects) for value in ("label", "uri")]
+    labels = [name.replace(".label", ".attributes.label") if name.split(".label")[0] in objects else name for name in named]
+    assert set(names.split(", ")) == set(labels)
+    assert token.halves("ring 4711") == ["private", "public"]
+
+
+def test_pin_that_is_the_size_of_the_key(make_token: t.Callable[..., FaultyToken]) -> None:
+    token = make_token(pin="2048")
+    run = token.rsa(label="k", modulus_bits=2048)
+    assert "2048" not in run.stdout
+    assert "key_pair.modulus_bits" in warning_of(run)
+    assert token.rsa(label="k", modulus_bits=2048).result["changed"] is False
+
+
+def test_pin_does_not_spoil_ids_and_fingerprints(make_token: t.Callable[..., FaultyToken]) -> None:
+    """Long hexadecimal values are returned with colons, so that a PIN of digits is not in them."""
+    token = make_token(pin="abcdef01")
+    run = token.ecc(label="k", curve="P-256", id_hex="abcdef0123456789")
+    assert run.key_pair["id_hex"] == "ab:cd:ef:01:23:45:67:89"
+    assert "warnings" not in run.result
+
+
+def test_so_pin_that_is_wrong(token: FaultyToken) -> None:
+    """hsm_token logs in as security officer only to finish a token; here it is found finished and never asked."""
+    run = token.run("hsm_token", so_pin=WRONG)
+    assert refused(run, WRONG) if run.result.get("failed") else run.result["changed"] is False
+    assert_unseen(WRONG, run.stdout, run.stderr)
+
+
+ANSIBLE = Path(sys.executable).with_name("ansible")
+_CASES: list[tuple[str, dict[str, t.Any], str]] = [
+    ("wrong", {"pin": WRONG}, "CKR_PIN_INCORRECT"),
+    ("number", {"pin": 84316927}, "YAML made a number of it"),
+    ("uri", {"token_uri": f"pkcs11:token=test%20token?pin-value={WRONG}", "token_label": None}, "token_uri is refused"),
+    ("right", {}, "CHANGED"),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "said"), _CASES, ids=[case[0] for case in _CASES])
+def test_real_ansible_with_all_verbosity(
+    make_token: t.Callable[..., FaultyToken], tmp_path: Path, name: str, params: dict[str, t.Any], said: str
+) -> None:
+    """The PIN comes from a file of variables; -vvvv shows commands, environment, arguments and tracebacks."""
+    token = make_token(pin=RIGHT)
+    assert ANSIBLE.exists(), "ansible-core is to be installed beside the tests' Python"
+    given = {**token.login(), "label": "k", "curve": "P-256", **params}
+    variables = tmp_path / "variables.json"
+    variables.write_text(json.dumps({"given": {key: value for key, value in given.items() if value is not None}}))
+    arguments = json.dumps({key: f"{{{{ given.{key} }}}}" for key, value in given.items() if value is not None})
+    command = [str(ANSIBLE), "localhost", "-vvvv", "-c", "local", "-m", "cryptoki.hsm.hsm_ecc_keypair"]
+    command += ["-e", f"@{variables}", "-e", f"ansible_python_interpreter={sys.executable}", "-a", arguments]
+    environment = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert said in done.stdout, done.stdout + done.stderr
+    for secret in (WRONG, RIGHT, "84316927"):
+        assert_unseen(secret, done.stdout, done.stderr)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path != variables]
+    assert written
+    for path in written:
+        assert not any(secret.encode() in path.read_bytes() for secret in (WRONG, RIGHT))

@@ -1,0 +1,309 @@
+/* Copyright (c) 2026, The cryptoki.hsm authors
+ * GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A PKCS#11 library that passes every call on to a real one, and misbehaves as it is told.
+ *
+ *     cc -shared -fPIC -o pkcs11_fault.so pkcs11_fault.c -ldl
+ *
+ * FAULT_MODULE  the real library
+ * FAULT_LOG     a file that gets the name of each call, one a line, when the call is made
+ * FAULT         rules, one a line:  FUNCTION[#N[+]][@X][^OTHER] WHEN ACTION [ARGUMENTS]
+ *
+ *   #N     only the N-th call of the function in this process, #N+ that one and all later ones
+ *   @X     only calls whose first argument (slot or session) is the number X
+ *   ^OTHER only once the function OTHER has been called in this process
+ *   WHEN   before, after, or instead (the real function is not called)
+ *
+ * Actions that fit any function:
+ *   return CKR          answer this value; with "after": although the real call was made
+ *   kill                SIGKILL to this process
+ *   sleep SECONDS       block
+ *   run COMMAND         by sh(1), for instance to be the other host
+ *   print TEXT          to the stdout of C, buffered as a vendor's printf would be
+ * Actions that fit one function:
+ *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
+ *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
+ *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
+ *   stranger            after C_GenerateKeyPair: the public handle is that of another key
+ *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
+ *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
+ *   stop                instead of C_GetAttributeValue: end at the first attribute that fails, leave the rest alone
+ *
+ * Arguments pass as machine words whatever their number, which the calling conventions of x86-64 and AArch64 allow.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef unsigned long word;
+typedef word (*function)(word, word, word, word, word, word, word, word);
+typedef struct { word type; void *value; word length; } attribute;
+typedef struct { unsigned char version[2]; function call[68]; } function_list;
+
+#ifndef UNMARKED
+/* The collection tells SoftHSM by this word in the library's file; without it, this is some vendor's library. */
+__attribute__((used)) static const char softhsm_mark[] = "SOFTHSM2_CONF";
+#endif
+
+enum { OK = 0, DEVICE_ERROR = 0x30, TYPE_INVALID = 0x12, BUFFER_TOO_SMALL = 0x150 };
+enum { GET_FUNCTION_LIST = 3, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
+static const word UNAVAILABLE = ~0UL;
+
+#define FUNCTIONS(X) \
+    X(0, C_Initialize) X(1, C_Finalize) X(2, C_GetInfo) X(3, C_GetFunctionList) X(4, C_GetSlotList) \
+    X(5, C_GetSlotInfo) X(6, C_GetTokenInfo) X(7, C_GetMechanismList) X(8, C_GetMechanismInfo) X(9, C_InitToken) \
+    X(10, C_InitPIN) X(11, C_SetPIN) X(12, C_OpenSession) X(13, C_CloseSession) X(14, C_CloseAllSessions) \
+    X(15, C_GetSessionInfo) X(16, C_GetOperationState) X(17, C_SetOperationState) X(18, C_Login) X(19, C_Logout) \
+    X(20, C_CreateObject) X(21, C_CopyObject) X(22, C_DestroyObject) X(23, C_GetObjectSize) \
+    X(24, C_GetAttributeValue) X(25, C_SetAttributeValue) X(26, C_FindObjectsInit) X(27, C_FindObjects) \
+    X(28, C_FindObjectsFinal) X(29, C_EncryptInit) X(30, C_Encrypt) X(31, C_EncryptUpdate) X(32, C_EncryptFinal) \
+    X(33, C_DecryptInit) X(34, C_Decrypt) X(35, C_DecryptUpdate) X(36, C_DecryptFinal) X(37, C_DigestInit) \
+    X(38, C_Digest) X(39, C_DigestUpdate) X(40, C_DigestKey) X(41, C_DigestFinal) X(42, C_SignInit) X(43, C_Sign) \
+    X(44, C_SignUpdate) X(45, C_SignFinal) X(46, C_SignRecoverInit) X(47, C_SignRecover) X(48, C_VerifyInit) \
+    X(49, C_Verify) X(50, C_VerifyUpdate) X(51, C_VerifyFinal) X(52, C_VerifyRecoverInit) X(53, C_VerifyRecover) \
+    X(54, C_DigestEncryptUpdate) X(55, C_DecryptDigestUpdate) X(56, C_SignEncryptUpdate) \
+    X(57, C_DecryptVerifyUpdate) X(58, C_GenerateKey) X(59, C_GenerateKeyPair) X(60, C_WrapKey) X(61, C_UnwrapKey) \
+    X(62, C_DeriveKey) X(63, C_SeedRandom) X(64, C_GenerateRandom) X(65, C_GetFunctionStatus) \
+    X(66, C_CancelFunction) X(67, C_WaitForSlotEvent)
+
+#define NAME(index, name) #name,
+static const char *const names[68] = {FUNCTIONS(NAME)};
+static function_list *real;
+static unsigned calls[68];
+
+static word pass(int index, const word *a)
+{
+    return real->call[index](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+}
+
+/* ---- what a rule says ---- */
+
+typedef struct {
+    char function[80], when[8], action[12];
+    const char *rest;
+    unsigned nth;
+    int onwards, any, other;
+    word first;
+} rule;
+
+static int index_of(const char *name)
+{
+    int index = 0;
+    while (index < 68 && strcmp(names[index], name))
+        index++;
+    return index;
+}
+
+static int read_rule(const char *line, rule *r)
+{
+    int used = 0;
+    memset(r, 0, sizeof *r);
+    if (sscanf(line, "%79s %7s %11s %n", r->function, r->when, r->action, &used) < 3)
+        return 0;
+    r->rest = line + used;
+    char *first = strchr(r->function, '@'), *nth = strchr(r->function, '#'), *other = strchr(r->function, '^');
+    r->any = !first;
+    r->other = other ? index_of(other + 1) : 68;
+    if (other) *other = 0;
+    if (first) { r->first = strtoul(first + 1, NULL, 0); *first = 0; }
+    if (nth) { r->nth = (unsigned)strtoul(nth + 1, NULL, 10); r->onwards = !!strchr(nth, '+'); *nth = 0; }
+    return index_of(r->function) < 68 && (!other || r->other < 68);
+}
+
+static int applies(const rule *r, int index, const word *a, const char *when)
+{
+    unsigned call = calls[index];
+    return !strcmp(r->function, names[index]) && !strcmp(r->when, when) && (r->any || r->first == a[0])
+        && (!r->nth || r->nth == call || (r->onwards && call > r->nth)) && (r->other == 68 || calls[r->other]);
+}
+
+static size_t from_hex(const char *digits, unsigned char *bytes, size_t size)
+{
+    size_t count = 0;
+    unsigned byte;
+    while (count < size && sscanf(digits + 2 * count, "%2x", &byte) == 1)
+        bytes[count++] = (unsigned char)byte;
+    return count;
+}
+
+/* ---- actions that fit one function ---- */
+
+/* C_GenerateKeyPair: the caller's template of a half is changed in a copy, which a[] then points to. */
+static void change_template(const char *rest, word *a, int keep)
+{
+    static attribute copies[2][64];
+    static unsigned char bytes[16][64];
+    static int used;
+    char half[8], digits[130] = "";
+    word code;
+    if (sscanf(rest, "%7s %lx %129s", half, &code, digits) < 2)
+        return;
+    int at = strcmp(half, "public") ? 4 : 2;
+    attribute *copy = copies[at == 4], *given = (attribute *)a[at];
+    word count = 0;
+    for (word i = 0; i < a[at + 1]; i++)
+        if (given[i].type != code)
+            copy[count++] = given[i];
+    if (keep) {
+        unsigned char *value = bytes[used++ % 16];
+        copy[count++] = (attribute){code, value, from_hex(digits, value, sizeof bytes[0])};
+    }
+    a[at] = (word)copy;
+    a[at + 1] = count;
+}
+
+static void stranger(word *a)
+{
+    word class = 2, found[16], count = 0;
+    attribute wanted = {0, &class, sizeof class};
+    real->call[FIND_INIT](a[0], (word)&wanted, 1, 0, 0, 0, 0, 0);
+    real->call[FIND](a[0], (word)found, 16, (word)&count, 0, 0, 0, 0);
+    real->call[FIND_FINAL](a[0], 0, 0, 0, 0, 0, 0, 0);
+    for (word i = 0; i < count; i++)
+        if (found[i] != *(word *)a[6]) {
+            *(word *)a[6] = found[i];
+            return;
+        }
+}
+
+/* C_GetAttributeValue: the answer about one attribute is replaced; room[] is what the caller's buffers took. */
+static word other_value(const char *rest, word *a, const word *room, word rv, int tells_size)
+{
+    static unsigned char bytes[2048];
+    static char digits[4097];
+    attribute *asked = (attribute *)a[2];
+    word code;
+    if (sscanf(rest, "%lx %4096s", &code, digits) != 2)
+        return rv;
+    size_t length = from_hex(digits, bytes, sizeof bytes);
+    for (word i = 0; i < a[3] && i < 64; i++) {
+        if (asked[i].type != code)
+            continue;
+        if (!asked[i].value || room[i] >= length) {
+            if (asked[i].value)
+                memcpy(asked[i].value, bytes, length);
+            asked[i].length = length;
+            if (a[3] == 1)
+                rv = OK;
+        } else {
+            asked[i].length = tells_size ? length : UNAVAILABLE;
+            rv = BUFFER_TOO_SMALL;
+        }
+    }
+    return rv;
+}
+
+static word stop_at_failure(const word *a)
+{
+    for (word i = 0; i < a[3]; i++) {
+        word rv = real->call[GET_ATTRIBUTE_VALUE](a[0], a[1], a[2] + i * sizeof(attribute), 1, 0, 0, 0, 0);
+        if (rv != OK)
+            return rv;
+    }
+    return OK;
+}
+
+static void flags(const char *rest, word *a)
+{
+    word set = 0, clear = 0, *token_flags = (word *)(a[1] + 96); /* behind label, manufacturer, model and serial */
+    sscanf(rest, "%lx %lx", &set, &clear);
+    *token_flags = (*token_flags | set) & ~clear;
+}
+
+/* ---- one call ---- */
+
+static word act(const rule *r, int index, word *a, const word *room, word rv)
+{
+    const char *what = r->action;
+    if (!strcmp(what, "return")) return strtoul(r->rest, NULL, 0);
+    if (!strcmp(what, "kill")) kill(getpid(), SIGKILL);
+    else if (!strcmp(what, "sleep")) usleep((useconds_t)(atof(r->rest) * 1e6));
+    else if (!strcmp(what, "run")) { if (system(r->rest)) abort(); }
+    else if (!strcmp(what, "print")) puts(r->rest);
+    else if (!strcmp(what, "flags")) flags(r->rest, a);
+    else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
+    else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);
+    else if (!strcmp(what, "stranger")) stranger(a);
+    else if (!strcmp(what, "value")) return other_value(r->rest, a, room, rv, 0);
+    else if (!strcmp(what, "sized")) return other_value(r->rest, a, room, rv, 1);
+    else if (!strcmp(what, "stop")) return stop_at_failure(a);
+    else { fprintf(stderr, "FAULT: %s has no action %s\n", names[index], what); abort(); }
+    return rv;
+}
+
+/* Carries out the rules of one moment; returns how many applied. */
+static int rules(int index, const char *when, word *a, const word *room, word *rv)
+{
+    const char *given = getenv("FAULT");
+    char *text = strdup(given ? given : ""), *state = NULL;
+    int count = 0;
+    for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        rule r;
+        if (!read_rule(line, &r)) { fprintf(stderr, "FAULT: no rule: %s\n", line); abort(); }
+        if (applies(&r, index, a, when)) {
+            *rv = act(&r, index, a, room, *rv);
+            count++;
+        }
+    }
+    free(text);
+    return count;
+}
+
+static void note(int index)
+{
+    char line[48];
+    const char *path = getenv("FAULT_LOG");
+    int file = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (file >= 0) {
+        int length = snprintf(line, sizeof line, "%s\n", names[index]);
+        if (write(file, line, (size_t)length) < 0)
+            abort();
+        close(file);
+    }
+}
+
+static word interposed(int index, word *a)
+{
+    word rv = OK, room[64] = {0};
+    calls[index]++;
+    note(index);
+    if (index == GET_ATTRIBUTE_VALUE)
+        for (word i = 0; i < a[3] && i < 64; i++)
+            room[i] = ((attribute *)a[2])[i].length;
+    rules(index, "before", a, room, &rv);
+    if (!rules(index, "instead", a, room, &rv))
+        rv = pass(index, a);
+    rules(index, "after", a, room, &rv);
+    return rv;
+}
+
+#define WRAPPER(index, name) \
+    static word wrapped_##name(word a, word b, word c, word d, word e, word f, word g, word h) \
+    { word all[8] = {a, b, c, d, e, f, g, h}; return interposed(index, all); }
+FUNCTIONS(WRAPPER)
+
+#define ENTRY(index, name) wrapped_##name,
+static function_list ours = {{0, 0}, {FUNCTIONS(ENTRY)}};
+
+word C_GetFunctionList(function_list **list)
+{
+    if (!real) {
+        const char *path = getenv("FAULT_MODULE");
+        void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+        word (*get)(function_list **) = library ? (word (*)(function_list **))dlsym(library, "C_GetFunctionList") : NULL;
+        if (!get || get(&real) != OK) {
+            fprintf(stderr, "FAULT_MODULE is no PKCS#11 library: %s\n", path ? path : "not set");
+            return DEVICE_ERROR;
+        }
+        memcpy(ours.version, real->version, sizeof ours.version);
+        ours.call[GET_FUNCTION_LIST] = (function)(void *)C_GetFunctionList;
+    }
+    *list = &ours;
+    return OK;
+}
