@@ -151,6 +151,13 @@ def _rename(session: TokenSession, wish: Wish, new: KeyPair) -> KeyPair:
     except TokenError as error:
         raise error.at(
             f"rename the replacement of {wish} on the token '{session.token_name}'",
-            f"The old pair is gone; the new one is whole: {renamed}. The same task finishes it.",
+            f"The old pair is gone; the new one is whole: {renamed}. {_ending(wish, begun=renamed is not new)}",
         ) from None
     return freeze(session, wish, renamed)
+
+
+def _ending(wish: Wish, begun: bool) -> str:
+    """Halves with different ids are found by neither name; with a wished id only a person can tell what is meant."""
+    if wish.id is None or not begun:
+        return "The same task finishes it."
+    return "Give both its halves the wished id and label with the vendor's tool."

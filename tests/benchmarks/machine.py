@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the numbers were measured on: the hardware and the versions, without the name of the host."""
+"""What the numbers were measured on: hardware, versions and other work, without the name of the host."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import subprocess
 from pathlib import Path
 
 
-def describe_machine() -> list[tuple[str, str]]:
-    """Names and values."""
+def describe_machine() -> list[tuple[str, ...]]:
+    """Names and values. To be called before the measurements, or the load would be theirs."""
     packages = ("ansible-core", "python-pkcs11", "cryptography")
     return [
         ("processor", f"{_processor()}, {os.cpu_count()} cores"),
+        ("load by other programs", f"{os.getloadavg()[0]:.1f}"),
         ("system", platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())),
         ("SoftHSM", _version_of("softhsm2-util", "--version")),
         ("OpenSC", _version_of("opensc-tool", "--info")),

@@ -33,7 +33,14 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 
-_ABOUT = """<!-- Written by tests/benchmarks/run.py --record; not to be edited. -->
+_ABOUT = """<!--
+Copyright (c) 2026, The cryptoki.hsm authors
+GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+SPDX-License-Identifier: GPL-3.0-or-later
+
+Written by `tests/benchmarks/run.py --record`; not to be edited.
+-->
+
 # Benchmarks
 
 One run of `make bench` on {date}. Times depend on the machine, ratios less so, counts not at all.
@@ -46,6 +53,7 @@ _NOTES = """
 - An unchanged pair may cost 24 calls with one slot and 2 more for each further slot, and 1.3 times the time of a ping.
 - Generating includes what makes it safe: the search before, the token's mechanisms and key sizes, the proof, and the
   search for a rival afterwards.
+- An ECC pair is searched by its label, as its type is one of two. If an RSA pair has that label, it is read as well.
 - Plain python-pkcs11 only looks: it finds both halves by their label and reads 13 or 14 attributes of each at once. It
   does not compare, lock, or check anything.
 - `pkcs11-tool --list-objects` reads every object of the token; the modules read the one pair.
@@ -63,6 +71,7 @@ def main() -> int:
     build = ROOT / "build/bench"
     build.mkdir(parents=True, exist_ok=True)
     testbed = json.loads((ROOT / "build/testbed.json").read_text(encoding="utf-8"))
+    machine = Table("Machine", ("", ""), describe_machine())
     tables: list[Table] = []
     with tempfile.TemporaryDirectory(dir=build) as folder:
         if arguments.only != "times":
@@ -73,15 +82,14 @@ def main() -> int:
     for table in tables:
         show(table)
     if arguments.record:
-        record(arguments.record, tables)
+        record(arguments.record, [*tables, machine])
     return int(any(table.missed for table in tables))
 
 
 def record(path: Path, tables: list[Table]) -> None:
-    """Writes the tables with the date and the machine."""
-    machine = Table("Machine", ("", ""), [*describe_machine()])
+    """Writes the tables with the date."""
     date = datetime.date.today().isoformat()
-    body = "\n".join(table.markdown() for table in (*tables, machine))
+    body = "\n".join(table.markdown() for table in tables)
     path.write_text(_ABOUT.format(date=date) + body + _NOTES, encoding="utf-8")
 
 

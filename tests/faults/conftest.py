@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -25,8 +26,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("P
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = ROOT
 # Nothing of the caller's may reach them, and their stdout is buffered as it is on a target.
 for variable in list(os.environ):
-    if variable.startswith(("HSM_", "PKCS11", "SOFTHSM2_", "FAULT")) or variable == "PYTHONUNBUFFERED":
+    if variable.startswith(("HSM_", "PKCS11", "SOFTHSM2_", "FAULT", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")):
         del os.environ[variable]
+# Hundreds of them are started: they compile once, and not into the sources.
+_CACHE = open_folder()
+os.environ["PYTHONPYCACHEPREFIX"] = str(_CACHE)
+atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

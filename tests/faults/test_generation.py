@@ -14,6 +14,10 @@ PAIR = "the ECC key pair 'k', id DRAWN on the token 'test token' (serial SERIAL,
 ANSWER = "the HSM answered CKR_DEVICE_ERROR; check the HSM and its connection."
 NEW_PUBLIC = "(public ec key, on secp256r1, label 'k', id DRAWN, fingerprint FINGERPRINT)"
 NEW_PRIVATE = "(private ec key, on secp256r1, label 'k', id DRAWN, fingerprint unknown)"
+NOT_SIGNED = (
+    "Could not sign with the private key 'k' on the token 'test token' (serial SERIAL, slot N): the HSM answered"
+    " CKR_DEVICE_ERROR; a key that this token does not let be used this way can be made with verify=false."
+)
 ERROR_AFTER = "C_GenerateKeyPair after return 0x30"
 
 
@@ -38,7 +42,7 @@ def test_error_after_success_with_the_users_id(token: FaultyToken) -> None:
     public, private = NEW_PUBLIC.replace("DRAWN", "01:02"), NEW_PRIVATE.replace("DRAWN", "01:02")
     assert token.text(run.msg) == (
         "Could not generate the ECC key pair 'k', id 01:02 on the token 'test token' (serial SERIAL, slot N):"
-        f" {ANSWER} What is there now under this name: {public}, {private}."
+        f" {ANSWER} What is there now under this name: {public}, {private}. If it is a pair, verify=true proves it."
     )
     assert "C_DestroyObject" not in run.calls
     assert token.halves("k") == ["private", "public"]
@@ -135,10 +139,7 @@ def test_key_that_is_weaker_than_wished(token: FaultyToken) -> None:
 @pytest.mark.parametrize("rules", ["C_SignInit instead return 0x30", "C_Sign after return 0x30"])
 def test_proof_that_fails(token: FaultyToken, rules: str) -> None:
     run = token.faulty_ecc(rules, label="k")
-    assert token.text(run.msg) == (
-        "Could not sign with the private key 'k' on the token 'test token' (serial SERIAL, slot N):"
-        f" {ANSWER} The new pair was removed again."
-    )
+    assert token.text(run.msg) == f"{NOT_SIGNED} The new pair was removed again."
     assert run.result["ckr"] == "CKR_DEVICE_ERROR"
     assert token.listing() == []
 
@@ -158,7 +159,7 @@ def test_public_key_that_is_not_its_own(token: FaultyToken) -> None:
 def test_proof_that_fails_and_no_removal(token: FaultyToken) -> None:
     run = token.faulty_ecc("C_Sign after return 0x30\nC_DestroyObject instead return 0x1b", label="k")
     assert token.text(run.msg) == (
-        f"Could not sign with the private key 'k' on the token 'test token' (serial SERIAL, slot N): {ANSWER}"
+        f"{NOT_SIGNED}"
         " Could not remove the ECC key pair 'k' on the token 'test token': the HSM answered CKR_ACTION_PROHIBITED; the"
         f" object's modifiable, copyable or destroyable is false. What remains: {NEW_PUBLIC} and {NEW_PRIVATE}."
     )

@@ -33,18 +33,17 @@ def named_half(run: Run) -> str:
 
 def converges(token: FaultyToken, module: str, label: str) -> str:
     """The pair is there in the end, alone, whole and proven; the answer tells how."""
-    wish = {"label": label, "lock_timeout": 1, **KEYS[module]}
+    wish = {"label": label, "lock_timeout": 1, "verify": True, **KEYS[module]}
     run, how = token.run(module, **wish), "found"
     if run.result.get("failed"):
         removal = token.run(module, state="absent", id_hex=named_half(run), lock_timeout=1)
         assert removal.result["changed"] is True
         run, how = token.run(module, **wish), "named"
-    elif run.result["changed"]:
-        how = "made"
-    assert "key_pair" in run.result, run.stdout
-    last = token.run(module, verify=True, **wish)
-    assert last.result["changed"] is False
-    assert last.key_pair["fingerprint"] == run.key_pair["fingerprint"]
+    if run.result["changed"]:
+        how = "made" if how == "found" else how
+        again = token.run(module, **wish)
+        assert again.result["changed"] is False
+        assert again.key_pair["fingerprint"] == run.key_pair["fingerprint"]
     assert token.halves(label) == ["private", "public"]
     return how
 
@@ -76,8 +75,7 @@ def test_ten_moments_of_a_generation(token: FaultyToken, module: str) -> None:
         died.append(converges(token, module, f"k{moment}"))
     assert set(died) <= {"found", "named", "made"}
     assert len(died) == 10
-    for number in range(3):
-        assert token.run(module, label=f"measured {number}", verify=True, **KEYS[module]).result["changed"] is False
+    assert token.run(module, label="measured 0", verify=True, **KEYS[module]).result["changed"] is False
 
 
 @pytest.mark.parametrize(
@@ -95,10 +93,14 @@ def test_ten_moments_of_a_generation(token: FaultyToken, module: str) -> None:
         ("C_Finalize after kill", "found"),
     ],
 )
-@pytest.mark.parametrize("module", KEYS)
-def test_exact_moment(token: FaultyToken, module: str, rule: str, how: str) -> None:
-    assert token.start(module, rule, label="k", **KEYS[module]).died()
-    assert converges(token, module, "k") == how
+def test_exact_moment(token: FaultyToken, rule: str, how: str) -> None:
+    assert token.start("hsm_ecc_keypair", rule, label="k", curve="P-256").died()
+    assert converges(token, "hsm_ecc_keypair", "k") == how
+
+
+def test_exact_moment_of_an_rsa_pair(token: FaultyToken) -> None:
+    assert token.start("hsm_rsa_keypair", "C_GenerateKeyPair after kill", label="k", modulus_bits=2048).died()
+    assert converges(token, "hsm_rsa_keypair", "k") == "found"
 
 
 @pytest.mark.parametrize("call", [1, 2])

@@ -51,7 +51,7 @@ def test_failed_search_of_a_whole_token(token: FaultyToken) -> None:
     run = token.faulty(
         "hsm_rsa_keypair", "C_FindObjects instead return 0x30", state="absent", fingerprint=":".join(["ab"] * 32)
     )
-    assert run.msg.startswith("Could not search for the RSA key pair fingerprint abab")
+    assert run.msg.startswith("Could not search for the RSA key pair fingerprint ab:ab")
     assert not run.writes
 
 
