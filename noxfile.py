@@ -172,6 +172,18 @@ def integration(session: nox.Session) -> None:
     ansible_test(session, core, "integration", prepare=prepare)
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def faults(session: nox.Session) -> None:
+    """Tests of what goes wrong: wrong PINs, races, kills, full disks, libraries that misbehave; on SoftHSM"""
+    found = testbed(session)
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest")
+    session.chdir(stage())
+    session.env["PYTHONPATH"] = str(BUILD / "ansible_test")
+    session.env["SOFTHSM_LIBRARY"] = found["softhsm_library"]
+    session.env["PKCS11_SPY"] = found["pkcs11_spy"]
+    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/faults", *session.posargs)
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""

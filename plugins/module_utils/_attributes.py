@@ -156,7 +156,7 @@ def pack(name: str, value: Value) -> bytes:
     kind = ATTRIBUTES[name].kind
     if kind is Kind.BOOL and isinstance(value, bool):
         return b"\x01" if value else b"\x00"
-    if kind is Kind.MECHANISMS and isinstance(value, tuple) and all(type(code) is int for code in value):
+    if kind is Kind.MECHANISMS and isinstance(value, tuple) and all(map(_is_number, value)):
         return b"".join(_ULONG.pack(code) for code in value)
     if kind is Kind.TEXT and isinstance(value, str):
         return value.encode()
@@ -166,9 +166,13 @@ def pack(name: str, value: Value) -> bytes:
         return _ULONG.pack(CLASSES[value])
     if kind is Kind.KEY_TYPE and isinstance(value, str):
         return _ULONG.pack(KEY_TYPES[value])
-    if kind in (Kind.ULONG, Kind.MECHANISM) and isinstance(value, int) and not isinstance(value, bool):
+    if kind in (Kind.ULONG, Kind.MECHANISM) and _is_number(value):
         return _ULONG.pack(value)
     raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
+
+
+def _is_number(value: object) -> t.TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def unpack(name: str, raw: bytes) -> Value | None:

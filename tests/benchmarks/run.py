@@ -36,7 +36,7 @@ from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 _ABOUT = """<!--
 Copyright (c) 2026, The cryptoki.hsm authors
 GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
+{spdx}-License-Identifier: GPL-3.0-or-later
 
 Written by `tests/benchmarks/run.py --record`; not to be edited.
 -->
@@ -90,7 +90,7 @@ def record(path: Path, tables: list[Table]) -> None:
     """Writes the tables with the date."""
     date = datetime.date.today().isoformat()
     body = "\n".join(table.markdown() for table in tables)
-    path.write_text(_ABOUT.format(date=date) + body + _NOTES, encoding="utf-8")
+    path.write_text(_ABOUT.format(date=date, spdx="SPDX") + body + _NOTES, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,13 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
-from fault import FaultyToken, compile_library, open_folder
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, compile_library, open_folder
 
 # The modules that the tests start find the collection where the tests found it.
 ROOT = str(Path(_lock.__file__).absolute().parents[5])

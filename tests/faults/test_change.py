@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from fault import FaultyToken
-from softhsm import library
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 
 DERIVE: dict[str, t.Any] = {"label": "k", "usage": ["derive"]}
 FREEZE: dict[str, t.Any] = {

@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from fault import FaultyToken
-from softhsm import SO_PIN
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SO_PIN
 
 FROZEN = {"private_attributes": {"modifiable": False}}
 # What is there, the task, and what the task itself does.

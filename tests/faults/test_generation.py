@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 SIGN, EXTRACTABLE = "0x108", "0x162"
 PAIR = "the ECC key pair 'k', id DRAWN on the token 'test token' (serial SERIAL, slot N)"
@@ -109,9 +110,7 @@ def test_half_of_another_pair_and_the_users_id(token: FaultyToken) -> None:
         ("set public 0x180 06052b81040022", {}, "curve is secp384r1, wished secp256r1"),
     ],
 )
-def test_wish_that_is_not_honoured(
-    token: FaultyToken, rule: str, params: dict[str, object], difference: str
-) -> None:
+def test_wish_that_is_not_honoured(token: FaultyToken, rule: str, params: dict[str, object], difference: str) -> None:
     run = token.faulty_ecc(f"C_GenerateKeyPair before {rule}", label="k", **params)
     if not difference:  # the token's default is what was wished, or it is told
         difference = "private half's derive is false, wished true"

@@ -10,11 +10,14 @@ import typing as t
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 # What to do about one half, about several pairs or halves, and about halves that nothing tells apart.
 LONE = " Nothing was changed. Bring back its other half, or remove it by state=absent with its id or fingerprint."
-SEVERAL = " Nothing was changed. Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
+SEVERAL = (
+    " Nothing was changed. Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
+)
 SURPLUS = " Nothing was changed. Remove the surplus keys with the vendor's tool or pkcs11-tool."
 KEYS = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}
 NAMES = {"ecc": "the ECC key pair", "rsa": "the RSA key pair"}

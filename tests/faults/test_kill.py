@@ -11,8 +11,9 @@ import time
 import typing as t
 
 import pytest
-from fault import FaultyToken, Task
-from softhsm import Run
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},
@@ -25,7 +26,9 @@ REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
 
 def named_half(run: Run) -> str:
     """The id of the half that the message names, with the way out."""
-    half = re.search(r"it is a (public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg)
+    half = re.search(
+        r"it is a (public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg
+    )
     assert half, run.msg
     assert "state=absent with its id or fingerprint" in run.msg
     return half[2]

@@ -11,8 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fault import FaultyToken
-from softhsm import library
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 
 
 def test_missing_library(token: FaultyToken) -> None:

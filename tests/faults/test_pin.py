@@ -15,8 +15,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from fault import FaultyToken
-from softhsm import PIN, Run, run_module
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import PIN, Run, run_module
 
 WRONG = "Qz84-wr0ng-Vx31"
 RIGHT = "T7k4-q0Rz-8mWp"
@@ -199,7 +200,9 @@ def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyTo
     )
     objects = [f"{where}.{half}_key" for where in ("key_pair", "diff.after") for half in ("public", "private")]
     named = [f"{name}.{value}" for name in ("key_pair", "diff.after", *objects) for value in ("label", "uri")]
-    labels = [name.replace(".label", ".attributes.label") if name.split(".label")[0] in objects else name for name in named]
+    labels = [
+        name.replace(".label", ".attributes.label") if name.split(".label")[0] in objects else name for name in named
+    ]
     assert set(names.split(", ")) == set(labels)
     assert token.halves("ring 4711") == ["private", "public"]
 

@@ -11,7 +11,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},

@@ -10,7 +10,8 @@ import re
 import typing as t
 
 import pytest
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-384", "on_mismatch": "replace"}
 UNTOUCHED = "Did not replace the ECC key pair 'k', which is untouched. "
@@ -199,7 +200,6 @@ def test_indestructible_pair(token: FaultyToken) -> None:
     token.ecc(label="k", curve="P-256", **frozen)
     run = token.faulty_ecc(**WISH)
     assert token.text(run.msg) == (
-        "Refused to remove the ECC key pair 'k' on the token 'test token': destroyable is false for"
-        f" {OLD_PRIVATE}."
+        f"Refused to remove the ECC key pair 'k' on the token 'test token': destroyable is false for {OLD_PRIVATE}."
     )
     assert not run.writes

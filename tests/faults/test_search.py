@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 SEARCH = ("C_FindObjectsInit instead", "C_FindObjects after", "C_FindObjectsFinal after")
 TASKS: dict[str, dict[str, t.Any]] = {

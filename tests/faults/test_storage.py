@@ -14,8 +14,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from fault import FaultyToken, give_to_nobody, user_arguments
-from softhsm import Run, module_input, run_from
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody, user_arguments
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_input, run_from
 
 ROOT = os.geteuid() == 0
 PUBLIC = "(public ec key, on secp256r1, label 'k', id DRAWN, fingerprint FINGERPRINT)"
@@ -176,7 +177,9 @@ class Disk:
         """Runs a module in there."""
         login = {**self.token.login(), "library_environment": {"SOFTHSM2_CONF": f"{self.folder}/conf"}}
         given = module_input(False, {**login, "label": "k", **params})
-        done = subprocess.run(self._inside(*user_arguments(module, False)), input=given, capture_output=True, check=False)
+        done = subprocess.run(
+            self._inside(*user_arguments(module, False)), input=given, capture_output=True, check=False
+        )
         return run_from(done.stdout, done.stderr, done.returncode)
 
     def listing(self) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from fault import FaultyToken
+
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
 
 # Flags of CK_TOKEN_INFO, and two that are answered by no login at all.
 WRITE_PROTECTED, LOGIN_REQUIRED = "2", "4"

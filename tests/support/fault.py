@@ -18,20 +18,29 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import lock_path
-from softhsm import LABEL, PIN, Run, SoftToken, library, module_command, module_input, run_from
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
+    LABEL,
+    PIN,
+    Run,
+    SoftToken,
+    library,
+    module_command,
+    module_input,
+    run_from,
+)
 
 SOURCE = Path(__file__).with_name("pkcs11_fault.c")
 NOBODY = 65534
 
 # As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
-_AS_NOBODY = """
+_AS_NOBODY = f"""
 import importlib, os, sys
 importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules." + sys.argv[1])
 os.setgroups([])
-os.setgid({0})
-os.setuid({0})
+os.setgid({NOBODY})
+os.setuid({NOBODY})
 os.environ["HOME"] = "/nonexistent"
-""".format(NOBODY)
+"""
 
 # The calls that change a token.
 WRITING = (
@@ -71,8 +80,10 @@ def user_arguments(name: str, as_nobody: bool) -> list[str]:
 class Task:
     """A module that runs in the background."""
 
-    def __init__(self, command: t.Sequence[str], given: bytes, environment: t.Mapping[str, str], **popen: t.Any) -> None:
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    def __init__(
+        self, command: t.Sequence[str], given: bytes, environment: t.Mapping[str, str], **popen: t.Any
+    ) -> None:
+        pipes: t.Any = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
         self._process = subprocess.Popen(command, env={**os.environ, **environment}, **pipes, **popen)
         assert self._process.stdin is not None
         self._process.stdin.write(given)
@@ -162,7 +173,7 @@ class FaultyToken(SoftToken):
         return self.faulty("hsm_rsa_keypair", rules, **{"modulus_bits": 2048, **params})
 
     def tool_command(self, *arguments: str) -> str:
-        """A shell command that runs pkcs11-tool on this token, logged in: what another host does, for the action run."""
+        """A shell command that runs pkcs11-tool on this token, logged in: another host's doing, for the action run."""
         command = ["pkcs11-tool", "--module", library(), "--token-label", self.label, "--login", "--pin", self.pin]
         variables = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         return " ".join([*variables, shlex.join([*command, *arguments]), ">/dev/null", "2>&1"])

@@ -232,7 +232,9 @@ def test_file_that_is_replaced_before_it_is_locked(folder: str, monkeypatch: pyt
 
     monkeypatch.setattr(fcntl, "flock", late)
     with HostLock("key", 1, folder) as lock:
-        assert os.fstat(lock._descriptor).st_ino == os.stat(path).st_ino not in removed
+        held = os.fstat(lock._descriptor).st_ino
+        assert held == os.stat(path).st_ino
+        assert held not in removed
 
 
 def test_timeout_frees_the_first(folder: str) -> None:

@@ -134,7 +134,7 @@ def test_an_ec_public_key_info_without_parameters() -> None:
 
 def test_a_spoilt_public_key_info_does_not_hide_the_modulus() -> None:
     known = material(private_key("2048"))[PRIVATE]
-    assert spki_of({**known, "public_key_info": b"\0"}) == spki_of(known) is not None
+    assert spki_of(known) and spki_of({**known, "public_key_info": b"\0"}) == spki_of(known)
 
 
 @given(st.binary(min_size=1, max_size=40), st.binary(min_size=1, max_size=4))

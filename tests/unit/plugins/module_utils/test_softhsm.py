@@ -39,13 +39,15 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become
 
 def init_token(environment: dict[str, str], label: str = "one") -> subprocess.CompletedProcess[str]:
     command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", "1234", "--so-pin", "1234"]
-    return subprocess.run(command, env={**environment, "PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    environment = {**environment, "PATH": os.environ["PATH"]}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def shown_slots(environment: dict[str, str]) -> list[dict[str, str]]:
     """What softhsm2-util --show-slots says of each initialised token: a dict of its lines."""
     command = ["softhsm2-util", "--show-slots"]
-    done = subprocess.run(command, env={**environment, "PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    environment = {**environment, "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     tokens = []
     for slot in done.stdout.split("\nSlot ")[1:]:
         lines = (line.partition(":") for line in slot.splitlines())
@@ -93,7 +95,14 @@ def output_for_nobody(*command: str, **variables: str) -> str:
     """Everything that a program prints as the user nobody, with these variables in its environment."""
     environment = {"PATH": os.environ["PATH"], **variables}
     done = subprocess.run(
-        command, env=environment, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True, text=True
+        command,
+        env=environment,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout + done.stderr
 
