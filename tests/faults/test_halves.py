@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 
 # What to do about one half, about several pairs or halves, and about halves that nothing tells apart.
 LONE = " Nothing was changed. Bring back its other half, or remove it by state=absent with its id or fingerprint."
@@ -19,7 +20,7 @@ SEVERAL = (
     " Nothing was changed. Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
 )
 SURPLUS = " Nothing was changed. Remove the surplus keys with the vendor's tool or pkcs11-tool."
-KEYS = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}
+KEYS: dict[str, dict[str, t.Any]] = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}
 NAMES = {"ecc": "the ECC key pair", "rsa": "the RSA key pair"}
 PUBLIC = {
     "ecc": "(public ec key, on secp256r1, label 'k', id 01, fingerprint FINGERPRINT)",
@@ -97,11 +98,16 @@ def test_lone_private_half_goes_by_its_label(token: FaultyToken, family: str) ->
 
 
 def test_halves_with_different_labels(token: FaultyToken) -> None:
-    """A half is called one only after the other was looked for by id."""
-    run(token, "ecc", id_hex="01")
-    token.pkcs11_tool("--delete-object", "--type", "pubkey", "--id", "01")
-    write_public(token, token.ecc(label="other", curve="P-256").key_pair["public_key_pem"])
-    assert run(token, "ecc").result["changed"] is False
+    """A half is called one only after the other was looked for by id; that they belong together is proven first."""
+    made = run(token, "ecc", id_hex="01").key_pair
+    provider = ("p11tool", "--provider", library(), "--login", "--set-pin", token.pin)
+    token.tool(*provider, "--set-label", "renamed", "pkcs11:object=k;type=public")
+    assert token.halves("k") == ["private"]
+    mended = run(token, "ecc")
+    assert mended.result["changed"] is True
+    assert mended.calls["C_Sign"] == 1
+    assert mended.key_pair["fingerprint"] == made["fingerprint"]
+    assert token.halves("k") == ["private", "public"]
 
 
 def test_public_half_of_another_pair_is_not_taken(token: FaultyToken) -> None:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
+from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, Task, compile_library, open_folder
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run
 
 KEYS: dict[str, dict[str, t.Any]] = {
@@ -24,24 +26,29 @@ FREEZE: dict[str, t.Any] = {"private_attributes": {"modifiable": False}, "public
 REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
 
 
-def named_half(run: Run) -> str:
-    """The id of the half that the message names, with the way out."""
+def named(run: Run) -> dict[str, t.Any]:
+    """What the message names to be removed, in the way that it names."""
     half = re.search(
-        r"it is a (public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg
+        r"it is a (?:public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg
     )
-    assert half, run.msg
-    assert "state=absent with its id or fingerprint" in run.msg
-    return half[2]
+    if half:
+        assert "state=absent with its id or fingerprint" in run.msg
+        return {"id_hex": half[1]}
+    strangers = re.search(r"its halves do not belong together: \(public .*, fingerprint ([0-9a-f:]{95})\), ", run.msg)
+    assert strangers, run.msg
+    assert "remove what is not wanted by state=absent named so" in run.msg
+    return {"fingerprint": strangers[1]}
 
 
 def converges(token: FaultyToken, module: str, label: str) -> str:
     """The pair is there in the end, alone, whole and proven; the answer tells how."""
     wish = {"label": label, "lock_timeout": 1, "verify": True, **KEYS[module]}
     run, how = token.run(module, **wish), "found"
-    if run.result.get("failed"):
-        removal = token.run(module, state="absent", id_hex=named_half(run), lock_timeout=1)
-        assert removal.result["changed"] is True
-        run, how = token.run(module, **wish), "named"
+    for _half in ("public", "private"):
+        if run.result.get("failed"):
+            removal = token.run(module, state="absent", lock_timeout=1, **named(run))
+            assert removal.result["changed"] is True, removal.stdout
+            run, how = token.run(module, **wish), "named"
     if run.result["changed"]:
         how = "made" if how == "found" else how
         again = token.run(module, **wish)
@@ -79,6 +86,59 @@ def test_ten_moments_of_a_generation(token: FaultyToken, module: str) -> None:
     assert set(died) <= {"found", "named", "made"}
     assert len(died) == 10
     assert token.run(module, label="measured 0", verify=True, **KEYS[module]).result["changed"] is False
+
+
+@pytest.fixture(scope="module")
+def killer() -> t.Iterator[Path]:
+    """The library of kill_at_file.c."""
+    folder = open_folder()
+    yield compile_library(folder, "kill_at_file.so", source=SOURCE.with_name("kill_at_file.c"))
+    shutil.rmtree(folder)
+
+
+def operations(token: FaultyToken, killer: Path, module: str) -> int:
+    """How often a generation that is not killed touches the files of its objects."""
+    told = token.folder / "count"
+    environment = {"LD_PRELOAD": str(killer), "KILL_COUNT": str(told)}
+    assert token.start(module, label="k", environment=environment, **KEYS[module]).finish().result["changed"] is True
+    return int(told.read_text())
+
+
+def test_kill_at_the_files_of_a_generation(make_token: t.Callable[..., FaultyToken], killer: Path) -> None:
+    """SoftHSM stores a pair attribute by attribute: empty files, objects without name, halves without a key.
+
+    It writes the private key itself last, some 30 operations before the end.
+    """
+    module = "hsm_ecc_keypair"
+    count = operations(make_token(), killer, module)
+    assert count > 100
+    last = {count - 36, count - 33, count - 31, count - 30}
+    hows = []
+    for moment in sorted({*range(2, count, count // 9), *last}):
+        token = make_token()
+        environment = {"LD_PRELOAD": str(killer), "KILL_AT": str(moment)}
+        assert token.start(module, label="k", environment=environment, **KEYS[module]).died(), moment
+        hows.append(converges(token, module, "k"))
+    assert set(hows) == {"made", "named", "found"}
+
+
+def test_orphans_do_not_break_a_run(make_token: t.Callable[..., FaultyToken], killer: Path) -> None:
+    """What kills left without a name is passed over, by the search for one pair and by that for all of a type."""
+    token = make_token()
+    for moment in (2, 4, 10, 13, 40, 70):
+        other = make_token()
+        environment = {"LD_PRELOAD": str(killer), "KILL_AT": str(moment)}
+        assert other.start("hsm_ecc_keypair", label="k", curve="P-256", environment=environment).died()
+        (orphan,) = [path for path in other.tokens.glob("*/*.object") if path.name != "token.object"]
+        (folder,) = token.tokens.iterdir()
+        shutil.copy(orphan, folder / f"11111111-2222-3333-4444-{moment:012}.object")
+    assert token.listing()
+    assert token.ecc(**WISH).result["changed"] is True
+    assert token.ecc(**WISH, verify=True).result["changed"] is False
+    assert token.rsa(label="k", modulus_bits=2048).result["changed"] is True
+    fingerprint = token.ecc(**WISH).key_pair["fingerprint"]
+    assert token.ecc(state="absent", fingerprint=fingerprint).result["changed"] is True
+    assert token.ecc(label="k", state="absent").result["changed"] is False
 
 
 @pytest.mark.parametrize(
@@ -124,7 +184,7 @@ def test_kill_while_a_pair_is_frozen(token: FaultyToken, function: str, moment: 
 @pytest.mark.parametrize("call", [1, 2])
 def test_kill_while_a_pair_is_changed(token: FaultyToken, call: int) -> None:
     token.ecc(**WISH)
-    usage = {"usage": ["derive"]}
+    usage: dict[str, t.Any] = {"usage": ["derive"]}
     assert token.start("hsm_ecc_keypair", f"C_SetAttributeValue#{call} before kill", **WISH, **usage).died()
     assert token.ecc(**WISH, **usage).result["changed"] is True
     assert token.ecc(**WISH, **usage, verify=True).result["changed"] is False
@@ -133,7 +193,7 @@ def test_kill_while_a_pair_is_changed(token: FaultyToken, call: int) -> None:
 def test_kill_while_a_pair_is_removed(token: FaultyToken) -> None:
     """The private half is gone: the public one is named, and removed when it is."""
     token.ecc(**WISH)
-    absent = {"label": "k", "state": "absent", "lock_timeout": 1}
+    absent: dict[str, t.Any] = {"label": "k", "state": "absent", "lock_timeout": 1}
     assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **absent).died()
     assert token.halves("k") == ["public"]
     run = token.ecc(**absent)
@@ -199,8 +259,8 @@ def test_kill_between_the_old_halves(token: FaultyToken) -> None:
     token.ecc(**WISH)
     assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **REPLACE).died()
     new = {row["id"] for row in token.listing() if row["label"].startswith("replacement ")}
-    left = named_half(token.ecc(**REPLACE))
-    assert token.ecc(state="absent", id_hex=left).result["changed"] is True
+    left = named(token.ecc(**REPLACE))
+    assert token.ecc(state="absent", **left).result["changed"] is True
     run = token.ecc(**REPLACE, verify=True)
     assert {run.key_pair["id_hex"].replace(":", "")} == new
     assert [row["label"] for row in token.listing()] == ["k", "k"]

@@ -44,7 +44,7 @@ def test_eight_tasks_for_eight_labels(token: FaultyToken) -> None:
 def test_present_and_absent_at_once(token: FaultyToken) -> None:
     """Whoever is last wins; nobody fails and no half is left."""
     token.ecc(label="k", curve="P-256")
-    wishes = [{"curve": "P-256"}, {"state": "absent"}] * 4
+    wishes: list[dict[str, t.Any]] = [{"curve": "P-256"}, {"state": "absent"}] * 4
     runs = [task.finish() for task in [token.start("hsm_ecc_keypair", label="k", **wish) for wish in wishes]]
     assert [run.result.get("failed", False) for run in runs] == [False] * 8
     assert token.halves("k") in ([], ["private", "public"])
@@ -172,8 +172,8 @@ def test_two_hosts_that_meet(token: FaultyToken, interposers: dict[str, Path]) -
             f"C_GenerateKeyPair#1 before run {meet(token, 'searched', me, other)}",
             f"C_GenerateKeyPair#1 after run {meet(token, 'generated', me, other)}",
         ]
-        login = {"interposer": interposers[me], "label": "k", "curve": "P-256"}
-        tasks.append(token.start("hsm_ecc_keypair", "\n".join(rules), **login))
+        interposer = interposers[me]
+        tasks.append(token.start("hsm_ecc_keypair", "\n".join(rules), interposer=interposer, label="k", curve="P-256"))
         time.sleep(0.5)  # SoftHSM is not safe while another process logs in (trap T5)
     runs = [task.finish() for task in tasks]
     assert len({run.key_pair["fingerprint"] for run in runs}) == 1

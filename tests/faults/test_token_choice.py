@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 import pytest
 
@@ -150,7 +151,7 @@ def test_write_protected_token(token: FaultyToken, check_mode: bool) -> None:
     token.ecc(label="there", curve="P-256")
     rules = f"C_GetTokenInfo after flags {WRITE_PROTECTED} 0"
     assert token.faulty_ecc(rules, label="there", check_mode=check_mode).result["changed"] is False
-    refusals = {
+    refusals: dict[str, dict[str, t.Any]] = {
         "generate the ECC key pair 'k'": {"label": "k"},
         "change the ECC key pair 'there'": {"label": "there", "usage": ["sign", "derive"]},
         "replace the ECC key pair 'there'": {"label": "there", "curve": "P-384", "on_mismatch": "replace"},

@@ -58,13 +58,13 @@ WRITING = (
 )
 
 
-def compile_library(folder: Path, name: str, *options: str) -> Path:
-    """Builds the interposer with the host's C compiler."""
+def compile_library(folder: Path, name: str, *options: str, source: Path = SOURCE) -> Path:
+    """Builds the interposer, or another library, with the host's C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise AssertionError("the fault tests need a C compiler (packages gcc and libc6-dev)")
     built = folder / name
-    command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *options, "-o", str(built), str(SOURCE), "-ldl"]
+    command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *options, "-o", str(built), str(source), "-ldl"]
     subprocess.run(command, check=True)
     return built
 
@@ -143,16 +143,17 @@ class FaultyToken(SoftToken):
         interposer: Path | None = None,
         check_mode: bool = False,
         as_nobody: bool = False,
+        environment: t.Mapping[str, str] | None = None,
         popen: t.Mapping[str, t.Any] | None = None,
         **params: t.Any,
     ) -> Task:
         """Starts a module through the interposer, with its C(rules); C(params) win over the login's."""
         self.log.unlink(missing_ok=True)
-        environment = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log)}
+        fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
         given = {name: value for name, value in {**login, **params}.items() if value is not None}
         command = user_arguments(module, as_nobody)
-        return Task(command, module_input(check_mode, given), environment, **(popen or {}))
+        return Task(command, module_input(check_mode, given), fault, **(popen or {}))
 
     def faulty(self, module: str, rules: str = "", **params: t.Any) -> FaultyRun:
         """Runs a module through the interposer; every function of the rules must have been called."""

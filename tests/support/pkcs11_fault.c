@@ -296,7 +296,9 @@ word C_GetFunctionList(function_list **list)
     if (!real) {
         const char *path = getenv("FAULT_MODULE");
         void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-        word (*get)(function_list **) = library ? (word (*)(function_list **))dlsym(library, "C_GetFunctionList") : NULL;
+        word (*get)(function_list **) = NULL;
+        if (library)
+            *(void **)&get = dlsym(library, "C_GetFunctionList");
         if (!get || get(&real) != OK) {
             fprintf(stderr, "FAULT_MODULE is no PKCS#11 library: %s\n", path ? path : "not set");
             return DEVICE_ERROR;
