@@ -191,9 +191,23 @@ def test_what_is_set_and_read_belongs_to_the_half(half: Half) -> None:
     assert all(size > 0 for size in sizes(half).values())
 
 
-def test_what_the_dumps_of_the_commands_show_is_read() -> None:
-    shown = "class key_type token private encrypt decrypt wrap unwrap sign verify local sensitive extractable label id"
-    shown += " value_len check_value modulus modulus_bits public_exponent trusted wrap_with_trusted destroyable derive"
-    shown += " always_sensitive never_extractable modifiable ec_params ec_point"
-    assert set(shown.split()) <= {BY_CODE[code].name for code in {**sizes(PUBLIC), **sizes(PRIVATE)}}
+BOTH = "class key_type token private label id derive local modifiable copyable destroyable modulus public_exponent"
+BOTH += " ec_params ec_point check_value value_len key_gen_mechanism"
+PUBLIC_ONLY = "encrypt verify verify_recover wrap trusted modulus_bits"
+PRIVATE_ONLY = "sensitive extractable sign sign_recover decrypt unwrap always_sensitive never_extractable"
+PRIVATE_ONLY += " wrap_with_trusted always_authenticate allowed_mechanisms public_key_info"
+
+
+@pytest.mark.parametrize(("half", "own"), [(PUBLIC, PUBLIC_ONLY), (PRIVATE, PRIVATE_ONLY)])
+def test_what_the_dumps_of_the_commands_show_is_read(half: Half, own: str) -> None:
+    assert {BY_CODE[code].name for code in sizes(half)} == {*BOTH.split(), *own.split()}
     assert COMPARE_ONLY == ("trusted",)
+
+
+def test_words_of_usage() -> None:
+    assert USAGE_BITS == {
+        "sign": {PRIVATE: "sign", PUBLIC: "verify"},
+        "decrypt": {PRIVATE: "decrypt", PUBLIC: "encrypt"},
+        "wrap": {PRIVATE: "unwrap", PUBLIC: "wrap"},
+        "derive": {PRIVATE: "derive"},
+    }
