@@ -105,7 +105,7 @@ def test_halves_with_different_labels(token: FaultyToken) -> None:
     assert token.halves("k") == ["private"]
     mended = run(token, "ecc")
     assert mended.result["changed"] is True
-    assert mended.calls["C_Sign"] == 1
+    assert "C_Sign" in mended.calls
     assert mended.key_pair["fingerprint"] == made["fingerprint"]
     assert token.halves("k") == ["private", "public"]
 

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import SPKI, MemorySession, refusal
@@ -118,7 +118,8 @@ def test_an_absence_that_is_broken_off_names_what_remains(refused: int) -> None:
     left = " and ".join(map(str, session.objects))
     assert message.startswith("Could not remove the ECC key pair 'root' on the token 'memory': the HSM answered")
     assert message.endswith(f" What remains: {left}."), message
-    assert len(session.objects) == 3 - refused
+    # The private half goes first: while it is refused, the pair is still whole.
+    assert [found.half for found in session.objects] == ([PUBLIC, PRIVATE] if refused == 1 else [PUBLIC])
 
 
 @pytest.mark.parametrize("name", ["change", "generate and freeze"])
@@ -129,3 +130,20 @@ def test_a_freeze_that_is_broken_off_names_the_copy(name: str) -> None:
     for session, raised in doubled:
         copies = [found for found in session.objects if found.attributes["destroyable"] is False]
         assert f"Beside it is its copy, {copies[-1]}." in raised.msg
+
+
+@pytest.mark.parametrize("name", ["replace", "replace with id", "replace and freeze"])
+def test_a_replacement_stays_when_the_old_private_half_went_with_an_error(name: str) -> None:
+    class Unsure(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            super().destroy(found)
+            if found.handle == 2:
+                raise TokenError("destroy", "CKR_DEVICE_ERROR")
+
+    pairs, wish = SCENARIOS[name]
+    session = session_with(*pairs, kind=Unsure)
+    message = refusal(lambda: present(session, wish))
+    new = [found for found in session.objects if found.handle > 2]
+    assert [found.half for found in session.objects] == [PUBLIC, PUBLIC, PRIVATE] and usable(session) == 1
+    assert "The old private half is not seen any more." in message
+    assert all(str(found) in message for found in session.objects) and len(new) == 2
