@@ -102,6 +102,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         return Plan(Action.GENERATE)
     rows = differences(wish, pair)
     fixed = [row for row in rows if _step_kind(facts, pair, row) is None]
+    if fixed and wish.on_mismatch == "keep":
+        listed = "; ".join(map(str, rows))
+        return Plan(Action.NOTHING, pair, warnings=(f"Kept {wish} on the token '{token}' as it is: {listed}.",))
     if fixed:
         return _mismatch(wish, pair, fixed, facts, token)
     steps = _steps(facts, pair, rows)
@@ -133,8 +136,6 @@ def _refuse_indestructible(wish: Wish, pair: KeyPair, token: str) -> None:
 
 def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> Plan:
     listed = "; ".join(map(str, fixed))
-    if wish.on_mismatch == "keep":
-        return Plan(Action.NOTHING, pair, warnings=(f"Kept {wish} on the token '{token}' as it is: {listed}.",))
     if wish.on_mismatch == "replace":
         if not facts.set_attribute:
             raise HsmError(

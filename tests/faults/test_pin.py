@@ -252,7 +252,8 @@ def test_real_ansible_with_all_verbosity(
     arguments = json.dumps({key: f"{{{{ given.{key} }}}}" for key, value in given.items() if value is not None})
     command = [str(ANSIBLE), "localhost", "-vvvv", "-c", "local", "-m", "cryptoki.hsm.hsm_ecc_keypair"]
     command += ["-e", f"@{variables}", "-e", f"ansible_python_interpreter={sys.executable}", "-a", arguments]
-    environment = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, "HOME": str(tmp_path), "ANSIBLE_REMOTE_TMP": str(tmp_path / "remote")}
+    environment.update(ANSIBLE_DISPLAY_TRACEBACK="always", ANSIBLE_NOCOLOR="1")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert said in done.stdout, done.stdout + done.stderr
     for secret in (WRONG, RIGHT, "84316927"):

@@ -48,8 +48,8 @@ FOUND: list[tuple[t.Any, ...]] = list(
 )
 WISHED = list(
     itertools.product(
-        [None, True, False],  # extractable
-        [None, ("sign",)],  # usage
+        [True, False],  # extractable; one that is not wished is as one that is so already
+        [("sign",)],  # usage
         [{}, *({name: value} for name in FROZEN for value in (True, False))],  # private_attributes
         ON_MISMATCH,
     )
