@@ -151,7 +151,8 @@ def test_no_long_run_of_digits_is_returned() -> None:
             )
 
 
-SCALARS = st.none() | st.booleans() | st.integers(0, 9999) | st.text("abc1:T", max_size=5) | st.just(12.5)
+# No secret here is part of True, False or None: ansible-core 2.17 masks those too, 2.19 and later do not.
+SCALARS = st.none() | st.booleans() | st.integers(0, 9999) | st.text("xyz1:", max_size=5) | st.just(12.5)
 TREES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3)
 )
@@ -166,7 +167,7 @@ def masked(before: t.Any, after: t.Any, path: str = "") -> list[str]:
     return [path] if type(before) is not type(after) or before != after else []
 
 
-@given(st.dictionaries(st.sampled_from("xyz"), TREES), st.lists(st.text("abc1:T", min_size=1, max_size=3), max_size=2))
+@given(st.dictionaries(st.sampled_from("xyz"), TREES), st.lists(st.text("xyz1:", min_size=1, max_size=3), max_size=2))
 def test_what_is_named_as_spoiled_is_what_ansible_masks(result: dict[str, t.Any], secrets: list[str]) -> None:
     assert sorted(spoiled(result, secrets)) == sorted(masked(result, remove_values(result, set(secrets))))
 
