@@ -79,6 +79,8 @@ def prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
 def _refuse_rival(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
     """Looks again: a pair of the same name that another host made meanwhile wins, whoever was first."""
     there = find_pairs(session, wish)
+    if not there:
+        raise HsmError(f"Could not find {wish} again on the token '{session.token_name}' after generating it: {pair}.")
     if not is_clear(there) or any(other.fingerprint != pair.fingerprint for other in there):
         raise RaceLost
 
@@ -175,7 +177,12 @@ def finish_freezing(session: TokenSession, wish: Wish, pair: KeyPair, check_mode
         objects, others = (pair.privates, pair.publics) if half == PRIVATE else (pair.publics, pair.privates)
         values = wish.freezing(half)
         frozen = [found for found in objects if all(found.attributes.get(name) is False for name in values)]
-        if values and len(objects) == 2 and len(frozen) == len(others) == 1 and _same_key(session, wish, pair, objects):
+        if (
+            values
+            and len(objects) == 2
+            and len(frozen) == len(others) == 1
+            and _same_key(session, wish, pair, objects, check_mode)
+        ):
             original = objects[0] if objects[1] is frozen[0] else objects[1]
             if not check_mode:
                 destroy(session, wish, with_half(KeyPair(), original))
@@ -183,11 +190,13 @@ def finish_freezing(session: TokenSession, wish: Wish, pair: KeyPair, check_mode
     return None
 
 
-def _same_key(session: TokenSession, wish: Wish, pair: KeyPair, objects: t.Sequence[TokenObject]) -> bool:
+def _same_key(
+    session: TokenSession, wish: Wish, pair: KeyPair, objects: t.Sequence[TokenObject], check_mode: bool
+) -> bool:
     """Whether two halves are one key: by the public key that both tell, else by a proof of each with the other half."""
     if objects[0].spki:
         return objects[0].spki == objects[1].spki
     try:
-        return all(session.prove(wish, with_half(pair, found)).method for found in objects)
+        return all(session.prove(wish, with_half(pair, found), passive=check_mode).method for found in objects)
     except HsmError:
         return False

@@ -23,7 +23,7 @@ def vendor_refusal(wish: Wish, facts: VendorFacts) -> str | None:
         ("id", wish.id or b"", facts.id_max),
     ):
         if longest and len(value) > longest:
-            return f"{facts.name} takes a {name} of at most {longest} bytes"
+            return f"{facts.name} takes at most {longest} bytes of {name}"
     if not facts.copy_sets_copyable and any("copyable" in wish.freezing(half) for half in HALVES):
         return f"{facts.name} cannot set copyable=false in the copy that destroyable=false and modifiable=false need"
     if wish.public_attributes.get("trusted") is True:

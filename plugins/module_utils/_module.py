@@ -69,7 +69,7 @@ class HsmModule:
         """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
         for text in login.harmless():
             self._ansible.no_log_values.discard(text)
-        self.hide(*login.secrets())
+        self.hide(*self._secrets, *login.secrets())
 
     def warn(self, text: str) -> None:
         """Adds a warning to the result."""

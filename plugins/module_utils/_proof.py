@@ -134,6 +134,9 @@ def prove(
     try:
         key: t.Any = serialization.load_der_public_key(pair.spki)
     except (UnsupportedAlgorithm, ValueError):
+        curve = pair.public.curve
+        if curve and _known_outside(curve.name):
+            raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
         return Proof(None, _UNKNOWN_CURVE)
     return _prove_with(signer, usable, pair, key)
 

@@ -145,12 +145,20 @@ def test_pin_file_that_is_not_there(token: FaultyToken) -> None:
     assert run.msg == "pin_file '/nonexistent' is refused: it cannot be read (No such file or directory)."
 
 
-def test_pin_in_a_uri(token: FaultyToken) -> None:
-    for attribute in ("pin-value", "PIN-VALUE", "pin-source"):
-        uri = f"pkcs11:token=test%20token?{attribute}={WRONG}"
-        run = token.ecc(label="k", curve="P-256", token_label=None, token_uri=uri)
-        assert "pin" in refused(run, WRONG)
-        assert "token_uri is refused" in run.msg
+@pytest.mark.parametrize("mark", [";", "?"])
+@pytest.mark.parametrize("attribute", ["pin-value", "PIN-VALUE", "pin-source", "p%69n-value", "pin_value", "pin"])
+def test_pin_in_a_uri(token: FaultyToken, attribute: str, mark: str) -> None:
+    """Refused without an echo, misspelt too, not even in the invocation that -vvv shows."""
+    uri = f"pkcs11:token=test%20token{mark}{attribute}={WRONG}"
+    run = token.faulty_ecc(label="k", token_label=None, token_uri=uri, _ansible_inject_invocation=True)
+    assert refused(run, WRONG).startswith("token_uri is refused: ")
+    name = attribute.lower()
+    if name in ("pin-value", "pin-source"):
+        assert (
+            run.msg == f"token_uri is refused: {name} in a URI is refused: give the PIN by the option pin or pin_file."
+        )
+    assert "token_uri" in run.result["invocation"]["module_args"]
+    assert not run.calls
 
 
 def test_pin_as_an_unknown_option(token: FaultyToken) -> None:

@@ -225,8 +225,8 @@ def test_a_new_pair_of_another_type_is_not_honoured() -> None:
     ("wish", "facts", "reason"),
     [
         (rsa_wish(label="x" * 40, id=b"12"), VENDORS["yubihsm"], None),
-        (rsa_wish(label="x" * 41), VENDORS["yubihsm"], "yubihsm takes a label of at most 40 bytes"),
-        (rsa_wish(id=b"123"), VENDORS["yubihsm"], "yubihsm takes a id of at most 2 bytes"),
+        (rsa_wish(label="x" * 41), VENDORS["yubihsm"], "yubihsm takes at most 40 bytes of label"),
+        (rsa_wish(id=b"123"), VENDORS["yubihsm"], "yubihsm takes at most 2 bytes of id"),
         (rsa_wish(public_attributes={"copyable": False}), VENDORS["softhsm"], None),
         (
             rsa_wish(private_attributes={"copyable": False, "destroyable": False}),
