@@ -15,19 +15,33 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import struct
 import typing as t
 
 Half = t.Literal["public", "private"]
 PUBLIC: Half = "public"
 PRIVATE: Half = "private"
+# The classes of keys: the halves of pairs, and secret keys, which are only looked at.
+KeyClass = t.Literal["public", "private", "secret"]
+SECRET: KeyClass = "secret"
 
 _ULONG = struct.Struct("@L")
 _UNAVAILABLE = _ULONG.unpack(b"\xff" * _ULONG.size)[0]
 
-CLASSES = {"public_key": 2, "private_key": 3}
-CLASS_OF_HALF: dict[Half, str] = {PUBLIC: "public_key", PRIVATE: "private_key"}
-KEY_TYPES = {"rsa": 0, "dsa": 1, "dh": 2, "ec": 3, "ec_edwards": 0x40, "ec_montgomery": 0x41}
+CLASSES = {"public_key": 2, "private_key": 3, "secret_key": 4}
+KEY_TYPES = {
+    "rsa": 0x00,
+    "dsa": 0x01,
+    "dh": 0x02,
+    "ec": 0x03,
+    "generic_secret": 0x10,
+    "des2": 0x14,
+    "des3": 0x15,
+    "aes": 0x1F,
+    "ec_edwards": 0x40,
+    "ec_montgomery": 0x41,
+}
 
 
 class Kind(enum.Enum):
@@ -54,6 +68,10 @@ class Change(enum.Enum):
     BY_COPY = "true to false, by C_CopyObject only"
 
 
+_ALL_KEYS: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
+_HALVES: tuple[KeyClass, ...] = (PUBLIC, PRIVATE)
+
+
 @dataclasses.dataclass(frozen=True)
 class Attribute:
     """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes that a read makes room for.
@@ -66,11 +84,11 @@ class Attribute:
     kind: Kind
     size: int
     change: Change = Change.NEVER
-    halves: tuple[Half, ...] = (PUBLIC, PRIVATE)
+    classes: tuple[KeyClass, ...] = _ALL_KEYS
 
 
-def _bit(name: str, code: int, change: Change = Change.NEVER, *halves: Half) -> Attribute:
-    return Attribute(name, code, Kind.BOOL, 1, change, halves or (PUBLIC, PRIVATE))
+def _bit(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
+    return Attribute(name, code, Kind.BOOL, 1, change, classes or _ALL_KEYS)
 
 
 _TABLE = (
@@ -78,38 +96,38 @@ _TABLE = (
     _bit("token", 0x001),
     _bit("private", 0x002),
     Attribute("label", 0x003, Kind.TEXT, 4096, Change.ANY),
-    _bit("trusted", 0x086, Change.NEVER, PUBLIC),
+    _bit("trusted", 0x086, Change.NEVER, PUBLIC, SECRET),
     Attribute("key_type", 0x100, Kind.KEY_TYPE, _ULONG.size),
     Attribute("id", 0x102, Kind.BYTES, 4096, Change.ANY),
-    _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE),
-    _bit("encrypt", 0x104, Change.ANY, PUBLIC),
-    _bit("decrypt", 0x105, Change.ANY, PRIVATE),
-    _bit("wrap", 0x106, Change.ANY, PUBLIC),
-    _bit("unwrap", 0x107, Change.ANY, PRIVATE),
-    _bit("sign", 0x108, Change.ANY, PRIVATE),
+    _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE, SECRET),
+    _bit("encrypt", 0x104, Change.ANY, PUBLIC, SECRET),
+    _bit("decrypt", 0x105, Change.ANY, PRIVATE, SECRET),
+    _bit("wrap", 0x106, Change.ANY, PUBLIC, SECRET),
+    _bit("unwrap", 0x107, Change.ANY, PRIVATE, SECRET),
+    _bit("sign", 0x108, Change.ANY, PRIVATE, SECRET),
     _bit("sign_recover", 0x109, Change.ANY, PRIVATE),
-    _bit("verify", 0x10A, Change.ANY, PUBLIC),
+    _bit("verify", 0x10A, Change.ANY, PUBLIC, SECRET),
     _bit("verify_recover", 0x10B, Change.ANY, PUBLIC),
     _bit("derive", 0x10C, Change.ANY),
-    Attribute("modulus", 0x120, Kind.BIG, 4096),
-    Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, halves=(PUBLIC,)),
-    Attribute("public_exponent", 0x122, Kind.BIG, 4096),
-    Attribute("public_key_info", 0x129, Kind.BYTES, 8192, halves=(PRIVATE,)),
+    Attribute("modulus", 0x120, Kind.BIG, 4096, classes=_HALVES),
+    Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, classes=(PUBLIC,)),
+    Attribute("public_exponent", 0x122, Kind.BIG, 4096, classes=_HALVES),
+    Attribute("public_key_info", 0x129, Kind.BYTES, 8192, classes=(PRIVATE,)),
     Attribute("check_value", 0x090, Kind.BYTES, 8),
     Attribute("value_len", 0x161, Kind.ULONG, _ULONG.size),
-    _bit("extractable", 0x162, Change.TO_FALSE, PRIVATE),
+    _bit("extractable", 0x162, Change.TO_FALSE, PRIVATE, SECRET),
     _bit("local", 0x163),
-    _bit("never_extractable", 0x164, Change.NEVER, PRIVATE),
-    _bit("always_sensitive", 0x165, Change.NEVER, PRIVATE),
+    _bit("never_extractable", 0x164, Change.NEVER, PRIVATE, SECRET),
+    _bit("always_sensitive", 0x165, Change.NEVER, PRIVATE, SECRET),
     Attribute("key_gen_mechanism", 0x166, Kind.MECHANISM, _ULONG.size),
     _bit("modifiable", 0x170, Change.BY_COPY),
     _bit("copyable", 0x171, Change.BY_COPY),
     _bit("destroyable", 0x172, Change.BY_COPY),
-    Attribute("ec_params", 0x180, Kind.BYTES, 2048),
-    Attribute("ec_point", 0x181, Kind.BYTES, 512),
+    Attribute("ec_params", 0x180, Kind.BYTES, 2048, classes=_HALVES),
+    Attribute("ec_point", 0x181, Kind.BYTES, 512, classes=_HALVES),
     _bit("always_authenticate", 0x202, Change.NEVER, PRIVATE),
-    _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE),
-    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE,)),
+    _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE, SECRET),
+    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE, SECRET)),
 )
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
@@ -207,6 +225,14 @@ def _named(kind: Kind, number: int) -> Value:
     return next((name for name, code in table.items() if code == number), number)
 
 
-def sizes(half: Half) -> dict[int, int]:
-    """What to read of a half: each attribute's code and the bytes of its usual value."""
-    return {row.code: row.size for row in _TABLE if half in row.halves}
+# What tells a key from another one, and which halves belong together.
+IDENTITY = frozenset(
+    {"class", "token", "label", "id", "key_type", "modulus", "modulus_bits", "public_exponent", "public_key_info"}
+    | {"ec_params", "ec_point"}
+)
+
+
+@functools.cache
+def sizes(key_class: KeyClass, names: frozenset[str] | None = None) -> dict[int, int]:
+    """What to read of a key: each attribute's code and the bytes of its usual value; of C(names) alone, if given."""
+    return {row.code: row.size for row in _TABLE if key_class in row.classes and (names is None or row.name in names)}

@@ -6,7 +6,7 @@
 
 Each remedy names the trap of python-pkcs11 0.10 or of a token that it is for:
 
-T1   C_Initialize without locking: one thread only works with a L{Library}.
+T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work.
 T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (L{_Packed}).
 T3   A failed login leaks its session: all sessions of the slot are closed.
 T4   Closing a session logs the whole process out: one login session a token and process, closed last.
@@ -33,9 +33,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_func
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
     BY_CODE,
-    CLASS_OF_HALF,
     PRIVATE,
-    Half,
+    KeyClass,
     Value,
     pack,
     sizes,
@@ -49,10 +48,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._token import DeadSlo
 PKCS11_IMPORT_ERROR: str | None = None
 try:
     import pkcs11
+    from pkcs11._pkcs11 import lib as _Lib
     from pkcs11.attributes import AttributeMapper
     from pkcs11.exceptions import PKCS11Error
 except ImportError:
     PKCS11_IMPORT_ERROR = traceback.format_exc()
+    _Lib = object  # type: ignore[assignment,misc]
     AttributeMapper = object  # type: ignore[assignment,misc]
     PKCS11Error = OSError  # type: ignore[assignment,misc]
 
@@ -91,23 +92,35 @@ class _Packed(AttributeMapper):
         return {}
 
 
+class _LockingLib(_Lib):
+    """Initialises the library with locks of the operating system, which python-pkcs11 never asks for (T1)."""
+
+    def initialize(self) -> None:
+        """Called by the constructor in place of C_Initialize(NULL)."""
+        _check(functions.Functions(self.so).initialize(functions.CKF_OS_LOCKING_OK), "initialise it for threads")
+
+
 def packed(values: t.Mapping[str, Value]) -> dict[int, bytes]:
     """A template by attribute code, packed."""
     return {ATTRIBUTES[name].code: pack(name, value) for name, value in values.items()}
 
 
 class Library:
-    """A loaded and initialised PKCS#11 library; close it when all sessions are closed."""
+    """A loaded and initialised PKCS#11 library; close it when all sessions are closed.
 
-    def __init__(self, path: str, environment: t.Mapping[str, str]) -> None:
+    C(threads): several shall work with it at once. Whether they may, L{threads} tells.
+    """
+
+    def __init__(self, path: str, environment: t.Mapping[str, str], threads: bool = False) -> None:
         os.environ.update(environment)
         try:
             self._functions = functions.Functions(path)
         except (OSError, AttributeError) as error:
             raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
+        self.threads = threads
         try:
             with _attempt(f"initialise the PKCS#11 library {path}"):
-                self._lib = pkcs11.lib(path)
+                self._lib = self._initialised(path)
         except TokenError as error:
             hint = "check the library's configuration and that this user may read it"
             raise TokenError(error.attempt, error.ckr, said=error.said, hint=hint) from None
@@ -115,8 +128,21 @@ class Library:
         self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
 
+    def _initialised(self, path: str) -> t.Any:
+        """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
+        if self.threads:
+            try:
+                return _LockingLib(path)
+            except TokenError as error:
+                if error.ckr not in ("CKR_CANT_LOCK", "CKR_ARGUMENTS_BAD"):
+                    raise TokenError(f"initialise the PKCS#11 library {path}", error.ckr) from None
+            self.threads = False
+        return pkcs11.lib(path)
+
     def close(self) -> None:
         """C_Finalize; what it answers changes nothing any more."""
+        if self.threads:
+            self._functions.finalize()
         with contextlib.suppress(PKCS11Error):
             self._lib.finalize()
 
@@ -160,6 +186,12 @@ class Library:
         except TokenError:
             self._functions.close_all_sessions(token.slot_id)
             raise
+        return Session(self._functions, session, str(token))
+
+    def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
+        """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
+        with _attempt(f"open another session with the token {token}"):
+            session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=_Packed())
         return Session(self._functions, session, str(token))
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
@@ -215,19 +247,24 @@ class Session:
         with _attempt(f"set the user PIN of the token {self._token}"):
             self._session.init_pin(pin)
 
-    def find(self, half: Half, wanted: t.Mapping[str, Value]) -> list[TokenObject]:
-        """All key objects of one half that match; an error is never an empty answer."""
-        template = functions.Template(packed({"class": CLASS_OF_HALF[half], **wanted}))
-        names = " and ".join(wanted) or "class"
-        rv, handles = self._calls.find(self._session.handle, template)
-        _check(rv, f"find {half} keys by {names} on the token {self._token}")
-        return [self.read(half, handle) for handle in handles]
+    def find(
+        self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
+    ) -> list[TokenObject]:
+        """All keys of one class that match, with C(names) of their attributes; an error is never an empty answer."""
+        return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
 
-    def read(self, half: Half, handle: int) -> TokenObject:
-        """One object with all its attributes that this collection knows (T8)."""
+    def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
+        """Handles of all keys of one class that match; with C(at_most), one more than that shows that there are more."""
+        template = functions.Template(packed({"class": f"{key_class}_key", **wanted}))
+        rv, handles = self._calls.find(self._session.handle, template, at_most)
+        _check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")
+        return handles
+
+    def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
+        """One object with all its attributes that this collection knows, or those of C(names) (T8)."""
         values: dict[str, Value | None] = {}
         unreadable: dict[str, str] = {}
-        for code, read in self._calls.read(self._session.handle, handle, sizes(half)).items():
+        for code, read in self._calls.read(self._session.handle, handle, sizes(key_class, names)).items():
             name = BY_CODE[code].name
             if read.value is not None:
                 try:
@@ -238,8 +275,8 @@ class Session:
                 unreadable[name] = ckr_name(read.rv)
         if not values:
             answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]
-            raise TokenError(f"read the {half} key with handle {handle} on the token {self._token}", answers[0])
-        return TokenObject(handle, half, values, unreadable)
+            raise TokenError(f"read the {key_class} key with handle {handle} on the token {self._token}", answers[0])
+        return TokenObject(handle, key_class, values, unreadable)
 
     def generate(
         self,
@@ -280,10 +317,10 @@ class Session:
         _check(rv, f"copy the {found.half} key '{found.label}' on the token {self._token}")
         return self.read(found.half, handle)
 
-    def destroy(self, half: Half, handle: int) -> None:
+    def destroy(self, key_class: KeyClass, handle: int) -> None:
         """C_DestroyObject."""
         rv = self._calls.destroy(self._session.handle, handle)
-        _check(rv, f"destroy the {half} key with handle {handle} on the token {self._token}")
+        _check(rv, f"destroy the {key_class} key with handle {handle} on the token {self._token}")
         self._keys.pop(handle, None)
 
     def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
@@ -324,7 +361,7 @@ class Session:
     def _key(self, found: TokenObject) -> t.Any:
         """The library's own object, which it makes only for what it generated or found itself."""
         if found.handle not in self._keys:
-            wanted: dict[str, Value] = {"class": CLASS_OF_HALF[PRIVATE], "id": found.id}
+            wanted: dict[str, Value] = {"class": "private_key", "id": found.id}
             if found.label is not None:
                 wanted["label"] = found.label
             for key in list(self._session.get_objects(packed(wanted))):

@@ -17,6 +17,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import typing as t
 
 CK_ULONG = ctypes.c_ulong
@@ -29,8 +30,12 @@ CKR_TOKEN_NOT_PRESENT = 0xE0
 CKR_TOKEN_NOT_RECOGNIZED = 0xE1
 CKR_BUFFER_TOO_SMALL = 0x150
 
+CKF_OS_LOCKING_OK = 0x02
+
 # Places in CK_FUNCTION_LIST behind the version (section 5.1; the order never changed since 2.0).
 _INDEX = {
+    "C_Initialize": 0,
+    "C_Finalize": 1,
     "C_GetTokenInfo": 6,
     "C_InitToken": 9,
     "C_CloseAllSessions": 14,
@@ -44,6 +49,7 @@ _INDEX = {
 }
 # A byte that fills the buffers before a read: what still holds nothing else was not touched by the library.
 _UNTOUCHED = 0xA5
+_BATCH = 64  # handles asked for in one call
 
 
 class CkVersion(ctypes.Structure):
@@ -79,6 +85,12 @@ class CkTokenInfo(ctypes.Structure):
         ("firmware_version", CkVersion),
         ("utc_time", ctypes.c_char * 16),
     )
+
+
+class _CkInitializeArgs(ctypes.Structure):
+    """CK_C_INITIALIZE_ARGS without functions of ours for locking."""
+
+    _fields_ = (("functions", ctypes.c_void_p * 4), ("flags", CK_ULONG), ("reserved", ctypes.c_void_p))
 
 
 class CkAttribute(ctypes.Structure):
@@ -129,6 +141,14 @@ class Functions:
         function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
         return t.cast(int, function(*arguments))
 
+    def initialize(self, flags: int) -> int:
+        """C_Initialize with CK_C_INITIALIZE_ARGS (section 5.4.1)."""
+        return self._call("C_Initialize", ctypes.byref(_CkInitializeArgs(flags=flags)))
+
+    def finalize(self) -> int:
+        """C_Finalize (section 5.4.2)."""
+        return self._call("C_Finalize", None)
+
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.6)."""
         info = CkTokenInfo()
@@ -143,19 +163,24 @@ class Functions:
         """C_CloseAllSessions (section 5.6.3)."""
         return self._call("C_CloseAllSessions", CK_ULONG(slot_id))
 
-    def find(self, session: int, template: Template, batch: int = 64) -> tuple[int, list[int]]:
-        """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6)."""
+    def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
+        """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
+
+        C(at_most): it ends when more than so many are found.
+        """
         handles: list[int] = []
         rv = self._call("C_FindObjectsInit", CK_ULONG(session), template.array, CK_ULONG(template.count))
         if rv != CKR_OK:
             return rv, handles
-        found = (CK_ULONG * batch)()
+        found = (CK_ULONG * _BATCH)()
         count = CK_ULONG()
         while True:
-            rv = self._call("C_FindObjects", CK_ULONG(session), found, CK_ULONG(batch), ctypes.byref(count))
+            rv = self._call("C_FindObjects", CK_ULONG(session), found, CK_ULONG(_BATCH), ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
                 break
             handles.extend(found[: count.value])
+            if at_most is not None and len(handles) > at_most:
+                break
         final = self._call("C_FindObjectsFinal", CK_ULONG(session))
         return rv or final, handles
 
@@ -174,21 +199,24 @@ class Functions:
         return values
 
     def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
+        """One call with room for every value; the room is one block, since a large token has many objects to read."""
         array = (CkAttribute * len(sizes))()
-        buffers = []
-        for entry, (code, size) in zip(array, sizes.items(), strict=False):
-            buffer = ctypes.create_string_buffer(bytes([_UNTOUCHED]) * size, size)
-            buffers.append(buffer)
-            entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), size
+        untouched = bytes([_UNTOUCHED]) * sum(sizes.values())
+        block = bytearray(untouched)
+        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
+        places = list(itertools.accumulate(sizes.values(), initial=0))
+        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
+            entry.type, entry.value, entry.length = code, start + place, size
         rv = self._call("C_GetAttributeValue", CK_ULONG(session), CK_ULONG(handle), array, CK_ULONG(len(sizes)))
         values = {}
-        for entry, buffer in zip(array, buffers, strict=False):
-            if entry.length == UNAVAILABLE:
-                values[entry.type] = ReadValue(None, UNAVAILABLE)
-            elif entry.length > len(buffer) or entry.length and buffer.raw == bytes([_UNTOUCHED]) * len(buffer.raw):
-                values[entry.type] = ReadValue(None, CKR_OK)
+        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
+            length = entry.length
+            if length == UNAVAILABLE:
+                values[code] = ReadValue(None, UNAVAILABLE)
+            elif length > size or length and block[place : place + size] == untouched[:size]:
+                values[code] = ReadValue(None, CKR_OK)
             else:
-                values[entry.type] = ReadValue(buffer.raw[: entry.length], CKR_OK)
+                values[code] = ReadValue(bytes(block[place : place + length]), CKR_OK)
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:

@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     PUBLIC,
     USAGE_BITS,
     Half,
+    KeyClass,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_ec_params
@@ -147,7 +148,7 @@ class TokenObject:
     """
 
     handle: int
-    half: Half
+    half: KeyClass
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -175,8 +176,9 @@ class TokenObject:
 
     @property
     def key_type(self) -> str:
-        """Name of the key type; a vendor's own as its number."""
-        return str(self.attributes.get("key_type"))
+        """Name of the key type; a vendor's own, or one that the table lacks, as its number."""
+        value = self.attributes.get("key_type")
+        return f"0x{value:08x}" if isinstance(value, int) else str(value)
 
     @functools.cached_property
     def curve(self) -> Curve | None:
@@ -265,7 +267,7 @@ class KeyPair:
 def pair_up(objects: t.Sequence[TokenObject]) -> list[KeyPair]:
     """Joins halves: RSA by modulus, EC by the public key where the private half tells it, else by curve and id.
 
-    Halves that share neither stay alone. The order is that of the objects.
+    Without an id, by curve and label. Halves that share none of these stay alone. The order is that of the objects.
     """
     told_by_private = {found.spki for found in objects if found.half == PRIVATE}
     groups: dict[t.Hashable, list[TokenObject]] = {}
@@ -282,7 +284,8 @@ def _joint(found: TokenObject, told_by_private: t.Collection[bytes | None]) -> t
     if found.spki and found.spki in told_by_private:
         return ("spki", found.spki)
     curve = found.curve.name if found.curve else found.attributes.get("ec_params")
-    return ("id", found.key_type, curve, found.id)
+    name = found.id or found.label
+    return ("name", found.key_type, curve, name) if name else ("handle", found.half, found.handle)
 
 
 def _as_pair(group: t.Sequence[TokenObject]) -> KeyPair:

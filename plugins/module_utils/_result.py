@@ -13,12 +13,22 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import ATTRIBUTES, PRIVATE, PUBLIC, Kind, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    ATTRIBUTES,
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    KeyClass,
+    Kind,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, build_uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
 
+# RFC 7512, section 2.3, attribute type.
+URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: "secret-key"}
 # Read for the pairing only: the public key is returned as PEM.
 _NOT_RETURNED = ("public_key_info", "check_value")
 
@@ -66,10 +76,9 @@ def _object(objects: t.Sequence[TokenObject], uri_attributes: t.Mapping[str, str
         attributes["kcv"] = check_value.hex()
     elif spki:
         attributes["kcv"] = _public_key.kcv(spki)
-    kind = {PUBLIC: "public", PRIVATE: "private"}[found.half]
     return {
         "handle": found.handle or None,
-        "uri": _uri(uri_attributes, found, kind),
+        "uri": _uri(uri_attributes, found, URI_TYPES[found.half]),
         "attributes": attributes,
         "unreadable": sorted(found.unreadable),
     }
@@ -85,6 +94,8 @@ def _plain(name: str, value: Value) -> t.Any:
         return sorted(mechanism_name(code) for code in value)
     if kind is Kind.MECHANISM and isinstance(value, int):
         return mechanism_name(value)
+    if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, int):
+        return f"0x{value:08x}"
     return value
 
 

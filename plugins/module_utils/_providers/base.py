@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
@@ -23,16 +23,23 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import Vendo
 
 @dataclasses.dataclass(frozen=True)
 class Query:
-    """What to search the key objects of one half for; at least one of the names is given, or only the type."""
+    """What to search the keys of one class for, and which attributes to read of them (None: all)."""
 
-    half: Half
+    key_class: KeyClass
     label: str | None = None
     id: bytes | None = None
     key_type: str | None = None
+    token: bool | None = None
+    read: frozenset[str] | None = None
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted: dict[str, Value | None] = {"key_type": self.key_type, "id": self.id, "label": self.label}
+        wanted: dict[str, Value | None] = {
+            "key_type": self.key_type,
+            "id": self.id,
+            "label": self.label,
+            "token": self.token,
+        }
         return {name: value for name, value in wanted.items() if value is not None}
 
 
@@ -69,6 +76,17 @@ class TokenSession(abc.ABC):
     @abc.abstractmethod
     def find(self, query: Query) -> list[TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
+
+    @abc.abstractmethod
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        """As L{find}, for many: an object that cannot be read is told as one without attributes, and is no error.
+
+        None where there are more than C(at_most), which are not read then.
+        """
+
+    @abc.abstractmethod
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        """Another session of the same login, for another thread; to be closed before this one."""
 
     @abc.abstractmethod
     def check_generation(self, wish: Wish) -> None:

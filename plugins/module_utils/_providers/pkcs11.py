@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     PRIVATE,
     PUBLIC,
     Half,
+    KeyClass,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library, Session
@@ -75,7 +76,27 @@ class Pkcs11Session(TokenSession):
         return self._mechanisms
 
     def find(self, query: Query) -> list[TokenObject]:
-        return self._session.find(query.half, query.attributes())
+        return self._session.find(query.key_class, query.attributes(), query.read)
+
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        handles = self._session.handles(query.key_class, query.attributes(), at_most)
+        if at_most is not None and len(handles) > at_most:
+            return None
+        return [self._read_or_tell(query, handle) for handle in handles]
+
+    def _read_or_tell(self, query: Query, handle: int) -> TokenObject:
+        try:
+            return self._session.read(query.key_class, handle, query.read)
+        except TokenError as error:
+            return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
+
+    @contextlib.contextmanager
+    def further(self) -> t.Iterator[Pkcs11Session]:
+        session = self._library.open_further(self._token, rw=not self.write_protected)
+        try:
+            yield Pkcs11Session(self._library, session, self._token, self.facts)
+        finally:
+            session.close()
 
     def check_generation(self, wish: Wish) -> None:
         reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self.facts)
@@ -101,7 +122,7 @@ class Pkcs11Session(TokenSession):
         drawn = wish.id is None and self.facts.id_length > 0
         if drawn:
             wish = dataclasses.replace(wish, id=secrets.token_bytes(self.facts.id_length))
-        handles: dict[Half, int] = {}
+        handles: dict[KeyClass, int] = {}
         try:
             handles[PUBLIC], handles[PRIVATE] = self._session.generate(
                 wish.key_type, _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
@@ -128,7 +149,7 @@ class Pkcs11Session(TokenSession):
             values.update(wish.freezing(half))
         return {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
 
-    def _undo(self, handles: t.Mapping[Half, int]) -> str:
+    def _undo(self, handles: t.Mapping[KeyClass, int]) -> str:
         """Destroys what a call of this process returned; the answer tells what remains."""
         left = []
         for half, handle in handles.items():

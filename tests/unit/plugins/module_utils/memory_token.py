@@ -9,6 +9,7 @@ It says what the standard says, and knows nothing of how the collection decides.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -221,8 +222,18 @@ class MemorySession(TokenSession):
         return [
             found
             for found in self.objects
-            if found.half == query.half and all(found.attributes.get(name) == wish for name, wish in wanted.items())
+            if found.half == query.key_class
+            and all(found.attributes.get(name) == wish for name, wish in wanted.items())
         ]
+
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        found = self.find(query)
+        return None if at_most is not None and len(found) > at_most else found
+
+    @contextlib.contextmanager
+    def further(self) -> t.Iterator[MemorySession]:
+        self._called("further")
+        yield self
 
     def check_generation(self, wish: Wish) -> None:
         self._called("check_generation")

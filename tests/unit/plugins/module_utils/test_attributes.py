@@ -181,13 +181,13 @@ def test_changes_are_those_of_the_standard() -> None:
 @pytest.mark.parametrize("half", [PUBLIC, PRIVATE])
 def test_what_is_set_and_read_belongs_to_the_half(half: Half) -> None:
     for name in (*SETTABLE[half], *ALL_USAGE_BITS[half], *FREEZING):
-        assert half in ATTRIBUTES[name].halves and ATTRIBUTES[name].kind is Kind.BOOL
+        assert half in ATTRIBUTES[name].classes and ATTRIBUTES[name].kind is Kind.BOOL
     for bits in USAGE_BITS.values():
         assert half not in bits or bits[half] in ALL_USAGE_BITS[half]
     assert set(ALL_USAGE_BITS[half]) < set(SETTABLE[half])
     # DESIGN section 3: extractable and sensitive are not among them
     assert not {"extractable", "sensitive", "token"} & set(SETTABLE[half])
-    assert set(sizes(half)) == {row.code for row in ATTRIBUTES.values() if half in row.halves}
+    assert set(sizes(half)) == {row.code for row in ATTRIBUTES.values() if half in row.classes}
     assert all(size > 0 for size in sizes(half).values())
 
 

@@ -134,7 +134,7 @@ def test_what_an_object_tells_of_its_key() -> None:
     assert (ec.private.modulus_bits, ec.private.public_exponent, ec.private.key_type) == (None, None, "ec")
     assert ec.private.curve is curve_by_name("P-256")
     bare = TokenObject(1, PUBLIC, {"key_type": 0x80000001, "label": None, "modulus_bits": 4096})
-    assert (bare.key_type, bare.label, bare.id, bare.modulus_bits) == ("2147483649", None, b"", 4096)
+    assert (bare.key_type, bare.label, bare.id, bare.modulus_bits) == ("0x80000001", None, b"", 4096)
     assert TokenObject(1, PUBLIC, {"modulus": b"\0" + RSA[PUBLIC]["modulus"]}).modulus_bits == 2048  # type: ignore[operator]
     assert TokenObject(1, PUBLIC, {}).modulus_bits is TokenObject(1, PUBLIC, {}).public_exponent is None
 
@@ -147,7 +147,7 @@ def test_objects_and_wishes_in_messages() -> None:
     assert str(ec.private) == "(private ec key, on secp256r1, label 'é', id 00:ff, fingerprint unknown)"
     assert str(ec) == f"{ec.public} and {ec.private}"
     bare = TokenObject(1, PRIVATE, {"key_type": 0x80000001})
-    assert str(bare) == "(private 2147483649 key, label unreadable, id none, fingerprint unknown)"
+    assert str(bare) == "(private 0x80000001 key, label unreadable, id none, fingerprint unknown)"
     assert str(Wish("rsa", label="root")) == "the RSA key pair 'root'"
     wish = Wish("ecc", label="root", id=b"\x01\x02", fingerprint="abcd")
     assert str(wish) == "the ECC key pair 'root', id 01:02, fingerprint ab:cd"

@@ -94,7 +94,7 @@ def test_no_search_is_unfiltered(family: Family, name: dict[str, t.Any]) -> None
     find_pairs(session, Wish(family, **name))
     refuse_unnamed_twin(session, Wish(family, **name))
     assert session.queries and all(query.attributes() for query in session.queries)
-    assert {query.half for query in session.queries} == {"public", "private"}
+    assert {query.key_class for query in session.queries} == {"public", "private"}
 
 
 @pytest.mark.parametrize("wish", [ROOT, Wish("ecc", id=b"1"), Wish("ecc", fingerprint="ab" * 32)])

@@ -118,7 +118,7 @@ def test_the_rows_name_what_exists() -> None:
     halves: tuple[t.Any, ...] = (PUBLIC, PRIVATE)
     for facts in VENDORS.values():
         for half, name in facts.not_sent | facts.only_true:
-            assert half in halves and half in ATTRIBUTES[name].halves
+            assert half in halves and half in ATTRIBUTES[name].classes
         assert all(name in ATTRIBUTES for name in facts.fixed)
         assert all(curve_by_name(name).name == name for name in facts.curves)
         assert all(mark == mark.lower() and mark.isalnum() for mark in facts.marks)
