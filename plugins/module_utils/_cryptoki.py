@@ -33,7 +33,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_func
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
     BY_CODE,
-    PRIVATE,
     KeyClass,
     Value,
     pack,
@@ -127,6 +126,8 @@ class Library:
         major, minor = self._lib.library_version
         self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
+        self._mechanisms: dict[int, frozenset[int]] = {}
+        self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
 
     def _initialised(self, path: str) -> t.Any:
         """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
@@ -195,15 +196,19 @@ class Library:
         return Session(self._functions, session, str(token))
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
-        """Codes of the mechanisms of the token in a slot."""
-        with _attempt(f"list the mechanisms of slot {slot_id}"):
-            return frozenset(int(mechanism) for mechanism in self._slots[slot_id].get_mechanisms())
+        """Codes of the mechanisms of the token in a slot, asked for once."""
+        if slot_id not in self._mechanisms:
+            with _attempt(f"list the mechanisms of slot {slot_id}"):
+                self._mechanisms[slot_id] = frozenset(map(int, self._slots[slot_id].get_mechanisms()))
+        return self._mechanisms[slot_id]
 
     def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
         """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
-        with _attempt(f"read the mechanism 0x{mechanism:x} of slot {slot_id}"):
-            info = self._slots[slot_id].get_mechanism_info(mechanism)
-        return info.min_key_length, info.max_key_length
+        if (slot_id, mechanism) not in self._key_sizes:
+            with _attempt(f"read the mechanism 0x{mechanism:x} of slot {slot_id}"):
+                info = self._slots[slot_id].get_mechanism_info(mechanism)
+            self._key_sizes[slot_id, mechanism] = info.min_key_length, info.max_key_length
+        return self._key_sizes[slot_id, mechanism]
 
 
 def _has_pin_pad(token: TokenInfo) -> bool:
@@ -254,7 +259,7 @@ class Session:
         return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
-        """Handles of all keys of one class that match; with C(at_most), one more than that shows that there are more."""
+        """Handles of all keys of one class that match; more than C(at_most) only tell that there are more."""
         template = functions.Template(packed({"class": f"{key_class}_key", **wanted}))
         rv, handles = self._calls.find(self._session.handle, template, at_most)
         _check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")

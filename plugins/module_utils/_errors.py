@@ -24,6 +24,9 @@ class HsmError(Exception):
         super().__init__(self.msg)
         self.data = data
 
+    def __str__(self) -> str:
+        return self.msg
+
 
 class InputError(HsmError):
     """Refused before any login: names the option, the value (never a secret one) and the rule."""
@@ -32,6 +35,12 @@ class InputError(HsmError):
         shown = "" if value is None else f" {value!r}"
         super().__init__(f"{option}{shown} is refused: {rule}.")
         self.option = option
+
+    def within(self, option: str) -> InputError:
+        """The same refusal of what is a part of C(option)."""
+        told = InputError(option, "")
+        told.msg = f"{option}.{self.msg}"
+        return told
 
 
 class TokenError(HsmError):

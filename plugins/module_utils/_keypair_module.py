@@ -46,11 +46,16 @@ def _work(module: HsmModule, family: Family) -> Result:
 
 
 def _result(session: TokenSession, outcome: Outcome) -> Result:
+    return {**pair_result(session, outcome), "nodes": [node_of(session)]}
+
+
+def pair_result(session: TokenSession, outcome: Outcome) -> Result:
+    """What is returned of one pair: whether it changed, what it is now, and the difference."""
     before, after = (describe(pair, session.uri_attributes) for pair in (outcome.before, outcome.after))
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
-    return {
-        "changed": outcome.changed,
-        "key_pair": key_pair,
-        "nodes": [{"name": session.token_name, "status": "ok", "message": ""}],
-        "diff": {"before": before, "after": after},
-    }
+    return {"changed": outcome.changed, "key_pair": key_pair, "diff": {"before": before, "after": after}}
+
+
+def node_of(session: TokenSession) -> dict[str, str]:
+    """The token among the returned nodes."""
+    return {"name": session.token_name, "status": "ok", "message": ""}

@@ -24,6 +24,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS
 
+FAMILIES = ("rsa", "ecc")
+
 Spec = dict[str, dict[str, t.Any]]
 
 
@@ -149,6 +151,32 @@ RSA = OptionGroup(
 ECC = OptionGroup(
     spec={"curve": {"type": "raw", "aliases": ["i"]}},
     required_if=(("state", "present", ("curve",)),),
+)
+
+# What concerns the login, the servers and the proofs is said once for all pairs of a list.
+FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key")
+
+KEYPAIRS = OptionGroup(
+    spec={
+        "keypairs": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "no_log": False,
+            "options": {
+                "type": {"type": "str", "required": True, "choices": list(FAMILIES)},
+                **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
+                **RSA.spec,
+                **ECC.spec,
+            },
+            "mutually_exclusive": KEYPAIR.mutually_exclusive,
+            "required_if": KEYPAIR.required_if,
+            "required_by": KEYPAIR.required_by,
+        },
+        **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
+        "parallel": {"type": "int"},
+        "progress_file": {"type": "path"},
+    },
 )
 
 NEW_TOKEN = OptionGroup(

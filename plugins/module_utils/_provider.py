@@ -14,7 +14,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import refuse_unable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
 PROVIDERS = {Pkcs11Provider.name: Pkcs11Provider}
@@ -26,6 +25,6 @@ def provider_from(params: t.Mapping[str, t.Any]) -> tuple[Pkcs11Provider, Login]
     if name not in PROVIDERS:
         raise InputError("provider", f"this version has {', '.join(PROVIDERS)}; the cluster tools come later", name)
     kind = PROVIDERS[name]
-    refuse_unable(kind.name, kind.cannot, params)
+    kind.refuse_unable(params)
     login = login_from(params)
     return kind(login, params["lock_timeout"]), login

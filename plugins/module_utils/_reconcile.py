@@ -178,6 +178,7 @@ def _find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[
     if is_clear(pairs):
         return pairs, False
     time.sleep(_SETTLING)
+    session.look_anew()
     pairs = find_pairs(session, wish)
     finished = finish_freezing(session, wish, pairs[0], check_mode) if len(pairs) == 1 else None
     return ([finished], True) if finished else (pairs, False)

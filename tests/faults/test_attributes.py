@@ -59,7 +59,7 @@ def test_vendors_own_key_type(token: FaultyToken) -> None:
     run = token.faulty_ecc(f"{READ} after value {KEY_TYPE} 0100008000000000", label="k")
     assert token.text(run.msg) == (
         "Could not generate the ECC key pair 'k' on the token 'test token': the token made it otherwise, public half's"
-        " key_type is 2147483649, wished ec; private half's key_type is 2147483649, wished ec. Leave out what the token"
+        " key_type is 0x80000001, wished ec; private half's key_type is 0x80000001, wished ec. Leave out what the token"
         " does not have. The new pair was removed again."
     )
     assert token.listing() == []
@@ -70,7 +70,7 @@ def test_vendors_own_key_type_beside_a_wish(token: FaultyToken) -> None:
     token.ecc(label="k", id="one", curve="P-256")
     run = token.faulty_ecc(f"{READ} after value {KEY_TYPE} 0100008000000000", label="k", id="one")
     assert run.msg.startswith("Refused to touch the ECC key pair 'k', id 6f:6e:65 on the token 'test token': its id")
-    assert "(public 2147483649 key" in run.msg
+    assert "(public 0x80000001 key" in run.msg
     assert not run.writes
 
 

@@ -72,10 +72,16 @@ class TokenSession(abc.ABC):
     token_name: str
     uri_attributes: t.Mapping[str, str]
     write_protected = False
+    # Whether several threads may work with the library at once, each in a session of its own.
+    threads = False
 
     @abc.abstractmethod
     def find(self, query: Query) -> list[TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
+
+    @abc.abstractmethod
+    def look_anew(self) -> None:
+        """From now on every answer of L{find} comes from the token, should it not have been so before."""
 
     @abc.abstractmethod
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
@@ -126,12 +132,13 @@ class Provider(abc.ABC):
     persistent_handles: t.ClassVar[bool]
 
     @abc.abstractmethod
-    def session(self, *, writable: bool) -> contextlib.AbstractContextManager[TokenSession]:
-        """Locks, loads, logs in; and undoes that."""
+    def session(self, *, writable: bool, threads: bool = False) -> contextlib.AbstractContextManager[TokenSession]:
+        """Locks, loads, logs in; and undoes that. C(threads): several shall work at once, if the library lets them."""
 
-
-def refuse_unable(name: str, cannot: t.Mapping[str, Unable], params: t.Mapping[str, t.Any]) -> None:
-    """Refuses, before any login, the first option that the provider called C(name) cannot honour."""
-    for option, unable in cannot.items():
-        if unable.asked_for(params.get(option)):
-            raise InputError(option, f"the provider {name} cannot do it; {unable.alternative}")
+    @classmethod
+    def refuse_unable(cls, params: t.Mapping[str, t.Any], within: str = "") -> None:
+        """Refuses, before any login, the first option that cannot be honoured; C(within) names a list's entry."""
+        for option, unable in cls.cannot.items():
+            if unable.asked_for(params.get(option)):
+                refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
+                raise refusal.within(within) if within else refusal

@@ -62,21 +62,22 @@ class Pkcs11Session(TokenSession):
         self._library = library
         self._session = session
         self._token = token
-        self._mechanisms: frozenset[int] | None = None
         self.facts = facts
         self.token_name = token.label
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
+        self.threads = library.threads
 
     @property
     def mechanisms(self) -> frozenset[int]:
-        """What the token can do, asked for once."""
-        if self._mechanisms is None:
-            self._mechanisms = self._library.mechanisms(self._token.slot_id)
-        return self._mechanisms
+        """What the token can do."""
+        return self._library.mechanisms(self._token.slot_id)
 
     def find(self, query: Query) -> list[TokenObject]:
         return self._session.find(query.key_class, query.attributes(), query.read)
+
+    def look_anew(self) -> None:
+        pass  # every search asks the token
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         handles = self._session.handles(query.key_class, query.attributes(), at_most)
@@ -225,8 +226,8 @@ class Pkcs11Provider(Provider):
         self._lock_timeout = lock_timeout
 
     @contextlib.contextmanager
-    def session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
-        with self.library() as library:
+    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
+        with self.library(threads) as library:
             token = self.choose(library)
             facts = vendor_facts(
                 self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
@@ -242,12 +243,12 @@ class Pkcs11Provider(Provider):
                 session.close()
 
     @contextlib.contextmanager
-    def library(self) -> t.Iterator[Library]:
+    def library(self, threads: bool = False) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
         self._check_library()
         try:
             with host_locks([self._lock_key()], self._lock_timeout):
-                library = Library(self._login.module_path, self._login.environment)
+                library = Library(self._login.module_path, self._login.environment, threads)
                 try:
                     yield library
                 finally:

@@ -226,6 +226,9 @@ class MemorySession(TokenSession):
             and all(found.attributes.get(name) == wish for name, wish in wanted.items())
         ]
 
+    def look_anew(self) -> None:
+        self._called("look_anew")
+
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         found = self.find(query)
         return None if at_most is not None and len(found) > at_most else found

@@ -1,0 +1,168 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All keys of a token, read once, so that many pairs are looked up without a search each.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import HALVES, KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
+
+# Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
+# C_FindObjectsFinal and a read. An index costs one call an object.
+_CALLS_A_PAIR = 10
+_FEWEST = 3  # pairs that an index is worth the attempt for
+# What a search goes by. A value that is there and not told could be the wished one; one that is no text is not.
+_SEARCHED = ("class", "key_type", "label", "id")
+_NO_MATCH = "no valid value"
+
+
+class KeyIndex:
+    """The keys of both halves by id and by label, as they were when the index was made."""
+
+    def __init__(self, objects: t.Iterable[TokenObject]) -> None:
+        self._by_handle: dict[int, TokenObject] = {}
+        self._by_name: dict[t.Hashable, dict[int, TokenObject]] = {}
+        self._lock = threading.RLock()
+        for found in objects:
+            self.add(found)
+
+    def add(self, found: TokenObject) -> None:
+        """Puts an object in, or its new state."""
+        with self._lock:
+            self.remove(found)
+            self._by_handle[found.handle] = found
+            for name in _names(found):
+                self._by_name.setdefault(name, {})[found.handle] = found
+
+    def remove(self, found: TokenObject) -> None:
+        """Takes an object out, whatever its names were."""
+        with self._lock:
+            known = self._by_handle.pop(found.handle, None)
+            for name in _names(known) if known else ():
+                self._by_name[name].pop(found.handle, None)
+
+    def find(self, query: Query) -> list[TokenObject]:
+        """What a search of the token would have found then, in the order of the handles."""
+        if query.id is not None:
+            named = self._by_name.get(("id", query.id), {})
+        elif query.label is not None:
+            named = self._by_name.get(("label", query.label), {})
+        else:
+            named = self._by_handle
+        with self._lock:
+            rows = sorted(named.items())
+        wanted = query.attributes()
+        return [
+            found
+            for _handle, found in rows
+            if found.half == query.key_class
+            and all(found.attributes.get(name) == value for name, value in wanted.items())
+        ]
+
+
+def _names(found: TokenObject) -> tuple[t.Hashable, ...]:
+    return ("id", found.id), ("label", found.label)
+
+
+def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
+    """The index of a token on which so many pairs are wished.
+
+    None where a search a pair costs fewer calls, or where some object does not tell its name, so that only the token
+    itself can say whether it is the wished one.
+    """
+    if pairs < _FEWEST:
+        return None
+    objects: list[TokenObject] = []
+    for half in HALVES:
+        try:
+            found = session.survey(Query(half), pairs * _CALLS_A_PAIR - len(objects))
+        except TokenError:  # the search for each pair tells of it, if it lasts
+            return None
+        if found is None or any(map(_untold, found)):
+            return None
+        objects.extend(found)
+    return KeyIndex(objects)
+
+
+def _untold(found: TokenObject) -> bool:
+    return any(found.unreadable.get(name, _NO_MATCH) != _NO_MATCH for name in _SEARCHED)
+
+
+class IndexedSession(TokenSession):
+    """A session for the work on one pair: it searches the index until it writes, then the token itself.
+
+    The real session is opened when it is needed: a pair that is as wished needs none.
+    """
+
+    def __init__(self, index: KeyIndex | None, login: TokenSession, opened: t.Callable[[], TokenSession]) -> None:
+        self.facts = login.facts
+        self.token_name = login.token_name
+        self.uri_attributes = login.uri_attributes
+        self.write_protected = login.write_protected
+        self._index = index
+        self._current = index is not None
+        self._opened = opened
+
+    def find(self, query: Query) -> list[TokenObject]:
+        if self._index and self._current:
+            return self._index.find(query)
+        return self._opened().find(query)
+
+    def look_anew(self) -> None:
+        self._current = False
+
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        return self._opened().survey(query, at_most)
+
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        return self._opened().further()
+
+    def check_generation(self, wish: Wish) -> None:
+        self._opened().check_generation(wish)
+
+    def generate(self, wish: Wish) -> KeyPair:
+        self._current = False
+        pair = self._opened().generate(wish)
+        self._note(*pair.objects)
+        return pair
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        self._current = False
+        changed = self._opened().set_attributes(found, values)
+        self._note(changed)
+        return changed
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        self._current = False
+        frozen = self._opened().freeze(found, values)
+        self._note(frozen, gone=found)
+        return frozen
+
+    def destroy(self, found: TokenObject) -> None:
+        self._current = False
+        self._opened().destroy(found)
+        self._note(gone=found)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        return self._opened().prove(wish, pair, passive)
+
+    def _note(self, *there: TokenObject, gone: TokenObject | None = None) -> None:
+        """Keeps the index true for the pairs after this one."""
+        if self._index is None:
+            return
+        if gone:
+            self._index.remove(gone)
+        for found in there:
+            self._index.add(found)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_keypairs does: from a list of wished pairs to the list of results.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry, entries_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done, reconcile_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEYPAIRS, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._progress import progress
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
+
+_MOST_THREADS = 64
+_FEW = 3  # failures that are told in full in one message
+
+
+def run() -> t.NoReturn:
+    """Runs the module."""
+    HsmModule(LOGIN + KEYPAIRS).run(_work)
+
+
+def _work(module: HsmModule) -> Result:
+    entries = entries_from(module.params)
+    parallel = _parallel(module.params)
+    provider, login = provider_from(module.params)
+    for number, given in enumerate(module.params["keypairs"]):
+        provider.refuse_unable(given, f"keypairs[{number}]")
+    module.know(login)
+    module.require_libraries()
+    threads = parallel > 1 and len(entries) > 1 and not module.check_mode
+    with (
+        progress(None if module.check_mode else module.params["progress_file"], len(entries)) as report,
+        provider.session(writable=not module.check_mode, threads=threads) as session,
+    ):
+        if threads and not session.threads and module.params["parallel"]:
+            module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
+        every = reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
+        result = _result(session, every)
+    for done in every:
+        for warning in done.outcome.warnings if done.outcome else ():
+            module.warn(warning)
+    failed = [done for done in every if done.error]
+    if failed:
+        raise HsmError(_failure(session, failed, len(every)), **result)
+    return result
+
+
+def _parallel(params: Params) -> int:
+    """How many pairs at once: as many as there are processors for this process, if nothing is said."""
+    parallel = params["parallel"]
+    if parallel is None:
+        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    if not 1 <= parallel <= _MOST_THREADS:
+        raise InputError("parallel", f"it must be from 1 to {_MOST_THREADS}", parallel)
+    return t.cast(int, parallel)
+
+
+def _result(session: TokenSession, every: t.Sequence[Done]) -> Result:
+    rows: list[Result] = []
+    before, after = [], []
+    for done in every:
+        told: Result = pair_result(session, done.outcome) if done.outcome else {"changed": False, "key_pair": None}
+        outcome = {"changed": told["changed"], "failed": bool(done.error), "msg": done.error.msg if done.error else ""}
+        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **outcome})
+        if told["changed"]:
+            before.append(told["diff"]["before"])
+            after.append(told["diff"]["after"])
+    return {
+        "changed": any(row["changed"] for row in rows),
+        "key_pairs": rows,
+        "nodes": [node_of(session)],
+        "diff": {"before": {"key_pairs": before}, "after": {"key_pairs": after}},
+    }
+
+
+def _wished(entry: Entry) -> dict[str, t.Any]:
+    """What names an entry where there is no pair to describe."""
+    return {
+        "type": entry.wish.family,
+        "label": entry.wish.label,
+        "id_hex": colon_hex(entry.wish.id) if entry.wish.id else None,
+    }
+
+
+def _failure(session: TokenSession, failed: t.Sequence[Done], total: int) -> str:
+    told = " ".join(f"{done.entry.option}: {done.error.msg}" for done in failed[:_FEW] if done.error)
+    more = [f"{done.entry.option} ({done.entry.wish})" for done in failed[_FEW:]]
+    rest = f" Failed as well, see key_pairs: {', '.join(more)}." if more else ""
+    return f"Could not do {len(failed)} of {total} key pairs on the token '{session.token_name}'. {told}{rest}"

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A file with one line for each pair that is done, for a second terminal: a module cannot stream.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done
+
+
+@contextlib.contextmanager
+def progress(path: str | None, total: int) -> t.Iterator[t.Callable[[Done], None]]:
+    """A function that counts what is done, and tells it in the file C(path) if there is one."""
+    with contextlib.ExitStack() as opened:
+        try:
+            # By lines, so that each is seen at once.
+            file = opened.enter_context(open(path, "w", buffering=1, encoding="utf-8")) if path else None
+        except OSError as error:
+            rule = f"it cannot be written ({os.strerror(error.errno or 0)})"
+            raise InputError("progress_file", rule, path) from None
+        count = itertools.count(1)
+
+        def tell(done: Done) -> None:
+            number = next(count)
+            if file:
+                with contextlib.suppress(OSError):  # a full disk is no reason to stop between two pairs
+                    file.write(f"{number}/{total} {_text(done)}\n")
+
+        yield tell
+
+
+def _text(done: Done) -> str:
+    if done.error:
+        return f"failed: {done.error.msg}"
+    return f"{_word(done)} {done.entry.wish}"
+
+
+def _word(done: Done) -> str:
+    outcome = done.outcome
+    if outcome is None or not outcome.changed:
+        return "unchanged"
+    if outcome.before is None:
+        return "generated"
+    return "removed" if outcome.after is None else "changed"
