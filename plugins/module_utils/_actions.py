@@ -40,13 +40,29 @@ def destroy(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
         gone.append(found)
 
 
-def generate(session: TokenSession, wish: Wish, alone: bool = False) -> tuple[KeyPair, Proof]:
+T = t.TypeVar("T")
+# Work that stops where it is about to look at the token again, so that other work can come first: among many pairs one
+# look is enough for all.
+Steps = t.Generator[None, None, T]
+
+
+def finished(steps: Steps[T]) -> T:
+    """The result of work without any stop."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return t.cast("T", end.value)
+
+
+def generate(session: TokenSession, wish: Wish, alone: bool = False) -> Steps[tuple[KeyPair, Proof]]:
     """A new pair that is as wished and proven; C(alone): and the only one of its name. Otherwise nothing is left."""
     pair = session.generate(wish)
     try:
         _refuse_dishonoured(session, wish, pair)
         proof = prove_new(session, wish, pair)
         if alone:
+            yield
             _refuse_rival(session, wish, pair)
     except (HsmError, RaceLost) as error:
         take_back(session, wish, pair, error)

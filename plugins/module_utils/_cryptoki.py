@@ -6,7 +6,8 @@
 
 Each remedy names the trap of python-pkcs11 0.10 or of a token that it is for:
 
-T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work.
+T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work. Even so
+     SoftHSM 2.6.1 fails now and then where one searches while another writes: a L{Gate} keeps these apart.
 T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (L{_Packed}).
 T3   A failed login leaks its session: all sessions of the slot are closed.
 T4   Closing a session logs the whole process out: one login session a token and process, closed last.
@@ -26,6 +27,7 @@ import contextlib
 import hashlib
 import os
 import re
+import threading
 import traceback
 import typing as t
 
@@ -91,6 +93,42 @@ class _Packed(AttributeMapper):
         return {}
 
 
+class Gate:
+    """Keeps searches and writes of several threads apart: one search alone, or any number of writes."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._writing = 0
+        self._searching = False
+
+    @contextlib.contextmanager
+    def write(self) -> t.Iterator[None]:
+        """Waits for the search."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._searching)
+            self._writing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._writing -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def search(self) -> t.Iterator[None]:
+        """Waits for every write and for another search."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._searching)
+            self._searching = True  # no new write begins
+            self._changed.wait_for(lambda: not self._writing)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._searching = False
+                self._changed.notify_all()
+
+
 class _LockingLib(_Lib):
     """Initialises the library with locks of the operating system, which python-pkcs11 never asks for (T1)."""
 
@@ -117,6 +155,7 @@ class Library:
         except (OSError, AttributeError) as error:
             raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
         self.threads = threads
+        self._gate = Gate()
         try:
             with _attempt(f"initialise the PKCS#11 library {path}"):
                 self._lib = self._initialised(path)
@@ -187,13 +226,13 @@ class Library:
         except TokenError:
             self._functions.close_all_sessions(token.slot_id)
             raise
-        return Session(self._functions, session, str(token))
+        return Session(self._functions, session, str(token), self._gate)
 
     def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
         """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
         with _attempt(f"open another session with the token {token}"):
             session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=_Packed())
-        return Session(self._functions, session, str(token))
+        return Session(self._functions, session, str(token), self._gate)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
@@ -236,8 +275,9 @@ def _token_info(slot_id: int, info: functions.CkTokenInfo) -> TokenInfo:
 class Session:
     """One session with a token. Templates are mappings of attribute names (C(_attributes.py)) to values."""
 
-    def __init__(self, calls: functions.Functions, session: t.Any, token: str) -> None:
+    def __init__(self, calls: functions.Functions, session: t.Any, token: str, gate: Gate) -> None:
         self._calls = calls
+        self._gate = gate
         self._session = session
         self._token = token
         self._keys: dict[int, t.Any] = {}
@@ -261,7 +301,8 @@ class Session:
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than C(at_most) only tell that there are more."""
         template = functions.Template(packed({"class": f"{key_class}_key", **wanted}))
-        rv, handles = self._calls.find(self._session.handle, template, at_most)
+        with self._gate.search():
+            rv, handles = self._calls.find(self._session.handle, template, at_most)
         _check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")
         return handles
 
@@ -296,7 +337,7 @@ class Session:
             "public_template": packed({"class": "public_key", **public}),
             "private_template": packed({"class": "private_key", **private}),
         }
-        with _attempt(f"generate a key pair on the token {self._token}"):
+        with self._gate.write(), _attempt(f"generate a key pair on the token {self._token}"):
             pair = self._session.generate_keypair(
                 pkcs11.KeyType[_KEY_TYPES[key_type]],
                 key_length=bits,
@@ -310,21 +351,25 @@ class Session:
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all C(values) at once."""
+        with self._gate.write():
+            rv = self._calls.set_attributes(self._session.handle, found.handle, functions.Template(packed(values)))
         _check(
-            self._calls.set_attributes(self._session.handle, found.handle, functions.Template(packed(values))),
+            rv,
             f"set {', '.join(values)} of the {found.half} key '{found.label}' on the token {self._token}",
         )
         self._keys.pop(found.handle, None)
 
     def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         """C_CopyObject: a second object with C(values) changed."""
-        rv, handle = self._calls.copy(self._session.handle, found.handle, functions.Template(packed(values)))
+        with self._gate.write():
+            rv, handle = self._calls.copy(self._session.handle, found.handle, functions.Template(packed(values)))
         _check(rv, f"copy the {found.half} key '{found.label}' on the token {self._token}")
         return self.read(found.half, handle)
 
     def destroy(self, key_class: KeyClass, handle: int) -> None:
         """C_DestroyObject."""
-        rv = self._calls.destroy(self._session.handle, handle)
+        with self._gate.write():
+            rv = self._calls.destroy(self._session.handle, handle)
         _check(rv, f"destroy the {key_class} key with handle {handle} on the token {self._token}")
         self._keys.pop(handle, None)
 
@@ -369,8 +414,9 @@ class Session:
             wanted: dict[str, Value] = {"class": "private_key", "id": found.id}
             if found.label is not None:
                 wanted["label"] = found.label
-            for key in list(self._session.get_objects(packed(wanted))):
-                self._keys[key.handle] = key
+            with self._gate.search():
+                keys = list(self._session.get_objects(packed(wanted)))
+            self._keys.update({key.handle: key for key in keys})
         if found.handle not in self._keys:
             raise TokenError(f"use the private key '{found.label}' on the token {self._token}", said="another handle")
         return self._keys[found.handle]

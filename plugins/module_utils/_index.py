@@ -103,66 +103,72 @@ def _untold(found: TokenObject) -> bool:
 class IndexedSession(TokenSession):
     """A session for the work on one pair: it searches the index until it writes, then the token itself.
 
-    The real session is opened when it is needed: a pair that is as wished needs none.
+    The real session is taken when it is needed: a pair that is as wished needs none.
     """
 
-    def __init__(self, index: KeyIndex | None, login: TokenSession, opened: t.Callable[[], TokenSession]) -> None:
+    def __init__(self, login: TokenSession) -> None:
         self.facts = login.facts
         self.token_name = login.token_name
         self.uri_attributes = login.uri_attributes
         self.write_protected = login.write_protected
-        self._index = index
-        self._current = index is not None
-        self._opened = opened
+        self._index: KeyIndex | None = None
+        self._current = False
+        self._taken: t.Callable[[], TokenSession] = lambda: login
+
+    def resume(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession]) -> None:
+        """Goes on with an index that was made now, and with the session that C(taken) returns."""
+        self._index, self._current, self._taken = index, index is not None, taken
 
     def find(self, query: Query) -> list[TokenObject]:
         if self._index and self._current:
             return self._index.find(query)
-        return self._opened().find(query)
+        return self._taken().find(query)
 
     def look_anew(self) -> None:
         self._current = False
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
-        return self._opened().survey(query, at_most)
+        return self._taken().survey(query, at_most)
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
-        return self._opened().further()
+        return self._taken().further()
 
     def check_generation(self, wish: Wish) -> None:
-        self._opened().check_generation(wish)
+        self._taken().check_generation(wish)
 
     def generate(self, wish: Wish) -> KeyPair:
         self._current = False
-        pair = self._opened().generate(wish)
-        self._note(*pair.objects)
+        return self._noted(self._taken().generate(wish))
+
+    def _noted(self, pair: KeyPair) -> KeyPair:
+        for found in pair.objects:
+            self._note(found)
         return pair
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._current = False
-        changed = self._opened().set_attributes(found, values)
-        self._note(changed)
-        return changed
+        return self._note(self._taken().set_attributes(found, values))
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
         self._current = False
-        frozen = self._opened().freeze(found, values)
-        self._note(frozen, gone=found)
-        return frozen
+        frozen = self._taken().freeze(found, values)
+        self._forget(found)
+        return self._note(frozen)
 
     def destroy(self, found: TokenObject) -> None:
         self._current = False
-        self._opened().destroy(found)
-        self._note(gone=found)
+        self._taken().destroy(found)
+        self._forget(found)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        return self._opened().prove(wish, pair, passive)
+        return self._taken().prove(wish, pair, passive)
 
-    def _note(self, *there: TokenObject, gone: TokenObject | None = None) -> None:
-        """Keeps the index true for the pairs after this one."""
-        if self._index is None:
-            return
-        if gone:
-            self._index.remove(gone)
-        for found in there:
+    def _note(self, found: TokenObject) -> TokenObject:
+        """Keeps the index true for the other pairs."""
+        if self._index:
             self._index.add(found)
+        return found
+
+    def _forget(self, found: TokenObject) -> None:
+        if self._index:
+            self._index.remove(found)

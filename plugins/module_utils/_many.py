@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._index import IndexedSession, KeyIndex, index_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconciling
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
 _END = (
@@ -37,7 +37,7 @@ _END = (
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What became of an entry: an outcome, or the error."""
+    """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again."""
 
     entry: Entry
     outcome: Outcome | None = None
@@ -85,32 +85,32 @@ class _Sessions:
         return self._free.get()
 
 
-class _Work:
-    """The entries of one run on one token."""
+class _Task:
+    """The work on one entry, which goes on from stop to stop."""
 
-    def __init__(self, login: TokenSession, sessions: _Sessions, index: KeyIndex | None, check_mode: bool) -> None:
-        self._login = login
-        self._sessions = sessions
-        self._index = index
-        self._check_mode = check_mode
-        self._end: HsmError | None = None
+    def __init__(self, entry: Entry, login: TokenSession, check_mode: bool) -> None:
+        self._entry = entry
+        self._session = IndexedSession(login)
+        self._steps = reconciling(self._session, entry.wish, entry.state, check_mode)
 
-    def on(self, entry: Entry) -> Done:
-        """Brings one pair into its state. An error is that of the entry, and the others go on."""
-        if self._end:
-            token = self._login.token_name
-            reason = (
-                f"Did not attempt {entry.wish} on the token '{token}', because of an earlier error: {self._end.msg}"
-            )
-            return Done(entry, error=HsmError(reason, **self._end.data))
+    def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
+        """Works until the next stop. An error is that of the entry; one that ends everything goes to C(end)."""
+        entry = self._entry
         try:
-            with self._sessions.lent() as session:
-                indexed = IndexedSession(self._index, self._login, session)
-                return Done(entry, reconcile(indexed, entry.wish, entry.state, self._check_mode))
+            if end:
+                raise HsmError(
+                    f"Did not go on with {entry.wish}, because of an earlier error. {end[0].msg}", **end[0].data
+                )
+            with sessions.lent() as taken:
+                self._session.resume(index, taken)
+                next(self._steps)
+        except StopIteration as stop:
+            return Done(entry, stop.value)
         except HsmError as error:
-            if error.data.get("ckr") in _END:
-                self._end = error
+            if error.data.get("ckr") in _END and not end:
+                end.append(error)
             return Done(entry, error=error)
+        return Done(entry)
 
 
 def reconcile_many(
@@ -120,21 +120,27 @@ def reconcile_many(
     parallel: int,
     report: t.Callable[[Done], None],
 ) -> list[Done]:
-    """Brings each pair into its state, C(parallel) at once, and calls C(report) after each; the order is kept."""
-    with contextlib.ExitStack() as opened:
-        work = _Work(login, _Sessions(login, opened), index_of(login, len(entries)), check_mode)
-        if parallel == 1:
-            return [_reported(work.on(entry), report) for entry in entries]
-        with concurrent.futures.ThreadPoolExecutor(parallel) as threads:
-            running = [threads.submit(work.on, entry) for entry in entries]
+    """Brings each pair into its state, C(parallel) at once; C(report) is told of each when it is made or done.
+
+    All new pairs are made first, and then looked for again at once, with what another host may have made meanwhile.
+    """
+    tasks = {entry.number: _Task(entry, login, check_mode) for entry in entries}
+    every: dict[int, Done] = {}
+    end: list[HsmError] = []
+    with contextlib.ExitStack() as opened, concurrent.futures.ThreadPoolExecutor(parallel) as threads:
+        sessions = _Sessions(login, opened)
+        while tasks:
+            index = index_of(login, len(tasks))
+            running = [threads.submit(task.go_on, index, sessions, end) for task in tasks.values()]
             try:
-                for finished in concurrent.futures.as_completed(running):
-                    report(finished.result())
-            finally:  # a bug of ours in one thread: what waits is not begun
-                threads.shutdown(cancel_futures=True)
-            return [finished.result() for finished in running]
-
-
-def _reported(done: Done, report: t.Callable[[Done], None]) -> Done:
-    report(done)
-    return done
+                for future in concurrent.futures.as_completed(running):
+                    done = future.result()
+                    if done.entry.number not in every or done.error:
+                        report(done)
+                    every[done.entry.number] = done
+                    if done.outcome or done.error:
+                        del tasks[done.entry.number]
+            finally:  # after a bug of ours: what waits is not begun
+                for future in running:
+                    future.cancel()
+    return [every[entry.number] for entry in entries]

@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import typing as t
 
@@ -29,13 +28,13 @@ def progress(path: str | None, total: int) -> t.Iterator[t.Callable[[Done], None
         except OSError as error:
             rule = f"it cannot be written ({os.strerror(error.errno or 0)})"
             raise InputError("progress_file", rule, path) from None
-        count = itertools.count(1)
+        seen: set[int] = set()
 
         def tell(done: Done) -> None:
-            number = next(count)
+            seen.add(done.entry.number)
             if file:
                 with contextlib.suppress(OSError):  # a full disk is no reason to stop between two pairs
-                    file.write(f"{number}/{total} {_text(done)}\n")
+                    file.write(f"{len(seen)}/{total} {_text(done)}\n")
 
         yield tell
 
@@ -48,7 +47,9 @@ def _text(done: Done) -> str:
 
 def _word(done: Done) -> str:
     outcome = done.outcome
-    if outcome is None or not outcome.changed:
+    if outcome is None:
+        return "generated"
+    if not outcome.changed:
         return "unchanged"
     if outcome.before is None:
         return "generated"

@@ -16,9 +16,11 @@ import time
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     RaceLost,
+    Steps,
     change,
     destroy,
     finish_freezing,
+    finished,
     generate,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
@@ -64,11 +66,17 @@ class Outcome:
 
 def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Outcome:
     """Brings the pair into C(state), or says what that would do; raises L{HsmError} with nothing half-made left."""
+    return finished(reconciling(session, wish, state, check_mode))
+
+
+def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Steps[Outcome]:
+    """As L{reconcile}, with a stop before a new pair is looked for again."""
     if state == "absent":
         return _absent(session, wish, check_mode)
     for attempt in range(_RACES):
         try:
-            return _session_pair(session, wish, check_mode) if wish.session else _present(session, wish, check_mode)
+            work = _session_pair if wish.session else _present
+            return (yield from work(session, wish, check_mode))
         except RaceLost:
             time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
     raise HsmError(
@@ -90,7 +98,7 @@ def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
 
 
-def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
+def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[Outcome]:
     """A pair that lives as long as this session; its label may be that of other pairs, its id may not."""
     if wish.id is not None:
         taken = find_pairs(session, wish)
@@ -101,11 +109,11 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Outcom
     session.check_generation(wish)
     if check_mode:
         return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), _CHECK_MODE)
-    pair, proof = generate(session, wish)
+    pair, proof = yield from generate(session, wish)
     return Outcome(True, None, pair, proof)
 
 
-def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
+def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[Outcome]:
     pairs, finished = _find_settled(session, wish, check_mode)
     refuse_unclear(session, wish, pairs)
     before = pairs[0] if pairs else None
@@ -119,7 +127,7 @@ def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
         after = predicted(wish, plan)
     else:
-        after, proof = _act(session, wish, plan, leftover)
+        after, proof = yield from _act(session, wish, plan, leftover)
     return Outcome(changed, before, after, proof, plan.warnings)
 
 
@@ -135,13 +143,15 @@ def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) ->
     return leftover
 
 
-def _act(session: TokenSession, wish: Wish, plan: Plan, leftover: KeyPair | None) -> tuple[KeyPair | None, Proof]:
+def _act(
+    session: TokenSession, wish: Wish, plan: Plan, leftover: KeyPair | None
+) -> Steps[tuple[KeyPair | None, Proof]]:
     if plan.action is Action.GENERATE and leftover:
         return finish(session, wish, leftover)
     if plan.action is Action.GENERATE:
-        return generate(session, wish, alone=True)
+        return (yield from generate(session, wish, alone=True))
     if plan.action is Action.REPLACE and plan.pair:
-        return replace(session, wish, plan.pair)
+        return (yield from replace(session, wish, plan.pair))
     after = plan.pair
     if plan.action is Action.CHANGE and plan.pair:
         after = change(session, wish, plan.pair, plan.steps)

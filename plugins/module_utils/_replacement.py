@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
+    Steps,
     destroy,
     freeze,
     generate,
@@ -74,11 +75,11 @@ def finish(session: TokenSession, wish: Wish, leftover: KeyPair) -> tuple[KeyPai
     return _rename(session, wish, leftover), proof
 
 
-def replace(session: TokenSession, wish: Wish, old: KeyPair) -> tuple[KeyPair, Proof]:
+def replace(session: TokenSession, wish: Wish, old: KeyPair) -> Steps[tuple[KeyPair, Proof]]:
     """Generates and proves another pair under a provisional name, and only then destroys the old one and renames."""
     draft = provisional(wish)
     try:
-        new, proof = generate(session, draft, alone=True)
+        new, proof = yield from generate(session, draft, alone=True)
     except HsmError as error:
         raise _not_replaced(wish, error) from None
     try:
