@@ -60,10 +60,10 @@ def _work(module: HsmModule) -> Result:
 
 
 def _parallel(params: Params) -> int:
-    """How many pairs at once: as many as there are processors for this process, if nothing is said."""
+    """How many pairs at once; if nothing is said, twice the processors of this process, for tokens wait for disks."""
     parallel = params["parallel"]
     if parallel is None:
-        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        return min(2 * len(os.sched_getaffinity(0)), _MOST_THREADS)
     if not 1 <= parallel <= _MOST_THREADS:
         raise InputError("parallel", f"it must be from 1 to {_MOST_THREADS}", parallel)
     return t.cast(int, parallel)
