@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change, Value
@@ -118,7 +117,7 @@ def freeze(session: TokenSession, wish: Wish, pair: KeyPair) -> KeyPair:
     for half in (PRIVATE, PUBLIC):
         values: dict[str, bool] = wish.freezing(half)
         if values:
-            pair = with_half(pair, _freeze_half(session, wish, pair.half(half), values))
+            pair = pair.with_half(_freeze_half(session, wish, pair.half(half), values))
     rows = differences(wish, pair)
     if rows:
         raise HsmError(
@@ -138,20 +137,13 @@ def _freeze_half(session: TokenSession, wish: Wish, found: TokenObject, values: 
         ) from None
 
 
-def with_half(pair: KeyPair, found: TokenObject) -> KeyPair:
-    """The pair with one of its halves exchanged."""
-    if found.half == PRIVATE:
-        return dataclasses.replace(pair, privates=(found,))
-    return dataclasses.replace(pair, publics=(found,))
-
-
 def change(session: TokenSession, wish: Wish, pair: KeyPair, steps: t.Sequence[Step]) -> KeyPair:
     """Makes the changes; if one is refused, those before it are undone as far as they can be."""
     original = pair
     done: list[Step] = []
     for step in steps:
         try:
-            pair = with_half(pair, _step(session, wish, pair, step))
+            pair = pair.with_half(_step(session, wish, pair, step))
         except TokenError as error:
             remains = _undo_steps(session, original, done)
             raise error.at(f"change {wish} on the token '{session.token_name}'", remains) from None
@@ -201,8 +193,8 @@ def finish_freezing(session: TokenSession, wish: Wish, pair: KeyPair, check_mode
         ):
             original = objects[0] if objects[1] is frozen[0] else objects[1]
             if not check_mode:
-                destroy(session, wish, with_half(KeyPair(), original))
-            return with_half(pair, frozen[0])
+                destroy(session, wish, KeyPair().with_half(original))
+            return pair.with_half(frozen[0])
     return None
 
 
@@ -213,6 +205,6 @@ def _same_key(
     if objects[0].spki:
         return objects[0].spki == objects[1].spki
     try:
-        return all(session.prove(wish, with_half(pair, found), passive=check_mode).method for found in objects)
+        return all(session.prove(wish, pair.with_half(found), passive=check_mode).method for found in objects)
     except HsmError:
         return False

@@ -132,6 +132,9 @@ _TABLE = (
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
 
+# The names under which attributes are returned; of these kcv and id_hex are other forms of check_value and id.
+RETURNED = tuple(sorted({*ATTRIBUTES, "kcv", "id_hex"} - {"public_key_info", "check_value"}))
+
 # What each word of the option usage sets: the bit of the private half and its counterpart on the public half.
 USAGE_BITS: dict[str, dict[Half, str]] = {
     "sign": {PRIVATE: "sign", PUBLIC: "verify"},

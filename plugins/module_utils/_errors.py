@@ -38,8 +38,12 @@ class InputError(HsmError):
 
     def within(self, option: str) -> InputError:
         """The same refusal of what is a part of C(option)."""
-        told = InputError(option, "")
-        told.msg = f"{option}.{self.msg}"
+        return self.renamed(f"{option}.")
+
+    def renamed(self, prefix: str) -> InputError:
+        """The same refusal of an option whose name begins with C(prefix)."""
+        told = InputError(f"{prefix}{self.option}", "")
+        told.msg = f"{prefix}{self.msg}"
         return told
 
 

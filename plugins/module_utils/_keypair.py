@@ -140,6 +140,24 @@ class Wish:
 
 
 @dataclasses.dataclass(frozen=True)
+class Changes(Wish):
+    """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
+
+    C(chosen): how messages name it. C(label) and C(id) are the new ones; to remove it, C(id) is the one that it has.
+    """
+
+    chosen: str = ""
+
+    def __str__(self) -> str:
+        return f"the key chosen by {self.chosen}"
+
+    def required(self, half: Half) -> dict[str, Value]:
+        wished = super().required(half)
+        wished.pop("sensitive", None)
+        return wished
+
+
+@dataclasses.dataclass(frozen=True)
 class TokenObject:
     """One key object as read, or as it would be made (then C(handle) is 0, CK_INVALID_HANDLE).
 
@@ -246,9 +264,20 @@ class KeyPair:
         """The private half of a whole pair."""
         return self.privates[0]
 
+    @property
+    def halves(self) -> tuple[Half, ...]:
+        """The halves that are there: both of a whole pair."""
+        return tuple(half for half, there in ((PUBLIC, self.publics), (PRIVATE, self.privates)) if there)
+
     def half(self, half: Half) -> TokenObject:
-        """One half of a whole pair."""
+        """One half of a whole pair, or the one that a lone half is."""
         return self.private if half == PRIVATE else self.public
+
+    def with_half(self, found: TokenObject) -> KeyPair:
+        """The pair with one of its halves exchanged."""
+        if found.half == PRIVATE:
+            return dataclasses.replace(self, privates=(found,))
+        return dataclasses.replace(self, publics=(found,))
 
     @property
     def spki(self) -> bytes | None:
@@ -323,7 +352,7 @@ def _shown(name: str, value: t.Any) -> str:
 
 def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     """What differs of the key itself (size, exponent, curve, type): nothing can change it."""
-    public = pair.public
+    public = pair.objects[0]
     rows: list[tuple[str, t.Any, t.Any]] = []
     if wish.family == "rsa":
         rows.append(("modulus_bits", public.modulus_bits, wish.modulus_bits))

@@ -18,6 +18,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     PRIVATE,
     PUBLIC,
+    RETURNED,
+    SECRET,
     SETTABLE,
     USAGE_BITS,
     Half,
@@ -177,6 +179,49 @@ KEYPAIRS = OptionGroup(
         "parallel": {"type": "int"},
         "progress_file": {"type": "path"},
     },
+)
+
+# What chooses keys that are there.
+_CHOICE: Spec = {
+    "label": {"type": "raw"},
+    "id": {"type": "raw"},
+    "id_hex": {"type": "raw"},
+    "fingerprint": {"type": "raw"},
+    "uri": {"type": "str"},
+    "key_type": {"type": "raw", "no_log": False},
+    "handle": {"type": "int"},
+}
+_ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
+
+KEY_INFO = OptionGroup(
+    spec={
+        **_CHOICE,
+        "label_regex": {"type": "raw"},
+        "object_class": {"type": "str", "choices": [f"{name}_key" for name in (PUBLIC, PRIVATE, SECRET)]},
+        "session": {"type": "bool"},
+        "modulus": {"type": "raw"},
+        "kcv": {"type": "raw"},
+        "shared_with": {"type": "list", "elements": "raw"},
+        "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
+        "attribute_file": {"type": "bool", "default": False},
+    },
+    mutually_exclusive=_ONE_ID,
+)
+
+KEY = OptionGroup(
+    spec={
+        **_CHOICE,
+        "state": KEYPAIR.spec["state"],
+        "count": {"type": "int", "default": 1},
+        "new_label": {"type": "raw"},
+        "new_id": {"type": "raw"},
+        "new_id_hex": {"type": "raw"},
+        **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
+        "share_with": {"type": "list", "elements": "raw"},
+        "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
+    },
+    mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
+    required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),
 )
 
 NEW_TOKEN = OptionGroup(

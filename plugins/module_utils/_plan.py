@@ -67,9 +67,9 @@ class Plan:
 
 
 def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
-    """Everything in which an existing whole pair is not as wished."""
+    """Everything in which an existing pair, or a lone half, is not as wished."""
     rows = key_differences(wish, pair)
-    for half in HALVES:
+    for half in pair.halves:
         rows.extend(attribute_differences(half, pair.half(half), wish.required(half)))
     return rows
 
@@ -208,11 +208,11 @@ def predicted(wish: Wish, plan: Plan) -> KeyPair | None:
         halves = [TokenObject(0, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
         return KeyPair((halves[0],), (halves[1],))
     if plan.action is Action.CHANGE and plan.pair:
-        objects = {half: plan.pair.half(half) for half in HALVES}
+        pair = plan.pair
         for step in plan.steps:
-            attributes = {**objects[step.half].attributes, **step.values}
-            objects[step.half] = dataclasses.replace(objects[step.half], attributes=attributes)
-        return dataclasses.replace(plan.pair, publics=(objects[PUBLIC],), privates=(objects[PRIVATE],))
+            found = pair.half(step.half)
+            pair = pair.with_half(dataclasses.replace(found, attributes={**found.attributes, **step.values}))
+        return pair
     return plan.pair if plan.action is Action.NOTHING else None
 
 

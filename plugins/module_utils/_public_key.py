@@ -83,6 +83,11 @@ def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
         return None
 
 
+def point_of(spki: bytes) -> bytes:
+    """The public point of an EC key, as it is in its SubjectPublicKeyInfo (RFC 5480, 2.2; RFC 8410, 4)."""
+    return bytes(PublicKeyInfo.load(spki)["public_key"])
+
+
 def _normalised(info: bytes) -> bytes | None:
     """CKA_PUBLIC_KEY_INFO in the form of L{rsa_spki} and L{ec_spki}, so that equal keys have equal bytes."""
     try:

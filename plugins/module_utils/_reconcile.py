@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
+from collections.abc import Sequence
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     RaceLost,
@@ -24,7 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     generate,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Changes, KeyPair, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
     find_pairs,
     is_clear,
@@ -85,10 +86,21 @@ def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool)
     )
 
 
+def manage(session: TokenSession, changes: Changes, pair: KeyPair, state: str, check_mode: bool) -> Outcome:
+    """As L{reconcile}, for a pair or a half that was chosen already."""
+    if state == "absent":
+        return _remove(session, changes, [pair], check_mode)
+    return finished(_bring(session, changes, pair, check_mode))
+
+
 def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     pairs = find_pairs(session, wish)
     if not (len(pairs) == 1 and pairs[0].lone):
         refuse_unclear(session, wish, pairs)
+    return _remove(session, wish, pairs, check_mode)
+
+
+def _remove(session: TokenSession, wish: Wish, pairs: Sequence[KeyPair], check_mode: bool) -> Outcome:
     plan = decide_absent(wish, pairs, session.token_name)
     _refuse_write_protected(session, wish, plan)
     if plan.pair:
@@ -114,15 +126,22 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
 
 
 def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[Outcome]:
-    pairs, finished = _find_settled(session, wish, check_mode)
+    pairs, mended = _find_settled(session, wish, check_mode)
     refuse_unclear(session, wish, pairs)
     before = pairs[0] if pairs else None
     if before is None:
         refuse_unnamed_twin(session, wish)
+    return (yield from _bring(session, wish, before, check_mode, mended))
+
+
+def _bring(
+    session: TokenSession, wish: Wish, before: KeyPair | None, check_mode: bool, mended: bool = False
+) -> Steps[Outcome]:
+    """Makes what was found as it is wished."""
     plan = decide_present(wish, before, session.facts, session.token_name)
     _refuse_write_protected(session, wish, plan)
     leftover = _prepare(session, wish, plan, check_mode)
-    changed = finished or plan.action is not Action.NOTHING
+    changed = mended or plan.action is not Action.NOTHING
     if check_mode:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
         after = predicted(wish, plan)

@@ -24,7 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     generate,
     prove_new,
     take_back,
-    with_half,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
@@ -148,7 +147,7 @@ def _rename(session: TokenSession, wish: Wish, new: KeyPair) -> KeyPair:
     try:
         for name in names:
             for half in (PRIVATE, PUBLIC):
-                renamed = with_half(renamed, session.set_attributes(renamed.half(half), name))
+                renamed = renamed.with_half(session.set_attributes(renamed.half(half), name))
     except TokenError as error:
         raise error.at(
             f"rename the replacement of {wish} on the token '{session.token_name}'",

@@ -33,8 +33,13 @@ URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: 
 _NOT_RETURNED = ("public_key_info", "check_value")
 
 
-def describe(pair: KeyPair | None, uri_attributes: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """C(key_pair) of the documentation; an empty dictionary where there is no pair. A lone half describes itself."""
+def describe(
+    pair: KeyPair | None, uri_attributes: t.Mapping[str, str], names: t.Collection[str] | None = None
+) -> dict[str, t.Any]:
+    """C(key_pair) of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
+
+    C(names): the attributes to return, all if None.
+    """
     if pair is None:
         return {}
     leading = (pair.privates or pair.publics)[0]
@@ -49,8 +54,8 @@ def describe(pair: KeyPair | None, uri_attributes: t.Mapping[str, str]) -> dict[
         "fingerprint": colon_hex(bytes.fromhex(_public_key.fingerprint(spki))) if spki else None,
         "uri": _uri(uri_attributes, leading),
         "pairing": pair.pairing,
-        "public_key": _object(pair.publics, uri_attributes, spki),
-        "private_key": _object(pair.privates, uri_attributes, spki),
+        "public_key": describe_object(pair.publics[0], uri_attributes, spki, names) if pair.publics else None,
+        "private_key": describe_object(pair.privates[0], uri_attributes, spki, names) if pair.privates else None,
     }
     if leading.key_type == "rsa":
         described["modulus_bits"] = public.modulus_bits
@@ -60,10 +65,13 @@ def describe(pair: KeyPair | None, uri_attributes: t.Mapping[str, str]) -> dict[
     return described
 
 
-def _object(objects: t.Sequence[TokenObject], uri_attributes: t.Mapping[str, str], spki: bytes | None) -> t.Any:
-    if not objects:
-        return None
-    found = objects[0]
+def describe_object(
+    found: TokenObject,
+    uri_attributes: t.Mapping[str, str],
+    spki: bytes | None,
+    names: t.Collection[str] | None = None,
+) -> dict[str, t.Any]:
+    """One key; C(spki) is its public key, where it is known from the other half."""
     attributes = {
         name: _plain(name, value)
         for name, value in found.attributes.items()
@@ -79,7 +87,7 @@ def _object(objects: t.Sequence[TokenObject], uri_attributes: t.Mapping[str, str
     return {
         "handle": found.handle or None,
         "uri": _uri(uri_attributes, found, URI_TYPES[found.half]),
-        "attributes": attributes,
+        "attributes": {name: value for name, value in attributes.items() if names is None or name in names},
         "unreadable": sorted(found.unreadable),
     }
 

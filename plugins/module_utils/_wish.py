@@ -15,10 +15,15 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Changes, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, mechanism_code, mechanism_name
 
 Params = t.Mapping[str, t.Any]
+
+_CHANGING = (
+    *("new_label", "new_id", "new_id_hex", "extractable", "usage", "private_attributes", "public_attributes"),
+    "share_with",
+)
 
 
 def wish_from(family: Family, params: Params) -> Wish:
@@ -43,9 +48,34 @@ def wish_from(family: Family, params: Params) -> Wish:
         on_mismatch=params["on_mismatch"],
         verify=params["verify"],
     )
-    _check_usage(wish)
+    check_usage(wish)
     _check_mechanisms(wish)
     return wish
+
+
+def changes_from(params: Params) -> Changes:
+    """What hsm_key is to change, of a key whose type is not known yet; raises L{InputError}."""
+    if params["state"] == "absent":
+        given = [name for name in _CHANGING if params[name] is not None]
+        if given:
+            raise InputError(given[0], "state=absent changes nothing, it removes the key", params[given[0]])
+    if params["extractable"]:
+        raise InputError("extractable", "a key that may not leave the HSM cannot be made extractable again", "true")
+    _check_sharing({**params, "quorum": None})
+    new = {"id": params["new_id"], "id_hex": params["new_id_hex"]}
+    try:
+        new_id = _values.identifier(new)
+    except InputError as error:
+        raise error.renamed("new_") from None
+    return Changes(
+        family="ecc",
+        label=_values.label("new_label", params["new_label"]) if params["new_label"] is not None else None,
+        id=new_id,
+        extractable=params["extractable"],
+        usage=None if params["usage"] is None else tuple(params["usage"]),
+        private_attributes=_given(params["private_attributes"]),
+        public_attributes=_given(params["public_attributes"]),
+    )
 
 
 def _given(options: Params | None) -> dict[str, bool]:
@@ -189,7 +219,8 @@ def _check_mechanisms(wish: Wish) -> None:
             )
 
 
-def _check_usage(wish: Wish) -> None:
+def check_usage(wish: Wish) -> None:
+    """Refuses what a key of this type cannot be used for."""
     private = wish.private_attributes
     if private.get("always_authenticate") is True and private.get("private") is False:
         raise InputError("private_attributes.always_authenticate", "it needs private, which is false", "true")

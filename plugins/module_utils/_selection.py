@@ -1,0 +1,234 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which keys of a token are meant: the filters of C(hsm_key_info) and C(hsm_key), and what they select.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key, _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    IDENTITY,
+    KEY_TYPES,
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    KeyClass,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import HALVES, KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, parse_uri
+
+Params = t.Mapping[str, t.Any]
+
+CLASSES: dict[str, KeyClass] = {"public_key": PUBLIC, "private_key": PRIVATE, "secret_key": SECRET}
+_URI_CLASSES: dict[str, KeyClass] = {"public": PUBLIC, "private": PRIVATE, "secret-key": SECRET}
+_TOKEN_PARTS = ("token", "manufacturer", "serial", "model")
+_KCV = re.compile(r"(0x)?([0-9a-f]{6,16})", re.IGNORECASE)
+_HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """What a key must be; None is any. An empty label or id is that of a key without one.
+
+    C(token): attributes of the token that a URI named.
+    """
+
+    label: str | None = None
+    label_regex: re.Pattern[str] | None = None
+    id: bytes | None = None
+    key_class: KeyClass | None = None
+    key_type: str | None = None
+    session: bool | None = None
+    modulus: int | None = None
+    fingerprint: str | None = None
+    kcv: str | None = None
+    token: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        texts = {
+            "label": None if self.label is None else f"'{self.label}'",
+            "label_regex": self.label_regex and f"'{self.label_regex.pattern}'",
+            "id": None if self.id is None else self.id.hex(":") or "empty",
+            "object_class": self.key_class and f"{self.key_class}_key",
+            "key_type": self.key_type,
+            "fingerprint": self.fingerprint and bytes.fromhex(self.fingerprint).hex(":"),
+            "kcv": self.kcv,
+        }
+        return ", ".join(f"{name} {text}" for name, text in texts.items() if text) or "any"
+
+    @property
+    def named(self) -> bool:
+        """Whether the token can search for it by a name."""
+        return bool(self.label or self.id)
+
+    @property
+    def by_key(self) -> bool:
+        """Whether it goes by the key itself, which one half may not tell of the other."""
+        return any(value is not None for value in (self.modulus, self.fingerprint, self.kcv))
+
+    def query(self, key_class: KeyClass, read: frozenset[str] | None) -> Query:
+        """The part that the token searches for: the standard lets it compare whole values only."""
+        return Query(
+            key_class,
+            label=self.label or None,
+            id=self.id or None,
+            key_type=self.key_type if self.key_type in KEY_TYPES else None,
+            token=None if self.session is None else not self.session,
+            read=read,
+        )
+
+    def takes(self, found: TokenObject) -> bool:
+        """Whether the object itself is as wished, the key apart."""
+        return (
+            self.key_class in (None, found.half)
+            and self.key_type in (None, found.key_type)
+            and self.id in (None, found.id)
+            and (self.label is None or (found.label or "") == self.label)
+            and (self.label_regex is None or bool(self.label_regex.search(found.label or "")))
+        )
+
+    def takes_key(self, pair: KeyPair) -> bool:
+        """Whether the key of a pair is as wished; a secret key comes as a pair of its own."""
+        moduli = {found.attributes.get("modulus") for found in pair.objects}
+        values = {found.attributes.get("check_value") for found in pair.objects}
+        kcvs = {value.hex() for value in values if isinstance(value, bytes)}
+        if pair.spki:
+            kcvs.add(_public_key.kcv(pair.spki))
+        return (
+            self.fingerprint in (None, pair.fingerprint)
+            and self.kcv in (None, *kcvs)
+            and self.modulus in (None, *(int.from_bytes(value, "big") for value in moduli if isinstance(value, bytes)))
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Selected:
+    """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself."""
+
+    objects: tuple[TokenObject, ...]
+    pairs: tuple[KeyPair, ...]
+
+
+def selection_from(params: Params) -> Selection:
+    """The checked filters of a module's options; raises L{InputError}."""
+    uri = _uri(params.get("uri"))
+    label = params.get("label") if uri.object is None else uri.object
+    return Selection(
+        label=label if label in (None, "") else _values.label("label", label),
+        label_regex=_regex(params.get("label_regex")),
+        id=_identifier(params) if uri.id is None else uri.id,
+        key_class=CLASSES.get(params.get("object_class") or "", _URI_CLASSES.get(uri.type or "")),
+        key_type=_key_type(params.get("key_type")),
+        session=params.get("session"),
+        modulus=_modulus(params.get("modulus")),
+        fingerprint=_values.fingerprint(params.get("fingerprint")),
+        kcv=_kcv(params.get("kcv")),
+        token={name: value for name in _TOKEN_PARTS if (value := getattr(uri, name)) is not None},
+    )
+
+
+def _uri(text: str | None) -> PKCS11Uri:
+    if text is None:
+        return PKCS11Uri()
+    try:
+        uri = parse_uri(text)
+    except ValueError as error:
+        raise InputError("uri", str(error)) from None
+    if uri.type not in (None, *_URI_CLASSES):
+        raise InputError("uri", "it names no key; its type may be public, private or secret-key", uri.type)
+    if uri.object is None and uri.id is None:
+        raise InputError("uri", "it names no key; give object or id in it")
+    for name in ("library_manufacturer", "library_description", "library_version", "slot_id", "slot_description"):
+        if getattr(uri, name) is not None:
+            raise InputError("uri", f"{name.replace('_', '-')} does not choose a key; leave it out")
+    return uri
+
+
+def _identifier(params: Params) -> bytes | None:
+    given = params.get("id"), params.get("id_hex")
+    return b"" if "" in given else _values.identifier(params)
+
+
+def _regex(value: t.Any) -> re.Pattern[str] | None:
+    if value is None:
+        return None
+    try:
+        return re.compile(_values.text("label_regex", value))
+    except re.error as error:
+        raise InputError("label_regex", f"it is no regular expression of Python, {error}", value) from None
+
+
+def _key_type(value: t.Any) -> str | None:
+    if value is None:
+        return None
+    name = _values.text("key_type", value).lower()
+    if name in KEY_TYPES:
+        return name
+    if _HEX_NUMBER.fullmatch(name):
+        number = int(name, 16)
+        return next((known for known, code in KEY_TYPES.items() if code == number), f"0x{number:08x}")
+    raise InputError("key_type", f"choose from {', '.join(KEY_TYPES)}, or give a vendor's number as 0x…", value)
+
+
+def _modulus(value: t.Any) -> int | None:
+    if value is None:
+        return None
+    digits = re.sub(r"[\s:]", "", _values.text("modulus", value)).lower().removeprefix("0x")
+    try:
+        return int.from_bytes(bytes.fromhex(digits), "big")
+    except ValueError:
+        raise InputError("modulus", "give pairs of hexadecimal digits, with or without colons") from None
+
+
+def _kcv(value: t.Any) -> str | None:
+    if value is None:
+        return None
+    digits = _KCV.fullmatch(_values.text("kcv", value).replace(":", ""))
+    if not digits or len(digits[2]) % 2:
+        raise InputError("kcv", "give at least six hexadecimal digits", value)
+    return digits[2].lower()
+
+
+def select(session: TokenSession, selection: Selection, read: frozenset[str] | None = None) -> Selected:
+    """What C(selection) means on a token, with the attributes C(read); raises L{TokenError} where a search fails.
+
+    The other half of a pair may have another label, and is looked for by id.
+    """
+    if any(session.uri_attributes.get(name) != value for name, value in selection.token.items()):
+        raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
+    if read is not None:
+        read = read | IDENTITY | ({"check_value"} if selection.kcv else frozenset())
+    classes: list[KeyClass] = [SECRET] if selection.key_class == SECRET else [PUBLIC, PRIVATE]
+    if selection.key_class is None:
+        classes.append(SECRET)
+    found = [key for one in classes for key in session.survey(selection.query(one, read)) or ()]
+    meant = [key for key in found if selection.takes(key)]
+    halves = [key for key in found if key.half != SECRET]
+    handles = {key.handle for key in meant}
+    pairs = [
+        pair
+        for pair in pair_up([*halves, *(_others(session, halves, read) if selection.named else ())])
+        if selection.takes_key(pair) and any(key.handle in handles for key in pair.objects)
+    ]
+    taken = {key.handle for pair in pairs for key in pair.objects}
+    secrets = [key for key in meant if key.half == SECRET and selection.takes_key(KeyPair((key,)))]
+    return Selected(tuple(key for key in meant if key.handle in taken or key in secrets), tuple(pairs))
+
+
+def _others(session: TokenSession, halves: t.Sequence[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
+    """The halves that were not found by the name, of those that stand alone."""
+    known = {key.handle for key in halves}
+    ids = {half.id for pair in pair_up(halves) if (half := pair.lone) and half.id}
+    more = [key for id_ in sorted(ids) for half in HALVES for key in session.find(Query(half, id=id_, read=read))]
+    return [key for key in more if key.handle not in known]
