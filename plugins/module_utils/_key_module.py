@@ -81,9 +81,10 @@ def _choose(session: TokenSession, selection: Selection, changes: Changes, param
             f" count is {params['count']}: {listed}. Choose one by id, uri or fingerprint, or set count={number}."
         )
     if number < params["count"] and not absent:
+        wished = "the key" if params["count"] == 1 else f"{params['count']} keys"
         raise HsmError(
-            f"Could not find {params['count']} keys chosen by {selection} on the token '{session.token_name}': there"
-            f" are {number}. hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
+            f"Could not find {wished} chosen by {selection} on the token '{session.token_name}': there are {number}."
+            f" hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
         )
     return chosen
 
