@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,11 +28,16 @@ sys.path.insert(0, COLLECTIONS)
 os.environ["PYTHONPATH"] = COLLECTIONS
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.calls import count_calls
+from ansible_collections.cryptoki.hsm.tests.benchmarks.distance import distance
+from ansible_collections.cryptoki.hsm.tests.benchmarks.listing import listing
 from ansible_collections.cryptoki.hsm.tests.benchmarks.machine import describe_machine
+from ansible_collections.cryptoki.hsm.tests.benchmarks.many import generation, unchanged
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, show
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+
+PARTS = ("calls", "times", "unchanged", "generation", "listing", "distance")
 
 _ABOUT = """<!--
 Copyright (c) 2026, The cryptoki.hsm authors
@@ -57,6 +63,10 @@ _NOTES = """
 - Plain python-pkcs11 only looks: it finds both halves by their label and reads 13 or 14 attributes of each at once. It
   does not compare, lock, or check anything.
 - `pkcs11-tool --list-objects` reads every object of the token; the modules read the one pair.
+- `hsm_keypairs` proves each new pair and looks for all of them again; one session of python-pkcs11 and the loop of
+  `pkcs11-tool` only generate.
+- The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and returns every pair twice,
+  as a pair and as two objects; name `attributes` on large tokens.
 - SoftHSM reads the whole token when it starts, and goes through all of it at each search. That is why all three
   programs take longer with more pairs.
 """
@@ -66,19 +76,26 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", type=Path, metavar="FILE", help="write the tables to this Markdown file, too")
-    parser.add_argument("--only", choices=("calls", "times"), help="leave out the other")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given several times")
     arguments = parser.parse_args()
     build = ROOT / "build/bench"
     build.mkdir(parents=True, exist_ok=True)
     testbed = json.loads((ROOT / "build/testbed.json").read_text(encoding="utf-8"))
     machine = Table("Machine", ("", ""), describe_machine())
     tables: list[Table] = []
-    with tempfile.TemporaryDirectory(dir=build) as folder:
-        if arguments.only != "times":
-            spy = Spy(testbed["pkcs11_spy"], library(), Path(folder) / "spy.log")
-            tables.append(count_calls(spy, Path(folder) / "calls"))
-        if arguments.only != "calls":
-            tables.extend(measure(build, Path(folder)))
+    with tempfile.TemporaryDirectory(dir=build) as name:
+        folder = Path(name)
+        spy = Spy(testbed["pkcs11_spy"], library(), folder / "spy.log")
+        parts: dict[str, Callable[[], list[Table]]] = {
+            "calls": lambda: [count_calls(spy, folder / "calls")],
+            "times": lambda: measure(build, folder),
+            "unchanged": lambda: unchanged(build, folder, spy),
+            "generation": lambda: [generation(folder)],
+            "listing": lambda: [listing(build, folder)],
+            "distance": lambda: [distance(build, folder)],
+        }
+        for part in arguments.only or PARTS:
+            tables.extend(parts[part]())
     for table in tables:
         show(table)
     if arguments.record:

@@ -6,51 +6,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import statistics
-import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import filled_token
+from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Cost, Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_command, module_input
 
-ROUNDS = 5
 SIZES = (1, 100, 1000)
 BUDGET = 1.3  # times ansible.builtin.ping
 _MODULE = "hsm_rsa_keypair"
 _LABEL = "bench"
 _PEER = Path(__file__).resolve().parent / "peer.py"
-
-
-@dataclasses.dataclass(frozen=True)
-class Program:
-    """A command; C(answer) must be in what it writes, or something else would be timed."""
-
-    command: t.Sequence[str]
-    answer: str
-    stdin: bytes = b""
-    environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def seconds(self) -> float:
-        """How long one run takes."""
-        environment = {**os.environ, **self.environment}
-        start = time.perf_counter()
-        done = subprocess.run(self.command, env=environment, input=self.stdin, capture_output=True, check=False)
-        taken = time.perf_counter() - start
-        if done.returncode or self.answer not in done.stdout.decode():
-            raise AssertionError(f"{self.command}: {done.returncode} {done.stdout!r} {done.stderr!r}")
-        return taken
-
-
-def medians(programs: t.Mapping[str, Program]) -> dict[str, float]:
-    """The median of each, in turns, so that a slow moment of the machine meets all; one round before warms up."""
-    rounds = [{name: program.seconds() for name, program in programs.items()} for dummy in range(ROUNDS + 1)]
-    return {name: statistics.median(one[name] for one in rounds[1:]) for name in programs}
 
 
 def measure(build: Path, folder: Path) -> list[Table]:
@@ -67,11 +36,11 @@ def measure(build: Path, folder: Path) -> list[Table]:
         token = filled_token(build, folder / str(pairs), pairs - 1)
         _expect_pair(token)
         whole = medians(_through_ansible(token))
-        ratio = whole["module"] / whole["ping"]
+        ratio = whole["module"].seconds / whole["ping"].seconds
         ansible.add(pairs, *_texts(whole), f"{ratio:.2f}", BUDGET, verdict(ratio <= BUDGET))
         ansible.missed |= ansible.rows[-1][-1] != MET
         taken = medians(_alone(token))
-        ratios = [taken["module"] / taken[name] for name in ("list", "peer")]
+        ratios = [taken["module"].seconds / taken[name].seconds for name in ("list", "peer")]
         module, listing, peer = _texts(taken)
         alone.add(pairs, module, listing, f"{ratios[0]:.2f}", peer, f"{ratios[1]:.2f}")
     return [ansible, alone]
@@ -83,8 +52,8 @@ def _expect_pair(token: SoftToken) -> None:
         raise AssertionError(run.stdout)
 
 
-def _texts(taken: t.Mapping[str, float]) -> list[str]:
-    return [f"{seconds:.3f}" for seconds in taken.values()]
+def _texts(taken: t.Mapping[str, Cost]) -> list[str]:
+    return [f"{cost.seconds:.3f}" for cost in taken.values()]
 
 
 def _through_ansible(token: SoftToken) -> dict[str, Program]:
