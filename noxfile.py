@@ -184,6 +184,24 @@ def faults(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/faults", *session.posargs)
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def molecule(session: nox.Session) -> None:
+    """Molecule scenarios in containers; MOLECULE_SCENARIO names some, separated by blanks"""
+    # The PyPI package ansible brings the collection containers.podman.
+    session.install("molecule", "ansible")
+    session.run("python", "scripts/containers.py")
+    stage()
+    site = session.run("python", "-c", "import ansible_collections; print(*ansible_collections.__path__)", silent=True)
+    folder = BUILD / "molecule"
+    session.env.update(json.loads((folder / "env.json").read_text(encoding="utf-8")))
+    session.env["ANSIBLE_COLLECTIONS_PATH"] = f"{BUILD / 'ansible_test'}:{Path(site.strip()).parent}"
+    session.env["ANSIBLE_HOME"] = str(folder / "ansible")
+    session.env.update({"NO_COLOR": "1", "COLUMNS": "160"})
+    session.chdir(BUILD / "ansible_test/ansible_collections/cryptoki/hsm")
+    runner, log = ROOT / "scripts/molecule.py", folder / "log.txt"
+    session.run("python", str(runner), str(log), *os.environ.get("MOLECULE_SCENARIO", "").split(), *session.posargs)
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""
