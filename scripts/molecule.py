@@ -3,41 +3,77 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run Molecule scenarios, keep the log, and fail also where Molecule would not.
 
-    molecule.py LOG [SCENARIO...]    all scenarios if none is named
+    molecule.py [SCENARIO...]    all scenarios if none is named
 
-Molecule calls a run successful in which no play matched a host, and it does not know what a PIN looks like. To be run
-from the root of the collection: from anywhere else, Molecule ignores the shared configuration and inventory.
+Molecule calls a run successful in which no play matched a host, and it does not know what a PIN looks like. It stops at
+the first scenario that fails; the last lines say which were not run.
+
+It works on the copy of the collection that the session of nox lays below build/ansible_test, with what containers.py
+wrote down. The log is build/molecule/log.txt.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
-SCENARIOS = Path("extensions/molecule")
+BUILD = Path(__file__).resolve().parent.parent / "build"
+# Molecule runs from the root of the collection: from anywhere else it ignores the shared configuration and inventory.
+COLLECTION = BUILD / "ansible_test/ansible_collections/cryptoki/hsm"
+SCENARIOS = COLLECTION / "extensions/molecule"
+LOG = BUILD / "molecule/log.txt"
 NOBODY = ("no hosts matched", "Could not match supplied host pattern", "provided hosts list is empty")
+# What each scenario does how often, as config.yml orders it, and how Molecule says that it went well.
+STEPS = {"prepare": 1, "converge": 1, "verify": 2, "idempotence": 1, "cleanup": 1}
+SUCCESS = "Executed: Successful"
 
 
-def pins() -> list[str]:
-    """The PINs of the tests, which no log may show."""
-    inventory = yaml.safe_load((SCENARIOS / "inventory.yml").read_text(encoding="utf-8"))
-    variables = inventory["all"]["children"]["machines"]["vars"]
-    variables |= yaml.safe_load((SCENARIOS / "opencryptoki/vars/main.yml").read_text(encoding="utf-8"))
-    return [value for name, value in variables.items() if name.endswith("_pin")]
+def environment() -> dict[str, str]:
+    """Of Molecule: the containers, the collections, and nothing in the user's home."""
+    return {
+        **os.environ,
+        **json.loads((BUILD / "molecule/env.json").read_text(encoding="utf-8")),
+        "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "ansible_test"),
+        "ANSIBLE_HOME": str(BUILD / "molecule/ansible"),
+        # The lines of the log are looked at below.
+        "COLUMNS": "160",
+        "NO_COLOR": "1",
+    }
 
 
-def run(log: Path, arguments: list[str]) -> tuple[int, str]:
+def secrets(document: object, name: str = "") -> Iterator[str]:
+    """The PINs of the tests, which no log may show, from anywhere in a document of variables."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from secrets(value, str(key))
+    elif name.endswith("_pin"):
+        yield str(document)
+
+
+def pins() -> set[str]:
+    """The PINs of the inventory and of the scenarios."""
+    files = [SCENARIOS / "inventory.yml", *SCENARIOS.glob("*/vars/*.yml")]
+    found = {pin for file in files for pin in secrets(yaml.safe_load(file.read_text(encoding="utf-8")))}
+    return {pin for pin in found if "{{" not in pin}
+
+
+def run(scenarios: list[str]) -> tuple[int, str]:
     """Molecule's exit status and what it said, which is shown and kept as it comes."""
-    command = ["molecule", "test", *arguments]
+    command = ["molecule", "test", *(part for name in scenarios for part in ("--scenario-name", name))]
     text = []
     with (
-        log.open("w", encoding="utf-8") as file,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+        LOG.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, cwd=COLLECTION, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
     ):
         for line in process.stdout or ():
             text.append(line)
@@ -46,35 +82,48 @@ def run(log: Path, arguments: list[str]) -> tuple[int, str]:
     return process.returncode, "".join(text)
 
 
-def complaints(status: int, text: str, scenarios: list[str]) -> list[str]:
-    """What is wrong with a run; Molecule wraps its lines, so blanks do not count."""
+def complaints(status: int, text: str) -> list[str]:
+    """What is wrong with a run as a whole; Molecule wraps its lines, so blanks do not count."""
     found = [] if status == 0 else [f"molecule ended with {status}"]
     plain = re.sub(r"[\s│]+", " ", text)
     found += [f"the log says '{phrase}'" for phrase in NOBODY if phrase in plain]
-    found += ["the log shows a PIN" for pin in pins() if pin in re.sub(r"[\s│]+", "", text)]
+    dense = plain.replace(" ", "")
+    found += ["the log shows a PIN" for pin in pins() if pin in dense]
+    return found
+
+
+def outcomes(text: str, scenarios: list[str]) -> dict[str, str]:
+    """What became of each scenario."""
+    found = {}
     for scenario in scenarios:
-        for step in ("converge", "idempotence", "verify"):
-            if f"[{scenario} > {step}] Executed: Successful" not in plain:
-                found.append(f"{scenario} has no successful {step}")
+        missing = [step for step, times in STEPS.items() if text.count(f"[{scenario} > {step}] {SUCCESS}") != times]
+        if not missing:
+            found[scenario] = "passed"
+        elif f"[{scenario} > " not in text:
+            found[scenario] = "not run"
+        else:
+            found[scenario] = f"FAILED, without success in {', '.join(missing)}"
     return found
 
 
 def main() -> int:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
     every = sorted(path.parent.name for path in SCENARIOS.glob("*/converge.yml"))
-    wanted = sys.argv[2:] or every
+    wanted = sys.argv[1:] or every
     unknown = sorted(set(wanted) - set(every))
     if unknown:
         sys.exit(f"molecule: there is no scenario {', '.join(unknown)}; there are {', '.join(every)}")
     start = time.monotonic()
-    status, text = run(Path(sys.argv[1]), [part for name in wanted for part in ("--scenario-name", name)])
-    found = complaints(status, text, wanted)
+    status, text = run(wanted)
+    results = outcomes(text, wanted)
+    found = complaints(status, text)
+    print()
+    for scenario, outcome in results.items():
+        print(f"molecule: {scenario} {outcome}")
     for complaint in found:
-        print(f"molecule: {complaint}", file=sys.stderr)
-    outcome = "FAILED" if found else "passed"
-    print(f"molecule: {len(wanted)} scenarios {outcome} in {time.monotonic() - start:.0f} s")
-    return 1 if found else 0
+        print(f"molecule: FAILED, {complaint}")
+    passed = list(results.values()).count("passed")
+    print(f"molecule: {passed} of {len(wanted)} scenarios passed in {time.monotonic() - start:.0f} s; the log is {LOG}")
+    return 0 if passed == len(wanted) and not found else 1
 
 
 if __name__ == "__main__":
