@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ BUILD = Path(__file__).resolve().parent.parent / "build"
 # Molecule runs from the root of the collection: from anywhere else it ignores the shared configuration and inventory.
 COLLECTION = BUILD / "ansible_test/ansible_collections/cryptoki/hsm"
 SCENARIOS = COLLECTION / "extensions/molecule"
+ANSIBLE_HOME = BUILD / "molecule/ansible"
 LOG = BUILD / "molecule/log.txt"
 NOBODY = ("no hosts matched", "Could not match supplied host pattern", "provided hosts list is empty")
 # What each scenario does how often, as config.yml orders it, and how Molecule says that it went well.
@@ -42,7 +44,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         **json.loads((BUILD / "molecule/env.json").read_text(encoding="utf-8")),
         "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "ansible_test"),
-        "ANSIBLE_HOME": str(BUILD / "molecule/ansible"),
+        "ANSIBLE_HOME": str(ANSIBLE_HOME),
         # The lines of the log are looked at below.
         "COLUMNS": "160",
         "NO_COLOR": "1",
@@ -99,7 +101,7 @@ def outcomes(text: str, scenarios: list[str]) -> dict[str, str]:
         missing = [step for step, times in STEPS.items() if text.count(f"[{scenario} > {step}] {SUCCESS}") != times]
         if not missing:
             found[scenario] = "passed"
-        elif f"[{scenario} > " not in text:
+        elif f"[{scenario} > prepare] Executing" not in text:
             found[scenario] = "not run"
         else:
             found[scenario] = f"FAILED, without success in {', '.join(missing)}"
@@ -112,6 +114,8 @@ def main() -> int:
     unknown = sorted(set(wanted) - set(every))
     if unknown:
         sys.exit(f"molecule: there is no scenario {', '.join(unknown)}; there are {', '.join(every)}")
+    # Molecule's memory of an earlier run, which may have been broken off
+    shutil.rmtree(ANSIBLE_HOME, ignore_errors=True)
     start = time.monotonic()
     status, text = run(wanted)
     results = outcomes(text, wanted)
