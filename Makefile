@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test lint format unit sanity integration faults bench docs clean
+.PHONY: help demo test lint format unit sanity integration faults molecule bench docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -15,7 +15,7 @@ demo:  ## a token in SoftHSM and playbooks/quickstart.yml run on it, twice
 	scripts/demo "$(PYTHON)"
 
 test: $(NOX)  ## everything that has to pass
-	scripts/test lint sanity unit integration faults
+	scripts/test lint sanity unit integration faults molecule
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
 	CI=true $(NOX) -s lint changelog docs-check license-check extra-checks ansible-lint build-import-check
@@ -34,6 +34,9 @@ integration: $(NOX)  ## integration tests against SoftHSM
 
 faults: $(NOX)  ## what goes wrong: wrong PINs, races, kills, full disks, libraries that misbehave
 	$(NOX) -s faults
+
+molecule: $(NOX)  ## roles and modules in containers; MOLECULE_SCENARIO=name for one
+	$(NOX) -s molecule
 
 bench: $(NOX)  ## the budgets, measured on SoftHSM
 	$(NOX) -s bench

@@ -184,6 +184,17 @@ def faults(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/faults", *session.posargs)
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def molecule(session: nox.Session) -> None:
+    """Molecule scenarios in containers; MOLECULE_SCENARIO names some, separated by blanks"""
+    # The PyPI package ansible brings the collection containers.podman.
+    session.install("molecule", "ansible")
+    session.run("python", "scripts/containers.py")
+    stage()
+    names = os.environ.get("MOLECULE_SCENARIO", "").split()
+    session.run("python", "scripts/molecule.py", *names, *session.posargs)
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""
