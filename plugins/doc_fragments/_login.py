@@ -103,10 +103,11 @@ options:
     description:
       - Values that the token and the library must have; they are compared in every run, check mode included, before
         the login. This is identity, not attestation.
+      - M(cryptoki.hsm.hsm_token_info) returns the values to pin.
     type: dict
     suboptions:
       library_sha256:
-        description: SHA-256 of the file O(module_path), in hexadecimal digits.
+        description: SHA-256 of the file O(module_path), in hexadecimal digits, with or without colons.
         type: str
       manufacturer:
         description: Manufacturer of the token.

@@ -44,6 +44,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import CKR_OF_EXCEPTION, ckr_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._slots import (
+    LibraryAnswers,
+    SlotAnswers,
+    ask_library,
+    ask_slot,
+    session_state,
+    token_info,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import DeadSlot, LibraryInfo, TokenFlag, TokenInfo
 
 PKCS11_IMPORT_ERROR: str | None = None
@@ -193,7 +202,7 @@ class Library:
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
         answers = ((slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots)
         return [
-            _token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, ckr_name(rv))
+            token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, ckr_name(rv))
             for slot_id, rv, info in answers
             if rv not in empty
         ]
@@ -202,7 +211,17 @@ class Library:
         """The token in one slot, read again."""
         rv, info = self._functions.token_info(slot_id)
         _check(rv, f"read the token in slot {slot_id}")
-        return _token_info(slot_id, info)
+        return token_info(slot_id, info)
+
+    def answers(self) -> LibraryAnswers:
+        """What the library tells of itself, and the numbers of all its slots."""
+        answers, rv = ask_library(self._functions)
+        _check(rv, f"list the slots of {self.info.path}")
+        return answers
+
+    def slot_answers(self, slot_id: int) -> SlotAnswers:
+        """All that one slot tells without a login; what it answers with an error is named there (T7)."""
+        return ask_slot(self._functions, slot_id)
 
     def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
         """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
@@ -252,24 +271,6 @@ class Library:
 
 def _has_pin_pad(token: TokenInfo) -> bool:
     return bool(token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
-
-
-def _token_info(slot_id: int, info: functions.CkTokenInfo) -> TokenInfo:
-    def text(name: str) -> str:
-        return functions.field_bytes(info, name).rstrip(b" \0").decode(errors="backslashreplace")
-
-    return TokenInfo(
-        slot_id=slot_id,
-        label=text("label"),
-        manufacturer=text("manufacturer_id"),
-        model=text("model"),
-        serial=text("serial_number"),
-        hardware_version=f"{info.hardware_version.major}.{info.hardware_version.minor}",
-        firmware_version=f"{info.firmware_version.major}.{info.firmware_version.minor}",
-        flags=TokenFlag(info.flags & sum(TokenFlag)),
-        pin_length_min=info.min_pin_len,
-        pin_length_max=info.max_pin_len,
-    )
 
 
 class Session:
@@ -408,6 +409,12 @@ class Session:
             derived.destroy()
         return secret
 
+    def state(self) -> str:
+        """What C_GetSessionInfo says of the login."""
+        rv, info = self._calls.session_info(self._session.handle)
+        _check(rv, f"read the session with the token {self._token}")
+        return session_state(info)
+
     def _key(self, found: TokenObject) -> t.Any:
         """The library's own object, which it makes only for what it generated or found itself."""
         if found.handle not in self._keys:
@@ -420,6 +427,14 @@ class Session:
         if found.handle not in self._keys:
             raise TokenError(f"use the private key '{found.label}' on the token {self._token}", said="another handle")
         return self._keys[found.handle]
+
+
+def any_mechanism_name(code: int) -> str:
+    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as C(0x…)."""
+    own = mechanism_name(code)
+    if own.startswith("CKM_") or code not in {member.value for member in pkcs11.Mechanism}:
+        return own
+    return f"CKM_{pkcs11.Mechanism(code).name.lstrip('_')}"  # it marks what is obsolete by an underscore
 
 
 def _mechanism(code: int) -> t.Any:

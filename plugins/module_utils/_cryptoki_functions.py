@@ -4,11 +4,12 @@
 
 """The few C functions of a PKCS#11 library that python-pkcs11 hides, makes dear or makes unsafe, by ctypes.
 
-What is here, and why: C_GetTokenInfo (python-pkcs11 keeps PIN lengths and bytes that are no UTF-8 from us),
-C_InitToken (it has none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one
-sized call an object (it makes two calls for each object found and two for each read, and raises on legal values,
-traps T2 and T8), C_SetAttributeValue with a whole template, C_CopyObject and C_DestroyObject by handle.
-The structures are those of PKCS#11 2.40 and 3.x for Unix (natural alignment); sections name PKCS#11 3.1.
+What is here, and why: C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList and C_GetMechanismInfo (it gives up
+all slots for a dead one, trap T7, and hands on undefined memory, trap T12), C_GetTokenInfo (it keeps PIN lengths and
+bytes that are no UTF-8 from us), C_InitToken and C_GetSessionInfo (it has none), C_Initialize with locking (trap T1),
+C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one sized call an object (it
+makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8),
+C_SetAttributeValue with a whole template, C_CopyObject and C_DestroyObject by handle. Sections name PKCS#11 3.1.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -20,12 +21,21 @@ import ctypes
 import itertools
 import typing as t
 
-CK_ULONG = ctypes.c_ulong
-UNAVAILABLE = CK_ULONG(-1).value  # CK_UNAVAILABLE_INFORMATION, section 3.1
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_structures import (
+    CK_ULONG,
+    UNAVAILABLE,
+    CkInfo,
+    CkMechanismInfo,
+    CkSessionInfo,
+    CkSlotInfo,
+    CkTokenInfo,
+    CkVersion,
+)
 
 CKR_OK = 0x00
 CKR_ATTRIBUTE_SENSITIVE = 0x11
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
+CKR_MECHANISM_INVALID = 0x70
 CKR_TOKEN_NOT_PRESENT = 0xE0
 CKR_TOKEN_NOT_RECOGNIZED = 0xE1
 CKR_BUFFER_TOO_SMALL = 0x150
@@ -36,9 +46,15 @@ CKF_OS_LOCKING_OK = 0x02
 _INDEX = {
     "C_Initialize": 0,
     "C_Finalize": 1,
+    "C_GetInfo": 2,
+    "C_GetSlotList": 4,
+    "C_GetSlotInfo": 5,
     "C_GetTokenInfo": 6,
+    "C_GetMechanismList": 7,
+    "C_GetMechanismInfo": 8,
     "C_InitToken": 9,
     "C_CloseAllSessions": 14,
+    "C_GetSessionInfo": 15,
     "C_CopyObject": 21,
     "C_DestroyObject": 22,
     "C_GetAttributeValue": 24,
@@ -52,39 +68,8 @@ _UNTOUCHED = 0xA5
 _BATCH = 64  # handles asked for in one call
 
 
-class CkVersion(ctypes.Structure):
-    """CK_VERSION."""
-
-    _fields_ = (("major", ctypes.c_ubyte), ("minor", ctypes.c_ubyte))
-
-
 class _FunctionList(ctypes.Structure):
     _fields_ = (("version", CkVersion), ("functions", ctypes.c_void_p * 68))
-
-
-class CkTokenInfo(ctypes.Structure):
-    """CK_TOKEN_INFO."""
-
-    _fields_ = (
-        ("label", ctypes.c_char * 32),
-        ("manufacturer_id", ctypes.c_char * 32),
-        ("model", ctypes.c_char * 16),
-        ("serial_number", ctypes.c_char * 16),
-        ("flags", CK_ULONG),
-        ("max_session_count", CK_ULONG),
-        ("session_count", CK_ULONG),
-        ("max_rw_session_count", CK_ULONG),
-        ("rw_session_count", CK_ULONG),
-        ("max_pin_len", CK_ULONG),
-        ("min_pin_len", CK_ULONG),
-        ("total_public_memory", CK_ULONG),
-        ("free_public_memory", CK_ULONG),
-        ("total_private_memory", CK_ULONG),
-        ("free_private_memory", CK_ULONG),
-        ("hardware_version", CkVersion),
-        ("firmware_version", CkVersion),
-        ("utc_time", ctypes.c_char * 16),
-    )
 
 
 class _CkInitializeArgs(ctypes.Structure):
@@ -104,12 +89,6 @@ class ReadValue(t.NamedTuple):
 
     value: bytes | None
     rv: int
-
-
-def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
-    """All bytes of a C(char) array; the attribute access of ctypes would end at the first NUL."""
-    field = getattr(type(structure), name)
-    return bytes(memoryview(structure).cast("B")[field.offset : field.offset + field.size])
 
 
 class Template:
@@ -150,9 +129,49 @@ class Functions:
         return self._call("C_Finalize", None)
 
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
-        """C_GetTokenInfo (section 5.5.6)."""
+        """C_GetTokenInfo (section 5.5.3)."""
         info = CkTokenInfo()
         return self._call("C_GetTokenInfo", CK_ULONG(slot_id), ctypes.byref(info)), info
+
+    def info(self) -> tuple[int, CkInfo]:
+        """C_GetInfo (section 5.4.3)."""
+        info = CkInfo()
+        return self._call("C_GetInfo", ctypes.byref(info)), info
+
+    def slot_list(self) -> tuple[int, list[int]]:
+        """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
+        return self._list("C_GetSlotList", ctypes.c_ubyte(False))
+
+    def slot_info(self, slot_id: int) -> tuple[int, CkSlotInfo]:
+        """C_GetSlotInfo (section 5.5.2)."""
+        info = CkSlotInfo()
+        return self._call("C_GetSlotInfo", CK_ULONG(slot_id), ctypes.byref(info)), info
+
+    def mechanism_list(self, slot_id: int) -> tuple[int, list[int]]:
+        """C_GetMechanismList (section 5.5.5)."""
+        return self._list("C_GetMechanismList", CK_ULONG(slot_id))
+
+    def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
+        """C_GetMechanismInfo (section 5.5.6)."""
+        info = CkMechanismInfo()
+        return self._call("C_GetMechanismInfo", CK_ULONG(slot_id), CK_ULONG(mechanism), ctypes.byref(info)), info
+
+    def session_info(self, session: int) -> tuple[int, CkSessionInfo]:
+        """C_GetSessionInfo (section 5.6.4)."""
+        info = CkSessionInfo()
+        return self._call("C_GetSessionInfo", CK_ULONG(session), ctypes.byref(info)), info
+
+    def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
+        """What a function lists in two calls, the first for the count; once more where it has grown in between."""
+        count = CK_ULONG()
+        for _dummy in range(2):
+            rv = self._call(name, first, None, ctypes.byref(count))
+            numbers = (CK_ULONG * count.value)()
+            if rv == CKR_OK and count.value:
+                rv = self._call(name, first, numbers, ctypes.byref(count))
+            if rv != CKR_BUFFER_TOO_SMALL:
+                break
+        return rv, numbers[: count.value] if rv == CKR_OK else []
 
     def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
         """C_InitToken (section 5.5.7); C(label) is padded with blanks to 32 bytes."""

@@ -101,8 +101,11 @@ def with_environment(params: Params, environ: t.Mapping[str, str]) -> dict[str, 
     return filled
 
 
-def login_from(params: Params) -> Login:
-    """The checked login of a module's options (L{with_environment} first); raises L{InputError}."""
+def login_from(params: Params, any_token: bool = False) -> Login:
+    """The checked login of a module's options (L{with_environment} first); raises L{InputError}.
+
+    C(any_token): the options need not choose a token.
+    """
     uri = params["token_uri"]
     path = params["module_path"] or (_parsed(uri).module_path if uri else None)
     if not path:
@@ -111,7 +114,7 @@ def login_from(params: Params) -> Login:
         raise InputError("module_path", "give an absolute path", path)
     return Login(
         module_path=path,
-        selector=_selector(params),
+        selector=_selector(params, any_token),
         environment=library_environment(params["library_environment"]),
         vendor=params["vendor"],
         crypto_user=_crypto_user(params["crypto_user"]),
@@ -135,8 +138,10 @@ def _parsed(uri: str) -> PKCS11Uri:
     return parsed
 
 
-def _selector(params: Params) -> TokenSelector:
+def _selector(params: Params, any_token: bool) -> TokenSelector:
     given = [option for option in TOKEN_CHOICE if params[option] is not None]
+    if any_token and not given:
+        return TokenSelector()
     if len(given) != 1:
         rule = "give exactly one of token_label, token_serial, slot_id and token_uri, or set HSM_TOKEN_LABEL"
         raise InputError("token_label", rule)
@@ -197,7 +202,7 @@ def _expected(pins: Params | None) -> dict[str, str]:
         raise InputError("expect_token", "it names no value")
     checked = {name: _values.text(f"expect_token.{name}", value) for name, value in given.items()}
     if "library_sha256" in checked:
-        checked["library_sha256"] = checked["library_sha256"].lower()
+        checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):
             raise InputError("expect_token.library_sha256", "give 64 hexadecimal digits", checked["library_sha256"])
     for name in checked:

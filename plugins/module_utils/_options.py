@@ -232,3 +232,5 @@ NEW_TOKEN = OptionGroup(
     },
     mutually_exclusive=(("so_pin", "so_pin_file"),),
 )
+
+TOKEN_INFO = OptionGroup(spec={"login": {"type": "bool", "default": False}})

@@ -14,17 +14,24 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Ability
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
 PROVIDERS = {Pkcs11Provider.name: Pkcs11Provider}
 
 
-def provider_from(params: t.Mapping[str, t.Any]) -> tuple[Pkcs11Provider, Login]:
-    """The provider of a module's options, and how it logs in; refuses what the provider cannot do."""
+def provider_from(
+    params: t.Mapping[str, t.Any], *, needs: Ability | None = None, any_token: bool = False
+) -> tuple[Pkcs11Provider, Login]:
+    """The provider of a module's options, and how it logs in; refuses what the provider cannot do.
+
+    C(any_token): the options need not choose a token.
+    """
     name = params["provider"]
     if name not in PROVIDERS:
         raise InputError("provider", f"this version has {', '.join(PROVIDERS)}; the cluster tools come later", name)
     kind = PROVIDERS[name]
+    kind.refuse_lacking(needs)
     kind.refuse_unable(params)
-    login = login_from(params)
+    login = login_from(params, any_token)
     return kind(login, params["lock_timeout"]), login

@@ -25,13 +25,21 @@ class TokenFlag(enum.IntFlag):
     WRITE_PROTECTED = 0x2
     LOGIN_REQUIRED = 0x4
     USER_PIN_INITIALIZED = 0x8
+    RESTORE_KEY_NOT_NEEDED = 0x20
+    CLOCK_ON_TOKEN = 0x40
     PROTECTED_AUTHENTICATION_PATH = 0x100
+    DUAL_CRYPTO_OPERATIONS = 0x200
     TOKEN_INITIALIZED = 0x400
+    SECONDARY_AUTHENTICATION = 0x800
     USER_PIN_COUNT_LOW = 0x10000
     USER_PIN_FINAL_TRY = 0x20000
     USER_PIN_LOCKED = 0x40000
+    USER_PIN_TO_BE_CHANGED = 0x80000
+    SO_PIN_COUNT_LOW = 0x100000
     SO_PIN_FINAL_TRY = 0x200000
     SO_PIN_LOCKED = 0x400000
+    SO_PIN_TO_BE_CHANGED = 0x800000
+    ERROR_STATE = 0x1000000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +96,7 @@ class DeadSlot:
 
 @dataclasses.dataclass(frozen=True)
 class TokenSelector:
-    """Which token is meant: exactly one of the options C(token_label), C(token_serial), C(slot_id), C(token_uri)."""
+    """Which token is meant: one of the options C(token_label), C(token_serial), C(slot_id), C(token_uri), or any."""
 
     label: str | None = None
     serial: str | None = None
@@ -102,10 +110,16 @@ class TokenSelector:
                 (f"labelled '{self.label}'", self.label is not None),
                 (f"with serial '{self.serial}'", self.serial is not None),
                 (f"in slot {self.slot_id}", self.slot_id is not None),
-                ("of the token_uri", True),
+                ("of the token_uri", self.uri is not None),
+                ("in any slot", True),
             )
             if given
         )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether one token is meant."""
+        return self != TokenSelector()
 
     def matches(self, token: TokenInfo, library: LibraryInfo) -> bool:
         """Whether C(token) is one that is meant; an uninitialised token never is."""

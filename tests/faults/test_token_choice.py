@@ -19,11 +19,6 @@ COUNT_LOW, FINAL_TRY, LOCKED = "10000", "20000", "40000"
 ADVICE = "Check the token's name, the library's configuration and the user that runs the task."
 
 
-def slots_of(token: FaultyToken) -> list[int]:
-    """The numbers of all slots, by softhsm2-util."""
-    return [int(number) for number in re.findall(r"^Slot (\d+)", token.tool("softhsm2-util", "--show-slots"), re.M)]
-
-
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
@@ -42,7 +37,7 @@ def test_missing_token(token: FaultyToken, choice: dict[str, object], said: str)
 
 def test_uninitialised_token(token: FaultyToken) -> None:
     """SoftHSM always shows one slot with a token that is not initialised."""
-    (_own, free) = slots_of(token)
+    (_own, free) = token.slot_ids()
     run = token.faulty_ecc(label="k", token_label=None, slot_id=free)
     assert token.text(run.msg) == (
         f"Could not find a token in slot N in LIBRARY: it has 'test token' (serial SERIAL, slot N); the token in slot N"
@@ -73,7 +68,7 @@ def test_two_tokens_of_one_label(token: FaultyToken) -> None:
 
 def test_dead_slot_beside_the_token(token: FaultyToken) -> None:
     """One slot that does not answer is no reason not to use the others."""
-    (own, free) = slots_of(token)
+    (own, free) = token.slot_ids()
     run = token.faulty_ecc(f"C_GetTokenInfo@{free} instead return 0x30", label="k")
     assert run.result["changed"] is True
     assert token.halves("k") == ["private", "public"]
@@ -81,7 +76,7 @@ def test_dead_slot_beside_the_token(token: FaultyToken) -> None:
 
 
 def test_dead_slot_of_the_token(token: FaultyToken) -> None:
-    (own, _free) = slots_of(token)
+    (own, _free) = token.slot_ids()
     run = token.faulty_ecc(f"C_GetTokenInfo@{own} instead return 0x30", label="k")
     assert token.text(run.msg) == (
         "Could not find a token labelled 'test token' in LIBRARY: it has no initialised token; slot N answered"

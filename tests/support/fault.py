@@ -190,6 +190,10 @@ class FaultyToken(SoftToken):
         """
         return f"for count in {self.tokens}/*/generation; do printf '12345678' > $count; done"
 
+    def slot_ids(self) -> list[int]:
+        """The numbers of all slots, by softhsm2-util."""
+        return [int(number) for number in re.findall(r"^Slot (\d+)", self.tool("softhsm2-util", "--show-slots"), re.M)]
+
     def halves(self, label: str) -> list[str]:
         """What a label has, by pkcs11-tool: for a whole pair C(['private', 'public'])."""
         return sorted(row["class"] for row in self.listing() if row.get("label") == label)

@@ -21,6 +21,7 @@
  *   sleep SECONDS       block
  *   run COMMAND         by sh(1), for instance to be the other host
  *   print TEXT          to the stdout of C, buffered as a vendor's printf would be
+ *   poke N OFFSET HEX   write a machine word into what the N-th argument (from 0) points to
  * Actions that fit one function:
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
@@ -216,6 +217,14 @@ static void flags(const char *rest, word *a)
     *token_flags = (*token_flags | set) & ~clear;
 }
 
+static void poke(const char *rest, const word *a)
+{
+    word argument, offset, value;
+    if (sscanf(rest, "%lu %lu %lx", &argument, &offset, &value) != 3 || argument > 7)
+        abort();
+    memcpy((char *)a[argument] + offset, &value, sizeof value);
+}
+
 /* ---- one call ---- */
 
 static word act(const rule *r, int index, word *a, const word *room, word rv)
@@ -226,6 +235,7 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "sleep")) usleep((useconds_t)(atof(r->rest) * 1e6));
     else if (!strcmp(what, "run")) { if (system(r->rest)) abort(); }
     else if (!strcmp(what, "print")) puts(r->rest);
+    else if (!strcmp(what, "poke")) poke(r->rest, a);
     else if (!strcmp(what, "flags")) flags(r->rest, a);
     else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);

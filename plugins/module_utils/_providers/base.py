@@ -65,6 +65,22 @@ class Unable:
         return bool(value)
 
 
+# What some modules need of a provider, beside key pairs.
+Ability = t.Literal["users"]
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A user of an HSM cluster, as key_mgmt_util's listUsers has it; None is what the cluster's tool does not tell."""
+
+    id: int | None
+    name: str
+    type: str
+    two_factor: bool | None
+    login_failures: int | None
+    quorum_key: bool | None
+
+
 class TokenSession(abc.ABC):
     """A logged-in session. Every method raises L{TokenError} where the HSM answers with an error."""
 
@@ -128,6 +144,8 @@ class Provider(abc.ABC):
     name: t.ClassVar[str]
     # Options that this provider cannot honour, each with the alternative that the refusal names.
     cannot: t.ClassVar[t.Mapping[str, Unable]]
+    # Abilities that this provider does not have, each with the reason and the alternative that the refusal names.
+    lacks: t.ClassVar[t.Mapping[Ability, str]]
     # Whether a handle names the same object in a later task.
     persistent_handles: t.ClassVar[bool]
 
@@ -142,3 +160,13 @@ class Provider(abc.ABC):
             if unable.asked_for(params.get(option)):
                 refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
                 raise refusal.within(within) if within else refusal
+
+    @classmethod
+    def refuse_lacking(cls, needs: Ability | None) -> None:
+        """Refuses, before any login, a module that needs what the provider does not have."""
+        if needs is not None and needs in cls.lacks:
+            raise InputError("provider", cls.lacks[needs], cls.name)
+
+    def users(self) -> list[User]:
+        """All users of the HSM; never asked of a provider that lacks them."""
+        raise NotImplementedError(self.name)

@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     FREEZING,
     PRIVATE,
     PUBLIC,
+    SECRET,
     Half,
     KeyClass,
     Value,
@@ -52,6 +53,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
     check_expected,
     choose_token,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts, vendor_facts
 
 
@@ -194,6 +196,12 @@ class Pkcs11Session(TokenSession):
     def destroy(self, found: TokenObject) -> None:
         self._session.destroy(found.half, found.handle)
 
+    def describe(self) -> dict[str, t.Any]:
+        """The state of the session, and how many key objects it sees; three searches."""
+        classes: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
+        objects = {f"{name}_key": len(self._session.handles(name, {})) for name in classes}
+        return {"state": self._session.state(), "objects": objects}
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return _proof.prove(self._session, self.mechanisms, wish, pair, passive)
 
@@ -212,6 +220,7 @@ class Pkcs11Provider(Provider):
 
     name = "pkcs11"
     persistent_handles = False
+    lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
         "handle": Unable("a handle of PKCS#11 names another key in the next task: use id, fingerprint or uri"),
         "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
@@ -229,20 +238,24 @@ class Pkcs11Provider(Provider):
 
     @contextlib.contextmanager
     def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
-        with self.library(threads) as library:
-            token = self.choose(library)
-            facts = vendor_facts(
-                self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
-            )
-            self.check_identity(library, token)
-            self._check_hidden(token)
-            check_pin_state(token, self._login)
-            rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
-            session = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
-            try:
-                yield Pkcs11Session(library, session, token, facts)
-            finally:
-                session.close()
+        with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
+        """The session with a token that was chosen, after every check that needs no login."""
+        facts = vendor_facts(
+            self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
+        )
+        self.check_identity(library, token)
+        self._check_hidden(token)
+        check_pin_state(token, self._login)
+        rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
+        session = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+        try:
+            yield Pkcs11Session(library, session, token, facts)
+        finally:
+            session.close()
 
     @contextlib.contextmanager
     def library(self, threads: bool = False) -> t.Iterator[Library]:
@@ -292,6 +305,15 @@ class Pkcs11Provider(Provider):
         apart = {"library_sha256"} if token.flags & TokenFlag.TOKEN_INITIALIZED else {"library_sha256", "serial"}
         expected = {name: value for name, value in self._login.expect.items() if name not in apart}
         check_expected(f"token '{token.label}' in {library.info.path}", expected, _token_identity(token))
+
+    def identity(self, token: TokenInfo) -> dict[str, str]:
+        """What the option expect_token can pin of the library and a token; what is empty cannot be pinned."""
+        values = {"library_sha256": self.library_sha256(), **_token_identity(token)}
+        return {name: value for name, value in values.items() if value}
+
+    def library_sha256(self) -> str:
+        """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
+        return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
 
     def _check_library(self) -> None:
         """Compares the library with the pinned digest, before any code of it runs."""

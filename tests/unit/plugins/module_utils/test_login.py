@@ -193,6 +193,15 @@ def test_the_library_may_stand_in_the_uri() -> None:
 def test_what_is_expected_is_pinned_as_text() -> None:
     given_options = {"library_sha256": "AB" * 32, "serial": "01", "model": None}
     assert login(expect_token=given_options).expect == {"library_sha256": "ab" * 32, "serial": "01"}
+    given_options["library_sha256"] = ":".join(["AB"] * 32)
+    assert login(expect_token=given_options).expect["library_sha256"] == "ab" * 32
+
+
+def test_only_who_asks_for_it_may_leave_the_token_open() -> None:
+    options = params("ecc", module_path="/lib.so")
+    assert not login_from(options, any_token=True).selector.chooses
+    assert "give exactly one of token_label" in refusal(lambda: login_from(options))
+    assert login_from(params("ecc", **LEAST), any_token=True).selector == TokenSelector(label="demo")
 
 
 @pytest.mark.parametrize("part", ["slot-description=x", "slot-manufacturer=x", "object=x", "type=cert", "id=%00"])

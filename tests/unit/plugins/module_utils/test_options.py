@@ -14,6 +14,7 @@ from ansible.module_utils.basic import PASSWORD_MATCH
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, PIN_CHOICE, TOKEN_CHOICE, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import OPTIONS as TOKEN_INFO_OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_module import OPTIONS as TOKEN_OPTIONS
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
     FAMILIES,
@@ -23,7 +24,12 @@ from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_optio
     taken,
 )
 
-GROUPS: dict[str, OptionGroup] = {"rsa": OPTIONS["rsa"], "ecc": OPTIONS["ecc"], "token": TOKEN_OPTIONS}
+GROUPS: dict[str, OptionGroup] = {
+    "rsa": OPTIONS["rsa"],
+    "ecc": OPTIONS["ecc"],
+    "token": TOKEN_OPTIONS,
+    "token_info": TOKEN_INFO_OPTIONS,
+}
 
 
 @pytest.mark.parametrize(

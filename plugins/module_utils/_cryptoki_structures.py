@@ -1,0 +1,94 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The structures that a PKCS#11 library fills, for ctypes: those of PKCS#11 2.40 and 3.x for Unix (natural alignment).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+CK_ULONG = ctypes.c_ulong
+UNAVAILABLE = CK_ULONG(-1).value  # CK_UNAVAILABLE_INFORMATION, section 3.1
+
+
+class CkVersion(ctypes.Structure):
+    """CK_VERSION."""
+
+    _fields_ = (("major", ctypes.c_ubyte), ("minor", ctypes.c_ubyte))
+
+
+class CkInfo(ctypes.Structure):
+    """CK_INFO."""
+
+    _fields_ = (
+        ("cryptoki_version", CkVersion),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("flags", CK_ULONG),
+        ("library_description", ctypes.c_char * 32),
+        ("library_version", CkVersion),
+    )
+
+
+class CkSlotInfo(ctypes.Structure):
+    """CK_SLOT_INFO."""
+
+    _fields_ = (
+        ("slot_description", ctypes.c_char * 64),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("flags", CK_ULONG),
+        ("hardware_version", CkVersion),
+        ("firmware_version", CkVersion),
+    )
+
+
+class CkMechanismInfo(ctypes.Structure):
+    """CK_MECHANISM_INFO. All zero when it is made, which matters: SoftHSM 2.6.1 adds its flags to what is there."""
+
+    _fields_ = (("min_key_size", CK_ULONG), ("max_key_size", CK_ULONG), ("flags", CK_ULONG))
+
+
+class CkTokenInfo(ctypes.Structure):
+    """CK_TOKEN_INFO."""
+
+    _fields_ = (
+        ("label", ctypes.c_char * 32),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("model", ctypes.c_char * 16),
+        ("serial_number", ctypes.c_char * 16),
+        ("flags", CK_ULONG),
+        ("max_session_count", CK_ULONG),
+        ("session_count", CK_ULONG),
+        ("max_rw_session_count", CK_ULONG),
+        ("rw_session_count", CK_ULONG),
+        ("max_pin_len", CK_ULONG),
+        ("min_pin_len", CK_ULONG),
+        ("total_public_memory", CK_ULONG),
+        ("free_public_memory", CK_ULONG),
+        ("total_private_memory", CK_ULONG),
+        ("free_private_memory", CK_ULONG),
+        ("hardware_version", CkVersion),
+        ("firmware_version", CkVersion),
+        ("utc_time", ctypes.c_char * 16),
+    )
+
+
+class CkSessionInfo(ctypes.Structure):
+    """CK_SESSION_INFO."""
+
+    _fields_ = (("slot_id", CK_ULONG), ("state", CK_ULONG), ("flags", CK_ULONG), ("device_error", CK_ULONG))
+
+
+def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
+    """All bytes of a C(char) array; the attribute access of ctypes would end at the first NUL."""
+    field = getattr(type(structure), name)
+    return bytes(memoryview(structure).cast("B")[field.offset : field.offset + field.size])
+
+
+def field_text(structure: ctypes.Structure, name: str) -> str:
+    """A padded text of a structure; what is no UTF-8 in it is escaped."""
+    return field_bytes(structure, name).rstrip(b" \0").decode(errors="backslashreplace")

@@ -1,0 +1,90 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hsm_user_info
+short_description: List the users of an HSM cluster
+version_added: 0.1.0
+author:
+  - The cryptoki.hsm authors (@cryptoki)
+description:
+  - Lists the users of an HSM cluster, as C(listUsers) of key_mgmt_util does.
+  - PKCS#11 tells nothing of users, so O(provider=pkcs11) is refused before any login. The providers for the cluster
+    tools have users; they are not in this version.
+extends_documentation_fragment:
+  - cryptoki.hsm._attributes.info_module
+  - cryptoki.hsm._attributes.actiongroup_hsm
+  - cryptoki.hsm._login
+seealso:
+  - module: cryptoki.hsm.hsm_token_info
+"""
+
+EXAMPLES = r"""
+- name: List the users
+  cryptoki.hsm.hsm_user_info:
+    provider: key_mgmt_util
+    crypto_user: example_user
+    pin_file: /etc/pki/hsm.pin
+  register: hsm
+
+- name: Show the names of the crypto users
+  ansible.builtin.debug:
+    msg: "{{ hsm.users | selectattr('type', 'equalto', 'CU') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+users:
+  description: The users. What the cluster's tool does not tell is null.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Number of the user.
+      type: int
+      returned: always
+      sample: 3
+    name:
+      description: Name of the user.
+      type: str
+      returned: always
+      sample: alice
+    type:
+      description:
+        - Type of the user, for instance V(CU) for a crypto user, V(CO) or V(PCO) for a crypto officer, or V(AU) for the
+          appliance user.
+      type: str
+      returned: always
+      sample: CU
+    two_factor:
+      description: Whether the user logs in with a second factor (C(2FA) of C(listUsers)).
+      type: bool
+      returned: always
+      sample: false
+    login_failures:
+      description: How often a login of the user failed since the last good one (C(LoginFailureCnt)).
+      type: int
+      returned: always
+      sample: 0
+    quorum_key:
+      description: Whether a key for signing quorum tokens is registered for the user (C(MofnPubKey)).
+      type: bool
+      returned: always
+      sample: true
+"""
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._user_info_module import run
+
+
+def main() -> None:
+    """Entry point."""
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""hsm_user_info: refused by what a provider lacks, and what one that has users would return."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _provider, _user_info_module
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import taken
+
+ALICE = User(3, "alice", "CU", two_factor=False, login_failures=0, quorum_key=True)
+
+
+class Asked(HsmModule):
+    """A module with options, and without Ansible."""
+
+    def __init__(self, **given: t.Any) -> None:
+        self.params = taken(_user_info_module.OPTIONS, given)
+        self.known: list[Login] = []
+
+    def know(self, login: Login) -> None:
+        self.known.append(login)
+
+
+def test_pkcs11_is_refused_before_its_login_is_looked_at() -> None:
+    for given in ({}, {"pin_file": "/nonexistent/pin"}, {"executable": "/x"}):
+        module = Asked(**given)
+        assert refusal(lambda asked=module: _user_info_module._work(asked)) == (  # type: ignore[misc]
+            "provider 'pkcs11' is refused: PKCS#11 tells nothing of users; use the provider cloudhsm_cli or"
+            " key_mgmt_util, which drive the cluster's own tool."
+        )
+        assert not module.known
+
+
+def test_only_who_needs_users_is_refused() -> None:
+    params = taken(_user_info_module.OPTIONS, {"module_path": "/lib.so"})
+    provider, login = provider_from(params, any_token=True)
+    assert provider.name == "pkcs11" and not login.selector.chooses
+
+
+@pytest.mark.parametrize("name", ["cloudhsm_cli", "key_mgmt_util"])
+def test_the_cluster_tools_come_later(name: str) -> None:
+    assert refusal(lambda: _user_info_module._work(Asked(provider=name))) == (
+        f"provider {name!r} is refused: this version has pkcs11; the cluster tools come later."
+    )
+
+
+def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cluster(Pkcs11Provider):
+        name = "key_mgmt_util"
+        lacks = {}
+
+        def users(self) -> list[User]:
+            return [ALICE]
+
+    monkeypatch.setitem(_provider.PROVIDERS, "key_mgmt_util", Cluster)
+    module = Asked(provider="key_mgmt_util", module_path="/lib.so")
+    assert _user_info_module._work(module) == {
+        "changed": False,
+        "users": [
+            {
+                "id": 3,
+                "name": "alice",
+                "type": "CU",
+                "two_factor": False,
+                "login_failures": 0,
+                "quorum_key": True,
+            }
+        ],
+    }
+    assert len(module.known) == 1
