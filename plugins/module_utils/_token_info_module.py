@@ -72,7 +72,7 @@ def _described(provider: Pkcs11Provider, library: Library, token: TokenInfo | No
     slot_ids = (token.slot_id,) if token else answers.slot_ids
     return {
         "changed": False,
-        "library": describe_library(library.info.path, provider.library_sha256(), answers),
+        "library": describe_library(library.info.path, provider.library_sha256, answers),
         "slots": [describe_slot(library.slot_answers(slot_id), provider.identity) for slot_id in slot_ids],
         "session": None,
     }

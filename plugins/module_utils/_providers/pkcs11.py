@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import secrets
@@ -308,9 +309,10 @@ class Pkcs11Provider(Provider):
 
     def identity(self, token: TokenInfo) -> dict[str, str]:
         """What the option expect_token can pin of the library and a token; what is empty cannot be pinned."""
-        values = {"library_sha256": self.library_sha256(), **_token_identity(token)}
+        values = {"library_sha256": self.library_sha256, **_token_identity(token)}
         return {name: value for name, value in values.items() if value}
 
+    @functools.cached_property
     def library_sha256(self) -> str:
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
         return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
