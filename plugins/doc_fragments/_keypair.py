@@ -185,13 +185,6 @@ options:
       - fail
       - keep
       - replace
-  verify:
-    description:
-      - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives
-        inside the token and the result is checked outside with the public key. RV(key_pair.verified) names the
-        mechanism.
-      - V(true) fails where a proof is not possible, and proves an existing pair too. V(false) proves nothing.
-    type: bool
   share_with:
     description:
       - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so
@@ -209,6 +202,29 @@ options:
     type: int
     aliases:
       - m_value
+  attest:
+    description:
+      - Ask the HSM for an attestation. PKCS#11 has none, so O(provider=pkcs11) refuses it; see O(expect_token).
+      - The flag C(-attest) of the commands.
+    type: bool
+    default: false
+notes:
+  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
+    same moment, each sees the other's pair before it returns, removes its own, and looks again.
+  - An error of a search is never taken for absence, and a half pair, a duplicate, or halves that do not belong
+    together are refused and listed.
+"""
+
+    # What a list of pairs has once for all of them (FOR_ALL_PAIRS).
+    FOR_ALL = r"""
+options:
+  verify:
+    description:
+      - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives
+        inside the token and the result is checked outside with the public key. The returned C(verified) names
+        the mechanism.
+      - V(true) fails where a proof is not possible, and proves an existing pair too. V(false) proves nothing.
+    type: bool
   min_servers:
     description:
       - On how many HSMs the pair must exist. More than one is refused in this version.
@@ -221,12 +237,6 @@ options:
       - How many seconds to wait for O(min_servers) or O(replicas). It needs one of them.
       - The flag C(-timeout) of the commands.
     type: int
-  attest:
-    description:
-      - Ask the HSM for an attestation. PKCS#11 has none, so O(provider=pkcs11) refuses it; see O(expect_token).
-      - The flag C(-attest) of the commands.
-    type: bool
-    default: false
   replicas:
     description:
       - Further tokens that shall hold the same pair. Refused in this version.
@@ -313,9 +323,4 @@ options:
       - Label of the trusted key under which the private key is copied to O(replicas), for keys with
         C(wrap_with_trusted).
     type: str
-notes:
-  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
-    same moment, each sees the other's pair before it returns, removes its own, and looks again.
-  - An error of a search is never taken for absence, and a half pair, a duplicate, or halves that do not belong
-    together are refused and listed.
 """

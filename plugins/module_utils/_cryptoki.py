@@ -397,16 +397,18 @@ class Session:
             pkcs11.Attribute.EXTRACTABLE: True,
         }
         with _attempt(f"derive with the private key '{found.label}' on the token {self._token}"):
-            derived = self._key(found).derive_key(
-                pkcs11.KeyType.GENERIC_SECRET,
-                size * 8,
-                capabilities=pkcs11.MechanismFlag(0),
-                mechanism=pkcs11.Mechanism.ECDH1_DERIVE,
-                mechanism_param=(pkcs11.KDF.NULL, None, point),
-                template=template,
-            )
-            secret = t.cast(bytes, derived[pkcs11.Attribute.VALUE])
-            derived.destroy()
+            key = self._key(found)
+            with self._gate.write():  # it makes an object, if only for a moment
+                derived = key.derive_key(
+                    pkcs11.KeyType.GENERIC_SECRET,
+                    size * 8,
+                    capabilities=pkcs11.MechanismFlag(0),
+                    mechanism=pkcs11.Mechanism.ECDH1_DERIVE,
+                    mechanism_param=(pkcs11.KDF.NULL, None, point),
+                    template=template,
+                )
+                secret = t.cast(bytes, derived[pkcs11.Attribute.VALUE])
+                derived.destroy()
         return secret
 
     def state(self) -> str:

@@ -64,7 +64,7 @@ def _entry(number: int, given: dict[str, t.Any]) -> Entry:
         raise InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
     wish = wish_from(family, given)
     if given["state"] == "present":
-        refuse_unprovable(wish)
+        refuse_unprovable(wish, f"the options of keypairs[{number}]")
     return Entry(number, given["state"], wish)
 
 
@@ -96,6 +96,7 @@ def _refuse_shared_labels(entries: t.Sequence[Entry]) -> None:
     for group in by_label.values():
         unnamed = [entry for entry in group if entry.wish.id is None and entry.wish.fingerprint is None]
         if unnamed and len(group) > 1:
-            first, second = group[:2]
+            other = next(entry for entry in group if entry is not unnamed[0])
+            first, second = sorted((unnamed[0], other), key=lambda entry: entry.number)
             rule = f"{first.option} has the same type and label '{first.wish.label}'; give each an id of its own"
             raise InputError(second.option, rule)

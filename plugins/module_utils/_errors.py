@@ -15,12 +15,16 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import ckr_hint
 
 
+def one_line(text: str) -> str:
+    """C(text) in one line, whatever a label on the token holds."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class HsmError(Exception):
     """Something that the user must know: one line without a secret, and what else the failure returns."""
 
     def __init__(self, msg: str, **data: t.Any) -> None:
-        # One line whatever a label on the token holds.
-        self.msg = "".join(char if char.isprintable() else repr(char)[1:-1] for char in msg)
+        self.msg = one_line(msg)
         super().__init__(self.msg)
         self.data = data
 

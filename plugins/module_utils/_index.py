@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import typing as t
 
@@ -24,7 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
 _CALLS_A_PAIR = 10
 _FEWEST = 3  # pairs that an index is worth the attempt for
 # What a search goes by. A value that is there and not told could be the wished one; one that is no text is not.
-_SEARCHED = ("class", "key_type", "label", "id")
+_SEARCHED = ("class", "key_type", "label", "id", "token")
 _NO_MATCH = "no valid value"
 
 
@@ -87,7 +88,7 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
     objects: list[TokenObject] = []
     for half in HALVES:
         try:
-            found = session.survey(Query(half), pairs * _CALLS_A_PAIR - len(objects))
+            found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
         except TokenError:  # the search for each pair tells of it, if it lasts
             return None
         if found is None or any(map(_untold, found)):
@@ -103,7 +104,8 @@ def _untold(found: TokenObject) -> bool:
 class IndexedSession(TokenSession):
     """A session for the work on one pair: it searches the index until it writes, then the token itself.
 
-    The real session is taken when it is needed: a pair that is as wished needs none.
+    The real session is taken when it is needed: a pair that is as wished needs none. It finds no session objects: what
+    is gone when the module ends must not be taken for a pair that another entry wishes to stay.
     """
 
     def __init__(self, login: TokenSession) -> None:
@@ -120,9 +122,10 @@ class IndexedSession(TokenSession):
         self._index, self._current, self._taken = index, index is not None, taken
 
     def find(self, query: Query) -> list[TokenObject]:
+        lasting = dataclasses.replace(query, token=True)
         if self._index and self._current:
-            return self._index.find(query)
-        return self._taken().find(query)
+            return self._index.find(lasting)
+        return self._taken().find(lasting)
 
     def look_anew(self) -> None:
         self._current = False

@@ -43,7 +43,7 @@ def _work(module: HsmModule) -> Result:
     module.require_libraries()
     threads = parallel > 1 and len(entries) > 1 and not module.check_mode
     with (
-        progress(None if module.check_mode else module.params["progress_file"], len(entries)) as report,
+        progress(None if module.check_mode else module.params["progress_file"], len(entries), module.masked) as report,
         provider.session(writable=not module.check_mode, threads=threads) as session,
     ):
         if threads and not session.threads and module.params["parallel"]:
@@ -73,10 +73,11 @@ def _result(session: TokenSession, every: t.Sequence[Done]) -> Result:
     rows: list[Result] = []
     before, after = [], []
     for done in every:
-        told: Result = pair_result(session, done.outcome) if done.outcome else {"changed": False, "key_pair": None}
+        told: Result = pair_result(session, done.outcome) if done.outcome else {"changed": done.made, "key_pair": None}
         outcome = {"changed": told["changed"], "failed": bool(done.error), "msg": done.error.msg if done.error else ""}
-        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **outcome})
-        if told["changed"]:
+        answer = done.error.data if done.error else {}
+        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **answer, **outcome})
+        if done.outcome and told["changed"]:
             before.append(told["diff"]["before"])
             after.append(told["diff"]["after"])
     return {

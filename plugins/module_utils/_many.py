@@ -18,7 +18,7 @@ import threading
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._index import IndexedSession, KeyIndex, index_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconciling
@@ -37,11 +37,15 @@ _END = (
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again."""
+    """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again.
+
+    C(made): beside an error, that a new pair is there all the same.
+    """
 
     entry: Entry
     outcome: Outcome | None = None
     error: HsmError | None = None
+    made: bool = False
 
 
 class _Sessions:
@@ -92,15 +96,14 @@ class _Task:
         self._entry = entry
         self._session = IndexedSession(login)
         self._steps = reconciling(self._session, entry.wish, entry.state, check_mode)
+        self._made = False
 
     def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
         """Works until the next stop. An error is that of the entry; one that ends everything goes to C(end)."""
         entry = self._entry
+        if end:
+            return Done(entry, error=self._ended(end[0]), made=self._made)
         try:
-            if end:
-                raise HsmError(
-                    f"Did not go on with {entry.wish}, because of an earlier error. {end[0].msg}", **end[0].data
-                )
             with sessions.lent() as taken:
                 self._session.resume(index, taken)
                 next(self._steps)
@@ -110,7 +113,12 @@ class _Task:
             if error.data.get("ckr") in _END and not end:
                 end.append(error)
             return Done(entry, error=error)
+        self._made = True
         return Done(entry)
+
+    def _ended(self, error: HsmError) -> HsmError:
+        what = "Made a new pair, and did not finish" if self._made else "Did not begin with"
+        return HsmError(f"{what} {self._entry.wish}, because of an earlier error. {error.msg}", **error.data)
 
 
 def reconcile_many(
@@ -143,4 +151,20 @@ def reconcile_many(
             finally:  # after a bug of ours: what waits is not begun
                 for future in running:
                     future.cancel()
-    return [every[entry.number] for entry in entries]
+    return _told_apart([every[entry.number] for entry in entries], report)
+
+
+def _told_apart(every: t.Sequence[Done], report: t.Callable[[Done], None]) -> list[Done]:
+    """Of entries that turned out to name one pair, by its label and by its id for instance, the later one fails."""
+    named: dict[str, Entry] = {}
+    told = []
+    for done in every:
+        pairs = (done.outcome.before, done.outcome.after) if done.outcome else ()
+        for fingerprint in {pair.fingerprint for pair in pairs if pair and pair.fingerprint}:
+            other = named.setdefault(fingerprint, done.entry)
+            if other is not done.entry:
+                rule = f"{other.option} names the same pair, with the fingerprint {bytes.fromhex(fingerprint).hex(':')}"
+                done = dataclasses.replace(done, error=InputError(done.entry.option, rule))
+                report(done)
+        told.append(done)
+    return told

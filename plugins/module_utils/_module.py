@@ -18,6 +18,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import PKCS11_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
@@ -47,6 +48,7 @@ class HsmModule:
             with _stdout_closed():
                 result = work(self)
         except HsmError as error:
+            self._warn_spoiled(error.data)
             self._ansible.fail_json(msg=error.msg, **error.data)
         except Exception as error:  # pylint: disable=broad-except
             # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
@@ -70,6 +72,10 @@ class HsmModule:
         for text in login.harmless():
             self._ansible.no_log_values.discard(text)
         self.hide(*self._secrets, *login.secrets())
+
+    def masked(self, text: str) -> str:
+        """What Ansible would make of a text that does not pass through it."""
+        return t.cast(str, remove_values(text, self._ansible.no_log_values))
 
     def warn(self, text: str) -> None:
         """Adds a warning to the result."""

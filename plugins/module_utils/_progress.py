@@ -14,17 +14,20 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError, one_line
 from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done
 
 
 @contextlib.contextmanager
-def progress(path: str | None, total: int) -> t.Iterator[t.Callable[[Done], None]]:
-    """A function that counts what is done, and tells it in the file C(path) if there is one."""
+def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
+    """A function that counts what is done, and tells it in the file C(path) if there is one.
+
+    C(masked) hides secrets, as Ansible does in what passes through it.
+    """
     with contextlib.ExitStack() as opened:
         try:
-            # By lines, so that each is seen at once.
-            file = opened.enter_context(open(path, "w", buffering=1, encoding="utf-8")) if path else None
+            # Without a buffer: each line is seen at once, and none is left to fail when the file is closed.
+            file = opened.enter_context(open(path, "wb", buffering=0)) if path else None
         except OSError as error:
             rule = f"it cannot be written ({os.strerror(error.errno or 0)})"
             raise InputError("progress_file", rule, path) from None
@@ -33,8 +36,9 @@ def progress(path: str | None, total: int) -> t.Iterator[t.Callable[[Done], None
         def tell(done: Done) -> None:
             seen.add(done.entry.number)
             if file:
+                line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
                 with contextlib.suppress(OSError):  # a full disk is no reason to stop between two pairs
-                    file.write(f"{len(seen)}/{total} {_text(done)}\n")
+                    file.write(line.encode())
 
         yield tell
 

@@ -99,14 +99,14 @@ def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
     return None
 
 
-def refuse_unprovable(wish: Wish) -> None:
+def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
     """Refuses, before the login, an explicit C(verify=true) that cannot be done."""
     if wish.verify:
         reason = unprovable(wish, wish.template(PRIVATE))
         if not reason and wish.key_type == "ec" and wish.curve and not _known_outside(wish.curve.name):
             reason = _UNKNOWN_CURVE
         if reason:
-            raise InputError("verify", f"a pair with these options cannot be proven, because {reason}", "true")
+            raise InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
 
 
 def _known_outside(curve: str) -> bool:

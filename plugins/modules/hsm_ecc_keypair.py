@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
+  - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._login
 attributes:
   idempotent:
@@ -39,6 +40,7 @@ options:
     aliases:
       - i
 seealso:
+  - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_token
 """

@@ -1,8 +1,272 @@
+#!/usr/bin/python
+
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hsm_keypairs
+short_description: Manage many key pairs in an HSM under one login
+version_added: 0.1.0
+author:
+  - The cryptoki.hsm authors (@cryptoki)
+description:
+  - Generates, compares, changes, and removes any number of RSA and ECC key pairs inside a hardware security module. The
+    private keys never leave the HSM.
+  - Each entry of O(keypairs) is treated as a task of M(cryptoki.hsm.hsm_rsa_keypair) or
+    M(cryptoki.hsm.hsm_ecc_keypair) would treat it, but there is one login for all of them, pairs are worked on at the
+    same time, and a token of which they are most is read once instead of searched for each.
+  - An entry that fails does not stop the others. The task fails at its end and names what failed; RV(key_pairs) tells
+    of every entry. What was made stays, and the next run finds it.
+  - After an error that ends the work with the token (it was removed, the session is gone), what was not begun is not
+    attempted.
+  - All new pairs are made and proven first, and then looked for again at once, so that one look finds what another host
+    may have made meanwhile. What cannot be taken back is done after that.
+extends_documentation_fragment:
+  - cryptoki.hsm._attributes
+  - cryptoki.hsm._attributes.actiongroup_hsm
+  - cryptoki.hsm._keypair.for_all
+  - cryptoki.hsm._keypairs
+  - cryptoki.hsm._login
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(keypairs[].session=true) every run generates a new pair.
+options:
+  parallel:
+    description:
+      - How many pairs are worked on at the same time, 1 to 64. Each has a session of its own, as far as the token has
+        sessions.
+      - If not given, it is twice the number of processors that the module's process may use.
+      - It is 1 in check mode, and where the library does not allow threads. With a number above 1 that is a warning.
+    type: int
+  progress_file:
+    description:
+      - A file on the target that gets a line for each pair that is made or done, for a second terminal, since a module
+        cannot tell anything before it ends. It is written anew by each run. A pair that fails after it was made gets a
+        second line.
+      - Check mode writes no such file.
+    type: path
+notes:
+  - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
+    same moment, each sees the other's pair before it returns, removes its own, and looks again.
+seealso:
+  - module: cryptoki.hsm.hsm_rsa_keypair
+  - module: cryptoki.hsm.hsm_ecc_keypair
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_pairs
+    description: What is looked for, what is done about it, and what is refused.
+"""
+
+EXAMPLES = r"""
+- name: Have the keys of a PKI
+  cryptoki.hsm.hsm_keypairs:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    keypairs:
+      - type: rsa
+        label: root-ca-2026
+        id: root-ca-2026
+        modulus_bits: 4096
+        usage:
+          - sign
+        extractable: false
+      - type: ecc
+        label: ocsp
+        curve: P-384
+        extractable: false
+      - type: rsa
+        label: root-ca-2016
+        state: absent
+  register: pki
+
+- name: Keep the public keys
+  ansible.builtin.copy:
+    content: "{{ item.public_key_pem }}"
+    dest: "/etc/pki/{{ item.label }}.pub.pem"
+    mode: "0644"
+  loop: "{{ pki.key_pairs | selectattr('public_key_pem', 'defined') }}"
+  loop_control:
+    label: "{{ item.label }}"
+  when: item.public_key_pem is not none  # it is in check mode, before the pair exists
+
+- name: Have a key pair for each of many devices, and follow it by 'tail -f'
+  cryptoki.hsm.hsm_keypairs:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: devices
+    pin_file: /etc/pki/hsm.pin
+    keypairs: "{{ [common] | product(devices) | map('combine') }}"
+    parallel: 8
+    progress_file: /run/devices.progress
+  vars:
+    common:
+      type: ecc
+      curve: P-256
+      extractable: false
+    devices:
+      - label: device-0001
+      - label: device-0002
+"""
+
+RETURN = r"""
+key_pairs:
+  description:
+    - What became of each entry of O(keypairs), in their order. The description of the pair is part of it where there
+      is one; in check mode it is what is known without doing anything. It is there when the task fails, too, unless it
+      failed before the first pair.
+  returned: success, and failure of single pairs
+  type: list
+  elements: dict
+  contains:
+    type:
+      description: The type, as wished.
+      type: str
+      returned: always
+      sample: ecc
+    changed:
+      description: Whether this pair was changed, or would be in check mode.
+      type: bool
+      returned: always
+    failed:
+      description: Whether this entry failed.
+      type: bool
+      returned: always
+    msg:
+      description: Why it failed; empty if it did not.
+      type: str
+      returned: always
+    ckr:
+      description: The PKCS#11 return value, where the HSM gave one.
+      type: str
+      returned: if the entry failed
+      sample: CKR_DEVICE_MEMORY
+    differences:
+      description:
+        - What differs and cannot be changed in place, each with C(half), C(name), C(found), and C(wished).
+      type: list
+      elements: dict
+      returned: if the entry failed because of O(keypairs[].on_mismatch=fail)
+    label:
+      description: Label of the pair, V(null) where neither the entry nor the token tells it.
+      type: str
+      returned: always
+      sample: ocsp
+    id:
+      description: Identifier as a text, V(null) where it is none.
+      type: str
+      returned: if there is a pair
+      sample: ocsp-2026
+    id_hex:
+      description: Identifier as bytes, colon-separated; V(null) where there is none.
+      type: str
+      returned: always
+      sample: "72:6f:6f:74"
+    key_type:
+      description: Type of the key, V(rsa), V(ec), or V(ec_edwards).
+      type: str
+      returned: if there is a pair
+      sample: ec
+    modulus_bits:
+      description: Size of the modulus in bits.
+      type: int
+      returned: if there is an RSA pair
+      sample: 4096
+    public_exponent:
+      description: Public exponent.
+      type: int
+      returned: if there is an RSA pair
+      sample: 65537
+    curve:
+      description: The curve.
+      type: str
+      returned: if there is an ECC pair
+      sample: secp384r1
+    public_key_pem:
+      description: The public key (SubjectPublicKeyInfo) as PEM; V(null) in check mode for a pair that would be made.
+      type: str
+      returned: if there is a pair
+    fingerprint:
+      description: SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated.
+      type: str
+      returned: if there is a pair
+    uri:
+      description: RFC 7512 URI of the pair, without a PIN.
+      type: str
+      returned: if there is a pair
+      sample: pkcs11:token=demo;object=ocsp
+    pairing:
+      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      type: str
+      returned: if there is a pair
+      sample: id
+    verified:
+      description: The mechanism that the pair was proven with, or V(null).
+      type: str
+      returned: if there is a pair
+      sample: CKM_ECDSA
+    unverified_reason:
+      description: Why the pair was not proven in this run, or V(null).
+      type: str
+      returned: if there is a pair
+    public_key:
+      description: The public half.
+      type: dict
+      returned: if there is a pair
+      contains: &half
+        handle:
+          description:
+            - Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be
+              made.
+          type: int
+          returned: always
+        uri:
+          description: RFC 7512 URI of the object.
+          type: str
+          returned: always
+        attributes:
+          description:
+            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent.
+              Byte values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the
+              SHA-1 of the public key (SubjectPublicKeyInfo).
+          type: dict
+          returned: always
+        unreadable:
+          description: Names of attributes that the token did not tell.
+          type: list
+          elements: str
+          returned: always
+    private_key:
+      description: The private half.
+      type: dict
+      returned: if there is a pair
+      contains: *half
+nodes:
+  description: The tokens that hold the pairs.
+  returned: success, and failure of single pairs
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Label of the token.
+      type: str
+      returned: always
+    status:
+      description: V(ok), V(failed), or V(unsynchronised).
+      type: str
+      returned: always
+    message:
+      description: What is to be said of it.
+      type: str
+      returned: always
+ckr:
+  description: The PKCS#11 return value, where the HSM gave one before the first pair. See RV(key_pairs[].ckr) else.
+  returned: failure
+  type: str
+  sample: CKR_PIN_INCORRECT
+"""
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypairs_module import run
 

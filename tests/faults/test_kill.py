@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, Task, compile_library, open_folder
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},
@@ -26,17 +25,17 @@ FREEZE: dict[str, t.Any] = {"private_attributes": {"modifiable": False}, "public
 REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
 
 
-def named(run: Run) -> dict[str, t.Any]:
+def named(msg: str) -> dict[str, t.Any]:
     """What the message names to be removed, in the way that it names."""
     half = re.search(
-        r"it is a (?:public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", run.msg
+        r"it is a (?:public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", msg
     )
     if half:
-        assert "state=absent with its id or fingerprint" in run.msg
+        assert "state=absent with its id or fingerprint" in msg
         return {"id_hex": half[1]}
-    strangers = re.search(r"its halves do not belong together: \(public .*, fingerprint ([0-9a-f:]{95})\), ", run.msg)
-    assert strangers, run.msg
-    assert "remove what is not wanted by state=absent named so" in run.msg
+    strangers = re.search(r"its halves do not belong together: \(public .*, fingerprint ([0-9a-f:]{95})\), ", msg)
+    assert strangers, msg
+    assert "remove what is not wanted by state=absent named so" in msg
     return {"fingerprint": strangers[1]}
 
 
@@ -46,7 +45,7 @@ def converges(token: FaultyToken, module: str, label: str) -> str:
     run, how = token.run(module, **wish), "found"
     for _half in ("public", "private"):
         if run.result.get("failed"):
-            removal = token.run(module, state="absent", lock_timeout=1, **named(run))
+            removal = token.run(module, state="absent", lock_timeout=1, **named(run.msg))
             assert removal.result["changed"] is True, removal.stdout
             run, how = token.run(module, **wish), "named"
     if run.result["changed"]:
@@ -259,7 +258,7 @@ def test_kill_between_the_old_halves(token: FaultyToken) -> None:
     token.ecc(**WISH)
     assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **REPLACE).died()
     new = {row["id"] for row in token.listing() if row["label"].startswith("replacement ")}
-    left = named(token.ecc(**REPLACE))
+    left = named(token.ecc(**REPLACE).msg)
     assert token.ecc(state="absent", **left).result["changed"] is True
     run = token.ecc(**REPLACE, verify=True)
     assert {run.key_pair["id_hex"].replace(":", "")} == new

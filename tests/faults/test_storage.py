@@ -176,7 +176,8 @@ class Disk:
     def task(self, module: str = "hsm_ecc_keypair", **params: t.Any) -> Run:
         """Runs a module in there."""
         login = {**self.token.login(), "library_environment": {"SOFTHSM2_CONF": f"{self.folder}/conf"}}
-        given = module_input(False, {**login, "label": "k", **params})
+        said = {name: value for name, value in {**login, "label": "k", **params}.items() if value is not None}
+        given = module_input(False, said)
         done = subprocess.run(
             self._inside(*user_arguments(module, False)), input=given, capture_output=True, check=False
         )

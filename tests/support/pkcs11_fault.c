@@ -23,6 +23,7 @@
  *   print TEXT          to the stdout of C, buffered as a vendor's printf would be
  *   poke N OFFSET HEX   write a machine word into what the N-th argument (from 0) points to
  * Actions that fit one function:
+ *   arguments           before C_Initialize: print the flags of its arguments to the stdout of C
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
@@ -117,9 +118,11 @@ static int read_rule(const char *line, rule *r)
     return index_of(r->function) < 68 && (!other || r->other < 68);
 }
 
+/* The number of the call that this thread makes now: others may make some of the same function meanwhile. */
+static __thread unsigned call;
+
 static int applies(const rule *r, int index, const word *a, const char *when)
 {
-    unsigned call = calls[index];
     return !strcmp(r->function, names[index]) && !strcmp(r->when, when) && (r->any || r->first == a[0])
         && (!r->nth || r->nth == call || (r->onwards && call > r->nth)) && (r->other == 68 || calls[r->other]);
 }
@@ -225,6 +228,15 @@ static void poke(const char *rest, const word *a)
     memcpy((char *)a[argument] + offset, &value, sizeof value);
 }
 
+/* CK_C_INITIALIZE_ARGS: four functions, then the flags. */
+static void arguments(const word *a)
+{
+    if (a[0])
+        printf("C_Initialize with flags 0x%lx\n", ((const word *)a[0])[4]);
+    else
+        puts("C_Initialize without arguments");
+}
+
 /* ---- one call ---- */
 
 static word act(const rule *r, int index, word *a, const word *room, word rv)
@@ -236,6 +248,7 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "run")) { if (system(r->rest)) abort(); }
     else if (!strcmp(what, "print")) puts(r->rest);
     else if (!strcmp(what, "poke")) poke(r->rest, a);
+    else if (!strcmp(what, "arguments")) arguments(a);
     else if (!strcmp(what, "flags")) flags(r->rest, a);
     else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);
@@ -281,7 +294,7 @@ static void note(int index)
 static word interposed(int index, word *a)
 {
     word rv = OK, room[64] = {0};
-    calls[index]++;
+    call = __atomic_add_fetch(&calls[index], 1, __ATOMIC_SEQ_CST);
     note(index);
     if (index == GET_ATTRIBUTE_VALUE)
         for (word i = 0; i < a[3] && i < 64; i++)

@@ -14,13 +14,14 @@ import dataclasses
 import functools
 import itertools
 import secrets
+import threading
 import typing as t
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half, KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_ec_params, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
@@ -46,7 +47,7 @@ FREE = {"label", "id", "derive", "encrypt", "wrap", "verify", "verify_recover"}
 FREE |= {"decrypt", "unwrap", "sign", "sign_recover", "allowed_mechanisms"}
 ONE_WAY = {"sensitive": True, "wrap_with_trusted": True, "extractable": False}
 FROZEN = ("modifiable", "copyable", "destroyable")
-BITS: dict[Half, tuple[str, ...]] = {
+BITS: dict[KeyClass, tuple[str, ...]] = {
     PUBLIC: ("encrypt", "wrap", "verify", "verify_recover", "derive", "trusted"),
     PRIVATE: ("decrypt", "unwrap", "sign", "sign_recover", "derive", "wrap_with_trusted", "always_authenticate"),
 }
@@ -293,6 +294,36 @@ class MemorySession(TokenSession):
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         self._called("prove")
         return _proof.prove(self.keys, self.mechanisms, wish, pair, passive)
+
+
+class SharedSession(MemorySession):
+    """A session that several threads may share: each change of the token is one step."""
+
+    threads = True
+
+    def __init__(self, *pairs: KeyPair) -> None:
+        super().__init__(*pairs)
+        self.lock = threading.RLock()
+
+    def find(self, query: Query) -> list[TokenObject]:
+        with self.lock:
+            return super().find(query)
+
+    def generate(self, wish: Wish) -> KeyPair:
+        with self.lock:
+            return super().generate(wish)
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        with self.lock:
+            return super().set_attributes(found, values)
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        with self.lock:
+            return super().freeze(found, values)
+
+    def destroy(self, found: TokenObject) -> None:
+        with self.lock:
+            super().destroy(found)
 
 
 def refusal(work: t.Callable[[], t.Any]) -> str:

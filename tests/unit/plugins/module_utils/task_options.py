@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEYPAIRS, LOGIN, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import wish_from
 
 # What a task must say at least.
@@ -51,6 +51,11 @@ def params(family: Family, **given: t.Any) -> dict[str, t.Any]:
     """The parameters of a pair's module; what a task must say is filled in, None takes it away."""
     said = {name: value for name, value in {**LEAST[family], **given}.items() if value is not None}
     return taken(OPTIONS[family], said)
+
+
+def list_params(*keypairs: t.Mapping[str, t.Any], **given: t.Any) -> dict[str, t.Any]:
+    """The parameters of hsm_keypairs with these entries."""
+    return taken(LOGIN + KEYPAIRS, {"keypairs": list(keypairs), **given})
 
 
 def wished(family: Family, **given: t.Any) -> Wish:

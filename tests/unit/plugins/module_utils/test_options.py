@@ -13,7 +13,14 @@ from ansible.module_utils.basic import PASSWORD_MATCH
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, PIN_CHOICE, TOKEN_CHOICE, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import (
+    FOR_ALL_PAIRS,
+    KEYPAIRS,
+    LOGIN,
+    PIN_CHOICE,
+    TOKEN_CHOICE,
+    OptionGroup,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import OPTIONS as TOKEN_INFO_OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_module import OPTIONS as TOKEN_OPTIONS
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
@@ -24,9 +31,12 @@ from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_optio
     taken,
 )
 
+LIST = LOGIN + KEYPAIRS
+NO_NAME = "state is absent but any of the following are missing: label, id, id_hex, fingerprint"
 GROUPS: dict[str, OptionGroup] = {
     "rsa": OPTIONS["rsa"],
     "ecc": OPTIONS["ecc"],
+    "list": LIST,
     "token": TOKEN_OPTIONS,
     "token_info": TOKEN_INFO_OPTIONS,
 }
@@ -83,7 +93,7 @@ def test_texts_that_yaml_would_spoil_arrive_as_yaml_made_them(family: Family, na
         (
             "rsa",
             {"state": "absent"},
-            ["state is absent but any of the following are missing: label, id, id_hex, fingerprint"],
+            [NO_NAME],
         ),
         (
             "ecc",
@@ -178,6 +188,51 @@ def test_a_replica_has_all_that_reaches_a_token() -> None:
     replica = OPTIONS["ecc"].spec["replicas"]
     assert set(LOGIN.spec) - set(replica["options"]) == {"provider", "executable", "lock_timeout"}
     assert replica["mutually_exclusive"] == [TOKEN_CHOICE, PIN_CHOICE]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_entry_of_a_list_has_all_of_its_module(family: Family) -> None:
+    """By the same names, with the same aliases, types and defaults; except what is said once for all."""
+    own = {name: row for name, row in OPTIONS[family].spec.items() if name not in LOGIN.spec}
+    entry = KEYPAIRS.spec["keypairs"]["options"]
+    assert {name: row for name, row in own.items() if name not in FOR_ALL_PAIRS} == {
+        name: entry[name] for name in own if name in entry
+    }
+    assert {name: LIST.spec[name] for name in FOR_ALL_PAIRS} == {name: own[name] for name in FOR_ALL_PAIRS}
+
+
+@pytest.mark.parametrize(
+    ("entry", "messages"),
+    [
+        ({"label": "x"}, ["missing required arguments: type found in keypairs"]),
+        (
+            {"type": "dsa", "label": "x"},
+            ["value of type must be one of: rsa, ecc, got: dsa found in keypairs"],
+        ),
+        ({"type": "rsa"}, ["state is present but all of the following are missing: label found in keypairs"]),
+        (
+            {"type": "rsa", "state": "absent"},
+            [f"{NO_NAME} found in keypairs"],
+        ),
+        (
+            {"type": "ecc", "label": "x", "id": "a", "id_hex": "61"},
+            ["parameters are mutually exclusive: id|id_hex found in keypairs"],
+        ),
+        (
+            {"type": "ecc", "label": "x", "quorum": 1},
+            ["missing parameter(s) required by 'quorum': share_with found in keypairs"],
+        ),
+    ],
+)
+def test_what_ansible_refuses_of_an_entry(entry: dict[str, t.Any], messages: list[str]) -> None:
+    assert refused(LIST, {"keypairs": [{"type": "ecc", "label": "good"}, entry]}) == messages
+
+
+def test_the_flags_of_the_commands_in_a_list() -> None:
+    flags = {"type": "rsa", "m": "2048", "e": "65537", "l": "x", "u": "4", "m_value": 2, "sess": "yes"}
+    (entry,) = taken(LIST, {"keypairs": [flags], "min_srv": 1})["keypairs"]
+    assert (entry["modulus_bits"], entry["public_exponent"], entry["label"]) == (2048, 65537, "x")
+    assert (entry["share_with"], entry["quorum"], entry["session"]) == (["4"], 2, True)
 
 
 def test_groups_add_up() -> None:

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file that a second terminal can follow: a line a pair, at once, and never a reason to fail in the middle."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done
+from ansible_collections.cryptoki.hsm.plugins.module_utils._progress import progress
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome
+
+PAIR = KeyPair()
+
+
+def entry(number: int = 0, label: str = "root") -> Entry:
+    return Entry(number, "present", Wish("ecc", label=label))
+
+
+def outcome(changed: bool, before: KeyPair | None, after: KeyPair | None) -> Outcome:
+    return Outcome(changed, before, after, Proof(None))
+
+
+def plain(text: str) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    ("done", "line"),
+    [
+        ({}, "generated the ECC key pair 'root'"),
+        ({"outcome": outcome(True, None, PAIR)}, "generated the ECC key pair 'root'"),
+        ({"outcome": outcome(True, PAIR, PAIR)}, "changed the ECC key pair 'root'"),
+        ({"outcome": outcome(True, PAIR, None)}, "removed the ECC key pair 'root'"),
+        ({"outcome": outcome(False, PAIR, PAIR)}, "unchanged the ECC key pair 'root'"),
+        ({"outcome": outcome(False, None, None)}, "unchanged the ECC key pair 'root'"),
+        ({"error": HsmError("No.")}, "failed: No."),
+        ({"outcome": outcome(False, PAIR, PAIR), "error": HsmError("No.")}, "failed: No."),
+    ],
+)
+def test_the_line_of_a_pair(tmp_path: Path, done: dict[str, t.Any], line: str) -> None:
+    file = tmp_path / "progress"
+    with progress(str(file), 1, plain) as tell:
+        tell(Done(entry(), **done))
+    assert file.read_text() == f"1/1 {line}\n"
+
+
+def test_each_line_is_there_at_once_and_counts_pairs(tmp_path: Path) -> None:
+    file = tmp_path / "progress"
+    file.write_text("of an earlier run\n")
+    with progress(str(file), 2, plain) as tell:
+        assert file.read_text() == ""
+        tell(Done(entry(1, "b")))
+        assert file.read_text() == "1/2 generated the ECC key pair 'b'\n"
+        tell(Done(entry(0, "ä")))
+        tell(Done(entry(1, "b"), error=HsmError("Lost.")))
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines == ["1/2 generated the ECC key pair 'b'", "2/2 generated the ECC key pair 'ä'", "2/2 failed: Lost."]
+
+
+def test_a_label_cannot_make_lines(tmp_path: Path) -> None:
+    file = tmp_path / "progress"
+    with progress(str(file), 1, plain) as tell:
+        tell(Done(entry(label="a\n9/9 failed: b\x1b[2J")))
+    assert file.read_text() == "1/1 generated the ECC key pair 'a\\n9/9 failed: b\\x1b[2J'\n"
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    file = tmp_path / "progress"
+    with progress(str(file), 2, lambda text: text.replace("4711", "****")) as tell:
+        tell(Done(entry(label="ring 4711")))
+        tell(Done(entry(1), error=HsmError("The label 'ring 4711'.")))
+    assert file.read_text() == "1/2 generated the ECC key pair 'ring ****'\n2/2 failed: The label 'ring ****'.\n"
+
+
+def test_a_full_disk_stops_nothing() -> None:
+    """Neither when a line is written nor when the file is closed."""
+    with progress("/dev/full", 2, plain) as tell:
+        for number in range(2):
+            tell(Done(entry(number)))
+
+
+def test_without_a_file_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with progress(None, 1, plain) as tell:
+        tell(Done(entry()))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("/nonexistent/progress", "No such file or directory"), ("/", "Is a directory")]
+)
+def test_a_file_that_cannot_be_written(path: str, reason: str) -> None:
+    with pytest.raises(InputError) as refused, progress(path, 1, plain):
+        pass
+    assert refused.value.msg == f"progress_file '{path}' is refused: it cannot be written ({reason})."
