@@ -33,6 +33,30 @@ attributes:
     support: full
 """
 
+    # Instead of the attributes above, for modules that only look.
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+    support: full
+    details:
+      - This action does not modify state.
+  diff_mode:
+    description:
+      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details:
+      - This action does not modify state.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no
+        change.
+    support: full
+    details:
+      - This action does not modify state.
+"""
+
     ACTIONGROUP_HSM = r"""
 options: {}
 attributes:

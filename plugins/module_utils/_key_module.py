@@ -152,7 +152,7 @@ def _result(session: TokenSession, outcomes: t.Sequence[Outcome]) -> Result:
     changed = [row["diff"] for row in told if row["changed"]]
     return {
         "changed": bool(changed),
-        "key_pairs": [row["key_pair"] for row in told if row["key_pair"]],
+        "key_pairs": [row["diff"]["after"] for row in told if row["diff"]["after"]],
         "nodes": [node_of(session)],
         "diff": {when: {"key_pairs": [row[when] for row in changed if row[when]]} for when in ("before", "after")},
     }
