@@ -279,14 +279,15 @@ key_pairs:
       type: str
       returned: always
     fingerprint:
-      description: SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where no half tells it.
+      description:
+        - SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where no half tells it.
       type: str
       returned: always
     uri:
       description: RFC 7512 URI of the pair, without a PIN.
       type: str
       returned: always
-      sample: pkcs11:token=root;manufacturer=SoftHSM%20project;serial=4f6e173c372c7d41;model=SoftHSM%20v2;object=ecc14
+      sample: pkcs11:token=root;serial=4f6e173c372c7d41;model=SoftHSM%20v2;object=ecc14
     pairing:
       description:
         - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier (by curve
