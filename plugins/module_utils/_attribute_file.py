@@ -36,8 +36,13 @@ NAMES = (
 _EXTRACTABLE_ANYWAY = "extractable"
 
 
-def attribute_file(found: TokenObject, spki: bytes | None) -> str:
-    """The text for one key; C(spki) is its public key, where it is known from the other half."""
+def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
+    """The text for one key, None where nothing of it could be read.
+
+    C(spki) is its public key, where it is known from the other half.
+    """
+    if not found.attributes:
+        return None
     lines = []
     for name in NAMES:
         value = _value(name, found, spki)
@@ -48,6 +53,8 @@ def attribute_file(found: TokenObject, spki: bytes | None) -> str:
 
 def _value(name: str, found: TokenObject, spki: bytes | None) -> str | None:
     value = found.attributes.get(name)
+    if found.hides(name):
+        return None
     if name == "kcv":
         return _kcv(found, spki)
     if name == "modulus":

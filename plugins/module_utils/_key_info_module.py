@@ -61,7 +61,7 @@ def _result(session: TokenSession, selected: Selected, params: Params) -> Result
 
     return {
         "changed": False,
-        "objects": [shown(found) for found in selected.objects],
+        "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
             {**describe(pair, session.uri_attributes, names), "problems": words}
             for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     HALVES,
     KEY_TYPES_OF,
@@ -25,13 +26,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, manage
-from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, select, selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, manage, refuse_strangers
+from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import changes_from, check_usage
+
+_ALONE = "To change this half alone, choose it by a uri with type=."
 
 
 def run() -> t.NoReturn:
@@ -41,88 +44,84 @@ def run() -> t.NoReturn:
 
 def _work(module: HsmModule) -> Result:
     params = module.params
+    task = Task(params["state"], params["count"], module.check_mode)
     selection = selection_from(params)
     changes = changes_from(params)
-    _check_count(params, changes)
+    _check_class(selection, changes)
+    _check_count(task, changes)
     provider, login = provider_from(params)
     module.know(login)
     module.require_libraries()
     with provider.session(writable=not module.check_mode) as session:
-        chosen = _choose(session, selection, changes, params)
-        # Every refusal comes before the first change.
-        wishes = [_of_pair(session, changes, selection, pair, params["state"]) for pair in chosen]
-        outcomes = [
-            manage(session, wish, pair, params["state"], module.check_mode)
-            for wish, pair in zip(wishes, chosen, strict=True)
-        ]
-        return _result(session, outcomes)
+        return _result(session, bring(session, selection, changes, task))
 
 
-def _check_count(params: Params, changes: Changes) -> None:
-    if params["count"] < 1:
-        raise InputError("count", "it must be at least 1", params["count"])
-    if params["count"] > 1 and changes.id is not None:
+def bring(session: TokenSession, selection: Selection, changes: Changes, task: Task) -> list[Outcome]:
+    """Brings the chosen keys into the wished state, or says what that would do; every refusal is before any change."""
+    chosen = choose(session, selection, changes, task)
+    work = [(_of_pair(session, changes, selection, one, task), one.pair) for one in chosen]
+    if len(work) > 1:
+        for own, pair in work:
+            manage(session, own, pair, task.state, check_mode=True)
+    return [manage(session, own, pair, task.state, task.check_mode) for own, pair in work]
+
+
+def _check_class(selection: Selection, changes: Changes) -> None:
+    """What was said of a half that was not chosen would come to nothing."""
+    if selection.key_class == SECRET:
+        raise InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
+    given = {"extractable": changes.extractable is not None, "private_attributes": bool(changes.private_attributes)}
+    if selection.key_class == PRIVATE:
+        given = {"public_attributes": bool(changes.public_attributes)}
+    for option, is_given in given.items():
+        if is_given and selection.key_class is not None:
+            raise InputError(option, f"the uri chooses the {selection.key_class} half alone, which it does not concern")
+
+
+def _check_count(task: Task, changes: Changes) -> None:
+    if task.count < 1:
+        raise InputError("count", "it must be at least 1", task.count)
+    if task.count > 1 and changes.id is not None:
         raise InputError("new_id", "several keys cannot have the same id; leave count out")
-    if params["count"] > 1 and changes.label is not None:
+    if task.count > 1 and changes.label is not None:
         raise InputError("new_label", "several keys of one label could not be told apart; leave count out")
 
 
-def _choose(session: TokenSession, selection: Selection, changes: Changes, params: Params) -> list[KeyPair]:
-    """The pairs and halves that are meant, as many as C(count) says; raises L{HsmError} for any other number."""
-    absent = params["state"] == "absent"
-    chosen = _chosen(session, selection)
-    if not chosen and not absent:
-        chosen = _chosen(session, _renamed(selection, changes))
-    number = sum(max(len(pair.publics), len(pair.privates)) for pair in chosen)
-    if number > params["count"]:
-        listed = ", ".join(map(str, chosen))
-        raise HsmError(
-            f"Refused to touch the keys chosen by {selection} on the token '{session.token_name}': there are {number},"
-            f" count is {params['count']}: {listed}. Choose one by id, uri or fingerprint, or set count={number}."
-        )
-    if number < params["count"] and not absent:
-        wished = "the key" if params["count"] == 1 else f"{params['count']} keys"
-        raise HsmError(
-            f"Could not find {wished} chosen by {selection} on the token '{session.token_name}': there are {number}."
-            f" hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
-        )
-    return chosen
-
-
-def _chosen(session: TokenSession, selection: Selection) -> list[KeyPair]:
-    pairs = select(session, selection).pairs
-    if selection.key_class is None:
-        return list(pairs)
-    # One half was named, and the other is left alone.
-    return [
-        KeyPair(privates=pair.privates) if selection.key_class == PRIVATE else KeyPair(publics=pair.publics)
-        for pair in pairs
-    ]
-
-
-def _renamed(selection: Selection, changes: Changes) -> Selection:
-    """What the selection means after the change: a key that has its new name already was renamed before."""
-    return dataclasses.replace(
-        selection,
-        label=changes.label if changes.label is not None and selection.label is not None else selection.label,
-        id=changes.id if changes.id is not None and selection.id is not None else selection.id,
-    )
-
-
-def _of_pair(session: TokenSession, changes: Changes, selection: Selection, pair: KeyPair, state: str) -> Changes:
+def _of_pair(session: TokenSession, changes: Changes, selection: Selection, one: Chosen, task: Task) -> Changes:
     """The wished changes of one key, now that its type is known; refuses those that cannot be."""
-    key = pair.objects[0]
+    key = one.pair.objects[0]
     family: Family = "rsa" if key.key_type in KEY_TYPES_OF["rsa"] else "ecc"
     own = dataclasses.replace(
-        changes, family=family, curve=key.curve, chosen=str(selection), fingerprint=selection.fingerprint
+        changes,
+        family=family,
+        curve=key.curve,
+        fingerprint=selection.fingerprint,
+        chosen=str(selection),
+        chosen_exactly=any(name is not None for name in (selection.id, selection.fingerprint, selection.key_class)),
     )
-    if state == "absent":
-        return dataclasses.replace(own, id=selection.id or None)
-    check_usage(own)
-    if selection.key_class is None:
-        refuse_unclear(session, own, [pair])
-    _refuse_taken(session, own, pair)
+    if task.state == "present":
+        check_usage(own)
+        if selection.key_class is None:
+            refuse_unclear(session, own, [one.pair], _ALONE if one.pair.lone else "")
+        _refuse_taken(session, own, one.pair)
+    _refuse_unnamed(session, own, selection, one, task.check_mode)
     return own
+
+
+def _refuse_unnamed(session: TokenSession, changes: Changes, selection: Selection, one: Chosen, check: bool) -> None:
+    """Nothing happens to what was not named: a key of many halves, one that another half names, one without a name."""
+    untold = [key for key in one.pair.objects if selection.fingerprint not in (None, key.fingerprint)]
+    if one.of.whole:
+        if untold and one.pair != one.of:  # of a whole pair that is before its change
+            refuse_strangers(session, changes, one.of, check)
+        untold = []
+    unnamed = [key for key in one.unnamed if key in one.pair.objects and not has_new_name(changes, key)]
+    doubtful = [*untold, *(unnamed if selection.by_absence or not one.of.whole else ())]
+    if doubtful:
+        raise HsmError(
+            f"Refused to touch {changes} on the token '{session.token_name}': it cannot be kept apart from what was not"
+            f" named, {', '.join(map(str, doubtful))}. Choose the key by its id, or one half by a uri with type=."
+        )
 
 
 def _refuse_taken(session: TokenSession, changes: Changes, pair: KeyPair) -> None:
@@ -153,7 +152,7 @@ def _result(session: TokenSession, outcomes: t.Sequence[Outcome]) -> Result:
     changed = [row["diff"] for row in told if row["changed"]]
     return {
         "changed": bool(changed),
-        "key_pairs": [row["key_pair"] for row in told if row["key_pair"]],
+        "key_pairs": [row["diff"]["after"] for row in told if row["diff"]["after"]],
         "nodes": [node_of(session)],
         "diff": {when: {"key_pairs": [row[when] for row in changed if row[when]]} for when in ("before", "after")},
     }

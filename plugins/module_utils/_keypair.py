@@ -58,6 +58,11 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
+    # What to do where an existing pair cannot be made as wished.
+    remedy: t.ClassVar[str] = (
+        "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
+        " one"
+    )
 
     def __str__(self) -> str:
         names = [f"'{self.label}'"] if self.label is not None else []
@@ -66,6 +71,11 @@ class Wish:
         if self.fingerprint is not None:
             names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
         return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
+
+    @property
+    def exact(self) -> bool:
+        """Whether it names one key, and not only a label that others may have too."""
+        return self.id is not None or self.fingerprint is not None
 
     @property
     def key_type(self) -> str:
@@ -143,13 +153,19 @@ class Wish:
 class Changes(Wish):
     """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
-    C(chosen): how messages name it. C(label) and C(id) are the new ones; to remove it, C(id) is the one that it has.
+    C(chosen): how messages name it; C(chosen_exactly): whether that names one key. C(label) and C(id) are the new ones.
     """
 
     chosen: str = ""
+    chosen_exactly: bool = False
+    remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
 
     def __str__(self) -> str:
         return f"the key chosen by {self.chosen}"
+
+    @property
+    def exact(self) -> bool:
+        return self.chosen_exactly
 
     def required(self, half: Half) -> dict[str, Value]:
         wished = super().required(half)
@@ -196,7 +212,7 @@ class TokenObject:
     def key_type(self) -> str:
         """Name of the key type; a vendor's own, or one that the table lacks, as its number."""
         value = self.attributes.get("key_type")
-        return f"0x{value:08x}" if isinstance(value, int) else str(value)
+        return f"0x{value:08x}" if isinstance(value, int) else str(value or "unknown")
 
     @functools.cached_property
     def curve(self) -> Curve | None:
@@ -218,6 +234,10 @@ class TokenObject:
         """Exponent of an RSA key."""
         exponent = self.attributes.get("public_exponent")
         return int.from_bytes(exponent, "big") if isinstance(exponent, bytes) and exponent else None
+
+    def hides(self, name: str) -> bool:
+        """Whether it is unknown what the object has of an attribute: the token did not tell it."""
+        return name in self.unreadable or not self.attributes
 
     def __str__(self) -> str:
         parts = [f"{self.half} {self.key_type} key"]

@@ -109,14 +109,14 @@ def is_clear(pairs: t.Sequence[KeyPair]) -> bool:
     return not pairs or (len(pairs) == 1 and pairs[0].whole)
 
 
-def refuse_unclear(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair]) -> None:
+def refuse_unclear(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair], remedy: str = "") -> None:
     """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
     if is_clear(pairs):
         return
     what = _unclear(pairs)
     raise HsmError(
         f"Refused to touch {wish} on the token '{session.token_name}': {what}: {_listed(pairs)}."
-        f" Nothing was changed. {_remedy(pairs)}"
+        f" Nothing was changed. {remedy or _remedy(pairs)}"
     )
 
 

@@ -117,7 +117,7 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
         return Plan(Action.NOTHING)
     (pair,) = pairs
     lone = pair.lone
-    if lone and lone.half == PUBLIC and wish.id is None and wish.fingerprint is None:
+    if lone and lone.half == PUBLIC and not wish.exact:
         raise HsmError(
             f"Refused to remove {wish} on the token '{token}': it is a public half without its private half, {lone}."
             " Name it by id or fingerprint to remove it."
@@ -150,9 +150,7 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
         _refuse_indestructible(wish, pair, token)
         return Plan(Action.REPLACE, pair)
     raise HsmError(
-        f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; set"
-        " on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
-        " one.",
+        f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; {wish.remedy}.",
         differences=[
             {"half": row.half, "name": row.name, "found": _plain(row.found), "wished": _plain(row.wished)}
             for row in fixed

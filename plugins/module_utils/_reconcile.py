@@ -104,7 +104,7 @@ def _remove(session: TokenSession, wish: Wish, pairs: Sequence[KeyPair], check_m
     plan = decide_absent(wish, pairs, session.token_name)
     _refuse_write_protected(session, wish, plan)
     if plan.pair:
-        _refuse_strangers(session, wish, plan.pair, check_mode)
+        refuse_strangers(session, wish, plan.pair, check_mode)
         if not check_mode:
             destroy(session, wish, plan.pair)
     return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
@@ -158,7 +158,7 @@ def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) ->
     if plan.action in (Action.GENERATE, Action.REPLACE) and not leftover:
         session.check_generation(wish)
     if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
-        _refuse_strangers(session, wish, plan.pair, check_mode)
+        refuse_strangers(session, wish, plan.pair, check_mode)
     return leftover
 
 
@@ -177,7 +177,7 @@ def _act(
     return after, _prove_existing(session, wish, after)
 
 
-def _refuse_strangers(session: TokenSession, wish: Wish, pair: KeyPair, check_mode: bool) -> None:
+def refuse_strangers(session: TokenSession, wish: Wish, pair: KeyPair, check_mode: bool) -> None:
     """Before a pair is changed or removed whose halves only an id joins, and only one of which was named: a proof."""
     named_apart = wish.fingerprint is not None or len({found.label for found in pair.objects}) > 1
     if not (pair.whole and pair.pairing == "id" and named_apart):

@@ -49,7 +49,7 @@ def describe(
         "label": leading.label,
         "id": text,
         "id_hex": colon_hex(leading.id) if leading.id else None,
-        "key_type": leading.key_type,
+        "key_type": None if leading.hides("key_type") else leading.key_type,
         "public_key_pem": _public_key.public_key_pem(spki) if spki else None,
         "fingerprint": colon_hex(bytes.fromhex(_public_key.fingerprint(spki))) if spki else None,
         "uri": _uri(uri_attributes, leading),

@@ -73,9 +73,9 @@ class Selection:
         return bool(self.label or self.id)
 
     @property
-    def by_key(self) -> bool:
-        """Whether it goes by the key itself, which one half may not tell of the other."""
-        return any(value is not None for value in (self.modulus, self.fingerprint, self.kcv))
+    def by_absence(self) -> bool:
+        """Whether it goes by a name that a key does not have, which says little about the key."""
+        return self.label == "" or self.id == b""
 
     def query(self, key_class: KeyClass, read: frozenset[str] | None) -> Query:
         """The part that the token searches for: the standard lets it compare whole values only."""
@@ -89,46 +89,64 @@ class Selection:
         )
 
     def takes(self, found: TokenObject) -> bool:
-        """Whether the object itself is as wished, the key apart."""
+        """Whether the object itself is as wished, the key apart. A name that cannot be read is not an empty one."""
+        label, hidden = found.label or "", found.hides("label")
         return (
             self.key_class in (None, found.half)
             and self.key_type in (None, found.key_type)
-            and self.id in (None, found.id)
-            and (self.label is None or (found.label or "") == self.label)
-            and (self.label_regex is None or bool(self.label_regex.search(found.label or "")))
+            and (self.id is None or (self.id == found.id and not found.hides("id")))
+            and (self.label is None or (self.label == label and not hidden))
+            and (self.label_regex is None or (bool(self.label_regex.search(label)) and not hidden))
         )
 
-    def takes_key(self, pair: KeyPair) -> bool:
-        """Whether the key of a pair is as wished; a secret key comes as a pair of its own."""
-        moduli = {found.attributes.get("modulus") for found in pair.objects}
-        values = {found.attributes.get("check_value") for found in pair.objects}
-        kcvs = {value.hex() for value in values if isinstance(value, bytes)}
-        if pair.spki:
-            kcvs.add(_public_key.kcv(pair.spki))
-        return (
-            self.fingerprint in (None, pair.fingerprint)
-            and self.kcv in (None, *kcvs)
-            and self.modulus in (None, *(int.from_bytes(value, "big") for value in moduli if isinstance(value, bytes)))
+    def takes_key(self, found: TokenObject, pair: KeyPair) -> bool:
+        """Whether the key itself is as wished; a half that does not tell it goes by its pair."""
+        wishes: tuple[tuple[t.Any, t.Callable[[TokenObject], set[t.Any]]], ...] = (
+            (self.fingerprint, _fingerprints),
+            (self.kcv, _kcvs),
+            (self.modulus, _moduli),
         )
+        return all(
+            wish is None or wish in (told(found) or {value for other in pair.objects for value in told(other)})
+            for wish, told in wishes
+        )
+
+
+def _fingerprints(found: TokenObject) -> set[str]:
+    return {found.fingerprint} if found.fingerprint else set()
+
+
+def _kcvs(found: TokenObject) -> set[str]:
+    value = found.attributes.get("check_value")
+    told = {value.hex()} if isinstance(value, bytes) and value else set()
+    return told | {_public_key.kcv(found.spki)} if found.spki else told
+
+
+def _moduli(found: TokenObject) -> set[int]:
+    value = found.attributes.get("modulus")
+    return {int.from_bytes(value, "big")} if isinstance(value, bytes) and value else set()
 
 
 @dataclasses.dataclass(frozen=True)
 class Selected:
-    """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself."""
+    """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself.
+
+    C(unread): keys that were found and could not be read; whether they are meant is not known.
+    """
 
     objects: tuple[TokenObject, ...]
     pairs: tuple[KeyPair, ...]
+    unread: tuple[TokenObject, ...] = ()
 
 
 def selection_from(params: Params) -> Selection:
     """The checked filters of a module's options; raises L{InputError}."""
     uri = _uri(params.get("uri"))
-    label = params.get("label") if uri.object is None else uri.object
     return Selection(
-        label=label if label in (None, "") else _values.label("label", label),
+        label=_label(params.get("label")) if uri.object is None else uri.object,
         label_regex=_regex(params.get("label_regex")),
         id=_identifier(params) if uri.id is None else uri.id,
-        key_class=CLASSES.get(params.get("object_class") or "", _URI_CLASSES.get(uri.type or "")),
+        key_class=_key_class(params.get("object_class"), uri.type),
         key_type=_key_type(params.get("key_type")),
         session=params.get("session"),
         modulus=_modulus(params.get("modulus")),
@@ -149,10 +167,23 @@ def _uri(text: str | None) -> PKCS11Uri:
         raise InputError("uri", "it names no key; its type may be public, private or secret-key", uri.type)
     if uri.object is None and uri.id is None:
         raise InputError("uri", "it names no key; give object or id in it")
-    for name in ("library_manufacturer", "library_description", "library_version", "slot_id", "slot_description"):
-        if getattr(uri, name) is not None:
+    for name, value in vars(uri).items():
+        if value is not None and name not in (*_TOKEN_PARTS, "object", "id", "type"):
             raise InputError("uri", f"{name.replace('_', '-')} does not choose a key; leave it out")
     return uri
+
+
+def _key_class(option: str | None, uri_type: str | None) -> KeyClass | None:
+    chosen = {CLASSES[option]} if option else set()
+    chosen |= {_URI_CLASSES[uri_type]} if uri_type else set()
+    if len(chosen) > 1:
+        raise InputError("object_class", f"the uri names a key of the type {uri_type}", option)
+    return chosen.pop() if chosen else None
+
+
+def _label(value: t.Any) -> str | None:
+    """A label as it may be on a token: longer than those that we make, or empty."""
+    return value if value in (None, "") else _values.text("label", value)
 
 
 def _identifier(params: Params) -> bytes | None:
@@ -213,22 +244,29 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
     if selection.key_class is None:
         classes.append(SECRET)
     found = [key for one in classes for key in session.survey(selection.query(one, read)) or ()]
-    meant = [key for key in found if selection.takes(key)]
-    halves = [key for key in found if key.half != SECRET]
-    handles = {key.handle for key in meant}
-    pairs = [
-        pair
-        for pair in pair_up([*halves, *(_others(session, halves, read) if selection.named else ())])
-        if selection.takes_key(pair) and any(key.handle in handles for key in pair.objects)
+    others = _others(session, found, read) if selection.named else []
+    pairs = pair_up([key for key in (*found, *others) if key.half != SECRET and key.attributes])
+    pair_of = {key.handle: pair for pair in pairs for key in pair.objects}
+    meant = [
+        key
+        for key in found
+        if key.attributes
+        and selection.takes(key)
+        and selection.takes_key(key, pair_of.get(key.handle, KeyPair((key,))))
     ]
-    taken = {key.handle for pair in pairs for key in pair.objects}
-    secrets = [key for key in meant if key.half == SECRET and selection.takes_key(KeyPair((key,)))]
-    return Selected(tuple(key for key in meant if key.handle in taken or key in secrets), tuple(pairs))
+    handles = {key.handle for key in meant}
+    return Selected(
+        tuple(meant),
+        tuple(pair for pair in pairs if any(key.handle in handles for key in pair.objects)),
+        tuple(key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)),
+    )
 
 
-def _others(session: TokenSession, halves: t.Sequence[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
-    """The halves that were not found by the name, of those that stand alone."""
-    known = {key.handle for key in halves}
-    ids = {half.id for pair in pair_up(halves) if (half := pair.lone) and half.id}
-    more = [key for id_ in sorted(ids) for half in HALVES for key in session.find(Query(half, id=id_, read=read))]
+def _others(session: TokenSession, found: t.Sequence[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
+    """The halves that were not found by the name, of those that lack their other."""
+    known = {key.handle for key in found}
+    pairs = pair_up([key for key in found if key.half != SECRET and key.attributes])
+    ids = {key.id for pair in pairs if not (pair.publics and pair.privates) for key in pair.objects if key.id}
+    queries = [Query(half, id=id_, read=read) for id_ in sorted(ids) for half in HALVES]
+    more = [key for query in queries for key in session.survey(query) or ()]
     return [key for key in more if key.handle not in known]

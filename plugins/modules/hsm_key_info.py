@@ -1,8 +1,349 @@
+#!/usr/bin/python
+
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: hsm_key_info
+short_description: Find the keys in an HSM and read their attributes
+version_added: 0.1.0
+author:
+  - The cryptoki.hsm authors (@cryptoki)
+description:
+  - Lists the keys of a token with all their attributes, joins the halves of pairs, and says which are half pairs,
+    duplicates, or orphans.
+  - Covers C(findKey), C(getAttribute), and C(getKeyInfo). A filter that is not given takes any key; all that are given
+    must fit.
+  - Needs a login to see private and secret keys. It reads no secret value and changes nothing.
+extends_documentation_fragment:
+  - cryptoki.hsm._attributes.info_module
+  - cryptoki.hsm._attributes.actiongroup_hsm
+  - cryptoki.hsm._choice
+  - cryptoki.hsm._login
+options:
+  label_regex:
+    description:
+      - Regular expression of Python that is found somewhere in the label.
+    type: raw
+  object_class:
+    description:
+      - Class of the key. The flag C(-c) of C(findKey).
+    type: str
+    choices:
+      - public_key
+      - private_key
+      - secret_key
+  session:
+    description:
+      - Whether the key lives in a session, V(true), or on the token, V(false). The flag C(-sess) of C(findKey).
+    type: bool
+  modulus:
+    description:
+      - Modulus of an RSA key in hexadecimal digits, with or without colons, blanks, line ends, and C(0x). The flag
+        C(-m) of C(findKey).
+    type: raw
+  kcv:
+    description:
+      - Key check value of the key in at least six hexadecimal digits. The flag C(-kcv) of C(findKey).
+    type: raw
+  shared_with:
+    description:
+      - Crypto users who all may use the key. PKCS#11 has no sharing, so O(provider=pkcs11) refuses it.
+      - The flag C(-u) of C(findKey).
+    type: list
+    elements: raw
+  attributes:
+    description:
+      - The attributes to read and to return, all if not given. Fewer make a task on a full token quicker.
+    type: list
+    elements: str
+    choices:
+      - allowed_mechanisms
+      - always_authenticate
+      - always_sensitive
+      - class
+      - copyable
+      - decrypt
+      - derive
+      - destroyable
+      - ec_params
+      - ec_point
+      - encrypt
+      - extractable
+      - id
+      - id_hex
+      - kcv
+      - key_gen_mechanism
+      - key_type
+      - label
+      - local
+      - modifiable
+      - modulus
+      - modulus_bits
+      - never_extractable
+      - private
+      - public_exponent
+      - sensitive
+      - sign
+      - sign_recover
+      - token
+      - trusted
+      - unwrap
+      - value_len
+      - verify
+      - verify_recover
+      - wrap
+      - wrap_with_trusted
+  attribute_file:
+    description:
+      - Return each object also as the text that C(getAttribute) writes, for tools that read that.
+    type: bool
+    default: false
+notes:
+  - An error of the search is a failure. What cannot be read of a key that was found is listed as unreadable, and is no
+    failure.
+  - What is marked goes by the keys that the filters take; whether a label is unique on the token, only a search for
+    nothing but that label tells.
+seealso:
+  - module: cryptoki.hsm.hsm_key
+  - module: cryptoki.hsm.hsm_rsa_keypair
+  - module: cryptoki.hsm.hsm_ecc_keypair
+"""
+
+EXAMPLES = r"""
+- name: Read every key of the token
+  cryptoki.hsm.hsm_key_info:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+  register: token
+
+- name: No private key may leave the HSM, and no pair is torn or ambiguous
+  ansible.builtin.assert:
+    that:
+      - extractable == []
+      - wrong == []
+    fail_msg: "extractable: {{ extractable | join(' ') }}, half or twice: {{ wrong | join(' ') }}"
+  vars:
+    extractable: >-
+      {{ token.objects | selectattr('class', '==', 'private_key')
+         | rejectattr('attributes.extractable', 'false') | map(attribute='uri') }}
+    wrong: "{{ token.key_pairs | rejectattr('problems', '==', []) | map(attribute='uri') }}"
+
+- name: Show the orphans that broken generations left
+  ansible.builtin.debug:
+    msg: "{{ token.key_pairs | selectattr('problems', 'contains', 'orphan') | map(attribute='fingerprint') }}"
+
+- name: Find the private RSA keys of the web servers
+  cryptoki.hsm.hsm_key_info:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    object_class: private_key
+    key_type: rsa
+    label_regex: ^web-[0-9]+$
+    attributes:
+      - label
+      - id
+      - extractable
+      - modulus_bits
+
+- name: Read a key as getAttribute -a 512 writes it
+  cryptoki.hsm.hsm_key_info:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    pin_file: /etc/pki/hsm.pin
+    label: rsa_test
+    object_class: public_key
+    attribute_file: true
+  register: rsa_test
+
+- name: Write it to a file
+  ansible.builtin.copy:
+    content: "{{ rsa_test.objects[0].attribute_file }}"
+    dest: /tmp/attr_rsa_test
+    mode: "0600"
+"""
+
+RETURN = r"""
+objects:
+  description: The keys that all filters take, public keys first, then private and secret keys.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    class:
+      description: V(public_key), V(private_key), or V(secret_key).
+      type: str
+      returned: always
+      sample: public_key
+    handle:
+      description: Handle of the object in this run; it cannot choose a key in a later one.
+      type: int
+      returned: always
+      sample: 3
+    uri:
+      description: RFC 7512 URI of the object.
+      type: str
+      returned: always
+      sample: pkcs11:token=root;serial=4f6e173c372c7d41;model=SoftHSM%20v2;object=ecc14;type=public
+    attributes:
+      description:
+        - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent. Byte
+          values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the SHA-1 of the
+          public key (SubjectPublicKeyInfo).
+      type: dict
+      returned: always
+      sample:
+        class: public_key
+        ec_params: "06:05:2b:81:04:00:22"
+        kcv: e80cae
+        key_gen_mechanism: CKM_EC_KEY_PAIR_GEN
+        key_type: ec
+        label: ecc14
+    unreadable:
+      description: Names of attributes that the token did not tell; C(class) where it told nothing of the object.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    attribute_file:
+      description: The text that C(getAttribute) writes; V(null) where nothing of the object could be read.
+      type: str
+      returned: with O(attribute_file=true)
+      sample: "OBJ_ATTR_CLASS\n0x02\nOBJ_ATTR_KEY_TYPE\n0x03\n"
+key_pairs:
+  description: The pairs and lone halves that these keys belong to. A pair may have a half that the filters do not take.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: Label of the pair; V(null) where it is no text.
+      type: str
+      returned: always
+      sample: ecc14
+    id:
+      description: Identifier as a text, V(null) where it is none.
+      type: str
+      returned: always
+      sample: rsa_mv2
+    id_hex:
+      description: Identifier as bytes, colon-separated; V(null) where there is none.
+      type: str
+      returned: always
+      sample: "72:73:61:5f:6d:76:32"
+    key_type:
+      description: Type of the key, or a vendor's number as C(0x…); V(null) where the token does not tell it.
+      type: str
+      returned: always
+      sample: ec
+    modulus_bits:
+      description: Size of the modulus in bits.
+      type: int
+      returned: for RSA keys
+      sample: 2048
+    public_exponent:
+      description: Public exponent.
+      type: int
+      returned: for RSA keys
+      sample: 65537
+    curve:
+      description: Name of the curve; V(null) where it is not known.
+      type: str
+      returned: for keys of other types
+      sample: secp384r1
+    public_key_pem:
+      description: The public key (SubjectPublicKeyInfo) as PEM; V(null) where no half tells it.
+      type: str
+      returned: always
+    fingerprint:
+      description:
+        - SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where no half tells it.
+      type: str
+      returned: always
+    uri:
+      description: RFC 7512 URI of the pair, without a PIN.
+      type: str
+      returned: always
+      sample: pkcs11:token=root;serial=4f6e173c372c7d41;model=SoftHSM%20v2;object=ecc14
+    pairing:
+      description:
+        - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier (by curve
+          and label where there is no identifier). V(null) for a lone half.
+      type: str
+      returned: always
+      sample: id
+    problems:
+      description:
+        - What is wrong with it as far as it shows without using it.
+        - V(half) is a half without its other. V(duplicate) has an identifier that another key has too, or no identifier
+          and a label and type that another key has too, or a half more than once. V(orphan) has neither label nor
+          identifier, as what a killed generation leaves. V(unreadable) does not tell its type or its name.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    public_key:
+      description: The public half, V(null) where there is none.
+      type: dict
+      returned: always
+      contains: &half
+        handle:
+          description: Handle of the object in this run; it cannot choose a key in a later one.
+          type: int
+          returned: always
+          sample: 3
+        uri:
+          description: RFC 7512 URI of the object.
+          type: str
+          returned: always
+        attributes:
+          description:
+            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent.
+              Byte values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the
+              SHA-1 of the public key (SubjectPublicKeyInfo).
+          type: dict
+          returned: always
+        unreadable:
+          description: Names of attributes that the token did not tell.
+          type: list
+          elements: str
+          returned: always
+    private_key:
+      description: The private half, V(null) where there is none.
+      type: dict
+      returned: always
+      contains: *half
+nodes:
+  description: The token.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Label of the token.
+      type: str
+      returned: always
+      sample: root
+    status:
+      description: V(ok).
+      type: str
+      returned: always
+      sample: ok
+    message:
+      description: What is to be said of it.
+      type: str
+      returned: always
+ckr:
+  description: The PKCS#11 return value, where the HSM gave one.
+  returned: failure
+  type: str
+  sample: CKR_DEVICE_ERROR
+"""
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_info_module import run
 

@@ -53,13 +53,19 @@ class Proof:
 
 @dataclasses.dataclass(frozen=True)
 class Unable:
-    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers)."""
+    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).
+
+    C(filters): it chooses keys, and any value of it does, 0 and an empty list too.
+    """
 
     alternative: str
     above: int | None = None
+    filters: bool = False
 
     def asked_for(self, value: t.Any) -> bool:
         """Whether C(value) asks for what the provider cannot do."""
+        if self.filters:
+            return value is not None
         if self.above is not None:
             return value is not None and value > self.above
         return bool(value)

@@ -223,8 +223,10 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
-        "handle": Unable("a handle of PKCS#11 names another key in the next task: use id, fingerprint or uri"),
-        "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
+        "handle": Unable(
+            "a handle of PKCS#11 names another key in the next task: use id, fingerprint or uri", filters=True
+        ),
+        "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}", filters=True),
         "share_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
         "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
         "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
