@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from testbed import install
+from testbed import install  # type: ignore[import-not-found]  # beside this file, no package
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/molecule"
