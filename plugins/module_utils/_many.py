@@ -18,7 +18,7 @@ import threading
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._index import IndexedSession, KeyIndex, index_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconciling
@@ -155,16 +155,20 @@ def reconcile_many(
 
 
 def _told_apart(every: t.Sequence[Done], report: t.Callable[[Done], None]) -> list[Done]:
-    """Of entries that turned out to name one pair, by its label and by its id for instance, the later one fails."""
+    """Of entries that turned out to name one pair, by its label and by its id for instance, the later one fails.
+
+    What the one did may be undone by the other, so that neither result can be relied on.
+    """
     named: dict[str, Entry] = {}
     told = []
     for done in every:
         pairs = (done.outcome.before, done.outcome.after) if done.outcome else ()
-        for fingerprint in {pair.fingerprint for pair in pairs if pair and pair.fingerprint}:
-            other = named.setdefault(fingerprint, done.entry)
-            if other is not done.entry:
-                rule = f"{other.option} names the same pair, with the fingerprint {bytes.fromhex(fingerprint).hex(':')}"
-                done = dataclasses.replace(done, error=InputError(done.entry.option, rule))
-                report(done)
+        prints = {pair.fingerprint for pair in pairs if pair and pair.fingerprint}
+        other = next((named[fingerprint] for fingerprint in prints if fingerprint in named), None)
+        if other:
+            msg = f"{other.option} names the same pair as {done.entry.option}: {other.wish} is {done.entry.wish}."
+            done = dataclasses.replace(done, error=HsmError(f"{msg} What was done stays; name each pair once."))
+            report(done)
+        named.update((fingerprint, done.entry) for fingerprint in prints)
         told.append(done)
     return told

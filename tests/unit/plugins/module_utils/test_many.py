@@ -317,8 +317,8 @@ def test_entries_that_mean_one_pair_are_told() -> None:
         every, reports = many(session_with(pair, kind=SharedSession), entries, parallel=1)
         assert messages(every) == [
             "",
-            "keypairs[1] is refused: keypairs[0] names the same pair, with the fingerprint"
-            f" {bytes.fromhex(print_of).hex(':')}.",
+            f"keypairs[0] names the same pair as keypairs[1]: the ECC key pair 'a' is {other}. What was done stays;"
+            " name each pair once.",
         ]
         assert reports.words()[-1] == (1, "failed")
 
