@@ -20,7 +20,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    Half,
+    KeyClass,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_ec_params, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
@@ -46,7 +53,8 @@ FREE = {"label", "id", "derive", "encrypt", "wrap", "verify", "verify_recover"}
 FREE |= {"decrypt", "unwrap", "sign", "sign_recover", "allowed_mechanisms"}
 ONE_WAY = {"sensitive": True, "wrap_with_trusted": True, "extractable": False}
 FROZEN = ("modifiable", "copyable", "destroyable")
-BITS: dict[Half, tuple[str, ...]] = {
+BITS: dict[KeyClass, tuple[str, ...]] = {
+    SECRET: (),
     PUBLIC: ("encrypt", "wrap", "verify", "verify_recover", "derive", "trusted"),
     PRIVATE: ("decrypt", "unwrap", "sign", "sign_recover", "derive", "wrap_with_trusted", "always_authenticate"),
 }
