@@ -64,14 +64,15 @@ def choose(session: TokenSession, selection: Selection, changes: Changes, task: 
 
 def _chosen(session: TokenSession, selection: Selection) -> list[Chosen]:
     selected = select(session, selection)
+    where = f"the token '{session.token_name}'"
     for unread in selected.unread:  # it may be the one that is meant: that is no absence
         reason = next(iter(unread.unreadable.values()), None)
-        raise TokenError(f"read the {unread.half} key with handle {unread.handle} on '{session.token_name}'", reason)
+        raise TokenError(f"read the {unread.half} key with handle {unread.handle} on {where}", reason)
     secrets = [key for key in selected.objects if key.half == SECRET]
     if secrets and not selected.pairs:
         raise HsmError(
-            f"Refused to touch {', '.join(map(str, secrets))} on the token '{session.token_name}': hsm_key changes and"
-            " removes the keys of pairs only."
+            f"Refused to touch {', '.join(map(str, secrets))} on {where}: hsm_key changes and removes the keys of pairs"
+            " only."
         )
     named = {key.handle for key in selected.objects}
     return [_of_pair(selection, pair, named) for pair in selected.pairs]

@@ -26,7 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
@@ -43,17 +43,21 @@ def run() -> t.NoReturn:
 
 
 def _work(module: HsmModule) -> Result:
-    params = module.params
-    task = Task(params["state"], params["count"], module.check_mode)
-    selection = selection_from(params)
-    changes = changes_from(params)
-    _check_class(selection, changes)
-    _check_count(task, changes)
-    provider, login = provider_from(params)
+    selection, changes, task = checked(module.params, module.check_mode)
+    provider, login = provider_from(module.params)
     module.know(login)
     module.require_libraries()
     with provider.session(writable=not module.check_mode) as session:
         return _result(session, bring(session, selection, changes, task))
+
+
+def checked(params: Params, check_mode: bool) -> tuple[Selection, Changes, Task]:
+    """What the options choose, and what is to come of it; raises L{InputError}."""
+    selection, changes = selection_from(params), changes_from(params)
+    task = Task(params["state"], params["count"], check_mode)
+    _check_class(selection, changes)
+    _check_count(task, changes)
+    return selection, changes, task
 
 
 def bring(session: TokenSession, selection: Selection, changes: Changes, task: Task) -> list[Outcome]:

@@ -61,6 +61,8 @@ def changes_from(params: Params) -> Changes:
             raise InputError(given[0], "state=absent changes nothing, it removes the key", params[given[0]])
     if params["extractable"]:
         raise InputError("extractable", "a key that may not leave the HSM cannot be made extractable again", "true")
+    if params["share_mode"] != "exact" and params["share_with"] is None:
+        raise InputError("share_mode", "it needs share_with", params["share_mode"])
     _check_sharing({**params, "quorum": None})
     new = {"id": params["new_id"], "id_hex": params["new_id_hex"]}
     try:

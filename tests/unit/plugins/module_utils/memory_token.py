@@ -21,7 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half, KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    Half,
+    KeyClass,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_ec_params, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
@@ -48,6 +55,7 @@ FREE |= {"decrypt", "unwrap", "sign", "sign_recover", "allowed_mechanisms"}
 ONE_WAY = {"sensitive": True, "wrap_with_trusted": True, "extractable": False}
 FROZEN = ("modifiable", "copyable", "destroyable")
 BITS: dict[KeyClass, tuple[str, ...]] = {
+    SECRET: (),
     PUBLIC: ("encrypt", "wrap", "verify", "verify_recover", "derive", "trusted"),
     PRIVATE: ("decrypt", "unwrap", "sign", "sign_recover", "derive", "wrap_with_trusted", "always_authenticate"),
 }

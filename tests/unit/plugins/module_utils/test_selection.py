@@ -48,7 +48,13 @@ def rsa(number: int = 0, **changed: t.Any) -> KeyPair:
 
 
 def secret(handle: int = 200, **changed: t.Any) -> KeyPair:
-    values = {"class": "secret_key", "key_type": "aes", "token": True, "label": "root", "check_value": b"\xab\xcd\xef"}
+    values: dict[str, t.Any] = {
+        "class": "secret_key",
+        "key_type": "aes",
+        "token": True,
+        "label": "root",
+        "check_value": b"\xab\xcd\xef",
+    }
     return KeyPair((TokenObject(handle, SECRET, {**values, **changed}),))
 
 
