@@ -20,7 +20,7 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import PKCS11_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import PKCS11_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, Secret, with_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import OptionGroup

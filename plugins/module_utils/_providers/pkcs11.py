@@ -28,7 +28,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library, Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     HALVES,

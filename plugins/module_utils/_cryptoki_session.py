@@ -1,0 +1,250 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One session of python-pkcs11, and what its calls have in common; the traps are told in C(_cryptoki.py).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import traceback
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_functions as functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    ATTRIBUTES,
+    BY_CODE,
+    KeyClass,
+    Value,
+    pack,
+    sizes,
+    unpack,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import CKR_OF_EXCEPTION, ckr_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._gate import Gate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._slots import session_state
+
+PKCS11_IMPORT_ERROR: str | None = None
+try:
+    import pkcs11
+    from pkcs11.attributes import AttributeMapper
+    from pkcs11.exceptions import PKCS11Error
+except ImportError:
+    PKCS11_IMPORT_ERROR = traceback.format_exc()
+    AttributeMapper = object  # type: ignore[assignment,misc]
+    PKCS11Error = OSError  # type: ignore[assignment,misc]
+
+_UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
+_KEY_TYPES = {"rsa": "RSA", "ec": "EC", "ec_edwards": "EC_EDWARDS"}
+
+
+@contextlib.contextmanager
+def attempt(what: str) -> t.Iterator[None]:
+    """Turns the textless exceptions of python-pkcs11 into a L{TokenError} that says what was attempted (T11)."""
+    try:
+        yield
+    except PKCS11Error as error:
+        unmapped = _UNMAPPED.search(str(error))
+        ckr = ckr_name(int(unmapped[1], 16)) if unmapped else CKR_OF_EXCEPTION.get(type(error).__name__)
+        raise TokenError(what, ckr, said=str(error) or type(error).__name__) from None
+    except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
+        raise TokenError(what, said="a text that is no UTF-8") from None
+
+
+def check(rv: int, what: str) -> None:
+    if rv != functions.CKR_OK:
+        raise TokenError(what, ckr_name(rv))
+
+
+class Packed(AttributeMapper):
+    """Takes templates whose values are packed already, and adds nothing of its own to them (T2, T9)."""
+
+    def pack_attribute(self, key: t.Any, value: t.Any) -> bytes:
+        return value if isinstance(value, bytes) else super().pack_attribute(key, value)
+
+    def public_key_template(self, **dummy: t.Any) -> dict[t.Any, t.Any]:
+        return {}
+
+    def private_key_template(self, **dummy: t.Any) -> dict[t.Any, t.Any]:
+        return {}
+
+
+def packed(values: t.Mapping[str, Value]) -> dict[int, bytes]:
+    """A template by attribute code, packed."""
+    return {ATTRIBUTES[name].code: pack(name, value) for name, value in values.items()}
+
+
+class Session:
+    """One session with a token. Templates are mappings of attribute names (C(_attributes.py)) to values."""
+
+    def __init__(self, calls: functions.Functions, session: t.Any, token: str, gate: Gate) -> None:
+        self._calls = calls
+        self._gate = gate
+        self._session = session
+        self._token = token
+        self._keys: dict[int, t.Any] = {}
+
+    def close(self) -> None:
+        """Logs out and closes; errors are of no interest any more, C_Finalize follows."""
+        with contextlib.suppress(PKCS11Error):
+            self._session.close()
+
+    def init_pin(self, pin: str) -> None:
+        """C_InitPIN, in a session of the security officer."""
+        with attempt(f"set the user PIN of the token {self._token}"):
+            self._session.init_pin(pin)
+
+    def find(
+        self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
+    ) -> list[TokenObject]:
+        """All keys of one class that match, with C(names) of their attributes; an error is never an empty answer."""
+        return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+
+    def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
+        """Handles of all keys of one class that match; more than C(at_most) only tell that there are more."""
+        template = functions.Template(packed({"class": f"{key_class}_key", **wanted}))
+        with self._gate.search():
+            rv, handles = self._calls.find(self._session.handle, template, at_most)
+        check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")
+        return handles
+
+    def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
+        """One object with all its attributes that this collection knows, or those of C(names) (T8)."""
+        values: dict[str, Value | None] = {}
+        unreadable: dict[str, str] = {}
+        for code, read in self._calls.read(self._session.handle, handle, sizes(key_class, names)).items():
+            name = BY_CODE[code].name
+            if read.value is not None:
+                try:
+                    values[name] = unpack(name, read.value)
+                except ValueError:
+                    unreadable[name] = "no valid value"
+            elif read.rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
+                unreadable[name] = ckr_name(read.rv)
+        if not values:
+            answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]
+            raise TokenError(f"read the {key_class} key with handle {handle} on the token {self._token}", answers[0])
+        return TokenObject(handle, key_class, values, unreadable)
+
+    def generate(
+        self,
+        key_type: str,
+        mechanism: int,
+        public: t.Mapping[str, Value],
+        private: t.Mapping[str, Value],
+    ) -> tuple[int, int]:
+        """C_GenerateKeyPair with exactly these templates; the handles of the public and the private half."""
+        bits = public.get("modulus_bits")
+        templates = {
+            "public_template": packed({"class": "public_key", **public}),
+            "private_template": packed({"class": "private_key", **private}),
+        }
+        with self._gate.write(), attempt(f"generate a key pair on the token {self._token}"):
+            pair = self._session.generate_keypair(
+                pkcs11.KeyType[_KEY_TYPES[key_type]],
+                key_length=bits,
+                capabilities=0,
+                mechanism=_mechanism(mechanism),
+                **templates,
+            )
+        for key in pair:
+            self._keys[key.handle] = key
+        return pair[0].handle, pair[1].handle
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
+        """C_SetAttributeValue with all C(values) at once."""
+        with self._gate.write():
+            rv = self._calls.set_attributes(self._session.handle, found.handle, functions.Template(packed(values)))
+        check(
+            rv,
+            f"set {', '.join(values)} of the {found.half} key '{found.label}' on the token {self._token}",
+        )
+        self._keys.pop(found.handle, None)
+
+    def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        """C_CopyObject: a second object with C(values) changed."""
+        with self._gate.write():
+            rv, handle = self._calls.copy(self._session.handle, found.handle, functions.Template(packed(values)))
+        check(rv, f"copy the {found.half} key '{found.label}' on the token {self._token}")
+        return self.read(found.half, handle)
+
+    def destroy(self, key_class: KeyClass, handle: int) -> None:
+        """C_DestroyObject."""
+        with self._gate.write():
+            rv = self._calls.destroy(self._session.handle, handle)
+        check(rv, f"destroy the {key_class} key with handle {handle} on the token {self._token}")
+        self._keys.pop(handle, None)
+
+    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
+        """C_Sign with a private half; C(pss) names the hash of an RSASSA-PSS mechanism (salt as long as the hash)."""
+        parameter = None
+        if pss:  # the library's default is SHA-1 whatever the mechanism
+            hash_name = pss.upper()
+            parameter = (pkcs11.Mechanism[hash_name], pkcs11.MGF[hash_name], hashlib.new(pss).digest_size)
+        with attempt(f"sign with the private key '{found.label}' on the token {self._token}"):
+            signature = self._key(found).sign(data, mechanism=_mechanism(mechanism), mechanism_param=parameter)
+        return t.cast(bytes, signature)
+
+    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
+        """C_Decrypt with a private half, with the library's default parameters."""
+        with attempt(f"decrypt with the private key '{found.label}' on the token {self._token}"):
+            return t.cast(bytes, self._key(found).decrypt(data, mechanism=_mechanism(mechanism)))
+
+    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
+        """CKM_ECDH1_DERIVE with another's C(point) into a session object that may be read: C(size) bytes."""
+        template = {
+            pkcs11.Attribute.TOKEN: False,
+            pkcs11.Attribute.SENSITIVE: False,
+            pkcs11.Attribute.EXTRACTABLE: True,
+        }
+        with attempt(f"derive with the private key '{found.label}' on the token {self._token}"):
+            key = self._key(found)
+            with self._gate.write():  # it makes an object, if only for a moment
+                derived = key.derive_key(
+                    pkcs11.KeyType.GENERIC_SECRET,
+                    size * 8,
+                    capabilities=pkcs11.MechanismFlag(0),
+                    mechanism=pkcs11.Mechanism.ECDH1_DERIVE,
+                    mechanism_param=(pkcs11.KDF.NULL, None, point),
+                    template=template,
+                )
+                secret = t.cast(bytes, derived[pkcs11.Attribute.VALUE])
+                derived.destroy()
+        return secret
+
+    def state(self) -> str:
+        """What C_GetSessionInfo says of the login."""
+        rv, info = self._calls.session_info(self._session.handle)
+        check(rv, f"read the session with the token {self._token}")
+        return session_state(info)
+
+    def _key(self, found: TokenObject) -> t.Any:
+        """The library's own object, which it makes only for what it generated or found itself."""
+        if found.handle not in self._keys:
+            wanted: dict[str, Value] = {"class": "private_key", "id": found.id}
+            if found.label is not None:
+                wanted["label"] = found.label
+            with self._gate.search():
+                keys = list(self._session.get_objects(packed(wanted)))
+            self._keys.update({key.handle: key for key in keys})
+        if found.handle not in self._keys:
+            raise TokenError(f"use the private key '{found.label}' on the token {self._token}", said="another handle")
+        return self._keys[found.handle]
+
+
+def _mechanism(code: int) -> t.Any:
+    """A member of the library's enumeration; for a vendor's own mechanism one that it does not list."""
+    try:
+        return pkcs11.Mechanism(code)
+    except ValueError:
+        member = int.__new__(pkcs11.Mechanism, code)
+        member._name_, member._value_ = f"VENDOR_0x{code:08X}", code
+        return member
