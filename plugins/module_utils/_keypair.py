@@ -36,6 +36,8 @@ KEY_TYPES_OF: dict[Family, tuple[str, ...]] = {"rsa": ("rsa",), "ecc": ("ec", "e
 FAMILY_NAME: dict[Family, str] = {"rsa": "RSA", "ecc": "ECC"}
 DEFAULT_USAGE: dict[Family, tuple[str, ...]] = {"rsa": ("sign", "decrypt", "wrap"), "ecc": ("sign",)}
 DEFAULT_EXPONENT = 65537
+# With this the label of a new pair begins until the pair that it replaces is gone.
+PROVISIONAL = "replacement "
 
 
 @dataclasses.dataclass(frozen=True)

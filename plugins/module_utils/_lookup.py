@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     FAMILY_NAME,
     HALVES,
     KEY_TYPES_OF,
+    PROVISIONAL,
     KeyPair,
     TokenObject,
     Wish,
@@ -50,9 +51,18 @@ def _by_id(session: TokenSession, wish: Wish) -> list[TokenObject]:
     if others:
         raise HsmError(
             f"Refused to touch {wish} on the token '{session.token_name}': its id belongs to {_listed(others)}."
-            " Choose another id, or give the label and the module of that pair."
+            f" {_advice(others)}"
         )
     return objects
+
+
+def _advice(others: t.Sequence[TokenObject]) -> str:
+    if any((found.label or "").startswith(PROVISIONAL) for found in others):
+        return (
+            "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is gone."
+            " Give both its halves the wished id and label with hsm_key, each named by its uri."
+        )
+    return "Choose another id, or give the label and the module of that pair."
 
 
 def _by_label_and_type(session: TokenSession, wish: Wish) -> list[TokenObject]:

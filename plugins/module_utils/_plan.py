@@ -122,15 +122,16 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
             f"Refused to remove {wish} on the token '{token}': it is a public half without its private half, {lone}."
             " Name it by id or fingerprint to remove it."
         )
-    _refuse_indestructible(wish, pair, token)
+    _refuse_indestructible(wish, pair, token, "remove")
     return Plan(Action.REMOVE, pair)
 
 
-def _refuse_indestructible(wish: Wish, pair: KeyPair, token: str) -> None:
+def _refuse_indestructible(wish: Wish, pair: KeyPair, token: str, what: str, rest: str = "") -> None:
     kept = [found for found in pair.objects if found.attributes.get("destroyable") is False]
     if kept:
         raise HsmError(
-            f"Refused to remove {wish} on the token '{token}': destroyable is false for {', '.join(map(str, kept))}."
+            f"Refused to {what} {wish} on the token '{token}': destroyable is false for"
+            f" {', '.join(map(str, kept))}.{rest}"
         )
 
 
@@ -147,7 +148,7 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
                 f"Refused to replace {wish} on the token '{token}': {facts.name} cannot copy a key, which"
                 f" destroyable=false and modifiable=false need after the renaming. What differs: {listed}."
             )
-        _refuse_indestructible(wish, pair, token)
+        _refuse_indestructible(wish, pair, token, "replace", f" What differs: {listed}.")
         return Plan(Action.REPLACE, pair)
     raise HsmError(
         f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; {wish.remedy}.",

@@ -27,7 +27,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import PROVISIONAL, KeyPair, TokenObject, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
@@ -36,7 +36,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
 def provisional(wish: Wish) -> Wish:
     """The new pair until the old one is gone: its label follows from the wished name, its id is drawn."""
     name = hashlib.sha256(str(wish).encode()).hexdigest()[:16]
-    return dataclasses.replace(wish.unfrozen(), label=f"replacement {name}", id=None, fingerprint=None)
+    return dataclasses.replace(wish.unfrozen(), label=f"{PROVISIONAL}{name}", id=None, fingerprint=None)
 
 
 def find_leftover(session: TokenSession, wish: Wish) -> KeyPair | None:
@@ -160,4 +160,4 @@ def _ending(wish: Wish, begun: bool) -> str:
     """Halves with different ids are found by neither name; with a wished id only a person can tell what is meant."""
     if wish.id is None or not begun:
         return "The same task finishes it."
-    return "Give both its halves the wished id and label with the vendor's tool."
+    return "Give both its halves the wished id and label with hsm_key, each named by its uri."

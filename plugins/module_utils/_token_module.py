@@ -20,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmMod
 from ansible_collections.cryptoki.hsm.plugins.module_utils._new_token import TokenWish, make_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, NEW_TOKEN, PIN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenFlag, TokenInfo
 
 # The label is that of the token to make, and the slot may be chosen beside it.
 OPTIONS = dataclasses.replace(LOGIN, mutually_exclusive=(PIN_CHOICE,)) + NEW_TOKEN
@@ -67,4 +67,5 @@ def _described(token: TokenInfo | None) -> dict[str, t.Any]:
     if token is None:
         return {}
     names = ("label", "serial", "manufacturer", "model", "slot_id", "uri")
-    return {name: getattr(token, name) for name in names}
+    user_pin = bool(token.flags & TokenFlag.USER_PIN_INITIALIZED)
+    return {**{name: getattr(token, name) for name in names}, "user_pin_initialized": user_pin}

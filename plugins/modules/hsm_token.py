@@ -105,6 +105,11 @@ token:
       type: str
       returned: always
       sample: pkcs11:token=demo
+    user_pin_initialized:
+      description: Whether the user PIN is set. It is not on a token that a broken run left, which the module finishes.
+      type: bool
+      returned: always
+      sample: true
 ckr:
   description: The PKCS#11 return value, where the HSM gave one.
   returned: failure
