@@ -119,11 +119,11 @@ def _rejoined(
     new = [pair.lone for pair in select(session, wanted).pairs if pair.lone]
     if len(new) != 1 or any(key not in (old[0], new[0]) for key in halves):
         return chosen
-    pair = _proven(session, changes, [old[0], new[0]], check_mode)
+    pair = proven(session, changes, [old[0], new[0]], check_mode)
     return [Chosen(pair, pair)] if pair else chosen
 
 
-def _proven(session: TokenSession, changes: Changes, halves: list[TokenObject], check_mode: bool) -> KeyPair | None:
+def proven(session: TokenSession, changes: Changes, halves: list[TokenObject], check_mode: bool) -> KeyPair | None:
     """The pair of two halves, if it is sure that they are one; halves that share no name have nothing else to show."""
     together = pair_up(halves)
     if len(together) == 1 and together[0].pairing == "material":

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name, proven
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
     HALVES,
     KEY_TYPES_OF,
@@ -107,7 +107,7 @@ def _of_pair(session: TokenSession, changes: Changes, selection: Selection, one:
         check_usage(own)
         if selection.key_class is None:
             refuse_unclear(session, own, [one.pair], _ALONE if one.pair.lone else "")
-        _refuse_taken(session, own, one.pair)
+        _refuse_taken(session, own, one.pair, task.check_mode)
     _refuse_unnamed(session, own, selection, one, task.check_mode)
     return own
 
@@ -128,27 +128,32 @@ def _refuse_unnamed(session: TokenSession, changes: Changes, selection: Selectio
         )
 
 
-def _refuse_taken(session: TokenSession, changes: Changes, pair: KeyPair) -> None:
+def _refuse_taken(session: TokenSession, changes: Changes, pair: KeyPair, check_mode: bool) -> None:
     """A new name must not be that of another key: an id names one pair only, a shared label names none."""
-    own = {found.handle for found in pair.objects}
+    queries: dict[str, list[Query]] = {}
     if changes.id is not None and any(found.id != changes.id for found in pair.objects):
-        _refuse_others(session, changes, "id", [Query(half, id=changes.id) for half in HALVES], own)
+        queries["id"] = [Query(half, id=changes.id) for half in HALVES]
     if changes.label is not None and any(found.label != changes.label for found in pair.objects):
         types = KEY_TYPES_OF[changes.family]
-        queries = [Query(half, label=changes.label, key_type=name) for half in HALVES for name in types]
-        _refuse_others(session, changes, "label", queries, own)
+        queries["label"] = [Query(half, label=changes.label, key_type=name) for half in HALVES for name in types]
+    own = {found.handle for found in pair.objects}
+    for name, searches in queries.items():
+        others = [found for query in searches for found in session.find(query) if found.handle not in own]
+        if others and not _is_other_half(session, changes, pair, others, check_mode):
+            raise HsmError(
+                f"Refused to rename {changes} on the token '{session.token_name}': the new {name} belongs to"
+                f" {', '.join(map(str, others))}. Choose another {name}."
+            )
 
 
-def _refuse_others(
-    session: TokenSession, changes: Changes, name: str, queries: t.Sequence[Query], own: t.Collection[int]
-) -> None:
-    others: list[TokenObject] = [found for query in queries for found in session.find(query)]
-    listed = ", ".join(str(found) for found in others if found.handle not in own)
-    if listed:
-        raise HsmError(
-            f"Refused to rename {changes} on the token '{session.token_name}': the new {name} belongs to {listed}."
-            f" Choose another {name}."
-        )
+def _is_other_half(
+    session: TokenSession, changes: Changes, pair: KeyPair, others: t.Sequence[TokenObject], check_mode: bool
+) -> bool:
+    """Whether a half alone is to have the name that its other half has already."""
+    half = pair.lone
+    if half is None or len(others) != 1 or others[0].half == half.half:
+        return False
+    return proven(session, changes, [half, others[0]], check_mode) is not None
 
 
 def _result(session: TokenSession, outcomes: t.Sequence[Outcome]) -> Result:

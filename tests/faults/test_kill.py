@@ -264,3 +264,18 @@ def test_kill_between_the_old_halves(token: FaultyToken) -> None:
     assert {run.key_pair["id_hex"].replace(":", "")} == new
     assert [row["label"] for row in token.listing()] == ["k", "k"]
     assert token.ecc(**REPLACE).result["changed"] is False
+
+
+def test_kill_between_the_ids_of_the_new_pair(token: FaultyToken) -> None:
+    """A wished id that only one half has got: the next run says how to go on, and that works."""
+    token.ecc(**WISH, id="one")
+    assert token.start("hsm_ecc_keypair", "C_SetAttributeValue#3 after kill", **REPLACE, id="one").died()
+    assert token.ecc(**REPLACE, id="one").msg.endswith(
+        "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is gone."
+        " Give both its halves the wished id and label with hsm_key, each named by its uri."
+    )
+    for key in token.run("hsm_key_info").result["objects"]:
+        token.run("hsm_key", uri=key["uri"], new_id="one", new_label="k")
+    run = token.ecc(**REPLACE, id="one", verify=True)
+    assert run.result["changed"] is False and run.key_pair["verified"]
+    assert [row["label"] for row in token.listing()] == ["k", "k"]

@@ -200,6 +200,7 @@ def test_indestructible_pair(token: FaultyToken) -> None:
     token.ecc(label="k", curve="P-256", **frozen)
     run = token.faulty_ecc(**WISH)
     assert token.text(run.msg) == (
-        f"Refused to remove the ECC key pair 'k' on the token 'test token': destroyable is false for {OLD_PRIVATE}."
+        f"Refused to replace the ECC key pair 'k' on the token 'test token': destroyable is false for {OLD_PRIVATE}."
+        " What differs: curve is secp256r1, wished secp384r1."
     )
     assert not run.writes

@@ -128,8 +128,9 @@ def test_keep_tells_or_mends_what_could_be_changed() -> None:
             {},
             {"destroyable": False},
             GENERIC,
-            "Refused to remove the RSA key pair 'root' on the token 'demo': destroyable is false for (private rsa key,"
-            f" of 2048 bits, label 'root', id 01, fingerprint {colons(pair_of(RSA).fingerprint)}).",
+            "Refused to replace the RSA key pair 'root' on the token 'demo': destroyable is false for (private rsa key,"
+            f" of 2048 bits, label 'root', id 01, fingerprint {colons(pair_of(RSA).fingerprint)}). What differs:"
+            " modulus_bits is 2048, wished 3072.",
         ),
     ],
 )
