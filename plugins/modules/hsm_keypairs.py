@@ -41,13 +41,14 @@ options:
       - How many pairs are worked on at the same time, 1 to 64. Each has a session of its own, as far as the token has
         sessions.
       - If not given, it is twice the number of processors that the module's process may use.
-      - It is 1 in check mode, and where the library does not allow threads. With a number above 1 that is a warning.
+      - It is 1 in check mode, and where the library does not allow threads, which is a warning if a number is given.
     type: int
   progress_file:
     description:
       - A file on the target that gets a line for each pair that is made or done, for a second terminal, since a module
         cannot tell anything before it ends. It is written anew by each run. A pair that fails after it was made gets a
         second line.
+      - Secrets are masked in it as Ansible masks them in the result. A full disk does not stop the task.
       - Check mode writes no such file.
     type: path
 notes:

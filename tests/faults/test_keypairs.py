@@ -10,7 +10,6 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.faults.test_kill import named
 from ansible_collections.cryptoki.hsm.tests.faults.test_pin import RIGHT, WRONG, assert_unseen, warning_of
 from ansible_collections.cryptoki.hsm.tests.faults.test_storage import Disk
 from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyRun, FaultyToken
@@ -212,57 +211,6 @@ def test_progress_that_cannot_be_written(token: FaultyToken) -> None:
         "progress_file '/nonexistent/progress' is refused: it cannot be written (No such file or directory)."
     )
     assert not run.calls
-
-
-# ---- SIGKILL ----
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        "C_GenerateKeyPair#1 before kill",
-        "C_GenerateKeyPair#3 after kill",
-        "C_Sign#2 before kill",
-        "C_GenerateKeyPair#6 after kill",
-        "C_FindObjectsInit^C_Sign before kill",
-        "C_Logout before kill",
-        "C_Finalize after kill",
-    ],
-)
-def test_kill_between_calls(token: FaultyToken, rule: str) -> None:
-    assert token.start("hsm_keypairs", rule, keypairs=SIX, parallel=1).died()
-    assert set(map(tuple, there(token).values())) <= {("private", "public")}
-    assert_converged(token)
-
-
-@pytest.mark.parametrize(
-    "rule", ["C_GenerateKeyPair#3 after kill", "C_GenerateKeyPair#5 after kill", "C_Sign#3 after kill"]
-)
-def test_kill_while_other_threads_write(token: FaultyToken, rule: str) -> None:
-    """They may be in the middle of a pair: the next run makes the others, and names each half, to be removed by it."""
-    assert token.start("hsm_keypairs", rule, keypairs=SIX, parallel=4).died()
-    for _half in ("public", "private"):
-        run = token.run("hsm_keypairs", keypairs=SIX)
-        for row in rows(run):
-            if row["failed"]:
-                assert token.ecc(state="absent", **named(row["msg"])).result["changed"] is True
-    assert_converged(token)
-
-
-@pytest.mark.parametrize("moment", [1, 3])
-def test_kill_while_pairs_are_removed(token: FaultyToken, moment: int) -> None:
-    """Between two objects of a pair its public half stays, which the next run names."""
-    many(token)
-    absent = [{"type": "ecc", "label": label, "state": "absent"} for label in LABELS]
-    assert token.start("hsm_keypairs", f"C_DestroyObject#{2 * moment} before kill", keypairs=absent, parallel=1).died()
-    run = token.run("hsm_keypairs", keypairs=absent)
-    assert column(run, "failed").count(True) == 1
-    (left,) = token.listing()
-    assert left["class"] == "public" and left["id"] in run.msg.replace(":", "")
-    by_id = {"type": "ecc", "state": "absent", "id_hex": left["id"]}
-    assert token.run("hsm_keypairs", keypairs=[by_id]).result["changed"] is True
-    assert token.run("hsm_keypairs", keypairs=absent).result["changed"] is False
-    assert token.listing() == []
 
 
 # ---- sessions and threads ----
