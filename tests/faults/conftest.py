@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, compile_library, open_folder
+from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, compile_library, open_folder
 
 # The modules that the tests start find the collection where the tests found it.
 ROOT = str(Path(_lock.__file__).absolute().parents[5])
@@ -40,6 +40,14 @@ def interposers() -> t.Iterator[dict[str, Path]]:
         "one": compile_library(folder, "one.so", "-DUNMARKED"),
         "two": compile_library(folder, "two.so", "-DUNMARKED"),
     }
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def killer() -> t.Iterator[Path]:
+    """The library of kill_at_file.c."""
+    folder = open_folder()
+    yield compile_library(folder, "kill_at_file.so", source=SOURCE.with_name("kill_at_file.c"))
     shutil.rmtree(folder)
 
 

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import shutil
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -206,6 +208,31 @@ def test_kill_while_a_key_is_removed(token: FaultyToken) -> None:
     assert changed(key(token, fingerprint=made["fingerprint"], state="absent"))
     assert not changed(key(token, fingerprint=made["fingerprint"], state="absent"))
     assert token.listing() == []
+
+
+def test_what_killed_generations_left(make_token: t.Callable[..., FaultyToken], killer: Path) -> None:
+    """Half-made objects without a name are listed as orphans, break nothing, and go all at once."""
+    token = make_token()
+    make(token)
+    (folder,) = token.tokens.iterdir()
+    for moment in (2, 4, 10, 13, 40, 70, 100):
+        other = make_token()
+        environment = {"LD_PRELOAD": str(killer), "KILL_AT": str(moment)}
+        assert other.start("hsm_ecc_keypair", label="x", curve="P-256", environment=environment).died()
+        for orphan in other.tokens.glob("*/*.object"):
+            if orphan.name != "token.object":
+                shutil.copy(orphan, folder / f"11111111-2222-3333-{len(list(folder.iterdir())):04}-{moment:012}.object")
+    told = token.faulty("hsm_key_info", attribute_file=True).result["key_pairs"]
+    orphans = [pair for pair in told if "orphan" in pair["problems"]]
+    assert [pair["problems"] for pair in told if pair["label"] == "k"] == [[]]
+    assert orphans
+    choice = {"label": "", "id": "", "state": "absent"}
+    assert f"there are {len(orphans)}, count is 1: " in key(token, **choice).msg
+    assert changed(key(token, **choice, count=len(orphans)))
+    assert not changed(key(token, **choice))
+    left = token.faulty("hsm_key_info").result["key_pairs"]
+    assert not [pair for pair in left if "orphan" in pair["problems"]]
+    assert token.ecc(label="k", curve="P-256", verify=True).result["changed"] is False
 
 
 @pytest.mark.parametrize(("call", "remains"), [(1, f"{PUBLIC} and {PRIVATE}"), (2, PUBLIC)])

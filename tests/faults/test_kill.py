@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, Task, compile_library, open_folder
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},
@@ -85,14 +85,6 @@ def test_ten_moments_of_a_generation(token: FaultyToken, module: str) -> None:
     assert set(died) <= {"found", "named", "made"}
     assert len(died) == 10
     assert token.run(module, label="measured 0", verify=True, **KEYS[module]).result["changed"] is False
-
-
-@pytest.fixture(scope="module")
-def killer() -> t.Iterator[Path]:
-    """The library of kill_at_file.c."""
-    folder = open_folder()
-    yield compile_library(folder, "kill_at_file.so", source=SOURCE.with_name("kill_at_file.c"))
-    shutil.rmtree(folder)
 
 
 def operations(token: FaultyToken, killer: Path, module: str) -> int:
