@@ -36,6 +36,7 @@ CKR_OK = 0x00
 CKR_ATTRIBUTE_SENSITIVE = 0x11
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
 CKR_MECHANISM_INVALID = 0x70
+CKR_OBJECT_HANDLE_INVALID = 0x82
 CKR_TOKEN_NOT_PRESENT = 0xE0
 CKR_TOKEN_NOT_RECOGNIZED = 0xE1
 CKR_BUFFER_TOO_SMALL = 0x150
@@ -210,6 +211,8 @@ class Functions:
         the first one it does not have) is asked for again by itself, so no attribute can spoil another (trap T8).
         """
         rv, values = self._read_once(session, handle, sizes)
+        if rv == CKR_OBJECT_HANDLE_INVALID:
+            return dict.fromkeys(sizes, ReadValue(None, rv))
         for code, read in values.items():
             if read.value is None and not (read.rv == UNAVAILABLE and rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)):
                 values[code] = self._read_alone(session, handle, code)

@@ -42,6 +42,7 @@ except ImportError:
     AttributeMapper = object  # type: ignore[assignment,misc]
     PKCS11Error = OSError  # type: ignore[assignment,misc]
 
+_LOOKS = 3  # how often a search is made where what it finds vanishes before it is read
 _UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
 _KEY_TYPES = {"rsa": "RSA", "ec": "EC", "ec_edwards": "EC_EDWARDS"}
 
@@ -105,8 +106,19 @@ class Session:
     def find(
         self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
     ) -> list[TokenObject]:
-        """All keys of one class that match, with C(names) of their attributes; an error is never an empty answer."""
-        return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+        """All keys of one class that match, with C(names) of their attributes; an error is never an empty answer.
+
+        A key that another host removes between the search and the read is searched for again.
+        """
+        vanished = None
+        for dummy in range(_LOOKS):
+            try:
+                return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+            except TokenError as error:
+                if error.ckr != "CKR_OBJECT_HANDLE_INVALID":
+                    raise
+                vanished = error
+        raise vanished or ValueError(_LOOKS)
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than C(at_most) only tell that there are more."""

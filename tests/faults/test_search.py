@@ -76,6 +76,14 @@ def test_object_that_vanishes_while_it_is_read(token: FaultyToken) -> None:
     assert not run.writes
 
 
+def test_object_that_vanishes_before_it_is_read(token: FaultyToken) -> None:
+    """Another host removed it between the search and the read, so that it is searched for again."""
+    token.ecc(label="k", curve="P-256")
+    run = token.faulty_ecc("C_GetAttributeValue#1 instead return 0x82", label="k")
+    assert run.result["changed"] is False and run.calls["C_FindObjectsInit"] == 3
+    assert token.halves("k") == ["private", "public"]
+
+
 def test_failed_second_look(token: FaultyToken) -> None:
     """A pair that was made and may not be alone, for all that is known, is taken back."""
     run = token.faulty_ecc("C_FindObjectsInit^C_GenerateKeyPair instead return 0x30", label="k")
