@@ -22,9 +22,9 @@ KEYS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "ecc": ("hsm_ecc_keypair", {"curve": "P-256"}),
     "rsa": ("hsm_rsa_keypair", {"modulus_bits": 2048}),
 }
-RENAME = {"label": "k", "new_label": "new"}
-BOTH = {**RENAME, "new_id": "new"}
-ABSENT = {"label": "k", "state": "absent"}
+RENAME: dict[str, t.Any] = {"label": "k", "new_label": "new"}
+BOTH: dict[str, t.Any] = {**RENAME, "new_id": "new"}
+ABSENT: dict[str, t.Any] = {"label": "k", "state": "absent"}
 PUBLIC = "(public ec key, on secp256r1, label 'k', id DRAWN, fingerprint FINGERPRINT)"
 PRIVATE = "(private ec key, on secp256r1, label 'k', id DRAWN, fingerprint unknown)"
 
@@ -137,7 +137,7 @@ def test_refused_renaming_that_cannot_be_undone(token: FaultyToken, family: str)
 
 def test_one_way_change_that_cannot_be_undone(token: FaultyToken) -> None:
     make(token)
-    task = {"label": "k", "new_label": "new", "extractable": False}
+    task: dict[str, t.Any] = {"label": "k", "new_label": "new", "extractable": False}
     run = key(token, "C_SetAttributeValue#3 instead return 0x30", **task)
     assert run.msg.endswith("Nothing was changed.")  # what goes one way comes last
     assert token.halves("k") == ["private", "public"]
@@ -226,7 +226,7 @@ def test_what_killed_generations_left(make_token: t.Callable[..., FaultyToken], 
     orphans = [pair for pair in told if "orphan" in pair["problems"]]
     assert [pair["problems"] for pair in told if pair["label"] == "k"] == [[]]
     assert orphans
-    choice = {"label": "", "id": "", "state": "absent"}
+    choice: dict[str, t.Any] = {"label": "", "id": "", "state": "absent"}
     assert f"there are {len(orphans)}, count is 1: " in key(token, **choice).msg
     assert changed(key(token, **choice, count=len(orphans)))
     assert not changed(key(token, **choice))
