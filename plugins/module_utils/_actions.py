@@ -15,10 +15,11 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import Step, differences, dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 
 class RaceLost(Exception):

@@ -22,6 +22,7 @@ import typing as t
 Half = t.Literal["public", "private"]
 PUBLIC: Half = "public"
 PRIVATE: Half = "private"
+HALVES: tuple[Half, Half] = (PUBLIC, PRIVATE)
 # The classes of keys: the halves of pairs, and secret keys, which are only looked at.
 KeyClass = t.Literal["public", "private", "secret"]
 SECRET: KeyClass = "secret"
@@ -69,7 +70,6 @@ class Change(enum.Enum):
 
 
 _ALL_KEYS: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
-_HALVES: tuple[KeyClass, ...] = (PUBLIC, PRIVATE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +109,9 @@ _TABLE = (
     _bit("verify", 0x10A, Change.ANY, PUBLIC, SECRET),
     _bit("verify_recover", 0x10B, Change.ANY, PUBLIC),
     _bit("derive", 0x10C, Change.ANY),
-    Attribute("modulus", 0x120, Kind.BIG, 4096, classes=_HALVES),
+    Attribute("modulus", 0x120, Kind.BIG, 4096, classes=HALVES),
     Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, classes=(PUBLIC,)),
-    Attribute("public_exponent", 0x122, Kind.BIG, 4096, classes=_HALVES),
+    Attribute("public_exponent", 0x122, Kind.BIG, 4096, classes=HALVES),
     Attribute("public_key_info", 0x129, Kind.BYTES, 8192, classes=(PRIVATE,)),
     Attribute("check_value", 0x090, Kind.BYTES, 8),
     Attribute("value_len", 0x161, Kind.ULONG, _ULONG.size),
@@ -123,8 +123,8 @@ _TABLE = (
     _bit("modifiable", 0x170, Change.BY_COPY),
     _bit("copyable", 0x171, Change.BY_COPY),
     _bit("destroyable", 0x172, Change.BY_COPY),
-    Attribute("ec_params", 0x180, Kind.BYTES, 2048, classes=_HALVES),
-    Attribute("ec_point", 0x181, Kind.BYTES, 512, classes=_HALVES),
+    Attribute("ec_params", 0x180, Kind.BYTES, 2048, classes=HALVES),
+    Attribute("ec_point", 0x181, Kind.BYTES, 512, classes=HALVES),
     _bit("always_authenticate", 0x202, Change.NEVER, PRIVATE),
     _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE, SECRET),
     Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE, SECRET)),

@@ -14,10 +14,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import ECC, FOR_ALL_PAIRS, RSA
 from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import refuse_unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import FAMILY_NAME, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import wish_from
 
 Params = t.Mapping[str, t.Any]
 

@@ -15,10 +15,11 @@ import dataclasses
 import threading
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import HALVES, KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.

@@ -15,9 +15,10 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Changes, KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, select
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Changes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,17 +13,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, SECRET
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name, proven
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
-    HALVES,
-    KEY_TYPES_OF,
-    Changes,
-    Family,
-    KeyPair,
-    TokenObject,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
@@ -32,7 +25,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import prov
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, manage, refuse_strangers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, selection_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import changes_from, check_usage
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import KEY_TYPES_OF, Changes, Family
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import changes_from, check_usage
 
 _ALONE = "To change this half alone, choose it by a uri with type=."
 

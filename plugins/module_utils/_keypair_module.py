@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import refuse_unprovable
@@ -20,7 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import prov
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._result import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import wish_from
 
 OPTIONS: dict[Family, OptionGroup] = {"rsa": LOGIN + KEYPAIR + RSA, "ecc": LOGIN + KEYPAIR + ECC}
 

@@ -10,8 +10,9 @@ Do not use it from outside.
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import HALVES, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 
 def vendor_refusal(wish: Wish, facts: VendorFacts) -> str | None:

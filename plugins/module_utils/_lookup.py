@@ -13,18 +13,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
-    FAMILY_NAME,
-    HALVES,
-    KEY_TYPES_OF,
-    PROVISIONAL,
-    KeyPair,
-    TokenObject,
-    Wish,
-    pair_up,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import FAMILY_NAME, KEY_TYPES_OF, PROVISIONAL, Wish
 
 
 def find_pairs(session: TokenSession, wish: Wish) -> list[KeyPair]:

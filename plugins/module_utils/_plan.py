@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
+    HALVES,
     PRIVATE,
     PUBLIC,
     Change,
@@ -23,19 +24,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
-    HALVES,
-    KEY_TYPES_OF,
+from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import (
     Difference,
-    KeyPair,
-    TokenObject,
-    Wish,
     attribute_differences,
     key_differences,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import KEY_TYPES_OF, Wish
 
 
 class Action(enum.Enum):

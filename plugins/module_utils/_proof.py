@@ -18,13 +18,14 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import (
     MECHANISMS,
     Mechanism,
     Use,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
 try:

@@ -25,7 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     generate,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Changes, KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
     find_pairs,
     is_clear,
@@ -46,6 +46,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replacement import (
     refuse_leftover,
     replace,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Changes, Wish
 
 # How often another host may win the race for the same name before this one gives up.
 _RACES = 5

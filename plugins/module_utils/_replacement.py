@@ -27,10 +27,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import PROVISIONAL, KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import PROVISIONAL, Wish
 
 
 def provisional(wish: Wish) -> Wish:

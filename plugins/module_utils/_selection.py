@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key, _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    HALVES,
     IDENTITY,
     KEY_TYPES,
     PRIVATE,
@@ -24,7 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     KeyClass,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import HALVES, KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, parse_uri
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the options of a module to the wished pair: every rule between options, before any login.
+"""What is wished of a key pair: a new one, or changes of one that is there. Immutable, without any HSM.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -10,226 +10,162 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import FAMILY_NAME, Changes, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, mechanism_code, mechanism_name
-
-Params = t.Mapping[str, t.Any]
-
-_CHANGING = (
-    *("new_label", "new_id", "new_id_hex", "extractable", "usage", "private_attributes", "public_attributes"),
-    "share_with",
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    ALL_USAGE_BITS,
+    COMPARE_ONLY,
+    FREEZING,
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    USAGE_BITS,
+    Half,
+    Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve
+
+Family = t.Literal["rsa", "ecc"]
+# The key types that each module manages.
+KEY_TYPES_OF: dict[Family, tuple[str, ...]] = {"rsa": ("rsa",), "ecc": ("ec", "ec_edwards")}
+FAMILY_NAME: dict[Family, str] = {"rsa": "RSA", "ecc": "ECC"}
+DEFAULT_USAGE: dict[Family, tuple[str, ...]] = {"rsa": ("sign", "decrypt", "wrap"), "ecc": ("sign",)}
+DEFAULT_EXPONENT = 65537
+# With this the label of a new pair begins until the pair that it replaces is gone.
+PROVISIONAL = "replacement "
 
 
-def wish_from(family: Family, params: Params) -> Wish:
-    """The wished pair of a module's options; raises L{InputError} with option, value and rule."""
-    _check_exclusions(params)
-    _check_sharing(params)
-    wish = Wish(
-        family=family,
-        label=_values.label("label", params["label"]) if params["label"] is not None else None,
-        id=_values.identifier(params),
-        fingerprint=_values.fingerprint(params["fingerprint"]),
-        modulus_bits=_values.modulus_bits(params.get("modulus_bits")),
-        public_exponent=_values.public_exponent(params.get("public_exponent")),
-        curve=_curve(params.get("curve")),
-        session=params["session"],
-        extractable=params["extractable"],
-        usage=None if params["usage"] is None else tuple(params["usage"]),
-        private_attributes=_given(params["private_attributes"]),
-        public_attributes=_given(params["public_attributes"]),
-        allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
-        key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
-        on_mismatch=params["on_mismatch"],
-        verify=params["verify"],
-    )
-    check_usage(wish)
-    _check_mechanisms(wish)
-    return wish
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """The wished pair, validated. None means: not compared; the defaults of a new pair are in L{template}."""
 
-
-def changes_from(params: Params) -> Changes:
-    """What hsm_key is to change, of a key whose type is not known yet; raises L{InputError}."""
-    if params["state"] == "absent":
-        given = [name for name in _CHANGING if params[name] is not None]
-        if given:
-            raise InputError(given[0], "state=absent changes nothing, it removes the key", params[given[0]])
-    if params["extractable"]:
-        raise InputError("extractable", "a key that may not leave the HSM cannot be made extractable again", "true")
-    if params["share_mode"] != "exact" and params["share_with"] is None:
-        raise InputError("share_mode", "it needs share_with", params["share_mode"])
-    _check_sharing({**params, "quorum": None})
-    new = {"id": params["new_id"], "id_hex": params["new_id_hex"]}
-    try:
-        new_id = _values.identifier(new)
-    except InputError as error:
-        raise error.renamed("new_") from None
-    return Changes(
-        family="ecc",
-        label=_values.label("new_label", params["new_label"]) if params["new_label"] is not None else None,
-        id=new_id,
-        extractable=params["extractable"],
-        usage=None if params["usage"] is None else tuple(params["usage"]),
-        private_attributes=_given(params["private_attributes"]),
-        public_attributes=_given(params["public_attributes"]),
+    family: Family
+    label: str | None = None
+    id: bytes | None = None
+    fingerprint: str | None = None
+    modulus_bits: int | None = None
+    public_exponent: int | None = None
+    curve: Curve | None = None
+    session: bool = False
+    extractable: bool | None = None
+    usage: tuple[str, ...] | None = None
+    private_attributes: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    public_attributes: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    allowed_mechanisms: tuple[int, ...] | None = None
+    key_gen_mechanism: int | None = None
+    on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
+    verify: bool | None = None
+    # What to do where an existing pair cannot be made as wished.
+    remedy: t.ClassVar[str] = (
+        "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
+        " one"
     )
 
+    def __str__(self) -> str:
+        names = [f"'{self.label}'"] if self.label is not None else []
+        if self.id is not None:
+            names.append(f"id {self.id.hex(':')}")
+        if self.fingerprint is not None:
+            names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
+        return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
 
-def _given(options: Params | None) -> dict[str, bool]:
-    return {name: value for name, value in (options or {}).items() if value is not None}
+    @property
+    def exact(self) -> bool:
+        """Whether it names one key, and not only a label that others may have too."""
+        return self.id is not None or self.fingerprint is not None
 
+    @property
+    def key_type(self) -> str:
+        """Name of the CKA_KEY_TYPE of a new pair."""
+        return self.curve.key_type if self.curve else KEY_TYPES_OF[self.family][0]
 
-def _curve(value: t.Any) -> Curve | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
-    try:
-        return curve_by_name(value)
-    except ValueError as error:
-        raise InputError("curve", str(error), value) from None
+    def own_attributes(self, half: Half) -> t.Mapping[str, bool]:
+        """The three-state booleans that the user set for C(half); they win over C(usage)."""
+        return self.private_attributes if half == PRIVATE else self.public_attributes
 
+    def required(self, half: Half) -> dict[str, Value]:
+        """What an existing half must have: that which the user said, and CKA_SENSITIVE."""
+        wished: dict[str, Value] = {}
+        if self.label is not None:
+            wished["label"] = self.label
+        if self.id is not None:
+            wished["id"] = self.id
+        if half == PRIVATE:
+            wished["sensitive"] = True
+            if self.extractable is not None:
+                wished["extractable"] = self.extractable
+            if self.allowed_mechanisms is not None:
+                wished["allowed_mechanisms"] = self.allowed_mechanisms
+        if self.usage is not None:
+            wished.update(self._usage_bits(half, self.usage))
+        wished.update(self.own_attributes(half))
+        return wished
 
-def _mechanism(option: str, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return mechanism_code(value)
-    except ValueError as error:
-        raise InputError(option, str(error), value) from None
+    def _usage_bits(self, half: Half, usage: t.Sequence[str]) -> dict[str, bool]:
+        return {bits[half]: word in usage for word, bits in USAGE_BITS.items() if half in bits}
 
+    def template(self, half: Half) -> dict[str, Value]:
+        """Every attribute of a new half with its value, less the key's size or curve and what freezes the pair."""
+        usage = self.usage if self.usage is not None else DEFAULT_USAGE[self.family]
+        wished: dict[str, Value] = {"token": not self.session, "private": half == PRIVATE}
+        wished.update(dict.fromkeys(ALL_USAGE_BITS[half], False))
+        wished.update(self._usage_bits(half, usage))
+        if half == PRIVATE:
+            wished["extractable"] = True
+        wished.update(self.required(half))
+        later = self.freezing(half)
+        return {name: value for name, value in wished.items() if name not in COMPARE_ONLY and name not in later}
 
-def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
-    if values is None:
-        return None
-    codes = [code for code in (_mechanism("allowed_mechanisms", value) for value in values) if code is not None]
-    if len(set(codes)) < len(codes):
-        raise InputError("allowed_mechanisms", "it names a mechanism twice", list(values))
-    if not codes:
-        raise InputError("allowed_mechanisms", "it is empty, and a key that no mechanism may use is of no use")
-    return tuple(codes)
+    def new_half(self, half: Half) -> dict[str, Value]:
+        """All attributes that a new half gets, with those that describe the key itself."""
+        values = self.template(half)
+        if half == PUBLIC and self.family == "rsa":
+            exponent = self.public_exponent or DEFAULT_EXPONENT
+            values["modulus_bits"] = self.modulus_bits or 0
+            values["public_exponent"] = exponent.to_bytes((exponent.bit_length() + 7) // 8, "big")
+        if half == PUBLIC and self.curve:
+            values["ec_params"] = self.curve.ec_params()
+        return values
 
+    def freezing(self, half: Half) -> dict[str, bool]:
+        """The attributes of a half that are set to false after every check, in this order.
 
-class _Exclusion(t.NamedTuple):
-    """Options that exclude or need each other in a way that an argument spec cannot say."""
+        C(copyable) alone is set at birth; beside another one it has to wait for the copy which that needs.
+        """
+        own = self.own_attributes(half)
+        wished = {name: False for name in FREEZING if own.get(name) is False}
+        return {} if list(wished) == ["copyable"] else wished
 
-    option: str
-    broken: t.Callable[[Params], t.Any]
-    rule: str
-
-
-_EXCLUSIONS = (
-    _Exclusion(
-        "session",
-        lambda given: given["session"] and given["state"] == "absent",
-        "a session pair is gone when its module ends, state=absent has none to remove",
-    ),
-    _Exclusion(
-        "session",
-        lambda given: given["session"] and given["replicas"],
-        "a session pair lives in one session, replicas cannot have it",
-    ),
-    _Exclusion(
-        "session",
-        lambda given: given["session"] and given["on_mismatch"] != "fail",
-        "a session pair is always new, on_mismatch has nothing to compare",
-    ),
-    _Exclusion(
-        "session",
-        lambda given: given["session"] and given["fingerprint"] is not None,
-        "a session pair is always new, fingerprint names an existing one",
-    ),
-    _Exclusion(
-        "timeout",
-        lambda given: given["timeout"] is not None and given["min_servers"] is None and not given["replicas"],
-        "it needs min_servers or replicas",
-    ),
-    _Exclusion(
-        "timeout",
-        lambda given: given["timeout"] is not None and given["timeout"] <= 0,
-        "it must be more than 0 seconds",
-    ),
-    _Exclusion(
-        "min_servers",
-        lambda given: given["min_servers"] is not None and given["min_servers"] < 1,
-        "it must be at least 1",
-    ),
-    _Exclusion(
-        "wrapping_key", lambda given: given["wrapping_key"] is not None and not given["replicas"], "it needs replicas"
-    ),
-    _Exclusion(
-        "on_mismatch",
-        lambda given: given["on_mismatch"] == "replace" and given["fingerprint"] is not None,
-        "a pair named by fingerprint cannot be replaced, a new one has another",
-    ),
-    _Exclusion("lock_timeout", lambda given: given["lock_timeout"] < 0, "it must not be below 0 seconds"),
-)
+    def unfrozen(self) -> Wish:
+        """The same wish without what is set to false after every check."""
+        later = {half: self.freezing(half) for half in HALVES}
+        return dataclasses.replace(
+            self,
+            private_attributes={k: v for k, v in self.private_attributes.items() if k not in later[PRIVATE]},
+            public_attributes={k: v for k, v in self.public_attributes.items() if k not in later[PUBLIC]},
+        )
 
 
-def _check_exclusions(params: Params) -> None:
-    for row in _EXCLUSIONS:
-        if row.broken(params):
-            raise InputError(row.option, row.rule, params[row.option])
+@dataclasses.dataclass(frozen=True)
+class Changes(Wish):
+    """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
+    C(chosen): how messages name it; C(chosen_exactly): whether that names one key. C(label) and C(id) are the new ones.
+    """
 
-def _check_sharing(params: Params) -> None:
-    users = params["share_with"]
-    if users is not None:
-        names = [_user("share_with", user) for user in users]
-        if len(set(names)) < len(names):
-            raise InputError("share_with", "it names a user twice", users)
-        if params["crypto_user"] is not None and _user("crypto_user", params["crypto_user"]) in names:
-            raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
-    quorum = params["quorum"]
-    if quorum is not None:
-        if not 0 <= quorum <= 8:
-            raise InputError("quorum", "it must be from 0 to 8", quorum)
-        if quorum > len(users or ()) + 1:
-            raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
+    chosen: str = ""
+    chosen_exactly: bool = False
+    remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
 
+    def __str__(self) -> str:
+        return f"the key chosen by {self.chosen}"
 
-def _user(option: str, value: t.Any) -> str:
-    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _values.text(option, value).lower()
+    @property
+    def exact(self) -> bool:
+        return self.chosen_exactly
 
-
-def _check_mechanisms(wish: Wish) -> None:
-    """Known mechanisms must be of the key's type, and that which generates must be one that does."""
-    if wish.family == "ecc" and wish.curve is None:
-        return
-    given = [("allowed_mechanisms", code) for code in wish.allowed_mechanisms or ()]
-    if wish.key_gen_mechanism is not None:
-        given.append(("key_gen_mechanism", wish.key_gen_mechanism))
-    for option, code in given:
-        row = MECHANISMS.get(mechanism_name(code))
-        # AWS CloudHSM makes Ed25519 keys by CKM_EC_KEY_PAIR_GEN.
-        families = {wish.key_type, "ec"} if option == "key_gen_mechanism" and wish.curve else {wish.key_type}
-        if row and row.family not in families:
-            raise InputError(option, f"it is not for keys of the type {wish.key_type}", row.name)
-        if row and (row.use == "generate") != (option == "key_gen_mechanism"):
-            raise InputError(
-                option,
-                "it does not generate pairs" if option == "key_gen_mechanism" else "it only generates pairs",
-                row.name,
-            )
-
-
-def check_usage(wish: Wish) -> None:
-    """Refuses what a key of this type cannot be used for."""
-    private = wish.private_attributes
-    if private.get("always_authenticate") is True and private.get("private") is False:
-        raise InputError("private_attributes.always_authenticate", "it needs private, which is false", "true")
-    for word in wish.usage or ():
-        if wish.family == "rsa" and word == "derive":
-            raise InputError(
-                "usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word
-            )
-        if wish.key_type == "ec_edwards" and word != "sign":
-            raise InputError("usage", "keys on Edwards curves only sign", word)
+    def required(self, half: Half) -> dict[str, Value]:
+        wished = super().required(half)
+        wished.pop("sensitive", None)
+        return wished

@@ -17,8 +17,9 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof, _softhsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     FREEZING,
+    HALVES,
     PRIVATE,
     PUBLIC,
     SECRET,
@@ -31,13 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
-    HALVES,
-    KeyPair,
-    TokenObject,
-    Wish,
-    pair_up,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
@@ -57,6 +52,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts, vendor_facts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 
 class Pkcs11Session(TokenSession):

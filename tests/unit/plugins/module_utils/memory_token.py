@@ -31,10 +31,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_ec_params, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 X962 = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
     FAMILIES,

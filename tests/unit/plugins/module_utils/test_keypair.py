@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half, pack
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import (
     Difference,
-    KeyPair,
-    TokenObject,
-    Wish,
     attribute_differences,
     key_differences,
-    pair_up,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     SPKI,
     pair_of,

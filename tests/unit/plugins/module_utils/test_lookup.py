@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family, KeyPair, TokenObject, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
     find_pairs,
     is_clear,
     refuse_unclear,
     refuse_unnamed_twin,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

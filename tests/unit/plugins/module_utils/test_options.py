@@ -11,7 +11,6 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import (
     FOR_ALL_PAIRS,
@@ -23,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import OPTIONS as TOKEN_INFO_OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_module import OPTIONS as TOKEN_OPTIONS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
     FAMILIES,
     LEAST,

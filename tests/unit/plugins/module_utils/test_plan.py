@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import chang
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SETTABLE, Change, Half
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     Action,
     Plan,
@@ -32,6 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     predicted,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import memory_token
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     FROZEN,

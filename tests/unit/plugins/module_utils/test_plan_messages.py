@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     Action,
@@ -24,6 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     predicted,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

@@ -13,11 +13,12 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._progress import progress
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 PAIR = KeyPair()
 
