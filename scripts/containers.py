@@ -58,7 +58,9 @@ def say(text: str) -> None:
 def run(*command: str, timeout: int = 1200) -> str:
     """The output of a command; a failure shows the end of what it said."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failure(f"{' '.join(command[:2])}: {error}") from error
     if done.returncode:
