@@ -176,12 +176,16 @@ def integration(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Tests of what goes wrong: wrong PINs, races, kills, full disks, libraries that misbehave; on SoftHSM"""
     found = testbed(session)
-    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest")
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest", "pytest-xdist")
     session.chdir(stage())
     session.env["PYTHONPATH"] = str(BUILD / "ansible_test")
     session.env["SOFTHSM_LIBRARY"] = found["softhsm_library"]
     session.env["PKCS11_SPY"] = found["pkcs11_spy"]
-    session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/faults", *session.posargs)
+    # Each test has a token of its own, and waits for processes more than it works.
+    workers = str(os.cpu_count() or 1)
+    session.run(
+        "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "tests/faults", *session.posargs
+    )
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
