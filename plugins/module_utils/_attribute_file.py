@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Kind,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import one_line
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
 
 _WIDTH = 80
@@ -62,7 +63,7 @@ def _value(name: str, found: TokenObject, spki: bytes | None) -> str | None:
     if name == "id":
         return _id(found.id)
     if name == "label":
-        return _one_line(found.label or "")
+        return one_line(found.label or "")
     if name in ("class", "key_type"):
         table = CLASSES if name == "class" else KEY_TYPES
         number = table.get(str(value), value)
@@ -100,10 +101,6 @@ def _modulus(found: TokenObject, spki: bytes | None) -> str | None:
 
 def _id(value: bytes) -> str:
     try:
-        return _one_line(value.decode())
+        return one_line(value.decode())
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

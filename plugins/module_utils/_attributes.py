@@ -26,6 +26,9 @@ HALVES: tuple[Half, Half] = (PUBLIC, PRIVATE)
 # The classes of keys: the halves of pairs, and secret keys, which are only looked at.
 KeyClass = t.Literal["public", "private", "secret"]
 SECRET: KeyClass = "secret"
+KEY_CLASSES: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
+# RFC 7512, section 2.3, attribute type.
+URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: "secret-key"}
 
 _ULONG = struct.Struct("@L")
 _UNAVAILABLE = _ULONG.unpack(b"\xff" * _ULONG.size)[0]
@@ -69,9 +72,6 @@ class Change(enum.Enum):
     BY_COPY = "true to false, by C_CopyObject only"
 
 
-_ALL_KEYS: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
-
-
 @dataclasses.dataclass(frozen=True)
 class Attribute:
     """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes that a read makes room for.
@@ -84,11 +84,11 @@ class Attribute:
     kind: Kind
     size: int
     change: Change = Change.NEVER
-    classes: tuple[KeyClass, ...] = _ALL_KEYS
+    classes: tuple[KeyClass, ...] = KEY_CLASSES
 
 
 def _bit(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
-    return Attribute(name, code, Kind.BOOL, 1, change, classes or _ALL_KEYS)
+    return Attribute(name, code, Kind.BOOL, 1, change, classes or KEY_CLASSES)
 
 
 _TABLE = (

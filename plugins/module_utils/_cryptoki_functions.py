@@ -33,7 +33,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_structures 
 )
 
 CKR_OK = 0x00
-CKR_ATTRIBUTE_SENSITIVE = 0x11
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
 CKR_MECHANISM_INVALID = 0x70
 CKR_OBJECT_HANDLE_INVALID = 0x82

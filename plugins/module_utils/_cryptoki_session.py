@@ -61,6 +61,7 @@ def attempt(what: str) -> t.Iterator[None]:
 
 
 def check(rv: int, what: str) -> None:
+    """Raises a L{TokenError} for a return value other than CKR_OK."""
     if rv != functions.CKR_OK:
         raise TokenError(what, ckr_name(rv))
 
@@ -110,15 +111,18 @@ class Session:
 
         A key that another host removes between the search and the read is searched for again.
         """
-        vanished = None
-        for dummy in range(_LOOKS):
+        for dummy in range(_LOOKS - 1):
             try:
-                return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+                return self._find_once(key_class, wanted, names)
             except TokenError as error:
                 if error.ckr != "CKR_OBJECT_HANDLE_INVALID":
                     raise
-                vanished = error
-        raise vanished or ValueError(_LOOKS)
+        return self._find_once(key_class, wanted, names)
+
+    def _find_once(
+        self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None
+    ) -> list[TokenObject]:
+        return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than C(at_most) only tell that there are more."""
@@ -175,10 +179,7 @@ class Session:
         """C_SetAttributeValue with all C(values) at once."""
         with self._gate.write():
             rv = self._calls.set_attributes(self._session.handle, found.handle, functions.Template(packed(values)))
-        check(
-            rv,
-            f"set {', '.join(values)} of the {found.half} key '{found.label}' on the token {self._token}",
-        )
+        check(rv, f"set {', '.join(values)} of the {found.half} key '{found.label}' on the token {self._token}")
         self._keys.pop(found.handle, None)
 
     def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:

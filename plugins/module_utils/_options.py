@@ -16,10 +16,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+    KEY_CLASSES,
     PRIVATE,
     PUBLIC,
     RETURNED,
-    SECRET,
     SETTABLE,
     USAGE_BITS,
     Half,
@@ -197,7 +197,7 @@ KEY_INFO = OptionGroup(
     spec={
         **_CHOICE,
         "label_regex": {"type": "raw"},
-        "object_class": {"type": "str", "choices": [f"{name}_key" for name in (PUBLIC, PRIVATE, SECRET)]},
+        "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
         "session": {"type": "bool"},
         "modulus": {"type": "raw"},
         "kcv": {"type": "raw"},

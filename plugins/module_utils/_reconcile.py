@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
-from collections.abc import Sequence
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import (
     RaceLost,
@@ -101,7 +101,7 @@ def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
     return _remove(session, wish, pairs, check_mode)
 
 
-def _remove(session: TokenSession, wish: Wish, pairs: Sequence[KeyPair], check_mode: bool) -> Outcome:
+def _remove(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair], check_mode: bool) -> Outcome:
     plan = decide_absent(wish, pairs, session.token_name)
     _refuse_write_protected(session, wish, plan)
     if plan.pair:

@@ -15,10 +15,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
-    PRIVATE,
-    PUBLIC,
-    SECRET,
-    KeyClass,
+    URI_TYPES,
     Kind,
     Value,
 )
@@ -27,8 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import me
 from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, build_uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
 
-# RFC 7512, section 2.3, attribute type.
-URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: "secret-key"}
 # Read for the pairing only: the public key is returned as PEM.
 _NOT_RETURNED = ("public_key_info", "check_value")
 

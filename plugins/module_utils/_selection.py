@@ -18,10 +18,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key, _
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     HALVES,
     IDENTITY,
+    KEY_CLASSES,
     KEY_TYPES,
     PRIVATE,
     PUBLIC,
     SECRET,
+    URI_TYPES,
     KeyClass,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
@@ -31,8 +33,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri
 
 Params = t.Mapping[str, t.Any]
 
-CLASSES: dict[str, KeyClass] = {"public_key": PUBLIC, "private_key": PRIVATE, "secret_key": SECRET}
-_URI_CLASSES: dict[str, KeyClass] = {"public": PUBLIC, "private": PRIVATE, "secret-key": SECRET}
+CLASSES: dict[str, KeyClass] = {f"{key_class}_key": key_class for key_class in KEY_CLASSES}
+_URI_CLASSES: dict[str, KeyClass] = {name: key_class for key_class, name in URI_TYPES.items()}
 _TOKEN_PARTS = ("token", "manufacturer", "serial", "model")
 _KCV = re.compile(r"(0x)?([0-9a-f]{6,16})", re.IGNORECASE)
 _HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)

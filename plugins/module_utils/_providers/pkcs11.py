@@ -22,9 +22,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof, _softh
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     FREEZING,
     HALVES,
+    KEY_CLASSES,
     PRIVATE,
     PUBLIC,
-    SECRET,
     Half,
     KeyClass,
     Value,
@@ -196,8 +196,7 @@ class Pkcs11Session(TokenSession):
 
     def describe(self) -> dict[str, t.Any]:
         """The state of the session, and how many key objects it sees; three searches."""
-        classes: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
-        objects = {f"{name}_key": len(self._session.handles(name, {})) for name in classes}
+        objects = {f"{name}_key": len(self._session.handles(name, {})) for name in KEY_CLASSES}
         return {"state": self._session.state(), "objects": objects}
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
