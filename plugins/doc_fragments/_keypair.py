@@ -86,82 +86,6 @@ options:
       - decrypt
       - wrap
       - derive
-  private_attributes:
-    description:
-      - Attributes of the private half. V(true) and V(false) are set and compared, what is not given is neither.
-        They win over O(usage).
-    type: dict
-    suboptions:
-      sign:
-        description: C(CKA_SIGN).
-        type: bool
-      sign_recover:
-        description: C(CKA_SIGN_RECOVER).
-        type: bool
-      decrypt:
-        description: C(CKA_DECRYPT).
-        type: bool
-      unwrap:
-        description: C(CKA_UNWRAP).
-        type: bool
-      derive:
-        description: C(CKA_DERIVE).
-        type: bool
-      private:
-        description: C(CKA_PRIVATE), whether the object is seen after a login only.
-        type: bool
-      wrap_with_trusted:
-        description: C(CKA_WRAP_WITH_TRUSTED), whether only a trusted key may wrap this one.
-        type: bool
-      always_authenticate:
-        description: C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN. Such a pair cannot be proven.
-        type: bool
-      modifiable:
-        description: C(CKA_MODIFIABLE). V(false) is set after every check and cannot be taken back.
-        type: bool
-      copyable:
-        description: C(CKA_COPYABLE). V(false) is set after every check and cannot be taken back.
-        type: bool
-      destroyable:
-        description:
-          - C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more, not even by
-            this module.
-        type: bool
-  public_attributes:
-    description:
-      - Attributes of the public half, as O(private_attributes).
-    type: dict
-    suboptions:
-      verify:
-        description: C(CKA_VERIFY).
-        type: bool
-      verify_recover:
-        description: C(CKA_VERIFY_RECOVER).
-        type: bool
-      encrypt:
-        description: C(CKA_ENCRYPT).
-        type: bool
-      wrap:
-        description: C(CKA_WRAP).
-        type: bool
-      derive:
-        description: C(CKA_DERIVE).
-        type: bool
-      private:
-        description: C(CKA_PRIVATE), whether the object is seen after a login only.
-        type: bool
-      trusted:
-        description: C(CKA_TRUSTED). It is compared only, since the security officer alone can set it.
-        type: bool
-      modifiable:
-        description: C(CKA_MODIFIABLE). V(false) is set after every check and cannot be taken back.
-        type: bool
-      copyable:
-        description: C(CKA_COPYABLE). V(false) is set after every check and cannot be taken back.
-        type: bool
-      destroyable:
-        description: C(CKA_DESTROYABLE). V(false) is set after every check; the key cannot be removed any more.
-        type: bool
   allowed_mechanisms:
     description:
       - The only mechanisms that the private key may be used with (C(CKA_ALLOWED_MECHANISMS)), by name, for instance
@@ -216,6 +140,86 @@ notes:
 """
 
     # What a list of pairs has once for all of them (FOR_ALL_PAIRS).
+    HALVES = r"""
+options:
+  private_attributes:
+    description:
+      - Attributes of the private half. V(true) and V(false) are set and compared, what is not given is neither.
+        They win over O(usage).
+    type: dict
+    suboptions:
+      sign:
+        description: C(CKA_SIGN).
+        type: bool
+      sign_recover:
+        description: C(CKA_SIGN_RECOVER).
+        type: bool
+      decrypt:
+        description: C(CKA_DECRYPT).
+        type: bool
+      unwrap:
+        description: C(CKA_UNWRAP).
+        type: bool
+      derive:
+        description: C(CKA_DERIVE).
+        type: bool
+      private:
+        description: C(CKA_PRIVATE), whether the object is seen after a login only.
+        type: bool
+      wrap_with_trusted:
+        description: C(CKA_WRAP_WITH_TRUSTED), whether only a trusted key may wrap this one.
+        type: bool
+      always_authenticate:
+        description: C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN. Such a pair cannot be proven.
+        type: bool
+      modifiable:
+        description: C(CKA_MODIFIABLE). V(false) is set last and cannot be taken back.
+        type: bool
+      copyable:
+        description: C(CKA_COPYABLE). V(false) is set last and cannot be taken back.
+        type: bool
+      destroyable:
+        description:
+          - C(CKA_DESTROYABLE). V(false) is set last; the key cannot be removed any more, not even by
+            this module.
+        type: bool
+  public_attributes:
+    description:
+      - Attributes of the public half, as O(private_attributes).
+    type: dict
+    suboptions:
+      verify:
+        description: C(CKA_VERIFY).
+        type: bool
+      verify_recover:
+        description: C(CKA_VERIFY_RECOVER).
+        type: bool
+      encrypt:
+        description: C(CKA_ENCRYPT).
+        type: bool
+      wrap:
+        description: C(CKA_WRAP).
+        type: bool
+      derive:
+        description: C(CKA_DERIVE).
+        type: bool
+      private:
+        description: C(CKA_PRIVATE), whether the object is seen after a login only.
+        type: bool
+      trusted:
+        description: C(CKA_TRUSTED). It is compared only, since the security officer alone can set it.
+        type: bool
+      modifiable:
+        description: C(CKA_MODIFIABLE). V(false) is set last and cannot be taken back.
+        type: bool
+      copyable:
+        description: C(CKA_COPYABLE). V(false) is set last and cannot be taken back.
+        type: bool
+      destroyable:
+        description: C(CKA_DESTROYABLE). V(false) is set last; the key cannot be removed any more.
+        type: bool
+"""
+
     FOR_ALL = r"""
 options:
   verify:

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
   - cryptoki.hsm._keypair.for_all
+  - cryptoki.hsm._keypair.halves
   - cryptoki.hsm._login
 attributes:
   idempotent:
