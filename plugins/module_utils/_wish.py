@@ -56,6 +56,8 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
+    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    drawn_id: bytes | None = None
     # What to do where an existing pair cannot be made as wished.
     remedy: t.ClassVar[str] = (
         "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
