@@ -61,7 +61,7 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
         return []
     sharing = pair.private.sharing
     if sharing is None:
-        return [Difference(PRIVATE, "shared_with", None, wish.users())]
+        return [] if not wish.users() and not wish.quorum else [Difference(PRIVATE, "shared_with", None, wish.users())]
     rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
     if wish.quorum is not None:
         quorum: t.Any = sharing.quorum
