@@ -70,6 +70,7 @@ class Change(enum.Enum):
     TO_TRUE = "false to true"
     TO_FALSE = "true to false"
     BY_COPY = "true to false, by C_CopyObject only"
+    SHARING = "no attribute: the users of the key, where the HSM has users"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import Di
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._nodes import Node, Nodes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import choose_way, copied
@@ -45,19 +45,19 @@ class Copies:
     """
 
     def __init__(
-        self, nodes: Nodes, wish: Wish, wrapping_key: str | None, before: t.Mapping[Node, KeyPair | None]
+        self, group: Group, wish: Wish, wrapping_key: str | None, before: t.Mapping[Member, KeyPair | None]
     ) -> None:
-        self._nodes = nodes
+        self._group = group
         self._wish = wish
         self._wrapping_key = wrapping_key
         self._before = before
         self.original: KeyPair | None = None
-        self.made: dict[Node, tuple[TokenObject, ...]] = {}
-        self._doubtful: set[Node] = set()
+        self.made: dict[Member, tuple[TokenObject, ...]] = {}
+        self._doubtful: set[Member] = set()
 
     def generate(self, deadline: Deadline) -> Proof:
         """Has the source generate the pair, extractable until all copies are there, with an id that is known here."""
-        source = self._nodes.source
+        source = self._group.source
         source.session.deadline = deadline
         length = source.session.facts.id_length
         drawn = secrets.token_bytes(length) if length and self._wish.id is None else None
@@ -69,7 +69,7 @@ class Copies:
             self.made[source] = outcome.after.objects
         return outcome.proof
 
-    def copy(self, donor: Node, original: KeyPair, node: Node) -> None:
+    def copy(self, donor: Member, original: KeyPair, node: Member) -> None:
         """Copies the pair to C(node), and proves it there.
 
         After an error nothing of this run is left there, or the error names what remains, or the node is doubtful.
@@ -92,9 +92,9 @@ class Copies:
             " a pair of the same name at the same moment. Nothing of this task's is left there."
         )
 
-    def _copy_once(self, donor: Node, original: KeyPair, node: Node) -> None:
+    def _copy_once(self, donor: Member, original: KeyPair, node: Member) -> None:
         way = choose_way(original, donor.session.able(), node.session.able(), self._wrapping_key)
-        self._nodes.connect(donor, node, way)
+        self._group.connect(donor, node, way)
         wrapped = donor.session.wrap(node.name, way, original.private)
         templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
         there = self._before[node] or KeyPair()
@@ -105,7 +105,7 @@ class Copies:
         except (HsmError, RaceLost) as error:
             self._undo(node, error)
 
-    def _check(self, node: Node, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
+    def _check(self, node: Member, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
         """That the copy is the key that it should be, as it should be, and the only one of its name."""
         where = f"the copy of {self._wish} on the token '{node.session.token_name}'"
         if not pair.whole or pair.spki is None or pair.spki != original.spki:
@@ -119,7 +119,7 @@ class Copies:
         if not is_clear(find_pairs(node.session, self._wish)):
             raise RaceLost
 
-    def _watched(self, node: Node, work: t.Callable[[], T]) -> T:
+    def _watched(self, node: Member, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""
         self._doubtful.add(node)
         try:
@@ -128,7 +128,7 @@ class Copies:
             if node.reached:
                 self._doubtful.discard(node)
 
-    def _undo(self, node: Node, error: HsmError | RaceLost) -> t.NoReturn:
+    def _undo(self, node: Member, error: HsmError | RaceLost) -> t.NoReturn:
         """Removes the copy again and raises C(error); where the process is gone, that has to wait."""
         made = self.made.pop(node)
         if not node.reached:
@@ -139,20 +139,20 @@ class Copies:
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
 
-    def _met(self, node: Node, original: KeyPair) -> bool:
+    def _met(self, node: Member, original: KeyPair) -> bool:
         """Whether another host stored the same copy."""
         pairs = find_pairs(node.session, self._wish)
         return len(pairs) == 1 and pairs[0].whole and pairs[0].spki == original.spki
 
     def take_back(self, deadline: Deadline) -> str:
         """Removes all that this run made, also where a process was lost; the answer tells what remains."""
-        involved = [node for node in self._nodes.all if self.made.get(node) or node in self._doubtful]
+        involved = [node for node in self._group.all if self.made.get(node) or node in self._doubtful]
         if not involved:
             return ""
         lost = [node for node in involved if not node.reached]
         self._doubtful.update(lost)
-        self._nodes.reach(lost, deadline)
-        told = self._nodes.each([node for node in involved if node.reached], self._take_back_from, deadline)
+        self._group.reach(lost, deadline)
+        told = self._group.each([node for node in involved if node.reached], self._take_back_from, deadline)
         unknown = [
             f"What is left of it on the node '{node.name}' is not known: {node.error}"
             for node in involved
@@ -161,12 +161,12 @@ class Copies:
         remains = [*filter(None, told.values()), *unknown]
         return " ".join(remains) or "What this run made was removed again."
 
-    def _take_back_from(self, node: Node) -> str:
+    def _take_back_from(self, node: Member) -> str:
         if node not in self._doubtful:
             return _destroyed(node, self.made[node])
         return self._destroyed_left(node)
 
-    def _destroyed_left(self, node: Node) -> str:
+    def _destroyed_left(self, node: Member) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
         ident = self.original.private.id if self.original else self._wish.drawn_id
         before = self._before.get(node) or KeyPair()
@@ -195,7 +195,7 @@ def _differences(pair: KeyPair, templates: Templates, facts: VendorFacts) -> lis
     ]
 
 
-def _destroyed(node: Node, objects: t.Iterable[TokenObject]) -> str:
+def _destroyed(node: Member, objects: t.Iterable[TokenObject]) -> str:
     """Destroys objects, private halves first; the answer names what remains."""
     left = []
     for found in sorted(objects, key=lambda found: found.half != PRIVATE):

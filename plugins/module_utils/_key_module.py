@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HA
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name, proven
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import nodes_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY, LOGIN
@@ -40,7 +40,7 @@ def _work(module: HsmModule) -> Result:
     selection, changes, task = checked(module.params, module.check_mode)
     provider, login = provider_from(module.params)
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     with provider.session(writable=not module.check_mode) as session:
         return _result(session, bring(session, selection, changes, task))
 
@@ -68,7 +68,11 @@ def _check_class(selection: Selection, changes: Changes) -> None:
     """What was said of a half that was not chosen would come to nothing."""
     if selection.key_class == SECRET:
         raise InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
-    given = {"extractable": changes.extractable is not None, "private_attributes": bool(changes.private_attributes)}
+    given = {
+        "extractable": changes.extractable is not None,
+        "private_attributes": bool(changes.private_attributes),
+        "share_with": changes.share_with is not None,
+    }
     if selection.key_class == PRIVATE:
         given = {"public_attributes": bool(changes.public_attributes)}
     for option, is_given in given.items():
@@ -95,11 +99,13 @@ def _of_pair(session: TokenSession, changes: Changes, selection: Selection, one:
         curve=key.curve,
         fingerprint=selection.fingerprint,
         chosen=str(selection),
-        chosen_exactly=any(name is not None for name in (selection.id, selection.fingerprint, selection.key_class)),
+        chosen_exactly=any(
+            name is not None for name in (selection.id, selection.fingerprint, selection.key_class, selection.handle)
+        ),
     )
     if task.state == "present":
         check_usage(own)
-        if selection.key_class is None:
+        if not selection.one_half:
             refuse_unclear(session, own, [one.pair], _ALONE if one.pair.lone else "")
         _refuse_taken(session, own, one.pair, task.check_mode)
     _refuse_unnamed(session, own, selection, one, task.check_mode)
@@ -156,6 +162,6 @@ def _result(session: TokenSession, outcomes: t.Sequence[Outcome]) -> Result:
     return {
         "changed": bool(changed),
         "key_pairs": [row["diff"]["after"] for row in told if row["diff"]["after"]],
-        "nodes": [node_of(session)],
+        "nodes": nodes_of(session),
         "diff": {when: {"key_pairs": [row[when] for row in changed if row[when]]} for when in ("before", "after")},
     }

@@ -10,6 +10,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
@@ -34,7 +35,7 @@ def _work(module: HsmModule, family: Family) -> Result:
     wish = wish_from(family, module.params)
     provider, login = provider_from(module.params)
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     if module.params["state"] == "present":
         refuse_unprovable(wish)
     with provider.session(writable=not module.check_mode) as session:
@@ -46,7 +47,7 @@ def _work(module: HsmModule, family: Family) -> Result:
 
 
 def _result(session: TokenSession, outcome: Outcome) -> Result:
-    return {**pair_result(session, outcome), "nodes": [node_of(session)]}
+    return {**pair_result(session, outcome), "nodes": nodes_of(session)}
 
 
 def pair_result(session: TokenSession, outcome: Outcome) -> Result:
@@ -56,6 +57,6 @@ def pair_result(session: TokenSession, outcome: Outcome) -> Result:
     return {"changed": outcome.changed, "key_pair": key_pair, "diff": {"before": before, "after": after}}
 
 
-def node_of(session: TokenSession) -> dict[str, str]:
-    """The token among the returned nodes."""
-    return {"name": session.token_name, "status": "ok", "message": ""}
+def nodes_of(session: TokenSession) -> list[dict[str, str]]:
+    """The returned nodes."""
+    return [dataclasses.asdict(node) for node in session.nodes()]

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import nodes_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEYPAIRS, LOGIN
@@ -40,7 +40,7 @@ def _work(module: HsmModule) -> Result:
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     threads = parallel > 1 and len(entries) > 1 and not module.check_mode
     with (
         progress(None if module.check_mode else module.params["progress_file"], len(entries), module.masked) as report,
@@ -83,7 +83,7 @@ def _result(session: TokenSession, every: t.Sequence[Done]) -> Result:
     return {
         "changed": any(row["changed"] for row in rows),
         "key_pairs": rows,
-        "nodes": [node_of(session)],
+        "nodes": nodes_of(session),
         "diff": {"before": {"key_pairs": before}, "after": {"key_pairs": after}},
     }
 

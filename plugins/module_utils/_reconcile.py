@@ -73,6 +73,7 @@ def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -
 
 def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Steps[Outcome]:
     """As L{reconcile}, with a stop before a new pair is looked for again."""
+    wish = _resolved(session, wish) if state == "present" else wish
     if state == "absent":
         return _absent(session, wish, check_mode)
     for attempt in range(_RACES):
@@ -89,9 +90,20 @@ def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool)
 
 def manage(session: TokenSession, changes: Changes, pair: KeyPair, state: str, check_mode: bool) -> Outcome:
     """As L{reconcile}, for a pair or a half that was chosen already."""
+    changes = _resolved(session, changes)
     if state == "absent":
         return _remove(session, changes, [pair], check_mode)
     return finished(_bring(session, changes, pair, check_mode))
+
+
+W = t.TypeVar("W", bound=Wish)
+
+
+def _resolved(session: TokenSession, wish: W) -> W:
+    """The wish with its users as the HSM calls them."""
+    if not wish.share_with:
+        return wish
+    return dataclasses.replace(wish, share_with=session.resolve_users(wish.share_with))
 
 
 def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
@@ -121,7 +133,7 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
             )
     session.check_generation(wish)
     if check_mode:
-        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), _CHECK_MODE)
+        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.user), _CHECK_MODE)
     pair, proof = yield from generate(session, wish)
     return Outcome(True, None, pair, proof)
 
@@ -143,9 +155,11 @@ def _bring(
     _refuse_write_protected(session, wish, plan)
     leftover = _prepare(session, wish, plan, check_mode)
     changed = mended or plan.action is not Action.NOTHING
+    if plan.pair and plan.action in (Action.NOTHING, Action.CHANGE):
+        session.await_servers(wish, plan.pair, patient=not check_mode)
     if check_mode:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
-        after = predicted(wish, plan)
+        after = predicted(wish, plan, session.user)
     else:
         after, proof = yield from _act(session, wish, plan, leftover)
     return Outcome(changed, before, after, proof, plan.warnings)

@@ -28,7 +28,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._copy_plan import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear, refuse_unnamed_twin
-from ansible_collections.cryptoki.hsm.plugins.module_utils._nodes import Node, Nodes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import Action, Plan, predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, find_settled, reconcile
@@ -68,33 +68,33 @@ class Replicated:
     after: t.Mapping[str, str | None]
 
 
-def replicate(nodes: Nodes, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Replicated:
+def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Replicated:
     """Brings the pair into C(state) on the nodes, or says what that would do.
 
     Raises L{HsmError} where fewer than C(min_servers) have it in the end; then nothing that this run made is left, or
     the error names it.
     """
-    run = _Run(nodes, wish, terms, check_mode)
+    run = _Run(group, wish, terms, check_mode)
     return run.absent() if state == "absent" else run.present()
 
 
 class _Run:
     """One pair on all nodes."""
 
-    def __init__(self, nodes: Nodes, wish: Wish, terms: Terms, check_mode: bool) -> None:
-        self._nodes = nodes
+    def __init__(self, group: Group, wish: Wish, terms: Terms, check_mode: bool) -> None:
+        self._group = group
         self._wish = wish
         self._terms = terms
         self._check_mode = check_mode
         self._deadline = Deadline(terms.timeout)
-        self._found: dict[Node, KeyPair | None] = {}
+        self._found: dict[Member, KeyPair | None] = {}
         self._mended = False
-        self._copies = Copies(nodes, wish, terms.wrapping_key, self._found)
+        self._copies = Copies(group, wish, terms.wrapping_key, self._found)
 
     def present(self) -> Replicated:
         """The pair is there, as wished, on enough nodes."""
         self._look(self._terms.min_servers)
-        plan = plan_copies(self._wish, self._by_name(), self._nodes.source.name)
+        plan = plan_copies(self._wish, self._by_name(), self._group.source.name)
         self._refuse_unfreezable()
         if self._check_mode:
             return self._predicted(plan)
@@ -111,16 +111,16 @@ class _Run:
         """The pair is on no node; one that is not reached is a failure, after all others are done."""
         self._look(0)
         refuse_different(self._wish, self._by_name())
-        outcomes = self._nodes.each(
+        outcomes = self._group.each(
             list(self._found),
             lambda node: reconcile(node.session, self._wish, "absent", self._check_mode),
             self._deadline,
         )
-        failed = [node for node in self._nodes.all if node not in outcomes]
+        failed = [node for node in self._group.all if node not in outcomes]
         if failed:
             gone = [node.name for node, outcome in outcomes.items() if outcome.changed]
             raise HsmError(
-                f"Could not make sure that {self._wish} is gone from all {len(self._nodes.all)} tokens."
+                f"Could not make sure that {self._wish} is gone from all {len(self._group.all)} tokens."
                 f" {self._reasons(failed)} What remains there is not known."
                 f" {'Removed from' if not self._check_mode else 'To be removed from'}: {', '.join(gone) or 'none'}.",
                 nodes=[dataclasses.asdict(row) for row in self._rows(outcomes)],
@@ -132,10 +132,10 @@ class _Run:
     def _look(self, enough: int) -> None:
         """Reaches the nodes and looks for the pair, until so many and the source are there or the time is over."""
         for dummy in self._attempts():
-            waiting = [node for node in self._nodes.all if node not in self._found]
-            self._nodes.reach(waiting, self._deadline)
+            waiting = [node for node in self._group.all if node not in self._found]
+            self._group.reach(waiting, self._deadline)
             there = [node for node in waiting if node.reached]
-            looks = self._nodes.each(there, self._look_at, self._deadline)
+            looks = self._group.each(there, self._look_at, self._deadline)
             for node in there:
                 if node.error and not isinstance(node.error, TokenError):  # a refusal, and no fault of the node
                     raise node.error
@@ -144,21 +144,21 @@ class _Run:
                     refuse_unclear(node.session, self._wish, pairs)
                 self._found[node] = pairs[0] if pairs else None
                 self._mended |= mended
-            wanted = enough or len(self._nodes.all)
-            if self._nodes.source in self._found and len(self._found) >= wanted:
+            wanted = enough or len(self._group.all)
+            if self._group.source in self._found and len(self._found) >= wanted:
                 break
-        if enough and (self._nodes.source not in self._found or len(self._found) < enough):
-            failed = [node for node in self._nodes.all if node not in self._found]
+        if enough and (self._group.source not in self._found or len(self._found) < enough):
+            failed = [node for node in self._group.all if node not in self._found]
             raise self._too_few(f"{self._reasons(failed)} Nothing was changed.")
 
-    def _look_at(self, node: Node) -> tuple[list[KeyPair], bool]:
+    def _look_at(self, node: Member) -> tuple[list[KeyPair], bool]:
         pairs, mended = find_settled(node.session, self._wish, self._check_mode)
         if not pairs:
             refuse_unnamed_twin(node.session, self._wish)
         return pairs, mended
 
     def _by_name(self) -> dict[str, KeyPair | None]:
-        return {node.name: self._found[node] for node in self._nodes.all if node in self._found}
+        return {node.name: self._found[node] for node in self._group.all if node in self._found}
 
     def _attempts(self) -> t.Iterator[None]:
         """One attempt, and within a timeout further ones."""
@@ -181,7 +181,7 @@ class _Run:
     def _make(self, plan: CopyPlan) -> Proof | None:
         """Generates the pair if no node has it, and copies it to those that lack it."""
         proof = self._copies.generate(self._deadline) if plan.donor is None else None
-        donor = next((node for node in self._found if node.name == plan.donor), self._nodes.source)
+        donor = next((node for node in self._found if node.name == plan.donor), self._group.source)
         original = self._copies.original or self._found[donor]
         if original is None:
             raise HsmError(f"Could not find {self._wish} on the {donor} after generating it.")
@@ -192,57 +192,57 @@ class _Run:
             self._set_apart(lack, f"Refused to copy {self._wish} to it: {reason}.")
         for dummy in self._attempts():
             waiting = [node for node in lack - set(self._copies.made) if not (node.error and node.error.final)]
-            self._nodes.reach([node for node in waiting if not node.reached], self._deadline)
+            self._group.reach([node for node in waiting if not node.reached], self._deadline)
             ready = [node for node in waiting if node.reached]
-            self._nodes.each(ready, lambda node: self._copies.copy(donor, original, node), self._deadline)
+            self._group.each(ready, lambda node: self._copies.copy(donor, original, node), self._deadline)
             having = [node for node in self._found if node not in lack or node in self._copies.made]
             if len(having) >= self._terms.min_servers or not donor.reached:
                 break
         self._require(having)
         return proof
 
-    def _set_apart(self, nodes: t.Iterable[Node], reason: str) -> None:
+    def _set_apart(self, nodes: t.Iterable[Member], reason: str) -> None:
         for node in nodes:
             node.error = HsmError(reason)
             node.error.final = True
 
-    def _require(self, having: t.Collection[Node]) -> None:
-        if len(having) < self._terms.min_servers or self._nodes.source not in having:
-            raise self._too_few(self._reasons([node for node in self._nodes.all if node not in having]))
+    def _require(self, having: t.Collection[Member]) -> None:
+        if len(having) < self._terms.min_servers or self._group.source not in having:
+            raise self._too_few(self._reasons([node for node in self._group.all if node not in having]))
 
     # Finishing
 
-    def _bring(self, wish: Wish, proof: Proof | None) -> dict[Node, Outcome]:
+    def _bring(self, wish: Wish, proof: Proof | None) -> dict[Member, Outcome]:
         """Every node that has the pair to what is wished: the replicas first, the source last."""
-        source = self._nodes.source
+        source = self._group.source
         having = [node for node in self._found if (self._found[node] or node in self._copies.made) and not node.error]
         replicas = [node for node in having if node is not source]
-        outcomes = self._nodes.each(replicas, self._reconciled(wish), self._deadline)
+        outcomes = self._group.each(replicas, self._reconciled(wish), self._deadline)
         self._refuse_refusals(outcomes)
         self._require([*outcomes, source])
-        outcomes |= self._nodes.each([source], self._reconciled(wish), self._deadline)
+        outcomes |= self._group.each([source], self._reconciled(wish), self._deadline)
         if source.error:
             raise source.error
         if proof:
             outcomes[source] = dataclasses.replace(outcomes[source], proof=proof)
         return outcomes
 
-    def _reconciled(self, wish: Wish) -> t.Callable[[Node], Outcome]:
+    def _reconciled(self, wish: Wish) -> t.Callable[[Member], Outcome]:
         return lambda node: reconcile(node.session, wish, "present", self._check_mode)
 
-    def _refuse_refusals(self, outcomes: t.Mapping[Node, Outcome]) -> None:
+    def _refuse_refusals(self, outcomes: t.Mapping[Member, Outcome]) -> None:
         """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
         for node in self._found:
             if node not in outcomes and node.error and not isinstance(node.error, TokenError) and not node.error.final:
                 raise node.error
 
-    def _freeze(self, before: dict[Node, Outcome]) -> dict[Node, Outcome]:
+    def _freeze(self, before: dict[Member, Outcome]) -> dict[Member, Outcome]:
         """The last step, which nothing can take back: what fails now is named, and the pair stays."""
-        source = self._nodes.source
+        source = self._group.source
         replicas = [node for node in before if node is not source]
-        frozen = self._nodes.each(replicas, self._reconciled(self._wish), self._deadline)
+        frozen = self._group.each(replicas, self._reconciled(self._wish), self._deadline)
         if len(frozen) == len(replicas):
-            frozen |= self._nodes.each([source], self._reconciled(self._wish), self._deadline)
+            frozen |= self._group.each([source], self._reconciled(self._wish), self._deadline)
         failed = [node for node in before if node not in frozen]
         if failed:
             raise HsmError(
@@ -258,9 +258,9 @@ class _Run:
 
     def _predicted(self, plan: CopyPlan) -> Replicated:
         """What would happen, refusals included; nothing is made, not even an object of the session."""
-        source = self._nodes.source
+        source = self._group.source
         having = [node for node in self._found if node.name not in plan.lack and (plan.donor or node is source)]
-        outcomes = self._nodes.each(having, self._reconciled(self._wish), self._deadline)
+        outcomes = self._group.each(having, self._reconciled(self._wish), self._deadline)
         self._refuse_refusals(outcomes)
         donor = next((node for node in self._found if node.name == plan.donor), source)
         original = self._found[donor] or t.cast(KeyPair, predicted(self._wish, Plan(Action.GENERATE)))
@@ -278,8 +278,8 @@ class _Run:
         self._require(outcomes)
         return self._result(outcomes)
 
-    def _result(self, outcomes: t.Mapping[Node, Outcome]) -> Replicated:
-        source = self._nodes.source
+    def _result(self, outcomes: t.Mapping[Member, Outcome]) -> Replicated:
+        source = self._group.source
         changed = (
             self._mended or any(self._copies.made.values()) or any(outcome.changed for outcome in outcomes.values())
         )
@@ -291,18 +291,18 @@ class _Run:
         outcome = dataclasses.replace(
             outcomes[source], before=self._found.get(source), changed=changed, warnings=tuple(warnings)
         )
-        before = {node.name: _fingerprint(self._found.get(node)) for node in self._nodes.all}
+        before = {node.name: _fingerprint(self._found.get(node)) for node in self._group.all}
         after = {
             node.name: _fingerprint(outcomes[node].after if node in outcomes else self._found.get(node))
-            for node in self._nodes.all
+            for node in self._group.all
         }
         return Replicated(outcome, rows, before, after)
 
-    def _rows(self, outcomes: t.Mapping[Node, Outcome]) -> tuple[Row, ...]:
-        original = outcomes[self._nodes.source].after if self._nodes.source in outcomes else None
-        return tuple(self._row(node, outcomes.get(node), original) for node in self._nodes.all)
+    def _rows(self, outcomes: t.Mapping[Member, Outcome]) -> tuple[Row, ...]:
+        original = outcomes[self._group.source].after if self._group.source in outcomes else None
+        return tuple(self._row(node, outcomes.get(node), original) for node in self._group.all)
 
-    def _row(self, node: Node, outcome: Outcome | None, original: KeyPair | None) -> Row:
+    def _row(self, node: Member, outcome: Outcome | None, original: KeyPair | None) -> Row:
         if outcome is None:
             status: t.Literal["failed", "unsynchronised"] = "unsynchronised" if node in self._found else "failed"
             return Row(node.name, status, str(node.error) if node.error else "")
@@ -310,14 +310,14 @@ class _Run:
         told = f"a copy, in which {', '.join(names)} cannot be as in the original" if names else ""
         return Row(node.name, "ok", told)
 
-    def _reasons(self, failed: t.Iterable[Node]) -> str:
-        return " ".join(f"Node '{node.name}': {node.error or 'it does not have the pair.'}" for node in failed)
+    def _reasons(self, failed: t.Iterable[Member]) -> str:
+        return " ".join(f"Member '{node.name}': {node.error or 'it does not have the pair.'}" for node in failed)
 
     def _too_few(self, reasons: str) -> HsmError:
-        failed = [node.error for node in self._nodes.all if node.error]
+        failed = [node.error for node in self._group.all if node.error]
         answer = {name: value for error in failed for name, value in error.data.items() if name == "ckr"}
         return HsmError(
-            f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._nodes.all)} tokens. {reasons}",
+            f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._group.all)} tokens. {reasons}",
             **answer,
         )
 

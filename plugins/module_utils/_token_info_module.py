@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, TOKEN_INFO
-from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import slots_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_details import describe_library, describe_slot
@@ -35,10 +35,10 @@ def _work(module: HsmModule) -> Result:
     log_in = module.params["login"]
     # Without a login nobody needs the PIN, not even one in a file that the whole group of modules is given.
     params = module.params if log_in else {**module.params, "pin_file": None}
-    provider, login = provider_from(params, any_token=True)
+    provider, login = slots_from(params, any_token=True)
     module.know(login)
     _refuse_without_choice(login, log_in)
-    module.require_libraries()
+    module.require_libraries(provider)
     with provider.library() as library:
         token = _chosen(provider, library, login)
         result = _described(provider, library, token)

@@ -30,15 +30,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import PKCS11_IMPORT_ERROR, Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._kek import Keks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import KEY_GEN, MECHANISMS, mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
+    Params,
     Proof,
     Provider,
     Query,
@@ -264,6 +265,10 @@ class Pkcs11Provider(Provider):
 
     name = "pkcs11"
     persistent_handles = False
+    requires = {
+        "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
+        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+    }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
         "handle": Unable(
@@ -286,6 +291,11 @@ class Pkcs11Provider(Provider):
     def selector(self) -> TokenSelector:
         """Which token is meant."""
         return self._login.selector
+
+    @classmethod
+    def connect(cls, params: Params, any_token: bool) -> tuple[Pkcs11Provider, Login]:
+        login = login_from(params, any_token)
+        return cls(login, params["lock_timeout"]), login
 
     @contextlib.contextmanager
     def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:

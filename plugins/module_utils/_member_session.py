@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._worker import Deadline, Worker, WorkerLost
 
 
-class NodeSession(TransferSession):
+class MemberSession(TransferSession):
     """The session of one node. L{open} logs in; nothing else does, and never twice."""
 
     slot_id: int

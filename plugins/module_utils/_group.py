@@ -18,7 +18,7 @@ import threading
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._node_session import NodeSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._member_session import MemberSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider, locked
 from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._worker import Deadline, Worker
@@ -26,7 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._worker import Deadli
 T = t.TypeVar("T")
 
 
-class Node:
+class Member:
     """One token, and how it fares: C(error) is why it takes no part at the moment."""
 
     def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
@@ -34,7 +34,7 @@ class Node:
         self.provider = provider
         self.error: HsmError | None = None
         self._writable = writable
-        self._session: NodeSession | None = None
+        self._session: MemberSession | None = None
 
     @property
     def reached(self) -> bool:
@@ -42,7 +42,7 @@ class Node:
         return self._session is not None and self._session.opened
 
     @property
-    def session(self) -> NodeSession:
+    def session(self) -> MemberSession:
         """The session; raises why there is none."""
         if self._session is None:
             raise self.error or HsmError(f"There is no session with the node '{self.name}'.")
@@ -52,7 +52,7 @@ class Node:
         """Forks its process, which does nothing yet."""
         self.close()
         enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
-        self._session = NodeSession(self.name, Worker(enter))
+        self._session = MemberSession(self.name, Worker(enter))
 
     def close(self) -> None:
         """Ends its process, if it has one."""
@@ -63,19 +63,19 @@ class Node:
         return f"node '{self.name}'"
 
 
-class Nodes:
+class Group:
     """All nodes of a task, the source first."""
 
-    def __init__(self, nodes: t.Sequence[Node]) -> None:
+    def __init__(self, nodes: t.Sequence[Member]) -> None:
         self.all = tuple(nodes)
         self.source = self.all[0]
-        self._connected: set[tuple[NodeSession, NodeSession, Way]] = set()
+        self._connected: set[tuple[MemberSession, MemberSession, Way]] = set()
         self._connecting = threading.Lock()
 
-    def reach(self, nodes: t.Sequence[Node], deadline: Deadline) -> None:
+    def reach(self, nodes: t.Sequence[Member], deadline: Deadline) -> None:
         """Logs in to those that have no session; never to one whose login failed.
 
-        Nodes in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
+        Group in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
         wanted = [node for node in nodes if not node.reached and not (node.error and node.error.final)]
         for node in wanted:  # all before the first thread: a fork copies locks that other threads hold
@@ -86,9 +86,9 @@ class Nodes:
             self.each([node for node in turn if node], lambda node: node.session.open(), deadline)
         self._refuse_same_token()
 
-    def each(self, nodes: t.Sequence[Node], work: t.Callable[[Node], T], deadline: Deadline) -> dict[Node, T]:
+    def each(self, nodes: t.Sequence[Member], work: t.Callable[[Member], T], deadline: Deadline) -> dict[Member, T]:
         """What C(work) gives for each node, all at once; a node that fails has its error, and no result."""
-        results: dict[Node, T] = {}
+        results: dict[Member, T] = {}
         if not nodes:
             return results
         with concurrent.futures.ThreadPoolExecutor(len(nodes)) as threads:
@@ -104,7 +104,7 @@ class Nodes:
                     node.error = error
         return results
 
-    def connect(self, donor: Node, node: Node, way: Way) -> None:
+    def connect(self, donor: Member, node: Member, way: Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
         parties = donor.session, node.session, way
         with self._connecting:
@@ -118,7 +118,7 @@ class Nodes:
 
     def _refuse_same_token(self) -> None:
         """One token under two names would make its own replica."""
-        seen: dict[t.Hashable, Node] = {}
+        seen: dict[t.Hashable, Member] = {}
         for node in self.all:
             if node.reached and not node.error:
                 told = (node.provider.lock_key, node.session.slot_id, *sorted(node.session.uri_attributes.items()))
@@ -130,16 +130,16 @@ class Nodes:
                     )
 
 
-def _storage(node: Node) -> str:
+def _storage(node: Member) -> str:
     return node.provider.lock_key
 
 
 @contextlib.contextmanager
-def opened_nodes(
+def opened_group(
     providers: t.Mapping[str, Pkcs11Provider], lock_timeout: float, *, writable: bool
-) -> t.Iterator[Nodes]:
+) -> t.Iterator[Group]:
     """The nodes by name, under the locks of this host for all of them, and no process of theirs afterwards."""
-    nodes = Nodes([Node(name, provider, writable) for name, provider in providers.items()])
+    nodes = Group([Member(name, provider, writable) for name, provider in providers.items()])
     with locked(list(providers.values()), lock_timeout):
         try:
             yield nodes
