@@ -34,19 +34,27 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A whole answer: C(call) is the library call whose C(code) counts, C(lines) everything that was printed."""
+    """A whole answer: C(call) is the library call whose C(code) counts, C(lines) everything that was printed.
+
+    C(reports): the states of the nodes as often as they were printed; usually once.
+    """
 
     command: str
     call: str
     code: int
     text: str
-    nodes: tuple[Node, ...]
+    reports: tuple[tuple[Node, ...], ...]
     lines: tuple[str, ...]
 
     @property
     def body(self) -> str:
         """Everything that was printed, without control characters."""
         return "\n".join(self.lines)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Each node once, as its last report tells it."""
+        return merged(self.reports[-1:])
 
     @property
     def unwell(self) -> tuple[Node, ...]:
@@ -76,7 +84,7 @@ _LOGIN = CALLS["loginHSM"]
 # 'Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS'; 'Cfm3GenerateKeyPair: returned: …' (AWS, genDSAKeyPair);
 # 'Cfm3Sign: sign returned: …' (Alibaba); 'KeyMgmtUtilsLoginHSM returned: …' (Oracle).
 _RESULT = re.compile(
-    r"[\s>*]*(?:Cfm[0-9]|KeyMgmtUtils)(?P<call>[A-Za-z]+):?(?:[ \t]+[A-Za-z]+)?[ \t]+returned:[ \t]*"
+    r"[\s>*]*(?:Cfm[0-9]|KeyMgmtUtils)(?P<call>[A-Za-z]+):?(?:[ \t]+[A-Za-z]+)?[ \t]+returned ?:[ \t]*"
     r"0x(?P<code>[0-9A-Fa-f]{1,8})\b[ \t]*:?[ \t]*(?P<text>.*)"
 )
 # 'Node id 0 status: 0x00000000 : HSM Return: SUCCESS'; 'Node id 0 and err state 0x30000085 : HSM CLUSTER ERROR: …'
@@ -84,8 +92,10 @@ _NODE = re.compile(
     r"[\s>]*Node id (?P<id>[0-9]+) (?:status:|and err state)[ \t]*0x(?P<code>[0-9A-Fa-f]{1,8})\b"
     r"[ \t]*:?[ \t]*(?P<text>.*)"
 )
-_CLUSTER = re.compile(r"\s*(?:Cluster (?:Error )?Status\b|Node id [0-9])")
+_CLUSTER = re.compile(r"\s*Cluster (?:Error )?Status\b")
 _ECHO = re.compile(r"[\s*]*Command:[ \t]*\S")
+# '\tError: Key label (-l) is missing.', and the syntax of the command instead of an answer
+_COMPLAINT = re.compile(r"\s*Error: \S")
 _PREFIX = re.compile(r"(?:(?:HSM|CSP)(?: CLUSTER)? (?:Return|Error|ERROR):[ \t]*)")
 # Terminal control sequences (ECMA-48, 5.4) and single control characters, tabs and newlines aside.
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -105,13 +115,13 @@ def parse_answer(command: str, text: str) -> Answer:
     results = _results(lines)
     if command != "loginHSM":
         lines, results = _after_login(lines, results)
-    failed = [row for row in results if row[2]]
     own = [row for row in results if row[1] == CALLS[command]]
-    answering = sorted(failed, key=lambda row: row[1] != CALLS[command]) or own
+    answering = own or [row for row in results if row[2]]
     if not answering:
-        raise Unreadable(f"it holds no line '{CALLS[command]} returned: 0x…'")
-    _index, call, code, said = answering[0]
-    return Answer(command, call, code, said, _nodes(lines), lines)
+        complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
+        raise Unreadable(complaint or f"it holds no line '{CALLS[command]} returned: 0x…'")
+    _index, call, code, said = max(answering, key=lambda row: row[2] != 0)  # the first failure, else the first
+    return Answer(command, call, code, said, _reports(lines), lines)
 
 
 _Row = tuple[int, str, int, str]
@@ -134,20 +144,35 @@ def _after_login(lines: tuple[str, ...], results: list[_Row]) -> tuple[tuple[str
     if not logins or logins[-1][2]:
         return lines, results
     start = logins[-1][0] + 1
-    while start < len(lines) and (not lines[start].strip() or _CLUSTER.match(lines[start])):
+    while start < len(lines) and not _said_by_command(lines[start]):
         start += 1
     echoes = [index for index, line in enumerate(lines) if index >= start and _ECHO.match(line)]
     start = echoes[-1] + 1 if echoes else start
     return lines[start:], [row for row in results if row[0] >= start]
 
 
-def _nodes(lines: t.Sequence[str]) -> tuple[Node, ...]:
-    """Each node once; the worst that is said of it counts."""
-    nodes: dict[int, Node] = {}
+def _said_by_command(line: str) -> bool:
+    """Whether this line after a login is not the login's any more."""
+    return bool(line.strip()) and not (_CLUSTER.match(line) or _NODE.fullmatch(line))
+
+
+def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
+    """The nodes below each heading 'Cluster Status', or without one."""
+    reports: list[list[Node]] = [[]]
     for line in lines:
         match = _NODE.fullmatch(line)
         if match:
-            node = Node(int(match["id"]), int(match["code"], 16), _PREFIX.sub("", match["text"]).strip(" .>"))
-            if node.id not in nodes or not nodes[node.id].code:
-                nodes[node.id] = node
+            text = _PREFIX.sub("", match["text"]).strip(" .>")
+            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), text))
+        elif _CLUSTER.match(line):
+            reports.append([])
+    return tuple(tuple(report) for report in reports if report)
+
+
+def merged(reports: t.Iterable[t.Iterable[Node]]) -> tuple[Node, ...]:
+    """Each node once, by its number; the worst that is said of it counts."""
+    nodes: dict[int, Node] = {}
+    for node in (node for report in reports for node in report):
+        if node.id not in nodes or not nodes[node.id].code:
+            nodes[node.id] = node
     return tuple(nodes[key] for key in sorted(nodes))

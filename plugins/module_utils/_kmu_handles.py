@@ -4,15 +4,19 @@
 
 """Key handles in key_mgmt_util's answers: those of a new pair, and those that findKey lists.
 
+What the tool prints while it waits for C(-min_srv): its first edition, published by Cavium under the BSD licence in
+2017 (Cfm3Util).
+
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Unreadable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Node, Unreadable, merged
 
 _PAIR = re.compile(r"public key handle:\s*([0-9]+)\s+private key handle:\s*([0-9]+)(?![0-9])")
 # 'Total number of keys present 13' (AWS); 'Total number of keys present: 1' (other builds)
@@ -21,11 +25,39 @@ _TOTAL = re.compile(r"\s*Total number of keys present:?[ \t]*([0-9]+)\s*")
 # documents 0::0 and 0::1 for one key. 'Handles of matching keys:<TAB>262162' (other builds).
 _LIST = re.compile(r"\s*(?:number of keys matched from start index [0-9]+::[0-9]+|Handles of matching keys:)(.*)")
 _HANDLES = re.compile(r"[0-9]+(?:\s*,\s*[0-9]+|\s+[0-9]+)*\s*,?")
+_ROLLED_BACK = re.compile(r"\s*(?:Rolling back|Couldn't verify key sync)")
 _ATTESTED = re.compile(r"Attestation Check\s*:\s*\[\s*(\w+)\s*\]")
 
 
-def new_pair(answer: Answer) -> tuple[int, int]:
-    """The public and the private handle of a pair that was generated; raises L{Unreadable}."""
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A pair that a command made: its handles, and the HSMs as they were in the end.
+
+    C(rolled_back): it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
+    it can.
+    """
+
+    public: int
+    private: int
+    nodes: tuple[Node, ...]
+    rolled_back: bool
+
+
+def made_pair(answer: Answer) -> Made | None:
+    """The pair that genRSAKeyPair or genECCKeyPair made, None where it was refused; raises L{Unreadable}.
+
+    A code other than 0 beside handles means that not every HSM has the pair (yet). While the tool waits, it reports
+    the state of the private and of the public half in turn: a node counts when both are there.
+    """
+    if answer.code and not _PAIR.search(answer.body):
+        return None
+    public, private = _handles(answer)
+    polled = len(answer.reports) > 1
+    nodes = merged(answer.reports[-2:] if polled else answer.reports)
+    return Made(public, private, nodes, any(_ROLLED_BACK.match(line) for line in answer.lines))
+
+
+def _handles(answer: Answer) -> tuple[int, int]:
     found = {(int(public), int(private)) for public, private in _PAIR.findall(answer.body)}
     if len(found) != 1:
         raise Unreadable("it does not tell one pair of handles")

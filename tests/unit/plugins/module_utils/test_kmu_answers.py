@@ -15,11 +15,20 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _kmu_codes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Node, Unreadable, parse_answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_attributes import dumped_count
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_handles import attested, found_keys, new_pair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_handles import Made, attested, found_keys, made_pair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_users import KeyUsers, key_users, listed_users
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import kmu_samples as samples
 
 OK = "SUCCESS"
+
+
+def pair(answer: Answer) -> tuple[int, int]:
+    """The handles of a new pair."""
+    made = made_pair(answer)
+    assert made and not made.rolled_back
+    return made.public, made.private
+
+
 WELL = [
     ("genRSAKeyPair", samples.RSA_PAIR, [0, 1]),
     ("genRSAKeyPair", samples.SHARED_PAIR, [0, 1]),
@@ -109,6 +118,7 @@ def test_a_node_counts_once_and_by_its_worst() -> None:
         "Node id 0 status: 0x000000a8 : HSM Error: Invalid object handle\nNode id 1 status: 0x00000000\n",
     )
     assert answer.nodes == (Node(0, 0xA8, "Invalid object handle"), Node(1, 0, ""))
+    assert answer.reports == ((Node(0, 0, OK), Node(0, 0xA8, "Invalid object handle"), Node(1, 0, "")),)
     assert answer.unwell == (Node(0, 0xA8, "Invalid object handle"),)
 
 
@@ -128,8 +138,8 @@ def test_control_characters_are_no_part_of_an_answer() -> None:
         ("genRSAKeyPair", samples.DSA_PAIR, (12, 14)),
     ],
 )
-def test_the_handles_of_a_new_pair(command: str, text: str, handles: tuple[int, int]) -> None:
-    assert new_pair(parse_answer(command, text)) == handles
+def test_the_handles_of_a_pair(command: str, text: str, handles: tuple[int, int]) -> None:
+    assert pair(parse_answer(command, text)) == handles
 
 
 @pytest.mark.parametrize(
@@ -145,7 +155,7 @@ def test_the_handles_of_a_new_pair(command: str, text: str, handles: tuple[int, 
 def test_handles_that_are_none_of_a_pair(handles: str) -> None:
     text = f"Cfm3GenerateKeyPair returned: 0x00 : HSM Return: SUCCESS\n{handles}\n"
     with pytest.raises(Unreadable):
-        new_pair(parse_answer("genRSAKeyPair", text))
+        pair(parse_answer("genRSAKeyPair", text))
 
 
 @pytest.mark.parametrize(
@@ -191,6 +201,56 @@ def test_no_key_is_no_proof_where_an_hsm_was_not_asked() -> None:
     text = samples.FOUND_NONE.replace("Node id 0 and err state 0x00000000", "Node id 0 and err state 0x30000085")
     with pytest.raises(Unreadable, match="not every HSM"):
         found_keys(parse_answer("findKey", text))
+
+
+def waited(seconds: int, synced: int | None, code: str = "0x3000008a") -> str:
+    """What the tool prints while it waits for three HSMs, of which one follows after some seconds or never."""
+    handles = "\n\tCfm3GenerateKeyPair:    public key handle: 7    private key handle: 8\n"
+    lines = [f"\n\tCfm3GenerateKeyPair returned: {code} \n\n\tHSM CLUSTER ERROR: not on all\n", handles]
+
+    def report(there: bool) -> str:
+        last = "0x00000000 : HSM Return: SUCCESS" if there else "0x000000a8 : HSM Error: Invalid object handle"
+        first = "".join(f"\tNode id {node} status: 0x00000000 : HSM Return: SUCCESS\n" for node in (0, 1))
+        return f"\n\tCluster Status:\n{first}\tNode id 2 status: {last}\n"
+
+    lines.append(report(False))
+    for second in range(seconds):
+        for half in ("private", "public"):
+            lines.append(f"\n\tChecking {half} key status ({second} seconds)..\n")
+            lines.append(report(synced is not None and second >= synced))
+    if synced is None:
+        lines.append("Couldn't verify key sync on 3 servers\nRolling back\n")
+        lines += ["\n\tCfm3DeleteKey returned: 0x00 : HSM Return: SUCCESS\n", report(False)] * 2
+    else:
+        lines.append(handles)
+    return "".join(lines)
+
+
+def test_a_pair_that_came_to_the_last_server_later() -> None:
+    made = made_pair(parse_answer("genRSAKeyPair", waited(3, 2)))
+    assert made == Made(7, 8, (Node(0, 0, OK), Node(1, 0, OK), Node(2, 0, OK)), False)
+
+
+def test_a_pair_that_was_rolled_back() -> None:
+    made = made_pair(parse_answer("genRSAKeyPair", waited(3, None)))
+    assert made and made.rolled_back
+    assert [node.code for node in made.nodes] == [0, 0, 0xA8]
+
+
+def test_a_pair_that_is_not_on_every_server() -> None:
+    text = waited(0, 0)
+    made = made_pair(parse_answer("genECCKeyPair", text))
+    assert made and not made.rolled_back
+    assert [node.code for node in made.nodes] == [0, 0, 0xA8]
+
+
+def test_a_refusal_makes_no_pair() -> None:
+    assert made_pair(parse_answer("genECCKeyPair", samples.CURVE_REFUSED)) is None
+
+
+def test_what_the_tool_complains_of_is_told() -> None:
+    with pytest.raises(Unreadable, match="^Error: Key label .-l. is missing$"):
+        parse_answer("genRSAKeyPair", "\n\tError: Key label (-l) is missing.\n\nDescription\n===========\n")
 
 
 def test_attestation_is_judged_by_its_line() -> None:
@@ -272,7 +332,7 @@ def test_the_count_of_attributes() -> None:
 
 
 READERS: list[tuple[str, str, t.Callable[[Answer], t.Any]]] = [
-    *((command, text, new_pair) for command, text, _nodes in WELL if command.startswith("gen")),
+    *((command, text, made_pair) for command, text, _nodes in WELL if command.startswith("gen")),
     *((command, text, found_keys) for command, text, _nodes in WELL if command == "findKey"),
     ("listUsers", samples.USERS, listed_users),
     ("getKeyInfo", samples.INFO_SHARED, key_users),
@@ -285,7 +345,7 @@ def read(command: str, text: str, reader: t.Callable[[Answer], t.Any]) -> t.Any:
     """What is read of a text; None for what is no answer of success."""
     try:
         answer = parse_answer(command, text)
-        return None if answer.code else reader(answer)
+        return None if answer.code and reader is not made_pair else reader(answer)
     except Unreadable:
         return None
 
