@@ -35,6 +35,7 @@ _OTHER_NAMES = {"kcv": "check_value", "key_gen_mech": "key_gen_mechanism"}
 _SHORT = re.compile(r"0x([0-9A-Fa-f]{2}|[0-9A-Fa-f]{8})")
 _LONG = re.compile(r"0x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{16})")
 _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
+_KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
 _POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 
 Attributes = dict[str, Value | None]
@@ -91,7 +92,7 @@ def _value(name: str, lines: list[str]) -> Value | None:
     if kind is Kind.BYTES and name == "id":  # the tool's ids are texts
         return text.encode("utf-8", "surrogateescape")
     if kind in (Kind.BYTES, Kind.BIG):
-        return bytes.fromhex(_matched(name, _BYTES, "".join(lines)))
+        return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, "".join(lines)))
     number = int(_matched(name, _LONG if kind is Kind.ULONG else _SHORT, text), 16)
     if kind is Kind.BOOL:
         if number > 1:

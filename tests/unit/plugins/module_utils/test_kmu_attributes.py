@@ -168,6 +168,7 @@ def test_a_label_that_is_no_utf_8_is_none() -> None:
         ("OBJ_ATTR_TOKEN\n0x01\n", "OBJ_ATTR_TOKEN\n\n"),
         ("0x00000800", "0x00000400"),
         ("0x010001", "0x01000"),
+        ("0xc51c18", "0xc51c"),
         ("OBJ_ATTR_NEVER_EXTRACTABLE\n0x00\n", "OBJ_ATTR_NEVER_EXTRACTABLE\n0x0"),
         ("OBJ_ATTR_NEVER_EXTRACTABLE\n0x00\n", ""),
         ("b3e4203294a96fae06f8f0db7982cb5d7f\n", ""),  # the last line of the modulus
