@@ -81,6 +81,8 @@ def _values(text: str) -> dict[str, list[str]]:
             values[name].append(line.rstrip("\r"))
         elif line.strip():
             raise Unreadable("the file of attributes begins with no name of one")
+    if not (name and values[name]):
+        raise Unreadable("the file of attributes ends with a name, or is empty")
     return values
 
 
