@@ -64,22 +64,20 @@ class Answer:
 
 # The library call that each command ends with, from the pages of the commands. Where another call fails before it
 # (deleteKey of an unknown handle answers 'Cfm3FindKey returned: 0xa8'), that one is the answer.
-CALLS = {
-    "deleteKey": "DeleteKey",
-    "exportPubKey": "ExportPubKey",
-    "findKey": "FindKey",
-    "findSingleKey": "FindKey",
-    "genECCKeyPair": "GenerateKeyPair",
-    "genRSAKeyPair": "GenerateKeyPair",
-    "getAttribute": "GetAttribute",
-    "getKeyInfo": "GetKey",
-    "listUsers": "ListUsers",
-    "loginHSM": "LoginHSM",
-    "logoutHSM": "LogoutHSM",
-    "setAttribute": "SetAttribute",
-    "sign": "Sign",
+CALLS: dict[str, tuple[str, ...]] = {
+    "deleteKey": ("DeleteKey",),
+    "findKey": ("FindKey",),
+    "findSingleKey": ("FindKey", "FindSingleKey"),
+    "genECCKeyPair": ("GenerateKeyPair",),
+    "genRSAKeyPair": ("GenerateKeyPair",),
+    "getAttribute": ("GetAttribute",),
+    "getKeyInfo": ("GetKey", "GetKeyInfo"),
+    "listUsers": ("ListUsers",),
+    "loginHSM": ("LoginHSM",),
+    "shareKey": ("ShareKey",),
+    "sign": ("Sign",),
 }
-_LOGIN = CALLS["loginHSM"]
+(_LOGIN,) = CALLS["loginHSM"]
 
 # 'Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS'; 'Cfm3GenerateKeyPair: returned: …' (AWS, genDSAKeyPair);
 # 'Cfm3Sign: sign returned: …' (Alibaba); 'KeyMgmtUtilsLoginHSM returned: …' (Oracle).
@@ -115,11 +113,11 @@ def parse_answer(command: str, text: str) -> Answer:
     results = _results(lines)
     if command != "loginHSM":
         lines, results = _after_login(lines, results)
-    own = [row for row in results if row[1] == CALLS[command]]
+    own = [row for row in results if row[1] in CALLS[command]]
     answering = own or [row for row in results if row[2]]
     if not answering:
         complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
-        raise Unreadable(complaint or f"it holds no line '{CALLS[command]} returned: 0x…'")
+        raise Unreadable(complaint or f"it holds no line '{CALLS[command][0]} returned: 0x…'")
     _index, call, code, said = max(answering, key=lambda row: row[2] != 0)  # the first failure, else the first
     return Answer(command, call, code, said, _reports(lines), lines)
 

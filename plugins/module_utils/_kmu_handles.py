@@ -22,8 +22,12 @@ _PAIR = re.compile(r"public key handle:\s*([0-9]+)\s+private key handle:\s*([0-9
 # 'Total number of keys present 13' (AWS); 'Total number of keys present: 1' (other builds)
 _TOTAL = re.compile(r"\s*Total number of keys present:?[ \t]*([0-9]+)\s*")
 # ' number of keys matched from start index 0::12', and the list on the following lines; the range is not trusted: AWS
-# documents 0::0 and 0::1 for one key. 'Handles of matching keys:<TAB>262162' (other builds).
-_LIST = re.compile(r"\s*(?:number of keys matched from start index [0-9]+::[0-9]+|Handles of matching keys:)(.*)")
+# documents 0::0 and 0::1 for one key. Other builds: 'Number of matching keys from start index 0::0' and 'Handles of
+# matching keys:', the list behind it or below, fifteen a line. Where the list is longer than the tool fetches, it tells
+# more keys than it lists.
+_LIST = re.compile(
+    r"\s*(?:[Nn]umber of (?:keys matched|matching keys) from start index [0-9]+::[0-9]+|Handles of matching keys:)(.*)"
+)
 _HANDLES = re.compile(r"[0-9]+(?:\s*,\s*[0-9]+|\s+[0-9]+)*\s*,?")
 _ROLLED_BACK = re.compile(r"\s*(?:Rolling back|Couldn't verify key sync)")
 _ATTESTED = re.compile(r"Attestation Check\s*:\s*\[\s*(\w+)\s*\]")

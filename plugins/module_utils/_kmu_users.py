@@ -23,7 +23,8 @@ _ROW = re.compile(
     r"(?:\s+(?P<second>YES|NO))?\s*"
 )
 _OWNER = re.compile(r"\s*Owned by user:?[ \t]*([0-9]+)\s*")  # with a colon: Alibaba
-_SHARED = re.compile(r"\s*also, shared to following ([0-9]+) user\(s\):\s*(.*)")
+# 'also, shared to following 2 user(s):' (AWS); 'Shared with following 2 user(s):' (Cavium)
+_SHARED = re.compile(r"\s*(?:also, shared to|Shared with) following ([0-9]+) user\(s\):\s*(.*)")
 _IDS = re.compile(r"\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*,?\s*")  # one a line (AWS, getKeyInfo) or '4, 5' (AWS, genSymKey)
 _QUORUM = re.compile(r"\s*([0-9]+) Users? needs? to approve to use/manage this key\s*")
 
@@ -93,7 +94,7 @@ def key_users(answer: Answer) -> KeyUsers:
 def _shared(answer: Answer) -> tuple[int, ...]:
     heads = [(index, match) for index, match in enumerate(map(_SHARED.fullmatch, answer.lines)) if match]
     if not heads:
-        if any("shared" in line for line in answer.lines):
+        if any("shared" in line.lower() for line in answer.lines):
             raise Unreadable("what it tells of sharing is broken")
         return ()
     index, match = heads[0]

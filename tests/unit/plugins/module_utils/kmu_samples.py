@@ -153,6 +153,21 @@ Total number of keys present: 1
 Handles of matching keys:\t262162
         Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS
 """
+# The form of the tool's first edition (Cavium, 2017): fifteen handles a line
+FOUND_CAVIUM = """\
+\tTotal number of keys present: 17
+
+\tNumber of matching keys from start index 0::16
+
+\tHandles of matching keys:
+\t1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+\t16, 17
+
+\tCluster Status:
+\tNode id 0 status: 0x00000000 : HSM Return: SUCCESS
+
+\tCfm3FindKey returned: 0x00 : HSM Return: SUCCESS
+"""
 # AWS, setAttribute: findKey -sess 1 afterwards
 FOUND_NONE = """\
 Total number of keys present 0
@@ -235,6 +250,18 @@ INFO_ALIBABA = """\
        \tCfm3GetKey returned: 0x00 : HSM Return: SUCCESS
 
        \tOwned by user: 3
+"""
+# The form of the tool's first edition (Cavium, 2017)
+INFO_CAVIUM = """\
+
+\tCfm3GetKeyInfo returned: 0x00 : HSM Return: SUCCESS
+
+\tOwned by user: 3
+
+\tShared with following 1 user(s):
+
+\t\t4
+\t 2 Users need to approve to use/manage this key
 """
 # AWS, listUsers: it tells four users and lists five
 USERS = """\

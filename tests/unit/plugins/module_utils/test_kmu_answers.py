@@ -43,6 +43,7 @@ WELL = [
     ("findKey", samples.FOUND_ONE, [0, 1]),
     ("findKey", samples.FOUND_OTHERWISE, []),
     ("findKey", samples.FOUND_NONE, [0, 1]),
+    ("findKey", samples.FOUND_CAVIUM, [0]),
     ("findSingleKey", samples.FOUND_SINGLE, [0, 1, 2]),
     ("deleteKey", samples.DELETED, [1, 2]),
     ("getKeyInfo", samples.INFO_SHARED, []),
@@ -164,6 +165,7 @@ def test_handles_that_are_none_of_a_pair(handles: str) -> None:
         (samples.FOUND, samples.FOUND_HANDLES),
         (samples.FOUND_ONE, (262162,)),
         (samples.FOUND_OTHERWISE, (262162,)),
+        (samples.FOUND_CAVIUM, tuple(range(1, 18))),
         (samples.FOUND_NONE, ()),
     ],
 )
@@ -303,6 +305,7 @@ def test_a_broken_table_of_users(mend: t.Callable[[str], str]) -> None:
         (samples.INFO_PUBLIC, KeyUsers(3, (), 0)),
         (samples.INFO_ALIBABA, KeyUsers(3, (), 0)),
         (samples.INFO_QUORUM, KeyUsers(3, (4,), 2)),
+        (samples.INFO_CAVIUM, KeyUsers(3, (4,), 2)),
     ],
 )
 def test_the_users_of_a_key(text: str, users: KeyUsers) -> None:
