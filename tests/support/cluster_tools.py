@@ -20,7 +20,8 @@ from pathlib import Path
 SIMULATORS = Path(__file__).absolute().parents[1] / "simulators"
 sys.path.insert(0, str(SIMULATORS))
 
-from cluster import keys, material, state as cluster_state  # noqa: E402
+from cluster import keys, material  # noqa: E402
+from cluster import state as cluster_state
 from cluster.faults import KINDS  # noqa: E402
 
 OWNER = "crypto_user"

@@ -145,7 +145,7 @@ def users(state: State) -> list[dict[str, t.Any]]:
 
 
 def hsms(state: State) -> list[dict[str, str]]:
-    """AWS cloudhsm_cli-cluster-hsm-info, whose numbers are of hsm1.medium; HSMs that are off are not listed (assumed)."""
+    """AWS cloudhsm_cli-cluster-hsm-info, with its numbers; HSMs that are off are not listed (assumed)."""
     fips = "2 [FIPS mode with single factor authentication]"
     return [
         {

@@ -38,6 +38,7 @@ SETTINGS: dict[str, t.Any] = {
     "point_form": "raw",  # how it shows a point; or der
     "unique_ids": {"cloudhsm_cli": False, "key_mgmt_util": True},
     "create_object_minimum_nodes": 1,  # key_mgmt_util's client configuration
+    "rollback_fails": False,  # key_mgmt_util cannot take back a pair that did not spread
     "attestation": True,  # what -attest finds
 }
 
