@@ -61,12 +61,13 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
         return []
     sharing = pair.private.sharing
     if sharing is None:
-        return [Difference(PRIVATE, "shared_with", None, wish.users())]
-    users, quorum = wish.users(sharing.shared_with), sharing.quorum if wish.quorum is None else wish.quorum
-    rows = [
-        Difference(PRIVATE, "shared_with", sharing.shared_with, users),
-        Difference(PRIVATE, "quorum", sharing.quorum, quorum),
-    ]
+        return [] if not wish.users() and not wish.quorum else [Difference(PRIVATE, "shared_with", None, wish.users())]
+    rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
+    if wish.quorum is not None:
+        quorum: t.Any = sharing.quorum
+        if sharing.manage_quorum not in (0, quorum):  # two values are never wished
+            quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
+        rows.append(Difference(PRIVATE, "quorum", quorum, wish.quorum))
     return [row for row in rows if row.found != row.wished]
 
 

@@ -76,12 +76,19 @@ class TokenError(HsmError):
         parts.append(".")
         if remains:
             parts.append(f" {remains}")
-        super().__init__("".join(parts), **({"ckr": ckr} if ckr else {}))
+        super().__init__("".join(parts), **self._answer(ckr, said))
         self.attempt = attempt
         self.ckr = ckr
         self.said = said
         self.hint = advice
         self.remains = remains
+
+    @staticmethod
+    def _answer(ckr: str | None, said: str) -> dict[str, str]:
+        """What a failure returns of it."""
+        if ckr:
+            return {"ckr": ckr}
+        return {"provider_error": said.strip("'")} if said else {}
 
     def at(self, attempt: str, remains: str = "") -> TokenError:
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""

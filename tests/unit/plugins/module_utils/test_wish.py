@@ -266,14 +266,6 @@ LATER = "copies on several tokens come with a later version of this collection"
         ),
         ({"min_servers": 2}, f"min_servers is refused: the provider pkcs11 cannot do it; {LATER}."),
         ({"replicas": [{"name": "b"}]}, f"replicas is refused: the provider pkcs11 cannot do it; {LATER}."),
-        (
-            {"provider": "cloudhsm_cli"},
-            "provider 'cloudhsm_cli' is refused: this version has pkcs11; the cluster tools come later.",
-        ),
-        (
-            {"provider": "key_mgmt_util"},
-            "provider 'key_mgmt_util' is refused: this version has pkcs11; the cluster tools come later.",
-        ),
     ],
 )
 def test_what_the_provider_cannot_do(options: dict[str, t.Any], message: str) -> None:
