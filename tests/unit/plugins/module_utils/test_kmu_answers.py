@@ -12,11 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _kmu_codes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Node, Unreadable, parse_answer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_attributes import dumped_count
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_handles import Made, attested, found_keys, made_pair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_users import KeyUsers, key_users, listed_users
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers import _kmu_codes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import (
+    Answer,
+    Node,
+    Unreadable,
+    parse_answer,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_attributes import dumped_count
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_handles import (
+    Made,
+    attested,
+    found_keys,
+    made_pair,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_users import (
+    KeyUsers,
+    key_users,
+    listed_users,
+)
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import kmu_samples as samples
 
 OK = "SUCCESS"

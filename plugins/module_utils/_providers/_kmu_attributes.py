@@ -23,8 +23,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_point import curve_by_nid, curve_of_point, raw_point
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import Answer, Unreadable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_point import (
+    curve_by_nid,
+    curve_of_point,
+    raw_point,
+)
 
 ALL = 512  # the constant that stands for all attributes
 # 'got all attributes of size 529 attr cnt 19'; 'Attribute size: 801, count: 26'

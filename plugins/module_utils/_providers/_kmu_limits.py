@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Half,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import CURVES
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_command import id_text, typable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_command import id_text, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Unreadable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import Answer, Unreadable
 
 _FOUND = re.compile(r"\s*Number Of Users found:?[ \t]*([0-9]+)\s*", re.IGNORECASE)
 _HEADER = re.compile(r"\s*Index\s+User ID\s+User Type\s+User Name\b.*")

@@ -17,7 +17,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import CLASSES, KEY_TYPES, KeyClass
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_attributes import ALL
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_attributes import ALL
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import DEFAULT_EXPONENT, Wish
 
 # The types that findKey documents for its option -t.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import Answer, Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import Answer, Node
 
 INVALID_HANDLE = 0xA8
 LOGIN_FAILURE = 0xA3

@@ -22,15 +22,15 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _kmu_codes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_answer import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers import _kmu_codes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import (
     Answer,
     Unreadable,
     parse_answer,
     plain_lines,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._kmu_command import Command, typable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_command import Command, typable
 
 PEXPECT_IMPORT_ERROR: str | None = None
 try:
