@@ -132,7 +132,7 @@ def _results(lines: t.Sequence[str]) -> list[_Row]:
         if match:
             # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
             said = match["text"] or next((text for text in lines[index + 1 :] if text.strip()), "")
-            rows.append((index, match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" .>")))
+            rows.append((index, match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
     return rows
 
 
@@ -160,7 +160,7 @@ def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
     for line in lines:
         match = _NODE.fullmatch(line)
         if match:
-            text = _PREFIX.sub("", match["text"]).strip(" .>")
+            text = _PREFIX.sub("", match["text"]).strip(" \t.>")
             reports[-1].append(Node(int(match["id"]), int(match["code"], 16), text))
         elif _CLUSTER.match(line):
             reports.append([])

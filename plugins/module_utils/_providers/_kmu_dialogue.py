@@ -172,7 +172,7 @@ class Dialogue:
             raise self._failure(attempt, f"what cannot be read ({type(error).__name__})", "") from None
         printed = self._hidden((self._child.before or b"").decode("utf-8", "replace"))
         if found == len(marks):
-            self._fail(attempt, "with its end", printed)
+            self._fail(attempt, "nothing, because the tool ended", printed)
         if found > len(marks):
             self._fail(attempt, f"nothing whole within {patience:g} seconds", printed)
         return printed, found
