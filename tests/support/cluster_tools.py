@@ -10,10 +10,13 @@ The tools are tests/simulators/; they need nothing but Python, SoftHSM, OpenSC's
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -147,7 +150,7 @@ class Cluster:
         """Everything that the cluster holds, to look at."""
         return cluster_state.read(self.folder)
 
-    def keys(self, label: str | None = None) -> list[cluster_state.Key]:
+    def held(self, label: str | None = None) -> list[cluster_state.Key]:
         """The keys, or those of a label."""
         return [key for key in self.state().keys if label in (None, key.label)]
 
@@ -166,11 +169,11 @@ class Cluster:
 
     def public_key(self, label: str) -> str:
         """The public key of a pair in PEM, as the token has it."""
-        return material.pem(next(key for key in self.keys(label)).public["der"])
+        return material.pem(next(key for key in self.held(label)).public["der"])
 
     def sign(self, label: str, data: bytes, mechanism: str, hash_name: str = "sha256") -> bytes:
         """A signature by the real private key, past all rules of the cluster."""
-        key = next(key for key in self.keys(label) if key.key_class == "private-key")
+        key = next(key for key in self.held(label) if key.key_class == "private-key")
         return material.sign(self.state(), key.material, mechanism, hash_name, data)
 
 
@@ -186,3 +189,36 @@ def _tools() -> dict[str, str]:
     if "LD_LIBRARY_PATH" in os.environ:
         found["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     return found
+
+
+class Terminal:
+    """A tool at a pseudo-terminal of its own, and who types there."""
+
+    def __init__(self, executable: Path, *words: str) -> None:
+        self.child, self.descriptor = pty.fork()
+        if self.child == 0:
+            os.execve(executable, [str(executable), *words], {"TERM": "dumb"})
+        self.written = ""
+
+    def until(self, prompt: str, patience: float = 20) -> str:
+        """What is written up to a prompt."""
+        text, end = "", time.monotonic() + patience
+        while prompt not in text:
+            if time.monotonic() > end or not select.select([self.descriptor], [], [], patience)[0]:
+                raise AssertionError(f"{prompt!r} did not come: {text!r}")
+            text += os.read(self.descriptor, 4096).decode()
+        text = text.replace("\r\n", "\n")
+        self.written += text
+        return text
+
+    def type(self, line: str, prompt: str) -> str:
+        """Types a line; what is written up to the next prompt."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        return self.until(prompt)
+
+    def end(self, line: str) -> None:
+        """Types a line that ends it."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        if os.waitpid(self.child, 0)[1] != 0:
+            raise AssertionError(f"{line!r} did not end it well: {self.written!r}")
+        os.close(self.descriptor)
