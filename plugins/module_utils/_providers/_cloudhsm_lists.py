@@ -24,7 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
 CRYPTO_USER = "crypto-user"
 # The roles of `user list`, as listUsers of key_mgmt_util calls them.
 _TYPES = {CRYPTO_USER: "CU", "admin": "CO", "unactivated-admin": "PCO", "internal(APPLIANCE_USER)": "AU"}
-# `cloudhsm-cli 5.17.2` (seen in public notes only, no page of the vendor shows it); another program is not taken for it.
+# `cloudhsm-cli 5.17.2` (seen in public notes, on no page of the vendor); no other program is taken for it.
 _VERSION = re.compile(r"(?:.*cloudhsm\D*)?(\d+)\.(\d+)(?:\.(\d+))?\s*", re.IGNORECASE | re.DOTALL)
 _TRUTH = {"true": True, "false": False}
 
