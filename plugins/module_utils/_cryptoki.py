@@ -154,8 +154,9 @@ class Library:
         try:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
-        except TokenError:
+        except TokenError as error:
             self._functions.close_all_sessions(token.slot_id)
+            error.final = True
             raise
         return Session(self._functions, session, str(token), self._gate)
 

@@ -139,7 +139,7 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
 
 
 def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[Outcome]:
-    pairs, mended = _find_settled(session, wish, check_mode)
+    pairs, mended = find_settled(session, wish, check_mode)
     refuse_unclear(session, wish, pairs)
     before = pairs[0] if pairs else None
     if before is None:
@@ -213,7 +213,7 @@ def _refuse_write_protected(session: TokenSession, wish: Wish, plan: Plan) -> No
         )
 
 
-def _find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[list[KeyPair], bool]:
+def find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[list[KeyPair], bool]:
     """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it.
 
     The second value: whether what a killed run left was finished.

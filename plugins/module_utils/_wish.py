@@ -56,6 +56,8 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
+    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    drawn_id: bytes | None = None
     # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
     share_with: tuple[str, ...] | None = None
     share_mode: t.Literal["exact", "add", "remove"] = "exact"
