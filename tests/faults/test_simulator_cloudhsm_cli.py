@@ -321,7 +321,7 @@ def test_quorum_key_signs_with_approvals(cluster: Cluster, tool: Tool) -> None:
     terminal = Terminal(tool.path, "interactive")
     terminal.until(prompt)
     terminal.type(f"login --username {OWNER} --role crypto-user", "Enter password:")
-    told = terminal.type(OWNER_PASSWORD, prompt)
+    told = terminal.type_hidden(OWNER_PASSWORD, prompt)
     assert '"error_code": 0' in told
     assert OWNER_PASSWORD not in told
     make = f"quorum token-sign generate --service key-usage --token {file} --filter attr.label=k"

@@ -195,7 +195,10 @@ def ask(question: str) -> str:
 
 
 def hidden(question: str, masked: bool) -> str:
-    """A password typed without echo, on the controlling terminal if there is one (the source)."""
+    """A password typed without echo, on the controlling terminal if there is one.
+
+    The question comes before the echo goes, as in the source: who types too early sees the password.
+    """
     write(question)
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)

@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import termios
 import time
 import typing as t
 from pathlib import Path
@@ -198,23 +199,30 @@ class Terminal:
         self.child, self.descriptor = pty.fork()
         if self.child == 0:
             os.execve(executable, [str(executable), *words], {"TERM": "dumb"})
-        self.written = ""
+        self.written = self.unread = ""
 
     def until(self, prompt: str, patience: float = 20) -> str:
         """What is written up to a prompt."""
-        text, end = "", time.monotonic() + patience
-        while prompt not in text:
+        end = time.monotonic() + patience
+        while prompt not in self.unread:
             if time.monotonic() > end or not select.select([self.descriptor], [], [], patience)[0]:
-                raise AssertionError(f"{prompt!r} did not come: {text!r}")
-            text += os.read(self.descriptor, 4096).decode()
-        text = text.replace("\r\n", "\n")
-        self.written += text
-        return text
+                raise AssertionError(f"{prompt!r} did not come: {self.unread!r}")
+            read = os.read(self.descriptor, 4096).decode().replace("\r", "")
+            self.written += read
+            self.unread += read
+        text, _prompt, self.unread = self.unread.partition(prompt)
+        return text + prompt
 
     def type(self, line: str, prompt: str) -> str:
         """Types a line; what is written up to the next prompt."""
         os.write(self.descriptor, line.encode() + b"\n")
         return self.until(prompt)
+
+    def type_hidden(self, line: str, prompt: str) -> str:
+        """Types a line when the terminal no longer echoes: tools ask first and turn the echo off then."""
+        while termios.tcgetattr(self.descriptor)[3] & termios.ECHO:
+            time.sleep(0.01)
+        return self.type(line, prompt)
 
     def end(self, line: str) -> None:
         """Types a line that ends it."""
