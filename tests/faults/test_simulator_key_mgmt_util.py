@@ -37,7 +37,7 @@ class Tool:
 
     def __init__(self, cluster: Cluster, spelling: str = "aws", **variables: str) -> None:
         self.cluster = cluster
-        self.path = cluster.install_key_mgmt_util(spelling=spelling, **variables)
+        self.path = cluster.install_key_mgmt_util(None, "key_mgmt_util", spelling, **variables)
 
     def run(self, command: str, user: str = OWNER, password: str = OWNER_PASSWORD) -> subprocess.CompletedProcess[str]:
         """One command after a login."""

@@ -21,13 +21,11 @@ import time
 import typing as t
 from pathlib import Path
 
-SIMULATORS = Path(__file__).absolute().parents[1] / "simulators"
-sys.path.insert(0, str(SIMULATORS))
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import keys, material
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import state as cluster_state
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.faults import KINDS
 
-from cluster import keys, material  # noqa: E402
-from cluster import state as cluster_state
-from cluster.faults import KINDS  # noqa: E402
-
+TESTS = Path(__file__).absolute().parents[1]
 OWNER = "crypto_user"
 OWNER_PASSWORD = "74-owner-9315"
 _PROGRAMS = ("pkcs11-tool", "softhsm2-util", "openssl")
@@ -69,11 +67,13 @@ class Cluster:
         self.set(**settings)
         self.add_user(OWNER, OWNER_PASSWORD)
 
-    def install(self, script: str, path: Path, **variables: str) -> Path:
+    def install(self, simulator: str, path: Path, **variables: str) -> Path:
         """Puts a launcher of a simulator at a path; it carries all that the simulator needs to know."""
         given = {cluster_state.FOLDER_VARIABLE: str(self.folder), **variables}
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
-        command = " ".join(map(shlex.quote, (sys.executable, "-ES", str(SIMULATORS / script))))
+        start = f"import sys; sys.path[0] = {str(TESTS)!r}; from simulators import {simulator} as tool"
+        code = f"{start}; sys.exit(tool.main(sys.argv[1:]))"
+        command = " ".join(map(shlex.quote, (sys.executable, "-ES", "-c", code)))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'#!/bin/sh\n{words} exec {command} "$@"\n')
         path.chmod(0o755)
@@ -81,14 +81,14 @@ class Cluster:
 
     def install_cloudhsm_cli(self, folder: Path | None = None, name: str = "cloudhsm-cli", **variables: str) -> Path:
         """Installs CloudHSM CLI; returns the executable."""
-        return self.install("cloudhsm_cli.py", (folder or self.folder / "bin") / name, **variables)
+        return self.install("cloudhsm_cli", (folder or self.folder / "bin") / name, **variables)
 
     def install_key_mgmt_util(
         self, folder: Path | None = None, name: str = "key_mgmt_util", spelling: str = "aws", **variables: str
     ) -> Path:
         """Installs key_mgmt_util or one of its relatives; C(spelling) chooses how its outputs are written."""
         given = {"CLUSTER_SIMULATOR_SPELLING": spelling, **variables}
-        return self.install("key_mgmt_util.py", (folder or self.folder / "bin") / name, **given)
+        return self.install("key_mgmt_util", (folder or self.folder / "bin") / name, **given)
 
     def set(self, **settings: t.Any) -> None:
         """Changes settings; cluster/state.py lists them."""

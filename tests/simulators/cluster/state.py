@@ -171,7 +171,7 @@ def fits(password: str, kept: str) -> bool:
 
 def _end_dead_sessions(state: State) -> None:
     """Session keys go with the process that made them, however it ended."""
-    from cluster import keys
+    from . import keys
 
     for key in [key for key in state.keys if key.session and not Path(f"/proc/{key.session}").exists()]:
         keys.drop(state, key)
