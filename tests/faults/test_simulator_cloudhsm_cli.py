@@ -10,12 +10,14 @@ import base64
 import concurrent.futures
 import json
 import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.support import simulated_cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import (
     OWNER,
     OWNER_PASSWORD,
@@ -396,6 +398,36 @@ def test_synchronisation_takes_its_time(tmp_path: Path) -> None:
     assert {key["key-info"]["cluster-coverage"] for key in listed} == {"full"}
 
 
+def test_what_a_stopped_hsm_has_missed(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "cluster", nodes=3)
+    cluster.add_user("cu2", OTHER_PASSWORD)
+    tool = Tool(cluster)
+    tool.data(f"{EC} {NAMES}")
+    cluster.stop_node(2)
+    change = "key set-attribute --filter attr.class=private-key --name sign --value true"
+    share = "key share --filter attr.class=private-key --username cu2 --role crypto-user"
+    tool.data(change)
+    tool.data(share)
+
+    def seen() -> tuple[t.Any, str, str]:
+        key = tool.data("key list --verbose --filter attr.class=private-key")["matched_keys"][0]
+        info = key["key-info"]
+        return key["attributes"]["sign"], info["shared-users"][0]["key-coverage"], info["cluster-coverage"]
+
+    assert seen() == (True, "full", "full")
+    cluster.start_node(2)
+    assert seen() == ("inconsistent", "inconsistent", "full")
+    tool.data(change)
+    tool.data(share)
+    assert seen() == (True, "full", "full")
+
+
+def test_full_hsm(cluster: Cluster, tool: Tool) -> None:
+    cluster.set(most_keys=3)
+    tool.data(f"{EC} {NAMES}")
+    assert tool.error(f"{EC} {NAMES}")
+
+
 def test_session_keys_go_with_the_process(cluster: Cluster, tool: Tool) -> None:
     pair = tool.data(f"{EC} {NAMES} --session")
     assert pair["private_key"]["attributes"]["token"] is False
@@ -515,3 +547,28 @@ def test_killed(cluster: Cluster, tool: Tool) -> None:
     cluster.set_fault("killed", "key generate")
     assert tool.run(f"{EC} {NAMES}").returncode == -9
     assert len(cluster.held()) == 2
+
+
+def test_cluster_of_a_playbook(tmp_path: Path) -> None:
+    path = tmp_path / "opt/cloudhsm-cli"
+    wish = {
+        "folder": str(tmp_path / "cluster"),
+        "users": {"Bob": OTHER_PASSWORD},
+        "install": {str(path): "cloudhsm_cli"},
+    }
+    made = playbook(wish)
+    assert [user["name"] for user in made["users"]] == ["admin", "app_user", OWNER, "bob"]
+    environment = {"CLOUDHSM_ROLE": "crypto-user", "CLOUDHSM_PIN": f"bob:{OTHER_PASSWORD}"}
+    assert json.loads(run(path, *f"{EC} {NAMES}".split(), env=environment).stdout)["error_code"] == 0
+    seen = playbook({**wish, "faults": [{"kind": "half", "command": "key list"}]})
+    assert [(key["label"], key["owner"]) for key in seen["keys"]] == [("p", 4), ("k", 4)]
+    assert seen["calls"] == ["cloudhsm_cli: key generate-asymmetric-pair ec"]
+    with pytest.raises(ValueError):
+        json.loads(run(path, "key", "list", env=environment).stdout)
+
+
+def playbook(wish: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What simulated_cluster.py answers when it is run as playbooks run it."""
+    script = Path(simulated_cluster.__file__).absolute()
+    done = subprocess.run([sys.executable, script], input=json.dumps(wish), capture_output=True, text=True, check=True)
+    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
