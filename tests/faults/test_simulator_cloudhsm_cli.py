@@ -10,14 +10,12 @@ import base64
 import concurrent.futures
 import json
 import subprocess
-import sys
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support import simulated_cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import (
     OWNER,
     OWNER_PASSWORD,
@@ -547,28 +545,3 @@ def test_killed(cluster: Cluster, tool: Tool) -> None:
     cluster.set_fault("killed", "key generate")
     assert tool.run(f"{EC} {NAMES}").returncode == -9
     assert len(cluster.held()) == 2
-
-
-def test_cluster_of_a_playbook(tmp_path: Path) -> None:
-    path = tmp_path / "opt/cloudhsm-cli"
-    wish = {
-        "folder": str(tmp_path / "cluster"),
-        "users": {"Bob": OTHER_PASSWORD},
-        "install": {str(path): "cloudhsm_cli"},
-    }
-    made = playbook(wish)
-    assert [user["name"] for user in made["users"]] == ["admin", "app_user", OWNER, "bob"]
-    environment = {"CLOUDHSM_ROLE": "crypto-user", "CLOUDHSM_PIN": f"bob:{OTHER_PASSWORD}"}
-    assert json.loads(run(path, *f"{EC} {NAMES}".split(), env=environment).stdout)["error_code"] == 0
-    seen = playbook({**wish, "faults": [{"kind": "half", "command": "key list"}]})
-    assert [(key["label"], key["owner"]) for key in seen["keys"]] == [("p", 4), ("k", 4)]
-    assert seen["calls"] == ["cloudhsm_cli: key generate-asymmetric-pair ec"]
-    with pytest.raises(ValueError):
-        json.loads(run(path, "key", "list", env=environment).stdout)
-
-
-def playbook(wish: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What simulated_cluster.py answers when it is run as playbooks run it."""
-    script = Path(simulated_cluster.__file__).absolute()
-    done = subprocess.run([sys.executable, script], input=json.dumps(wish), capture_output=True, text=True, check=True)
-    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
