@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -13,15 +12,14 @@ from __future__ import annotations
 import os
 import sys
 import termios
-import typing as t
 from pathlib import Path
 
-from cluster import faults, keys, util_codes
-from cluster.errors import Refused
-from cluster.state import FOLDER_VARIABLE, opened, read
-from cluster.util_arguments import UsageError, parse
-from cluster.util_commands import COMMANDS, set_attribute
-from cluster.util_session import Session
+from .cluster import faults, keys, util_codes
+from .cluster.errors import Refused
+from .cluster.state import FOLDER_VARIABLE, opened, read
+from .cluster.util_arguments import UsageError, parse
+from .cluster.util_commands import COMMANDS, set_attribute
+from .cluster.util_session import Session
 
 TOOL = "key_mgmt_util"
 PROMPT = "\nCommand:  "
@@ -195,7 +193,10 @@ def ask(question: str) -> str:
 
 
 def hidden(question: str, masked: bool) -> str:
-    """A password typed without echo, on the controlling terminal if there is one (the source)."""
+    """A password typed without echo, on the controlling terminal if there is one.
+
+    The question comes before the echo goes, as in the source: who types too early sees the password.
+    """
     write(question)
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
@@ -222,7 +223,3 @@ def end_session(session: Session) -> None:
     with opened(session.folder) as state:
         for key in [key for key in state.keys if key.session == str(os.getpid())]:
             keys.drop(state, key)
-
-
-if __name__ == "__main__":
-    sys.exit(t.cast(int, main(sys.argv[1:])))

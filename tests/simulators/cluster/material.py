@@ -18,9 +18,9 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from cluster.curves import Curve
-from cluster.errors import Refused
-from cluster.state import State
+from .curves import Curve
+from .errors import Refused
+from .state import State
 
 LABEL = "cluster"
 PIN = "cluster-token-93"  # the token's own; the users of the cluster never see it

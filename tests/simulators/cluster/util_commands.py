@@ -12,11 +12,11 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from cluster import keys, material, quorum, util_codes, util_dump
-from cluster.errors import Refused
-from cluster.state import Key, State
-from cluster.util_generation import Values, curve_list, generate_ecc, generate_rsa
-from cluster.util_session import Session
+from . import keys, material, quorum, util_codes, util_dump
+from .errors import Refused
+from .state import Key, State
+from .util_generation import Values, curve_list, generate_ecc, generate_rsa
+from .util_session import Session
 
 _SHARED_LIMIT = 8  # the source: MAX_USERS_SHARED counts the same as the highest -m_value
 _HANDLES_A_LINE = 15  # the source
@@ -231,6 +231,7 @@ def share_key(session: Session, values: Values) -> str:
             key.shared = [number for number in (*key.shared, user.id) if "-d" not in values or number != user.id]
             if len(key.shared) > _SHARED_LIMIT:
                 raise Refused("share")
+            keys.changed(state, key, f"shared {user.id}")
         return session.result("Cfm3ShareKey", 0) + session.nodes(state)
 
 

@@ -9,11 +9,11 @@ Sources: genRSAKeyPair.txt (26 attributes), genECCKeyPair.txt (19), key_mgmt_uti
 
 from __future__ import annotations
 
-from cluster.cli_answers import length
-from cluster.curves import BY_NAME
-from cluster.errors import Refused
-from cluster.material import check_value
-from cluster.state import Key
+from .cli_answers import length
+from .curves import BY_NAME
+from .errors import Refused
+from .material import check_value
+from .state import Key
 
 ALL = 512
 _WIDTH = 80  # genRSAKeyPair.txt: a modulus goes on after 80 characters; a point does not (genECCKeyPair.txt)

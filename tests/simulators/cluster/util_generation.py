@@ -13,11 +13,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from cluster import keys, util_codes
-from cluster.curves import BY_NUMBER
-from cluster.errors import Refused
-from cluster.state import Key, State, User
-from cluster.util_session import Session
+from . import keys, util_codes
+from .curves import BY_NUMBER
+from .errors import Refused
+from .state import Key, State, User
+from .util_session import Session
 
 Values = dict[str, t.Any]
 API = "Cfm3GenerateKeyPair"

@@ -10,12 +10,12 @@ import contextlib
 import typing as t
 from pathlib import Path
 
-from cluster import keys, util_codes
-from cluster.errors import Refused
-from cluster.faults import Fault
-from cluster.state import Key, State, User, opened
-from cluster.users import log_in
-from cluster.util_spellings import chosen, ordered
+from . import keys, util_codes
+from .errors import Refused
+from .faults import Fault
+from .state import Key, State, User, opened
+from .users import log_in
+from .util_spellings import chosen, ordered
 
 
 class Session:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from cluster.state import Node, State
+from .state import Node, State
 
 VARIABLE = "CLUSTER_SIMULATOR_SPELLING"
 ORDER_VARIABLE = "CLUSTER_SIMULATOR_NODE_ORDER"  # ascending or descending: samples show both
