@@ -10,19 +10,22 @@ The tools are tests/simulators/; they need nothing but Python, SoftHSM, OpenSC's
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shlex
 import shutil
 import subprocess
 import sys
+import termios
+import time
 import typing as t
 from pathlib import Path
 
-SIMULATORS = Path(__file__).absolute().parents[1] / "simulators"
-sys.path.insert(0, str(SIMULATORS))
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import keys, material
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import state as cluster_state
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.faults import KINDS
 
-from cluster import keys, material, state as cluster_state  # noqa: E402
-from cluster.faults import KINDS  # noqa: E402
-
+TESTS = Path(__file__).absolute().parents[1]
 OWNER = "crypto_user"
 OWNER_PASSWORD = "74-owner-9315"
 _PROGRAMS = ("pkcs11-tool", "softhsm2-util", "openssl")
@@ -64,11 +67,13 @@ class Cluster:
         self.set(**settings)
         self.add_user(OWNER, OWNER_PASSWORD)
 
-    def install(self, script: str, path: Path, **variables: str) -> Path:
+    def install(self, simulator: str, path: Path, **variables: str) -> Path:
         """Puts a launcher of a simulator at a path; it carries all that the simulator needs to know."""
         given = {cluster_state.FOLDER_VARIABLE: str(self.folder), **variables}
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
-        command = " ".join(map(shlex.quote, (sys.executable, "-ES", str(SIMULATORS / script))))
+        start = f"import sys; sys.path[0] = {str(TESTS)!r}; from simulators import {simulator} as tool"
+        code = f"{start}; sys.exit(tool.main(sys.argv[1:]))"
+        command = " ".join(map(shlex.quote, (sys.executable, "-ES", "-c", code)))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'#!/bin/sh\n{words} exec {command} "$@"\n')
         path.chmod(0o755)
@@ -76,14 +81,14 @@ class Cluster:
 
     def install_cloudhsm_cli(self, folder: Path | None = None, name: str = "cloudhsm-cli", **variables: str) -> Path:
         """Installs CloudHSM CLI; returns the executable."""
-        return self.install("cloudhsm_cli.py", (folder or self.folder / "bin") / name, **variables)
+        return self.install("cloudhsm_cli", (folder or self.folder / "bin") / name, **variables)
 
     def install_key_mgmt_util(
         self, folder: Path | None = None, name: str = "key_mgmt_util", spelling: str = "aws", **variables: str
     ) -> Path:
         """Installs key_mgmt_util or one of its relatives; C(spelling) chooses how its outputs are written."""
         given = {"CLUSTER_SIMULATOR_SPELLING": spelling, **variables}
-        return self.install("key_mgmt_util.py", (folder or self.folder / "bin") / name, **given)
+        return self.install("key_mgmt_util", (folder or self.folder / "bin") / name, **given)
 
     def set(self, **settings: t.Any) -> None:
         """Changes settings; cluster/state.py lists them."""
@@ -146,7 +151,7 @@ class Cluster:
         """Everything that the cluster holds, to look at."""
         return cluster_state.read(self.folder)
 
-    def keys(self, label: str | None = None) -> list[cluster_state.Key]:
+    def held(self, label: str | None = None) -> list[cluster_state.Key]:
         """The keys, or those of a label."""
         return [key for key in self.state().keys if label in (None, key.label)]
 
@@ -165,11 +170,11 @@ class Cluster:
 
     def public_key(self, label: str) -> str:
         """The public key of a pair in PEM, as the token has it."""
-        return material.pem(next(key for key in self.keys(label)).public["der"])
+        return material.pem(next(key for key in self.held(label)).public["der"])
 
     def sign(self, label: str, data: bytes, mechanism: str, hash_name: str = "sha256") -> bytes:
         """A signature by the real private key, past all rules of the cluster."""
-        key = next(key for key in self.keys(label) if key.key_class == "private-key")
+        key = next(key for key in self.held(label) if key.key_class == "private-key")
         return material.sign(self.state(), key.material, mechanism, hash_name, data)
 
 
@@ -185,3 +190,43 @@ def _tools() -> dict[str, str]:
     if "LD_LIBRARY_PATH" in os.environ:
         found["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     return found
+
+
+class Terminal:
+    """A tool at a pseudo-terminal of its own, and who types there."""
+
+    def __init__(self, executable: Path, *words: str) -> None:
+        self.child, self.descriptor = pty.fork()
+        if self.child == 0:
+            os.execve(executable, [str(executable), *words], {"TERM": "dumb"})
+        self.written = self.unread = ""
+
+    def until(self, prompt: str, patience: float = 20) -> str:
+        """What is written up to a prompt."""
+        end = time.monotonic() + patience
+        while prompt not in self.unread:
+            if time.monotonic() > end or not select.select([self.descriptor], [], [], patience)[0]:
+                raise AssertionError(f"{prompt!r} did not come: {self.unread!r}")
+            read = os.read(self.descriptor, 4096).decode().replace("\r", "")
+            self.written += read
+            self.unread += read
+        text, _prompt, self.unread = self.unread.partition(prompt)
+        return text + prompt
+
+    def type(self, line: str, prompt: str) -> str:
+        """Types a line; what is written up to the next prompt."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        return self.until(prompt)
+
+    def type_hidden(self, line: str, prompt: str) -> str:
+        """Types a line when the terminal no longer echoes: tools ask first and turn the echo off then."""
+        while termios.tcgetattr(self.descriptor)[3] & termios.ECHO:
+            time.sleep(0.01)
+        return self.type(line, prompt)
+
+    def end(self, line: str) -> None:
+        """Types a line that ends it."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        if os.waitpid(self.child, 0)[1] != 0:
+            raise AssertionError(f"{line!r} did not end it well: {self.written!r}")
+        os.close(self.descriptor)

@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from cluster import keys, material
-from cluster.curves import BY_NAME
-from cluster.faults import Fault
-from cluster.state import Key, State
-from cluster.users import ROLES
+from . import keys, material
+from .curves import BY_NAME
+from .faults import Fault
+from .state import Key, State
+from .users import ROLES
 
 # What the HSM refuses, in the words of CloudHSM CLI. Where no source is named, the text is assumed.
 TEXTS = {
@@ -145,7 +145,7 @@ def users(state: State) -> list[dict[str, t.Any]]:
 
 
 def hsms(state: State) -> list[dict[str, str]]:
-    """AWS cloudhsm_cli-cluster-hsm-info, whose numbers are of hsm1.medium; HSMs that are off are not listed (assumed)."""
+    """AWS cloudhsm_cli-cluster-hsm-info, with its numbers; HSMs that are off are not listed (assumed)."""
     fips = "2 [FIPS mode with single factor authentication]"
     return [
         {

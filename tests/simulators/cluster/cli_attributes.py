@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from cluster.errors import Refused
-from cluster.state import Key, State
+from .errors import Refused
+from .state import Key, State
 
 # name: default of a pair. sign and verify are off for RSA and EC; sensitive is on for private keys.
 _DEFAULTS = {

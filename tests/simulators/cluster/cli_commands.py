@@ -11,11 +11,11 @@ import json
 import typing as t
 from pathlib import Path
 
-from cluster import cli_answers, cli_attributes, keys, material, quorum
-from cluster.cli_session import Session
-from cluster.curves import BY_NAME
-from cluster.errors import Refused
-from cluster.state import Key, State, User
+from . import cli_answers, cli_attributes, keys, material, quorum
+from .cli_session import Session
+from .curves import BY_NAME
+from .errors import Refused
+from .state import Key, State, User
 
 Options = dict[str, t.Any]
 CU = ("crypto-user",)

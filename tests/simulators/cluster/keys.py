@@ -11,10 +11,10 @@ import os
 import time
 import typing as t
 
-from cluster import material
-from cluster.curves import Curve
-from cluster.errors import Refused
-from cluster.state import Key, State, User
+from . import material
+from .curves import Curve
+from .errors import Refused
+from .state import Key, State, User
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,6 +38,7 @@ SETTINGS: dict[str, t.Any] = {
     "point_form": "raw",  # how it shows a point; or der
     "unique_ids": {"cloudhsm_cli": False, "key_mgmt_util": True},
     "create_object_minimum_nodes": 1,  # key_mgmt_util's client configuration
+    "rollback_fails": False,  # key_mgmt_util cannot take back a pair that did not spread
     "attestation": True,  # what -attest finds
 }
 
@@ -170,7 +171,7 @@ def fits(password: str, kept: str) -> bool:
 
 def _end_dead_sessions(state: State) -> None:
     """Session keys go with the process that made them, however it ended."""
-    from cluster import keys
+    from . import keys
 
     for key in [key for key in state.keys if key.session and not Path(f"/proc/{key.session}").exists()]:
         keys.drop(state, key)
