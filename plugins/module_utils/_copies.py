@@ -20,9 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import RaceL
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import Difference, attribute_differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import choose_way, copied

@@ -48,6 +48,11 @@ class Member:
             raise self.error or HsmError(f"There is no session with the node '{self.name}'.")
         return self._session
 
+    @property
+    def uri_attributes(self) -> dict[str, str]:
+        """The path attributes of the token in an RFC 7512 URI, as far as it was ever reached."""
+        return dict(getattr(self._session, "uri_attributes", {}))
+
     def start(self) -> None:
         """Forks its process, which does nothing yet."""
         self.close()

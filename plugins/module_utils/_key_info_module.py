@@ -67,5 +67,5 @@ def _result(session: TokenSession, selected: Selected, params: Params) -> Result
             {**describe(pair, session.uri_attributes, names), "problems": words}
             for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)
         ],
-        "nodes": nodes_of(session),
+        "nodes": nodes_of(session.nodes()),
     }

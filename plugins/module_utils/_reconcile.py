@@ -167,10 +167,12 @@ def _bring(
 
 def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) -> KeyPair | None:
     """Everything that can be refused before the action, and what a broken replacement left."""
-    leftover = find_leftover(session, wish) if plan.action in (Action.GENERATE, Action.REPLACE) else None
+    making = plan.action in (Action.GENERATE, Action.REPLACE)
+    # Where no key can be renamed, no replacement was ever begun.
+    leftover = find_leftover(session, wish) if making and session.facts.set_attribute else None
     if plan.action is Action.REPLACE:
         refuse_leftover(session, wish, leftover)
-    if plan.action in (Action.GENERATE, Action.REPLACE) and not leftover:
+    if making and not leftover:
         session.check_generation(wish)
     if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
         refuse_strangers(session, wish, plan.pair, check_mode)

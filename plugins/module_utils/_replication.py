@@ -26,11 +26,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._copy_plan import (
     uncopyable,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear, refuse_unnamed_twin
-from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import Action, Plan, predicted
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node, Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, find_settled, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import choose_way, not_as_original
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
@@ -50,20 +50,11 @@ class Terms:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """What is returned of a node."""
-
-    name: str
-    status: t.Literal["ok", "failed", "unsynchronised"]
-    message: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
 class Replicated:
     """The outcome on the source, whether any token changed, and what each node has before and after."""
 
     outcome: Outcome
-    rows: tuple[Row, ...]
+    nodes: tuple[Node, ...]
     before: t.Mapping[str, str | None]
     after: t.Mapping[str, str | None]
 
@@ -74,16 +65,17 @@ def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bo
     Raises L{HsmError} where fewer than C(min_servers) have it in the end; then nothing that this run made is left, or
     the error names it.
     """
-    run = _Run(group, wish, terms, check_mode)
+    run = _Run(group, wish, state, terms, check_mode)
     return run.absent() if state == "absent" else run.present()
 
 
 class _Run:
     """One pair on all nodes."""
 
-    def __init__(self, group: Group, wish: Wish, terms: Terms, check_mode: bool) -> None:
+    def __init__(self, group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> None:
         self._group = group
         self._wish = wish
+        self._state = state
         self._terms = terms
         self._check_mode = check_mode
         self._deadline = Deadline(terms.timeout)
@@ -149,11 +141,14 @@ class _Run:
                 break
         if enough and (self._group.source not in self._found or len(self._found) < enough):
             failed = [node for node in self._group.all if node not in self._found]
+            for node in failed:
+                if node.error:
+                    node.error.final = True  # of many pairs, only the first one waits for it
             raise self._too_few(f"{self._reasons(failed)} Nothing was changed.")
 
     def _look_at(self, node: Member) -> tuple[list[KeyPair], bool]:
         pairs, mended = find_settled(node.session, self._wish, self._check_mode)
-        if not pairs:
+        if not pairs and self._state == "present":
             refuse_unnamed_twin(node.session, self._wish)
         return pairs, mended
 
@@ -298,26 +293,27 @@ class _Run:
         }
         return Replicated(outcome, rows, before, after)
 
-    def _rows(self, outcomes: t.Mapping[Member, Outcome]) -> tuple[Row, ...]:
+    def _rows(self, outcomes: t.Mapping[Member, Outcome]) -> tuple[Node, ...]:
         original = outcomes[self._group.source].after if self._group.source in outcomes else None
         return tuple(self._row(node, outcomes.get(node), original) for node in self._group.all)
 
-    def _row(self, node: Member, outcome: Outcome | None, original: KeyPair | None) -> Row:
+    def _row(self, node: Member, outcome: Outcome | None, original: KeyPair | None) -> Node:
         if outcome is None:
             status: t.Literal["failed", "unsynchronised"] = "unsynchronised" if node in self._found else "failed"
-            return Row(node.name, status, str(node.error) if node.error else "")
+            return Node(node.name, status, str(node.error) if node.error else "")
         names = not_as_original(original, outcome.after) if original and outcome.after and node.reached else []
         told = f"a copy, in which {', '.join(names)} cannot be as in the original" if names else ""
-        return Row(node.name, "ok", told)
+        return Node(node.name, "ok", told)
 
     def _reasons(self, failed: t.Iterable[Member]) -> str:
-        return " ".join(f"Member '{node.name}': {node.error or 'it does not have the pair.'}" for node in failed)
+        return " ".join(f"Node '{node.name}': {node.error or 'it does not have the pair.'}" for node in failed)
 
     def _too_few(self, reasons: str) -> HsmError:
         failed = [node.error for node in self._group.all if node.error]
         answer = {name: value for error in failed for name, value in error.data.items() if name == "ckr"}
         return HsmError(
             f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._group.all)} tokens. {reasons}",
+            nodes=[dataclasses.asdict(node) for node in self._rows({})],
             **answer,
         )
 

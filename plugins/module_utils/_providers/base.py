@@ -64,7 +64,7 @@ class Unable:
     """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).
 
     C(filters): it chooses keys, and any value of it does, 0 and an empty list too. C(values): only these cannot be
-    honoured. C(usual): the default, which asks for nothing.
+    honoured. C(usual): the default, which asks for nothing. C(unless): an option that makes it able.
     """
 
     alternative: str
@@ -72,6 +72,7 @@ class Unable:
     filters: bool = False
     values: tuple[t.Any, ...] = ()
     usual: t.Any = None
+    unless: str = ""
 
     def asked_for(self, value: t.Any) -> bool:
         """Whether C(value) asks for what the provider cannot do."""
@@ -244,7 +245,7 @@ class Provider(abc.ABC):
     def refuse_unable(cls, params: Params, within: str = "") -> None:
         """Refuses, before any login, the first option that cannot be honoured; C(within) names a list's entry."""
         for option, unable in cls.cannot.items():
-            if unable.asked_for(params.get(option)):
+            if unable.asked_for(params.get(option)) and not params.get(unable.unless):
                 refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
                 raise refusal.within(within) if within else refusal
 

@@ -279,8 +279,7 @@ class Pkcs11Provider(Provider):
         "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
         "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
         "executable": Unable("it loads the library named by module_path"),
-        "min_servers": Unable("copies on several tokens come with a later version of this collection", above=1),
-        "replicas": Unable("copies on several tokens come with a later version of this collection"),
+        "min_servers": Unable("one token is one server: name the others in replicas", above=1, unless="replicas"),
     }
 
     def __init__(self, login: Login, lock_timeout: float) -> None:
