@@ -38,7 +38,7 @@ def make(folder: Path, nodes: str, *users: str) -> None:
 
 def look(folder: Path) -> None:
     """Prints everything that the cluster has of its keys, a line a key."""
-    for key in sorted(Made(folder).keys(), key=lambda key: key.handle):
+    for key in sorted(Made(folder).held(), key=lambda key: key.handle):
         print(key)
 
 
