@@ -133,6 +133,9 @@ _TABLE = (
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
 
+# What C_SetAttributeValue may change to any value.
+CHANGEABLE = frozenset(row.name for row in _TABLE if row.change is Change.ANY)
+
 # The names under which attributes are returned; of these kcv and id_hex are other forms of check_value and id.
 RETURNED = tuple(sorted({*ATTRIBUTES, "kcv", "id_hex"} - {"public_key_info", "check_value"}))
 

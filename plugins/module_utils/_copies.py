@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import RaceLost, prove_new
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, PRIVATE, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import CHANGEABLE, HALVES, PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import Difference, attribute_differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
@@ -101,9 +101,19 @@ class Copies:
         pair = self._watched(node, lambda: node.session.receive(donor.name, way, wrapped, templates, there))
         self.made[node] = tuple(found for found in pair.objects if found not in there.objects)
         try:
+            pair = self._mended(node, pair, templates)
             self._check(node, original, pair, templates)
         except (HsmError, RaceLost) as error:
             self._undo(node, error)
+
+    def _mended(self, node: Member, pair: KeyPair, templates: Templates) -> KeyPair:
+        """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set."""
+        for half in HALVES if pair.whole and node.session.facts.set_attribute else ():
+            rows = attribute_differences(half, pair.half(half), templates[half])
+            values = {row.name: row.wished for row in rows if row.found is not None and row.name in CHANGEABLE}
+            if values:
+                pair = pair.with_half(node.session.set_attributes(pair.half(half), values))
+        return pair
 
     def _check(self, node: Member, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
         """That the copy is the key that it should be, as it should be, and the only one of its name."""

@@ -133,7 +133,7 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
             )
     session.check_generation(wish)
     if check_mode:
-        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.user), _CHECK_MODE)
+        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.facts, session.user), _CHECK_MODE)
     pair, proof = yield from generate(session, wish)
     return Outcome(True, None, pair, proof)
 
@@ -159,7 +159,7 @@ def _bring(
         session.await_servers(wish, plan.pair, patient=not check_mode)
     if check_mode:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
-        after = predicted(wish, plan, session.user)
+        after = predicted(wish, plan, session.facts, session.user)
     else:
         after, proof = yield from _act(session, wish, plan, leftover)
     return Outcome(changed, before, after, proof, plan.warnings)

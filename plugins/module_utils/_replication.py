@@ -158,8 +158,8 @@ class _Run:
     def _attempts(self) -> t.Iterator[None]:
         """One attempt, and within a timeout further ones."""
         yield
-        while self._terms.timeout is not None and not self._deadline.passed:
-            time.sleep(min(_PAUSE, self._deadline.left or 0))
+        while self._terms.timeout is not None and (self._deadline.left or 0) > 2 * _PAUSE:  # or it would be cut short
+            time.sleep(_PAUSE)
             yield
 
     def _refuse_unfreezable(self) -> None:

@@ -43,11 +43,6 @@ class Deadline:
         """Seconds, 0 when it has passed; None where there is no end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
-    @property
-    def passed(self) -> bool:
-        """Whether it is over."""
-        return self.left == 0
-
 
 class WorkerLost(TokenError):
     """The process is gone, and with it the session: C(said) tells how."""

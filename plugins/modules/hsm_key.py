@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._choice
   - cryptoki.hsm._keypair.halves
+  - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._login
 options:
   state:
@@ -258,7 +259,7 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token.
+      description: Label of the token, or the name of the replica.
       type: str
       returned: always
       sample: root

@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair.for_all
+  - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypairs
   - cryptoki.hsm._login
 attributes:
@@ -251,11 +252,11 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token.
+      description: Label of the token, or the name of the replica.
       type: str
       returned: always
     status:
-      description: V(ok), V(failed), or V(unsynchronised).
+      description: V(ok), V(failed), or V(unsynchronised) where a token was reached and does not have the pair.
       type: str
       returned: always
     message:

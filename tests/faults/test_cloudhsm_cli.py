@@ -155,7 +155,7 @@ def test_an_inconsistent_pair_is_told_and_not_made_again(cli: ClusterRuns) -> No
     run = cli.ecc(label="k", curve="P-256")
     assert not run.result["changed"]
     assert {node["status"] for node in run.result["nodes"]} == {"unsynchronised"}
-    assert len(cli.cluster.keys("k")) == 2
+    assert len(cli.cluster.held("k")) == 2
 
 
 def test_an_inconsistent_attribute_is_no_difference_that_is_mended(cli: ClusterRuns) -> None:

@@ -46,4 +46,4 @@ class ClusterRuns:
 
     def halves(self, label: str) -> list[str]:
         """The classes of the keys of a label, as the cluster itself has them."""
-        return sorted(key.key_class for key in self.cluster.keys(label))
+        return sorted(key.key_class for key in self.cluster.held(label))
