@@ -230,13 +230,13 @@ def _steps(facts: VendorFacts, pair: KeyPair, rows: t.Sequence[Difference]) -> t
     )
 
 
-def predicted(wish: Wish, plan: Plan, owner: str | None = None) -> KeyPair | None:
+def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: str | None = None) -> KeyPair | None:
     """The pair as it would be after the plan, for check mode: what is known without doing anything.
 
-    C(owner): whose it would be, where the HSM has users.
+    C(facts): what the vendor's tokens do not have is not foretold. C(owner): whose it would be, where there are users.
     """
     if plan.action in (Action.GENERATE, Action.REPLACE):
-        halves = [TokenObject(0, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
+        halves = [TokenObject(0, half, {**_born(wish, half, facts), **wish.freezing(half)}) for half in HALVES]
         sharing = Sharing(owner, wish.users(), wish.quorum or 0) if owner is not None else None
         return KeyPair((halves[0],), (dataclasses.replace(halves[1], sharing=sharing),))
     if plan.action is Action.CHANGE and plan.pair:
@@ -255,8 +255,9 @@ def _stepped(found: TokenObject, step: Step, wish: Wish) -> TokenObject:
     return dataclasses.replace(found, attributes={**found.attributes, **step.values})
 
 
-def _born(wish: Wish, half: Half) -> dict[str, Value]:
-    values = {"class": f"{half}_key", "key_type": wish.key_type, **wish.new_half(half)}
+def _born(wish: Wish, half: Half, facts: VendorFacts | None) -> dict[str, Value]:
+    sent = {name: value for name, value in wish.new_half(half).items() if not facts or facts.sends(half, name, value)}
+    values = {"class": f"{half}_key", "key_type": wish.key_type, **sent}
     if half == PRIVATE and wish.curve:
         values["ec_params"] = wish.curve.ec_params()
     return values

@@ -20,9 +20,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
     Provider,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.cloudhsm_cli import CloudHsmCliProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.key_mgmt_util import KeyMgmtUtilProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
-PROVIDERS: dict[str, type[Provider]] = {kind.name: kind for kind in (Pkcs11Provider, CloudHsmCliProvider)}
+PROVIDERS: dict[str, type[Provider]] = {
+    kind.name: kind for kind in (Pkcs11Provider, CloudHsmCliProvider, KeyMgmtUtilProvider)
+}
 
 
 def _kind(params: Params) -> type[Provider]:

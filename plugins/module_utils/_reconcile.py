@@ -133,7 +133,7 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
             )
     session.check_generation(wish)
     if check_mode:
-        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.user), _CHECK_MODE)
+        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.facts, session.user), _CHECK_MODE)
     pair, proof = yield from generate(session, wish)
     return Outcome(True, None, pair, proof)
 
@@ -159,7 +159,7 @@ def _bring(
         session.await_servers(wish, plan.pair, patient=not check_mode)
     if check_mode:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
-        after = predicted(wish, plan, session.user)
+        after = predicted(wish, plan, session.facts, session.user)
     else:
         after, proof = yield from _act(session, wish, plan, leftover)
     return Outcome(changed, before, after, proof, plan.warnings)
@@ -167,10 +167,12 @@ def _bring(
 
 def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) -> KeyPair | None:
     """Everything that can be refused before the action, and what a broken replacement left."""
-    leftover = find_leftover(session, wish) if plan.action in (Action.GENERATE, Action.REPLACE) else None
+    making = plan.action in (Action.GENERATE, Action.REPLACE)
+    # Where no key can be renamed, no replacement was ever begun.
+    leftover = find_leftover(session, wish) if making and session.facts.set_attribute else None
     if plan.action is Action.REPLACE:
         refuse_leftover(session, wish, leftover)
-    if plan.action in (Action.GENERATE, Action.REPLACE) and not leftover:
+    if making and not leftover:
         session.check_generation(wish)
     if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
         refuse_strangers(session, wish, plan.pair, check_mode)

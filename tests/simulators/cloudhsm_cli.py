@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -17,13 +16,13 @@ import sys
 import typing as t
 from pathlib import Path
 
-from cluster import cli_answers, faults, keys
-from cluster.cli_arguments import COMMANDS as SYNTAX
-from cluster.cli_arguments import UsageError, parse
-from cluster.cli_commands import COMMANDS, NO_LOGIN
-from cluster.cli_session import Session
-from cluster.errors import Refused
-from cluster.state import FOLDER_VARIABLE, opened, read
+from .cluster import cli_answers, faults, keys
+from .cluster.cli_arguments import COMMANDS as SYNTAX
+from .cluster.cli_arguments import UsageError, parse
+from .cluster.cli_commands import COMMANDS, NO_LOGIN
+from .cluster.cli_session import Session
+from .cluster.errors import Refused
+from .cluster.state import FOLDER_VARIABLE, opened, read
 
 TOOL = "cloudhsm_cli"
 PROMPT = "aws-cloudhsm > "
@@ -124,7 +123,3 @@ def end_session(session: Session) -> None:
     with opened(session.folder) as state:
         for key in [key for key in state.keys if key.session == str(os.getpid())]:
             keys.drop(state, key)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -10,65 +10,62 @@ The tools are tests/simulators/; they need nothing but Python, SoftHSM, OpenSC's
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shlex
 import shutil
 import subprocess
 import sys
+import termios
+import time
 import typing as t
 from pathlib import Path
 
-SIMULATORS = Path(__file__).absolute().parents[1] / "simulators"
-sys.path.insert(0, str(SIMULATORS))
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import keys, material
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster import state as cluster_state
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.faults import KINDS
 
-from cluster import keys, material, state as cluster_state  # noqa: E402
-from cluster.faults import KINDS  # noqa: E402
-
+TESTS = Path(__file__).absolute().parents[1]
 OWNER = "crypto_user"
 OWNER_PASSWORD = "74-owner-9315"
 _PROGRAMS = ("pkcs11-tool", "softhsm2-util", "openssl")
 
 
 class Cluster:
-    """A cluster in a folder: an admin, the appliance's user and one crypto user; C(nodes) HSMs.
+    """A cluster in a folder, made there if there is none.
 
-    The first crypto user has id 3, as in the documentation of key_mgmt_util.
+    A new one has C(nodes) HSMs, an admin, the appliance's user and one crypto user, whose id is 3 as in the
+    documentation of key_mgmt_util.
     """
 
     def __init__(self, folder: Path, nodes: int = 2, *, first_node: int = 0, **settings: t.Any) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        tokens = folder / "tokens"
-        tokens.mkdir()
-        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
-        state = cluster_state.State(folder=folder, tools=_tools())
-        state.users = [cluster_state.User(1, "admin", "PCO"), cluster_state.User(2, "app_user", "AU")]
-        state.nodes = [
-            cluster_state.Node(number, f"5.3G1941-ICM{590 + 35 * index:06d}")
-            for index, number in enumerate(range(first_node, first_node + nodes))
-        ]
-        state.save()
-        material.run(
-            state,
-            "softhsm2-util",
-            *(
-                "--init-token",
-                "--free",
-                "--label",
-                material.LABEL,
-                "--so-pin",
-                "cluster-officer",
-                "--pin",
-                material.PIN,
-            ),
-        )
+        if not (folder / "state.json").exists():
+            self._make([*range(first_node, first_node + nodes)])
         self.set(**settings)
+
+    def _make(self, nodes: list[int]) -> None:
+        tokens = self.folder / "tokens"
+        tokens.mkdir(parents=True)
+        configuration = f"directories.tokendir = {tokens}\nobjectstore.backend = file\n"
+        (self.folder / "softhsm2.conf").write_text(configuration)
+        state = cluster_state.State(folder=self.folder, tools=_tools())
+        state.users = [cluster_state.User(1, "admin", "PCO"), cluster_state.User(2, "app_user", "AU")]
+        # the serial numbers of the sample in AWS cloudhsm_cli-cluster-hsm-info are of this form
+        serials = (f"5.3G1941-ICM{590 + 35 * index:06d}" for index in range(len(nodes)))
+        state.nodes = [cluster_state.Node(number, serial) for number, serial in zip(nodes, serials, strict=True)]
+        pins = ("--so-pin", "cluster-officer", "--pin", material.PIN)
+        material.run(state, "softhsm2-util", "--init-token", "--free", "--label", material.LABEL, *pins)
+        state.save()
         self.add_user(OWNER, OWNER_PASSWORD)
 
-    def install(self, script: str, path: Path, **variables: str) -> Path:
+    def install(self, simulator: str, path: Path, **variables: str) -> Path:
         """Puts a launcher of a simulator at a path; it carries all that the simulator needs to know."""
         given = {cluster_state.FOLDER_VARIABLE: str(self.folder), **variables}
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
-        command = " ".join(map(shlex.quote, (sys.executable, "-ES", str(SIMULATORS / script))))
+        start = f"import sys; sys.path[0] = {str(TESTS)!r}; from simulators import {simulator} as tool"
+        code = f"{start}; sys.exit(tool.main(sys.argv[1:]))"
+        command = " ".join(map(shlex.quote, (sys.executable, "-ES", "-c", code)))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'#!/bin/sh\n{words} exec {command} "$@"\n')
         path.chmod(0o755)
@@ -76,14 +73,14 @@ class Cluster:
 
     def install_cloudhsm_cli(self, folder: Path | None = None, name: str = "cloudhsm-cli", **variables: str) -> Path:
         """Installs CloudHSM CLI; returns the executable."""
-        return self.install("cloudhsm_cli.py", (folder or self.folder / "bin") / name, **variables)
+        return self.install("cloudhsm_cli", (folder or self.folder / "bin") / name, **variables)
 
     def install_key_mgmt_util(
         self, folder: Path | None = None, name: str = "key_mgmt_util", spelling: str = "aws", **variables: str
     ) -> Path:
         """Installs key_mgmt_util or one of its relatives; C(spelling) chooses how its outputs are written."""
         given = {"CLUSTER_SIMULATOR_SPELLING": spelling, **variables}
-        return self.install("key_mgmt_util.py", (folder or self.folder / "bin") / name, **given)
+        return self.install("key_mgmt_util", (folder or self.folder / "bin") / name, **given)
 
     def set(self, **settings: t.Any) -> None:
         """Changes settings; cluster/state.py lists them."""
@@ -93,11 +90,15 @@ class Cluster:
         with cluster_state.opened(self.folder) as state:
             state.settings.update(settings)
 
-    def add_user(self, name: str, password: str = "", kind: str = "CU", number: int | None = None) -> int:
+    def add_user(
+        self, name: str, password: str = "", kind: str = "CU", number: int | None = None, coverage: str = "full"
+    ) -> int:
         """Adds a user; returns the id, which key_mgmt_util wants."""
         with cluster_state.opened(self.folder) as state:
             number = number or max(user.id for user in state.users) + 1
-            state.users.append(cluster_state.User(number, name.lower(), kind, cluster_state.hash_of(password)))
+            state.users.append(
+                cluster_state.User(number, name.lower(), kind, cluster_state.hash_of(password), coverage=coverage)
+            )
             return number
 
     def user(self, name: str) -> cluster_state.User:
@@ -146,7 +147,7 @@ class Cluster:
         """Everything that the cluster holds, to look at."""
         return cluster_state.read(self.folder)
 
-    def keys(self, label: str | None = None) -> list[cluster_state.Key]:
+    def held(self, label: str | None = None) -> list[cluster_state.Key]:
         """The keys, or those of a label."""
         return [key for key in self.state().keys if label in (None, key.label)]
 
@@ -165,11 +166,11 @@ class Cluster:
 
     def public_key(self, label: str) -> str:
         """The public key of a pair in PEM, as the token has it."""
-        return material.pem(next(key for key in self.keys(label)).public["der"])
+        return material.pem(next(key for key in self.held(label)).public["der"])
 
     def sign(self, label: str, data: bytes, mechanism: str, hash_name: str = "sha256") -> bytes:
         """A signature by the real private key, past all rules of the cluster."""
-        key = next(key for key in self.keys(label) if key.key_class == "private-key")
+        key = next(key for key in self.held(label) if key.key_class == "private-key")
         return material.sign(self.state(), key.material, mechanism, hash_name, data)
 
 
@@ -185,3 +186,43 @@ def _tools() -> dict[str, str]:
     if "LD_LIBRARY_PATH" in os.environ:
         found["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     return found
+
+
+class Terminal:
+    """A tool at a pseudo-terminal of its own, and who types there."""
+
+    def __init__(self, executable: Path, *words: str) -> None:
+        self.child, self.descriptor = pty.fork()
+        if self.child == 0:
+            os.execve(executable, [str(executable), *words], {"TERM": "dumb"})
+        self.written = self.unread = ""
+
+    def until(self, prompt: str, patience: float = 20) -> str:
+        """What is written up to a prompt."""
+        end = time.monotonic() + patience
+        while prompt not in self.unread:
+            if time.monotonic() > end or not select.select([self.descriptor], [], [], patience)[0]:
+                raise AssertionError(f"{prompt!r} did not come: {self.unread!r}")
+            read = os.read(self.descriptor, 4096).decode().replace("\r", "")
+            self.written += read
+            self.unread += read
+        text, _prompt, self.unread = self.unread.partition(prompt)
+        return text + prompt
+
+    def type(self, line: str, prompt: str) -> str:
+        """Types a line; what is written up to the next prompt."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        return self.until(prompt)
+
+    def type_hidden(self, line: str, prompt: str) -> str:
+        """Types a line when the terminal no longer echoes: tools ask first and turn the echo off then."""
+        while termios.tcgetattr(self.descriptor)[3] & termios.ECHO:
+            time.sleep(0.01)
+        return self.type(line, prompt)
+
+    def end(self, line: str) -> None:
+        """Types a line that ends it."""
+        os.write(self.descriptor, line.encode() + b"\n")
+        if os.waitpid(self.child, 0)[1] != 0:
+            raise AssertionError(f"{line!r} did not end it well: {self.written!r}")
+        os.close(self.descriptor)

@@ -66,7 +66,7 @@ def _no_number(text: str) -> t.NoReturn:
 
 def shown(raw: bytes) -> str:
     """The beginning of an output, for a message."""
-    text = raw.decode(errors="replace").strip()
+    text = " ".join(raw.decode(errors="replace").split())
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 

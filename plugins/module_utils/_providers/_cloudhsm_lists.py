@@ -24,7 +24,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
 CRYPTO_USER = "crypto-user"
 # The roles of `user list`, as listUsers of key_mgmt_util calls them.
 _TYPES = {CRYPTO_USER: "CU", "admin": "CO", "unactivated-admin": "PCO", "internal(APPLIANCE_USER)": "AU"}
-_VERSION = re.compile(r"\b(\d+)\.(\d+)(?:\.(\d+))?")
+# `cloudhsm-cli 5.17.2` (seen in public notes, on no page of the vendor); no other program is taken for it.
+_VERSION = re.compile(r"(?:.*cloudhsm\D*)?(\d+)\.(\d+)(?:\.(\d+))?\s*", re.IGNORECASE | re.DOTALL)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -38,7 +39,7 @@ class Hsm:
 
 def version_of(output: str) -> tuple[int, ...]:
     """The version in the output of C(--version); raises L{Unclear} where there is none."""
-    found = _VERSION.search(output)
+    found = _VERSION.match(output)
     if not found:
         raise Unclear(f"no version, {output.strip()[:80]!r}")
     return tuple(int(number or 0) for number in found.groups())

@@ -207,7 +207,7 @@ class CliSession(TokenSession):
     def generate(self, wish: Wish) -> KeyPair:
         drawn = wish.id is None
         if drawn:
-            wish = dataclasses.replace(wish, id=secrets.token_bytes(self.facts.id_length))
+            wish = dataclasses.replace(wish, id=wish.drawn_id or secrets.token_bytes(self.facts.id_length))
         attempt = f"generate {wish} on the token '{self.token_name}'"
         self.look_anew()
         try:

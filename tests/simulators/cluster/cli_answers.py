@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import typing as t
 
-from cluster import keys, material
-from cluster.curves import BY_NAME
-from cluster.faults import Fault
-from cluster.state import Key, State
-from cluster.users import ROLES
+from . import keys, material
+from .curves import BY_NAME
+from .faults import Fault
+from .state import Key, State
+from .users import ROLES
 
 # What the HSM refuses, in the words of CloudHSM CLI. Where no source is named, the text is assumed.
 TEXTS = {
@@ -47,6 +47,7 @@ TEXTS = {
     # AWS cloudhsm_cli-crypto-verify-rsa-pkcs
     "signature": "Signature verification failed",
     "policy": "This operation violates the current configured/FIPS policies",
+    "full": "The HSM holds as many keys as it can",
     "limited_write": "The cluster is in limited-write mode",
     "not_owner": "Key Access is denied",
     "usage": "The key cannot be used for this operation",
@@ -120,6 +121,7 @@ def listed(state: State, key: Key, verbose: bool, fault: Fault) -> dict[str, t.A
     if not verbose:
         return {**reference, "attributes": {"label": key.label}}
     values = attributes(state, key)
+    values.update({name: "inconsistent" for name in keys.inconsistent(state, key) if name in values})
     values.update(dict.fromkeys(fault.attributes if fault.kind == "inconsistent" else (), "inconsistent"))
     return {**reference, "key-info": _info(state, key, fault), "attributes": values}
 
@@ -145,7 +147,7 @@ def users(state: State) -> list[dict[str, t.Any]]:
 
 
 def hsms(state: State) -> list[dict[str, str]]:
-    """AWS cloudhsm_cli-cluster-hsm-info, whose numbers are of hsm1.medium; HSMs that are off are not listed (assumed)."""
+    """AWS cloudhsm_cli-cluster-hsm-info, with its numbers; HSMs that are off are not listed (assumed)."""
     fips = "2 [FIPS mode with single factor authentication]"
     return [
         {
@@ -168,9 +170,11 @@ def _info(state: State, key: Key, fault: Fault) -> dict[str, t.Any]:
     """Owner, sharing and quorum. Quorum values are shown since 5.14 (AWS client-version-previous)."""
     coverage = "inconsistent" if fault.kind == "inconsistent" and not fault.attributes else keys.coverage(state, key)
     names = {user.id: user.name for user in state.users}
+    missed = keys.inconsistent(state, key)
+    shared = {number: "inconsistent" if f"shared {number}" in missed else coverage for number in key.shared}
     info: dict[str, t.Any] = {
         "key-owners": [{"username": names[key.owner], "key-coverage": coverage}],
-        "shared-users": [{"username": names[number], "key-coverage": coverage} for number in key.shared],
+        "shared-users": [{"username": names[number], "key-coverage": told} for number, told in shared.items()],
     }
     if version(state) >= (5, 14):
         info["key-quorum-values"] = {

@@ -11,11 +11,11 @@ import json
 import typing as t
 from pathlib import Path
 
-from cluster import cli_answers, cli_attributes, keys, material, quorum
-from cluster.cli_session import Session
-from cluster.curves import BY_NAME
-from cluster.errors import Refused
-from cluster.state import Key, State, User
+from . import cli_answers, cli_attributes, keys, material, quorum
+from .cli_session import Session
+from .curves import BY_NAME
+from .errors import Refused
+from .state import Key, State, User
 
 Options = dict[str, t.Any]
 CU = ("crypto-user",)
@@ -188,9 +188,11 @@ def key_share(session: Session, options: Options) -> t.Any:
     """AWS cloudhsm_cli-key-share."""
     with session.state() as state:
         key, user = _manage_share(session, state, options)
-        if user.id == key.owner or user.id in key.shared:
+        missed = f"shared {user.id}" in keys.inconsistent(state, key)
+        if user.id == key.owner or (user.id in key.shared and not missed):
             raise Refused("share", options["username"])
-        key.shared.append(user.id)
+        key.shared = [*(number for number in key.shared if number != user.id), user.id]
+        keys.changed(state, key, f"shared {user.id}")
     return {"message": "Key shared successfully"}
 
 
@@ -201,6 +203,7 @@ def key_unshare(session: Session, options: Options) -> t.Any:
         if user.id not in key.shared:
             raise Refused("share", options["username"])
         key.shared.remove(user.id)
+        keys.changed(state, key, f"shared {user.id}")
     return {"message": "Key unshared successfully"}
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from cluster.cli_answers import attributes
-from cluster.errors import Refused
-from cluster.state import Key, State
+from .cli_answers import attributes
+from .errors import Refused
+from .state import Key, State
 
 
 def matching(state: State, candidates: list[Key], words: t.Sequence[str]) -> list[Key]:

@@ -13,11 +13,11 @@ import time
 import typing as t
 from pathlib import Path
 
-from cluster import cli_filters, keys
-from cluster.errors import Refused
-from cluster.faults import Fault
-from cluster.state import Key, State, User, opened
-from cluster.users import log_in
+from . import cli_filters, keys
+from .errors import Refused
+from .faults import Fault
+from .state import Key, State, User, opened
+from .users import log_in
 
 LOGIN_ROLES = ("crypto-user", "admin")
 

@@ -18,7 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from cluster.state import opened
+from .state import opened
 
 VARIABLE = "CLUSTER_SIMULATOR_FAULT"  # "kind" or "kind:command"
 

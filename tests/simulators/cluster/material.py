@@ -18,9 +18,9 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from cluster.curves import Curve
-from cluster.errors import Refused
-from cluster.state import State
+from .curves import Curve
+from .errors import Refused
+from .state import State
 
 LABEL = "cluster"
 PIN = "cluster-token-93"  # the token's own; the users of the cluster never see it
@@ -118,27 +118,37 @@ def sign(
 
 
 def verifies(
-    state: State, der: str, mechanism: str, hash_name: str, data: bytes, signature: bytes, digest: bool = False
+    state: State,
+    public: str,
+    mechanism: str,
+    hash_name: str,
+    data: bytes,
+    signature: bytes,
+    digest: bool = False,
+    der: bool = False,
 ) -> bool:
-    """Whether a signature is one of the public key, by OpenSSL."""
+    """Whether a signature is one of the public key, by OpenSSL. C(der): an ECDSA one is DER."""
     with tempfile.TemporaryDirectory(dir=state.folder) as folder:
-        public, source, signed = (Path(folder) / name for name in ("public", "in", "signature"))
-        public.write_text(pem(der), encoding="ascii")
+        key, source, signed = (Path(folder) / name for name in ("public", "in", "signature"))
+        key.write_text(pem(public), encoding="ascii")
         source.write_bytes(data if digest else hashlib.new(hash_name, data).digest())
-        if mechanism == "ecdsa":
-            half = len(signature) // 2
-            integers = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
-            signature = _tlv(0x30, b"".join(_integer(number) for number in integers))
-        signed.write_bytes(signature)
+        signed.write_bytes(der_signature(signature) if mechanism == "ecdsa" and not der else signature)
         options = ["-pkeyopt", f"digest:{hash_name}"] if mechanism.startswith("rsa") else []
         if mechanism == "rsa-pkcs-pss":
             options += ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:auto"]
-        files = ["-inkey", str(public), "-in", str(source), "-sigfile", str(signed)]
+        files = ["-inkey", str(key), "-in", str(source), "-sigfile", str(signed)]
         try:
             run(state, "openssl", "pkeyutl", "-verify", "-pubin", *files, *options)
         except RuntimeError:
             return False
         return True
+
+
+def der_signature(signature: bytes) -> bytes:
+    """An ECDSA signature in DER, from r and s in a row."""
+    half = len(signature) // 2
+    integers = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+    return _tlv(0x30, b"".join(_integer(number) for number in integers))
 
 
 def pem(der: str) -> str:

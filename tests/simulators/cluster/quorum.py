@@ -17,9 +17,9 @@ import time
 import typing as t
 from pathlib import Path
 
-from cluster import material
-from cluster.errors import Refused
-from cluster.state import Key, State, User
+from . import material
+from .errors import Refused
+from .state import Key, State, User
 
 LIFETIME = 600  # seconds
 

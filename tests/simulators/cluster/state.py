@@ -32,12 +32,14 @@ SETTINGS: dict[str, t.Any] = {
     "availability_wait": 87.2,  # seconds until the check gives up
     "availability_leaves_key": True,
     "lock_after": 5,  # wrong logins
+    "most_keys": 3333,  # asymmetric keys of hsm2m.medium (AWS limits)
     "limited_write": False,  # a cluster that is being migrated
     "failure_status": 1,  # exit status of a command that failed
     "empty_id": "0x",  # how CloudHSM CLI shows a key without id; older samples have ""
     "point_form": "raw",  # how it shows a point; or der
     "unique_ids": {"cloudhsm_cli": False, "key_mgmt_util": True},
     "create_object_minimum_nodes": 1,  # key_mgmt_util's client configuration
+    "rollback_fails": False,  # key_mgmt_util cannot take back a pair that did not spread
     "attestation": True,  # what -attest finds
 }
 
@@ -83,6 +85,7 @@ class Key:
     use_quorum: int = 0
     session: str = ""  # process that may use a session key
     nodes: dict[str, float | None] = dataclasses.field(default_factory=dict)  # node id: since when it has the key
+    outdated: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # node id: what it missed while it was off
 
     def on_node(self, node: Node) -> bool:
         """Whether the node has the key now."""
@@ -170,7 +173,7 @@ def fits(password: str, kept: str) -> bool:
 
 def _end_dead_sessions(state: State) -> None:
     """Session keys go with the process that made them, however it ended."""
-    from cluster import keys
+    from . import keys
 
     for key in [key for key in state.keys if key.session and not Path(f"/proc/{key.session}").exists()]:
         keys.drop(state, key)

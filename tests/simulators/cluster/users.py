@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from cluster.errors import Refused
-from cluster.state import State, User, fits
+from .errors import Refused
+from .state import State, User, fits
 
 # AWS listUsers of both tools: PCO and CO are admins, AU is the appliance's own user.
 ROLES = {"PCO": "admin", "CO": "admin", "CU": "crypto-user", "AU": "internal(APPLIANCE_USER)"}
