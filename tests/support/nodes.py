@@ -170,7 +170,8 @@ class Nodes:
             ["SHA256-RSA-PKCS"] if isinstance(public, rsa.RSAPublicKey) else ["ECDSA", "--signature-format", "openssl"]
         )
         files = ["--input-file", str(digest), "--output-file", str(signature)]
-        self.tokens[name].pkcs11_tool("--sign", "--label", label, "--mechanism", *kind, *files)
+        (id_,) = {row["id"] for row in self.tokens[name].listing() if row.get("label") == label}
+        self.tokens[name].pkcs11_tool("--sign", "--id", id_, "--mechanism", *kind, *files)
         try:
             if isinstance(public, rsa.RSAPublicKey):
                 public.verify(signature.read_bytes(), digest.read_bytes(), padding.PKCS1v15(), hashes.SHA256())
