@@ -167,3 +167,16 @@ def test_library_that_prints(nodes: Nodes) -> None:
     run = nodes.ecc(rules)
     assert run.result["changed"] is True
     assert "noise" not in run.stdout + run.stderr
+
+
+def test_source_killed_while_it_makes_a_pair_of_a_given_id(nodes: Nodes) -> None:
+    """Only an id that was drawn tells that a pair is this run's: what has a given one is named, and stays."""
+    before = nodes.objects()
+    run = nodes.ecc({"alpha": "C_GenerateKeyPair before kill"}, id="one")
+    assert "cannot be told" not in run.msg
+    assert nodes.objects() == before
+    run = nodes.ecc({"alpha": "C_GenerateKeyPair after kill"}, id="one")
+    assert "What this run left on the token 'alpha' cannot be told from others' keys: (p" in run.msg
+    assert nodes.halves() == {"alpha": WHOLE, "beta": [], "gamma": []}
+    assert nodes.ecc(id="one").result["changed"] is True
+    nodes.assert_one_pair()
