@@ -111,8 +111,10 @@ options:
       - replace
   share_with:
     description:
-      - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so
-        O(provider=pkcs11) refuses it.
+      - The crypto users who may use the private key, besides its owner. If not given, an existing pair is not
+        compared; a list means exactly these, an empty one nobody. PKCS#11 has no sharing, so O(provider=pkcs11)
+        refuses it.
+      - The CloudHSM CLI knows users by name. Names do not differ by case.
       - The flag C(-u) of the commands.
     type: list
     elements: raw
@@ -121,14 +123,17 @@ options:
   quorum:
     description:
       - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the
-        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
+        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it; the CloudHSM CLI has none of 1.
+      - It is fixed at generation. A pair with a quorum cannot be proven, changed, shared or replaced by a task, since
+        that needs the users' signatures.
       - The flag C(-m_value) of the commands.
     type: int
     aliases:
       - m_value
   attest:
     description:
-      - Ask the HSM for an attestation. PKCS#11 has none, so O(provider=pkcs11) refuses it; see O(expect_token).
+      - Ask the HSM for an attestation. PKCS#11 and the CloudHSM CLI have none, so O(provider=pkcs11) and
+        O(provider=cloudhsm_cli) refuse it; see O(expect_token).
       - The flag C(-attest) of the commands.
     type: bool
     default: false
@@ -231,19 +236,39 @@ options:
     type: bool
   min_servers:
     description:
-      - On how many HSMs the pair must exist. More than one is refused in this version.
+      - On how many HSMs the pair must exist. If fewer have it in the end, what this run made is removed again and the
+        task fails.
+      - With O(replicas) it counts the token of the task and the replicas; if not given, all of them. Without, one
+        token is one server.
       - The flag C(-min_srv) of the commands.
     type: int
     aliases:
       - min_srv
+  wrapping_key:
+    description:
+      - Label of an AES key that is on every token, under which the private key is copied to O(replicas). A pair with
+        C(wrap_with_trusted) needs one, with C(CKA_TRUSTED) set by the security officer.
+      - If not given, the tokens agree on a key that is gone afterwards.
+    type: str
+"""
+
+    REPLICAS = r"""
+options:
   timeout:
     description:
-      - How many seconds to wait for O(min_servers) or O(replicas). It needs one of them.
+      - How many seconds the work on a pair may take before a token counts as failed, with O(replicas); a token that
+        fails earlier is tried again until then, but never a login that failed. With a cluster's tool, how many
+        seconds to wait for O(min_servers). It needs one of the two.
+      - If not given, there is one attempt for each token, however long it takes.
       - The flag C(-timeout) of the commands.
     type: int
   replicas:
     description:
-      - Further tokens that shall hold the same pair. Refused in this version.
+      - Further tokens that hold the same pair. The pair is generated on the token of the task and copied, always
+        wrapped by keys that only the two HSMs have; each copy is proven. A pair that a later run finds on some of the
+        tokens is copied to the others, if it is still extractable.
+      - Each is reached by options of its own. The environment and the other options of the task are not used for it.
+      - With O(state=absent) the pair is removed from every token. One that cannot be reached is a failure.
     type: list
     elements: dict
     suboptions:
@@ -322,9 +347,4 @@ options:
           fips_state:
             description: As O(expect_token.fips_state), for this replica.
             type: raw
-  wrapping_key:
-    description:
-      - Label of the trusted key under which the private key is copied to O(replicas), for keys with
-        C(wrap_with_trusted).
-    type: str
 """

@@ -61,6 +61,7 @@ def generate(session: TokenSession, wish: Wish, alone: bool = False) -> Steps[tu
     try:
         _refuse_dishonoured(session, wish, pair)
         proof = prove_new(session, wish, pair)
+        session.await_servers(wish, pair)
         if alone:
             yield
             _refuse_rival(session, wish, pair)
@@ -159,9 +160,16 @@ def change(session: TokenSession, wish: Wish, pair: KeyPair, steps: t.Sequence[S
 
 
 def _step(session: TokenSession, wish: Wish, pair: KeyPair, step: Step) -> TokenObject:
+    if step.kind is Change.SHARING:
+        return _share(session, wish, pair.half(step.half))
     if step.kind is Change.BY_COPY:
         return _freeze_half(session, wish, pair.half(step.half), t.cast("dict[str, bool]", step.values))
     return session.set_attributes(pair.half(step.half), step.values)
+
+
+def _share(session: TokenSession, wish: Wish, found: TokenObject) -> TokenObject:
+    there = found.sharing.shared_with if found.sharing else ()
+    return session.share(found, wish.users(there))
 
 
 def _undo_steps(session: TokenSession, original: KeyPair, done: t.Sequence[Step]) -> str:
@@ -172,6 +180,9 @@ def _undo_steps(session: TokenSession, original: KeyPair, done: t.Sequence[Step]
             name: value for name in step.values if (value := found.attributes.get(name)) is not None
         }
         try:
+            if step.kind is Change.SHARING and found.sharing:
+                session.share(found, found.sharing.shared_with)
+                continue
             if step.kind is not Change.ANY or len(old) < len(step.values):
                 raise HsmError("one-way")
             session.set_attributes(found, old)

@@ -70,6 +70,7 @@ class Change(enum.Enum):
     TO_TRUE = "false to true"
     TO_FALSE = "true to false"
     BY_COPY = "true to false, by C_CopyObject only"
+    SHARING = "no attribute: the users of the key, where the HSM has users"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +132,9 @@ _TABLE = (
 )
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
+
+# What C_SetAttributeValue may change to any value.
+CHANGEABLE = frozenset(row.name for row in _TABLE if row.change is Change.ANY)
 
 # The names under which attributes are returned; of these kcv and id_hex are other forms of check_value and id.
 RETURNED = tuple(sorted({*ATTRIBUTES, "kcv", "id_hex"} - {"public_key_info", "check_value"}))

@@ -112,7 +112,12 @@ class Library:
         with attempt(f"list the slots of {self.info.path}"):
             self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
-        answers = ((slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots)
+        answers = [(slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots]
+        if any(rv == functions.CKR_CRYPTOKI_NOT_INITIALIZED for dummy, rv, dummy2 in answers):
+            raise HsmError(
+                f"Could not use {self.info.path}: it is not the same library for each part of this program. p11-kit's"
+                " proxy is so; give the path of the module behind it."
+            )
         return [
             token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, ckr_name(rv))
             for slot_id, rv, info in answers
@@ -154,8 +159,9 @@ class Library:
         try:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
-        except TokenError:
+        except TokenError as error:
             self._functions.close_all_sessions(token.slot_id)
+            error.final = True
             raise
         return Session(self._functions, session, str(token), self._gate)
 

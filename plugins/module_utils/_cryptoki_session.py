@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_func
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     ATTRIBUTES,
     BY_CODE,
+    Half,
     KeyClass,
     Value,
     pack,
@@ -30,6 +31,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import CKR_OF_EX
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._slots import session_state
 
 PKCS11_IMPORT_ERROR: str | None = None
@@ -44,7 +46,13 @@ except ImportError:
 
 _LOOKS = 3  # how often a search is made where what it finds vanishes before it is read
 _UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
-_KEY_TYPES = {"rsa": "RSA", "ec": "EC", "ec_edwards": "EC_EDWARDS"}
+_KEY_TYPES = {
+    "rsa": "RSA",
+    "ec": "EC",
+    "ec_edwards": "EC_EDWARDS",
+    "aes": "AES",
+    "generic_secret": "GENERIC_SECRET",
+}
 
 
 @contextlib.contextmanager
@@ -76,6 +84,9 @@ class Packed(AttributeMapper):
         return {}
 
     def private_key_template(self, **dummy: t.Any) -> dict[t.Any, t.Any]:
+        return {}
+
+    def generic_key_template(self, *dummy: t.Any, **dummies: t.Any) -> dict[t.Any, t.Any]:
         return {}
 
 
@@ -171,9 +182,7 @@ class Session:
                 mechanism=_mechanism(mechanism),
                 **templates,
             )
-        for key in pair:
-            self._keys[key.handle] = key
-        return pair[0].handle, pair[1].handle
+        return self._keep(pair[0]), self._keep(pair[1])
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all C(values) at once."""
@@ -213,25 +222,71 @@ class Session:
 
     def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
         """CKM_ECDH1_DERIVE with another's C(point) into a session object that may be read: C(size) bytes."""
-        template = {
-            pkcs11.Attribute.TOKEN: False,
-            pkcs11.Attribute.SENSITIVE: False,
-            pkcs11.Attribute.EXTRACTABLE: True,
+        readable: dict[str, Value] = {
+            "key_type": "generic_secret",
+            "token": False,
+            "sensitive": False,
+            "extractable": True,
         }
         with attempt(f"derive with the private key '{found.label}' on the token {self._token}"):
             key = self._key(found)
             with self._gate.write():  # it makes an object, if only for a moment
-                derived = key.derive_key(
-                    pkcs11.KeyType.GENERIC_SECRET,
-                    size * 8,
-                    capabilities=pkcs11.MechanismFlag(0),
-                    mechanism=pkcs11.Mechanism.ECDH1_DERIVE,
-                    mechanism_param=(pkcs11.KDF.NULL, None, point),
-                    template=template,
-                )
+                derived = _derived(key, point, size, readable)
                 secret = t.cast(bytes, derived[pkcs11.Attribute.VALUE])
                 derived.destroy()
         return secret
+
+    def derive_key(self, handle: int, point: bytes, size: int, values: t.Mapping[str, Value]) -> int:
+        """CKM_ECDH1_DERIVE into a secret key that stays inside; its handle."""
+        with attempt(f"derive a key on the token {self._token}"):
+            return self._keep(_derived(self._keys[handle], point, size, values))
+
+    def generate_key(self, size: int, values: t.Mapping[str, Value]) -> int:
+        """C_GenerateKey: an AES key of C(size) bytes; its handle."""
+        template = packed({"class": "secret_key", **values})
+        with attempt(f"generate a key on the token {self._token}"):
+            key = self._session.generate_key(
+                pkcs11.KeyType.AES, size * 8, capabilities=0, mechanism=pkcs11.Mechanism.AES_KEY_GEN, template=template
+            )
+        return self._keep(key)
+
+    def create(self, half: Half, values: t.Mapping[str, Value]) -> int:
+        """C_CreateObject; the handle."""
+        with attempt(f"store a {half} key on the token {self._token}"):
+            return self._keep(self._session.create_object(packed({"class": f"{half}_key", **values})))
+
+    def hold(self, key_class: KeyClass, wanted: t.Mapping[str, Value]) -> list[int]:
+        """Handles of keys that match, which can be wrapped and unwrapped with from then on."""
+        with attempt(f"find {key_class} keys by {' and '.join(wanted)} on the token {self._token}"):
+            found = list(self._session.get_objects(packed({"class": f"{key_class}_key", **wanted})))
+        return [self._keep(key) for key in found]
+
+    def wrap(self, wrapping: int, mechanism: str, key: int | TokenObject) -> bytes:
+        """C_WrapKey of a secret key, by its handle, or of a private half."""
+        what = "a key" if isinstance(key, int) else f"the private key '{key.label}'"
+        with attempt(f"wrap {what} on the token {self._token}"):
+            wrapped = self._keys[key] if isinstance(key, int) else self._key(key)
+            blob = self._keys[wrapping].wrap_key(wrapped, mechanism=_mechanism(MECHANISMS[mechanism].code))
+        return t.cast(bytes, blob)
+
+    def unwrap(
+        self, unwrapping: int, mechanism: str, blob: bytes, key_class: KeyClass, values: t.Mapping[str, Value]
+    ) -> int:
+        """C_UnwrapKey with exactly this template; the new key's handle."""
+        with attempt(f"unwrap a {key_class} key on the token {self._token}"):
+            key = self._keys[unwrapping].unwrap_key(
+                pkcs11.ObjectClass[f"{key_class}_key".upper()],
+                pkcs11.KeyType[_KEY_TYPES[t.cast(str, values["key_type"])]],
+                blob,
+                capabilities=0,
+                mechanism=_mechanism(MECHANISMS[mechanism].code),
+                template=packed({"class": f"{key_class}_key", **values}),
+            )
+        return self._keep(key)
+
+    def _keep(self, key: t.Any) -> int:
+        self._keys[key.handle] = key
+        return t.cast(int, key.handle)
 
     def state(self) -> str:
         """What C_GetSessionInfo says of the login."""
@@ -251,6 +306,17 @@ class Session:
         if found.handle not in self._keys:
             raise TokenError(f"use the private key '{found.label}' on the token {self._token}", said="another handle")
         return self._keys[found.handle]
+
+
+def _derived(key: t.Any, point: bytes, size: int, values: t.Mapping[str, Value]) -> t.Any:
+    return key.derive_key(
+        pkcs11.KeyType[_KEY_TYPES[t.cast(str, values["key_type"])]],
+        size * 8,
+        capabilities=0,
+        mechanism=pkcs11.Mechanism.ECDH1_DERIVE,
+        mechanism_param=(pkcs11.KDF.NULL, None, point),
+        template=packed({"class": "secret_key", **values}),
+    )
 
 
 def _mechanism(code: int) -> t.Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
@@ -37,7 +37,7 @@ def _shown(name: str, value: t.Any) -> str:
     if isinstance(value, bytes):
         return value.hex(":") or "empty"
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(mechanism_name, value)) + "]"
+        return "[" + ", ".join(mechanism_name(one) if isinstance(one, int) else one for one in value) + "]"
     if isinstance(value, bool):
         return str(value).lower()
     return "missing" if value is None else str(value)
@@ -53,6 +53,22 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     elif wish.curve:
         rows.append(("curve", public.curve.name if public.curve else "unknown", wish.curve.name))
     return [Difference(None, name, found, wished) for name, found, wished in rows if wished not in (None, found)]
+
+
+def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+    """What differs of the users of a private half, where the HSM tells them."""
+    if not pair.privates or (wish.share_with is None and wish.quorum is None):
+        return []
+    sharing = pair.private.sharing
+    if sharing is None:
+        return [] if not wish.users() and not wish.quorum else [Difference(PRIVATE, "shared_with", None, wish.users())]
+    rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
+    if wish.quorum is not None:
+        quorum: t.Any = sharing.quorum
+        if sharing.manage_quorum not in (0, quorum):  # two values are never wished
+            quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
+        rows.append(Difference(PRIVATE, "quorum", quorum, wish.quorum))
+    return [row for row in rows if row.found != row.wished]
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value]) -> list[Difference]:

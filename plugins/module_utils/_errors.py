@@ -21,7 +21,12 @@ def one_line(text: str) -> str:
 
 
 class HsmError(Exception):
-    """Something that the user must know: one line without a secret, and what else the failure returns."""
+    """Something that the user must know: one line without a secret, and what else the failure returns.
+
+    C(final): the same must not be tried again in this run, because a login failed, or it would come to the same.
+    """
+
+    final = False
 
     def __init__(self, msg: str, **data: t.Any) -> None:
         self.msg = one_line(msg)
@@ -31,9 +36,21 @@ class HsmError(Exception):
     def __str__(self) -> str:
         return self.msg
 
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return _restored, (type(self), self.__dict__)
+
+
+def _restored(kind: type[HsmError], values: dict[str, t.Any]) -> HsmError:
+    """An error that came from another process, whatever its constructor takes."""
+    error = kind.__new__(kind, values["msg"])
+    error.__dict__.update(values)
+    return error
+
 
 class InputError(HsmError):
     """Refused before any login: names the option, the value (never a secret one) and the rule."""
+
+    final = True
 
     def __init__(self, option: str, rule: str, value: t.Any = None) -> None:
         shown = "" if value is None else f" {value!r}"
@@ -76,12 +93,19 @@ class TokenError(HsmError):
         parts.append(".")
         if remains:
             parts.append(f" {remains}")
-        super().__init__("".join(parts), **({"ckr": ckr} if ckr else {}))
+        super().__init__("".join(parts), **self._answer(ckr, said))
         self.attempt = attempt
         self.ckr = ckr
         self.said = said
         self.hint = advice
         self.remains = remains
+
+    @staticmethod
+    def _answer(ckr: str | None, said: str) -> dict[str, str]:
+        """What a failure returns of it."""
+        if ckr:
+            return {"ckr": ckr}
+        return {"provider_error": said.strip("'")} if said else {}
 
     def at(self, attempt: str, remains: str = "") -> TokenError:
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""

@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node, Proof, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
@@ -112,6 +112,7 @@ class IndexedSession(TokenSession):
     def __init__(self, login: TokenSession) -> None:
         self.facts = login.facts
         self.token_name = login.token_name
+        self.user = login.user
         self.uri_attributes = login.uri_attributes
         self.write_protected = login.write_protected
         self._index: KeyIndex | None = None
@@ -166,6 +167,20 @@ class IndexedSession(TokenSession):
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)
+
+    def nodes(self) -> list[Node]:
+        return self._taken().nodes()
+
+    def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
+        return self._taken().resolve_users(users)
+
+    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+        self._current = False
+        return self._note(self._taken().share(found, users))
+
+    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+        if wish.min_servers is not None:
+            self._taken().await_servers(wish, pair, patient)
 
     def _note(self, found: TokenObject) -> TokenObject:
         """Keeps the index true for the other pairs."""

@@ -81,7 +81,7 @@ def _chosen(session: TokenSession, selection: Selection) -> list[Chosen]:
 
 def _of_pair(selection: Selection, pair: KeyPair, named: t.Collection[int]) -> Chosen:
     unnamed = tuple(key for key in pair.objects if key.handle not in named)
-    if selection.key_class is None:
+    if not selection.one_half:
         return Chosen(pair, pair, unnamed)
     # One half was named, and the other is left alone.
     own = KeyPair(
@@ -113,7 +113,7 @@ def _rejoined(
     """C(chosen), or the pair of which a killed run renamed one half: that half is looked for by its new name."""
     halves = [one.of.lone for one in chosen]
     old = [half for half in halves if half and not has_new_name(changes, half)]
-    if selection.key_class is not None or len(old) != 1 or (changes.label is None and changes.id is None):
+    if selection.one_half or len(old) != 1 or (changes.label is None and changes.id is None):
         return chosen
     half = PUBLIC if old[0].half == PRIVATE else PRIVATE
     wanted = Selection(label=changes.label, id=changes.id, key_class=half, key_type=old[0].key_type)

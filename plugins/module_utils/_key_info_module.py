@@ -10,11 +10,12 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attribute_file import NAMES, attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import nodes_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY_INFO, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._problems import problems
@@ -33,10 +34,10 @@ def run() -> t.NoReturn:
 
 
 def _work(module: HsmModule) -> Result:
-    selection = selection_from(module.params)
+    selection = dataclasses.replace(selection_from(module.params), others=True)
     provider, login = provider_from(module.params)
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     with provider.session(writable=False) as session:
         selected = select(session, selection, _to_read(module.params))
         return _result(session, selected, module.params)
@@ -66,5 +67,5 @@ def _result(session: TokenSession, selected: Selected, params: Params) -> Result
             {**describe(pair, session.uri_attributes, names), "problems": words}
             for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)
         ],
-        "nodes": [node_of(session)],
+        "nodes": nodes_of(session.nodes()),
     }

@@ -16,17 +16,20 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import HALVES, PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_choice import Chosen, Task, choose, has_new_name, proven
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_group import bring_everywhere
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import node_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import nodes_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import refuse_unclear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, manage, refuse_strangers
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import replicas_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import KEY_TYPES_OF, Changes, Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import changes_from, check_usage
+from ansible_collections.cryptoki.hsm.plugins.module_utils._worker import Deadline
 
 _ALONE = "To change this half alone, choose it by a uri with type=."
 
@@ -39,10 +42,24 @@ def run() -> t.NoReturn:
 def _work(module: HsmModule) -> Result:
     selection, changes, task = checked(module.params, module.check_mode)
     provider, login = provider_from(module.params)
-    module.know(login)
-    module.require_libraries()
+    replicas = replicas_from(module.params, login)
+    for one in replicas.logins.values() if replicas else (login,):
+        module.know(one)
+    module.require_libraries(provider)
+    if replicas:
+        with replicas.group(writable=not module.check_mode) as group:
+            deadline = Deadline(replicas.terms.timeout)
+            outcomes, nodes = bring_everywhere(
+                group,
+                task,
+                deadline,
+                lambda session, check_mode: bring(
+                    session, selection, changes, dataclasses.replace(task, check_mode=check_mode)
+                ),
+            )
+            return _result(group.source.uri_attributes, outcomes, nodes)
     with provider.session(writable=not module.check_mode) as session:
-        return _result(session, bring(session, selection, changes, task))
+        return _result(session.uri_attributes, bring(session, selection, changes, task), session.nodes())
 
 
 def checked(params: Params, check_mode: bool) -> tuple[Selection, Changes, Task]:
@@ -68,7 +85,11 @@ def _check_class(selection: Selection, changes: Changes) -> None:
     """What was said of a half that was not chosen would come to nothing."""
     if selection.key_class == SECRET:
         raise InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
-    given = {"extractable": changes.extractable is not None, "private_attributes": bool(changes.private_attributes)}
+    given = {
+        "extractable": changes.extractable is not None,
+        "private_attributes": bool(changes.private_attributes),
+        "share_with": changes.share_with is not None,
+    }
     if selection.key_class == PRIVATE:
         given = {"public_attributes": bool(changes.public_attributes)}
     for option, is_given in given.items():
@@ -95,11 +116,13 @@ def _of_pair(session: TokenSession, changes: Changes, selection: Selection, one:
         curve=key.curve,
         fingerprint=selection.fingerprint,
         chosen=str(selection),
-        chosen_exactly=any(name is not None for name in (selection.id, selection.fingerprint, selection.key_class)),
+        chosen_exactly=any(
+            name is not None for name in (selection.id, selection.fingerprint, selection.key_class, selection.handle)
+        ),
     )
     if task.state == "present":
         check_usage(own)
-        if selection.key_class is None:
+        if not selection.one_half:
             refuse_unclear(session, own, [one.pair], _ALONE if one.pair.lone else "")
         _refuse_taken(session, own, one.pair, task.check_mode)
     _refuse_unnamed(session, own, selection, one, task.check_mode)
@@ -150,12 +173,12 @@ def _is_other_half(
     return proven(session, changes, [half, others[0]], check_mode) is not None
 
 
-def _result(session: TokenSession, outcomes: t.Sequence[Outcome]) -> Result:
-    told = [pair_result(session, outcome) for outcome in outcomes]
+def _result(uri_attributes: t.Mapping[str, str], outcomes: t.Sequence[Outcome], nodes: t.Iterable[Node]) -> Result:
+    told = [pair_result(uri_attributes, outcome) for outcome in outcomes]
     changed = [row["diff"] for row in told if row["changed"]]
     return {
         "changed": bool(changed),
         "key_pairs": [row["diff"]["after"] for row in told if row["diff"]["after"]],
-        "nodes": [node_of(session)],
+        "nodes": nodes_of(nodes),
         "diff": {when: {"key_pairs": [row[when] for row in changed if row[when]]} for when in ("before", "after")},
     }

@@ -20,6 +20,19 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve,
 
 
 @dataclasses.dataclass(frozen=True)
+class Sharing:
+    """Who may use a key, where the HSM has users: names in lower case, C(shared_with) sorted and without the owner.
+
+    C(quorum): how many must approve a use of the key, C(manage_quorum) a change of it or of its sharing; 0 for none.
+    """
+
+    owner: str | None
+    shared_with: tuple[str, ...] = ()
+    quorum: int = 0
+    manage_quorum: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class TokenObject:
     """One key object as read, or as it would be made (then C(handle) is 0, CK_INVALID_HANDLE).
 
@@ -31,6 +44,7 @@ class TokenObject:
     half: KeyClass
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sharing: Sharing | None = None
 
     @functools.cached_property
     def spki(self) -> bytes | None:

@@ -10,14 +10,18 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import refuse_unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import replicas_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replication import Replicated, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._result import describe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import wish_from
@@ -31,31 +35,43 @@ def run(family: Family) -> t.NoReturn:
 
 
 def _work(module: HsmModule, family: Family) -> Result:
-    wish = wish_from(family, module.params)
+    wish, state = wish_from(family, module.params), module.params["state"]
     provider, login = provider_from(module.params)
-    module.know(login)
-    module.require_libraries()
-    if module.params["state"] == "present":
+    replicas = replicas_from(module.params, login)
+    for one in replicas.logins.values() if replicas else (login,):
+        module.know(one)
+    if state == "present":
+        if replicas:
+            replicas.check(wish)
         refuse_unprovable(wish)
-    with provider.session(writable=not module.check_mode) as session:
-        outcome = reconcile(session, wish, module.params["state"], module.check_mode)
-        result = _result(session, outcome)
+    module.require_libraries(provider)
+    if replicas:
+        with replicas.group(writable=not module.check_mode) as group:
+            done = replicate(group, wish, state, replicas.terms, module.check_mode)
+            outcome, result = done.outcome, replicated_result(group, done)
+    else:
+        with provider.session(writable=not module.check_mode) as session:
+            outcome = reconcile(session, wish, state, module.check_mode)
+            result = {**pair_result(session.uri_attributes, outcome), "nodes": nodes_of(session.nodes())}
     for warning in outcome.warnings:
         module.warn(warning)
     return result
 
 
-def _result(session: TokenSession, outcome: Outcome) -> Result:
-    return {**pair_result(session, outcome), "nodes": [node_of(session)]}
-
-
-def pair_result(session: TokenSession, outcome: Outcome) -> Result:
+def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result:
     """What is returned of one pair: whether it changed, what it is now, and the difference."""
-    before, after = (describe(pair, session.uri_attributes) for pair in (outcome.before, outcome.after))
+    before, after = (describe(pair, uri_attributes) for pair in (outcome.before, outcome.after))
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
     return {"changed": outcome.changed, "key_pair": key_pair, "diff": {"before": before, "after": after}}
 
 
-def node_of(session: TokenSession) -> dict[str, str]:
-    """The token among the returned nodes."""
-    return {"name": session.token_name, "status": "ok", "message": ""}
+def replicated_result(group: Group, done: Replicated) -> Result:
+    """As L{pair_result}, of the source's pair; the difference says by fingerprints what the tokens have."""
+    told = pair_result(group.source.uri_attributes, done.outcome)
+    told["diff"]["before"]["nodes"], told["diff"]["after"]["nodes"] = dict(done.before), dict(done.after)
+    return {**told, "nodes": nodes_of(done.nodes)}
+
+
+def nodes_of(nodes: t.Iterable[Node]) -> list[dict[str, str]]:
+    """The returned nodes."""
+    return [dataclasses.asdict(node) for node in nodes]

@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenSe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, parse_uri
 
 Params = t.Mapping[str, t.Any]
+# What expect_token can pin of a token over PKCS#11.
 EXPECTABLE = ("library_sha256", "manufacturer", "model", "serial", "hardware_version", "firmware_version")
 
 # Each row: options of one group, and the variables that stand in for them where none of the group is given. A mixed
@@ -88,10 +89,44 @@ class Login:
         return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False)) if text]
 
 
-def with_environment(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """C(params) with what the environment gives for the groups of which no option is given; never for replicas."""
+@dataclasses.dataclass(frozen=True)
+class ToolLogin:
+    """What is needed to drive the tool of an HSM cluster; C(cluster) is None where only one is configured."""
+
+    executable: str
+    cluster: str | None
+    crypto_user: str | None
+    pin: Secret | None
+    expect: t.Mapping[str, str]
+
+    def credentials(self) -> tuple[str, str]:
+        """User and password; raises L{InputError} where one was not given."""
+        if self.crypto_user is None:
+            raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
+        if self.pin is None:
+            raise InputError("pin", "it is missing; give pin or pin_file, or set HSM_PIN_FILE")
+        return self.crypto_user, self.pin.reveal()
+
+    def harmless(self) -> list[str]:
+        """Checked values that may be seen, although their options are masked until they are checked."""
+        return [self.crypto_user] if self.crypto_user else []
+
+    def secrets(self) -> list[str]:
+        """Every text that must not be seen."""
+        if self.pin is None:
+            return []
+        return [self.pin.reveal(), *([f"{self.crypto_user}:{self.pin.reveal()}"] if self.crypto_user else [])]
+
+
+def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Collection[str] = ()) -> dict[str, t.Any]:
+    """C(params) with what the environment gives for the groups of which no option is given; never for replicas.
+
+    C(refused): options that the provider does not take, so that nothing stands in for them.
+    """
     filled = dict(params)
     for options, variables in _ENVIRONMENT:
+        if any(option in refused for option in options):
+            continue
         in_uri = options == ("module_path",) and "module-path=" in (params.get("token_uri") or "")
         if not in_uri and all(params.get(option) is None for option in options):
             given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
@@ -123,6 +158,29 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         expect=_expected(params["expect_token"]),
         token_uri=uri,
     )
+
+
+def tool_login_from(params: Params, default: str, expectable: t.Sequence[str], user_needed: bool) -> ToolLogin:
+    """The checked login of a cluster's tool; raises L{InputError}.
+
+    C(default): the executable, if none is given. C(expectable): what expect_token can pin. C(user_needed): whether
+    nothing can be done without a user.
+    """
+    executable = params["executable"] or default
+    if not os.path.isabs(executable):
+        raise InputError("executable", "give an absolute path", executable)
+    label = params["token_label"]
+    user = _crypto_user(params["crypto_user"])
+    login = ToolLogin(
+        executable=executable,
+        cluster=None if label is None else _values.text("token_label", label),
+        crypto_user=None if user is None else user.lower(),
+        pin=secret("pin", params["pin"], params["pin_file"]),
+        expect=_expected(params["expect_token"], expectable),
+    )
+    if user_needed:
+        login.credentials()
+    return login
 
 
 def _parsed(uri: str) -> PKCS11Uri:
@@ -194,7 +252,7 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
     return Secret(_values.text(f"{option}_file", stripped, secret=True))
 
 
-def _expected(pins: Params | None) -> dict[str, str]:
+def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
     if pins is None:
         return {}
     given = {name: value for name, value in pins.items() if value is not None}
@@ -206,6 +264,7 @@ def _expected(pins: Params | None) -> dict[str, str]:
         if not _SHA256.fullmatch(checked["library_sha256"]):
             raise InputError("expect_token.library_sha256", "give 64 hexadecimal digits", checked["library_sha256"])
     for name in checked:
-        if name not in EXPECTABLE:
-            raise InputError(f"expect_token.{name}", f"PKCS#11 does not tell it; choose from {', '.join(EXPECTABLE)}")
+        if name not in expectable:
+            rule = f"this provider does not tell it; choose from {', '.join(expectable)}"
+            raise InputError(f"expect_token.{name}", rule)
     return checked

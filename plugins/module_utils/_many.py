@@ -20,7 +20,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome, reconciling
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
@@ -39,13 +39,15 @@ _END = (
 class Done:
     """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again.
 
-    C(made): beside an error, that a new pair is there all the same.
+    C(made): beside an error, that a new pair is there all the same. C(nodes): each token's state, where there are
+    several.
     """
 
     entry: Entry
     outcome: Outcome | None = None
     error: HsmError | None = None
     made: bool = False
+    nodes: tuple[Node, ...] = ()
 
 
 class _Sessions:

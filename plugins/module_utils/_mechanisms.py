@@ -24,7 +24,7 @@ class Mechanism:
 
     name: str
     code: int
-    family: t.Literal["rsa", "ec", "ec_edwards"]
+    family: t.Literal["rsa", "ec", "ec_edwards", "aes"]
     use: Use
     hash: str = ""
 
@@ -63,6 +63,10 @@ _TABLE = (
     Mechanism("CKM_ECDH_AES_KEY_WRAP", 0x1053, "ec", "wrap"),
     Mechanism("CKM_EC_EDWARDS_KEY_PAIR_GEN", 0x1055, "ec_edwards", "generate"),
     Mechanism("CKM_EDDSA", 0x1057, "ec_edwards", "sign"),
+    Mechanism("CKM_AES_KEY_GEN", 0x1080, "aes", "generate"),
+    Mechanism("CKM_AES_KEY_WRAP", 0x2109, "aes", "wrap"),
+    Mechanism("CKM_AES_KEY_WRAP_PAD", 0x210A, "aes", "wrap"),
+    Mechanism("CKM_AES_KEY_WRAP_KWP", 0x210B, "aes", "wrap"),
 )
 MECHANISMS: dict[str, Mechanism] = {row.name: row for row in _TABLE}
 _BY_CODE = {row.code: row for row in _TABLE}

@@ -20,11 +20,11 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import PKCS11_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, Secret, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import OptionGroup
-from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import CRYPTOGRAPHY_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import filled
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Credentials, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._result import spoiled
 
 Params = t.Mapping[str, t.Any]
@@ -43,7 +43,7 @@ class HsmModule:
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does C(work) and ends the module with its result or its failure."""
         try:
-            self.params = with_environment(self._ansible.params, os.environ)
+            self.params = filled(self._ansible.params, os.environ)
             os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
             with _stdout_closed():
                 result = work(self)
@@ -67,7 +67,7 @@ class HsmModule:
                 self._secrets.append(text)
                 self._ansible.no_log_values.add(text)
 
-    def know(self, login: Login) -> None:
+    def know(self, login: Credentials) -> None:
         """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
         for text in login.harmless():
             self._ansible.no_log_values.discard(text)
@@ -81,12 +81,9 @@ class HsmModule:
         """Adds a warning to the result."""
         self._ansible.warn(text)
 
-    def require_libraries(self) -> None:
-        """Fails with Ansible's usual text where python-pkcs11 or cryptography is missing."""
-        for name, error in (
-            ("python-pkcs11 >= 0.10", PKCS11_IMPORT_ERROR),
-            ("cryptography", CRYPTOGRAPHY_IMPORT_ERROR),
-        ):
+    def require_libraries(self, provider: Provider) -> None:
+        """Fails with Ansible's usual text where a library that the provider needs is missing."""
+        for name, error in provider.requires.items():
             if error:
                 raise HsmError(missing_required_lib(name), exception=error)
 

@@ -28,9 +28,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import (
     Difference,
     attribute_differences,
     key_differences,
+    sharing_differences,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import KEY_TYPES_OF, Wish
@@ -69,7 +70,7 @@ def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     rows = key_differences(wish, pair)
     for half in pair.halves:
         rows.extend(attribute_differences(half, pair.half(half), wish.required(half)))
-    return rows
+    return rows + sharing_differences(wish, pair)
 
 
 def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Difference]:
@@ -86,7 +87,7 @@ def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Differenc
                 continue
             if row.name in required or (row.found is not None and facts.sends(half, row.name, row.wished)):
                 rows.append(row)
-    return rows
+    return rows + sharing_differences(wish, pair)
 
 
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
@@ -106,7 +107,20 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     if fixed:
         return _mismatch(wish, pair, fixed, facts, token)
     steps = _steps(facts, pair, rows)
+    _refuse_below_quorum(wish, pair, steps, token)
     return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
+
+
+def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:
+    """A key with fewer users than must approve its use could never be used again."""
+    for step in steps:
+        sharing = pair.half(step.half).sharing
+        if step.kind is Change.SHARING and sharing and len(wish.users(sharing.shared_with)) + 1 < sharing.quorum:
+            raise HsmError(
+                f"Refused to share {wish} on the token '{token}' with [{', '.join(wish.users(sharing.shared_with))}]:"
+                f" {sharing.quorum} users must approve each use of it, the owner among them, and so many would not be"
+                " left."
+            )
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -146,10 +160,18 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
                 f"Refused to replace {wish} on the token '{token}': {facts.name} cannot copy a key, which"
                 f" destroyable=false and modifiable=false need after the renaming. What differs: {listed}."
             )
+        if wish.quorum:
+            raise HsmError(
+                f"Refused to replace {wish} on the token '{token}': a key with a quorum cannot be renamed without the"
+                f" users' signatures, which a safe replacement needs. What differs: {listed}."
+            )
         _refuse_indestructible(wish, pair, token, "replace", f" What differs: {listed}.")
         return Plan(Action.REPLACE, pair)
+    bound = [pair.half(row.half).sharing for row in fixed if row.half and _needs_signatures(pair.half(row.half))]
+    why = f"That needs the signatures of {bound[0].manage_quorum} users" if bound and bound[0] else ""
     raise HsmError(
-        f"Refused to change {wish} on the token '{token}': {listed}. That cannot be changed in place; {wish.remedy}.",
+        f"Refused to change {wish} on the token '{token}': {listed}."
+        f" {why or 'That cannot be changed in place'}; {wish.remedy}.",
         differences=[
             {"half": row.half, "name": row.name, "found": _plain(row.found), "wished": _plain(row.wished)}
             for row in fixed
@@ -159,8 +181,13 @@ def _mismatch(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: V
 
 def _plain(value: t.Any) -> t.Any:
     if isinstance(value, tuple):
-        return [mechanism_name(code) for code in value]
+        return [mechanism_name(one) if isinstance(one, int) else one for one in value]
     return value.hex(":") if isinstance(value, bytes) else value
+
+
+def _needs_signatures(found: TokenObject) -> bool:
+    """Whether a change of this key needs the approval of several users, which no task can gather."""
+    return found.sharing is not None and found.sharing.manage_quorum > 0
 
 
 def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | None:
@@ -168,6 +195,10 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | N
     if row.half is None:
         return None
     found = pair.half(row.half)
+    if _needs_signatures(found) or row.name == "quorum":
+        return None
+    if row.name == "shared_with":
+        return Change.SHARING if found.sharing and row.name not in facts.fixed else None
     attribute = ATTRIBUTES[row.name]
     change = attribute.change
     if row.name in facts.fixed or change is Change.NEVER or (row.found is None and attribute.kind is Kind.BOOL):
@@ -189,32 +220,44 @@ def _steps(facts: VendorFacts, pair: KeyPair, rows: t.Sequence[Difference]) -> t
     for row in rows:
         kind = _step_kind(facts, pair, row)
         if kind and row.half:
-            group = kind if kind in (Change.ANY, Change.BY_COPY) else Change.TO_TRUE
+            group = kind if kind in (Change.ANY, Change.SHARING, Change.BY_COPY) else Change.TO_TRUE
             kinds.setdefault(group, {}).setdefault(row.half, {})[row.name] = row.wished
     return tuple(
         Step(half, kinds[kind][half], kind)
-        for kind in (Change.ANY, Change.TO_TRUE, Change.BY_COPY)
+        for kind in (Change.ANY, Change.SHARING, Change.TO_TRUE, Change.BY_COPY)
         for half in (PRIVATE, PUBLIC)
         if half in kinds.get(kind, {})
     )
 
 
-def predicted(wish: Wish, plan: Plan) -> KeyPair | None:
-    """The pair as it would be after the plan, for check mode: what is known without doing anything."""
+def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: str | None = None) -> KeyPair | None:
+    """The pair as it would be after the plan, for check mode: what is known without doing anything.
+
+    C(facts): what the vendor's tokens do not have is not foretold. C(owner): whose it would be, where there are users.
+    """
     if plan.action in (Action.GENERATE, Action.REPLACE):
-        halves = [TokenObject(0, half, {**_born(wish, half), **wish.freezing(half)}) for half in HALVES]
-        return KeyPair((halves[0],), (halves[1],))
+        halves = [TokenObject(0, half, {**_born(wish, half, facts), **wish.freezing(half)}) for half in HALVES]
+        sharing = Sharing(owner, wish.users(), wish.quorum or 0) if owner is not None else None
+        return KeyPair((halves[0],), (dataclasses.replace(halves[1], sharing=sharing),))
     if plan.action is Action.CHANGE and plan.pair:
         pair = plan.pair
         for step in plan.steps:
             found = pair.half(step.half)
-            pair = pair.with_half(dataclasses.replace(found, attributes={**found.attributes, **step.values}))
+            pair = pair.with_half(_stepped(found, step, wish))
         return pair
     return plan.pair if plan.action is Action.NOTHING else None
 
 
-def _born(wish: Wish, half: Half) -> dict[str, Value]:
-    values = {"class": f"{half}_key", "key_type": wish.key_type, **wish.new_half(half)}
+def _stepped(found: TokenObject, step: Step, wish: Wish) -> TokenObject:
+    if step.kind is Change.SHARING and found.sharing:
+        users = wish.users(found.sharing.shared_with)
+        return dataclasses.replace(found, sharing=dataclasses.replace(found.sharing, shared_with=users))
+    return dataclasses.replace(found, attributes={**found.attributes, **step.values})
+
+
+def _born(wish: Wish, half: Half, facts: VendorFacts | None) -> dict[str, Value]:
+    sent = {name: value for name, value in wish.new_half(half).items() if not facts or facts.sends(half, name, value)}
+    values = {"class": f"{half}_key", "key_type": wish.key_type, **sent}
     if half == PRIVATE and wish.curve:
         values["ec_params"] = wish.curve.ec_params()
     return values

@@ -12,26 +12,44 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Ability
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
+    Ability,
+    Credentials,
+    Params,
+    Provider,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.cloudhsm_cli import CloudHsmCliProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.key_mgmt_util import KeyMgmtUtilProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
-PROVIDERS = {Pkcs11Provider.name: Pkcs11Provider}
+PROVIDERS: dict[str, type[Provider]] = {
+    kind.name: kind for kind in (Pkcs11Provider, CloudHsmCliProvider, KeyMgmtUtilProvider)
+}
+
+
+def _kind(params: Params) -> type[Provider]:
+    return PROVIDERS[params["provider"]]
+
+
+def filled(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """C(params) with what the environment gives for options that the provider takes."""
+    return with_environment(params, environ, _kind(params).cannot)
 
 
 def provider_from(
-    params: t.Mapping[str, t.Any], *, needs: Ability | None = None, any_token: bool = False
-) -> tuple[Pkcs11Provider, Login]:
+    params: Params, *, needs: Ability | None = None, any_token: bool = False
+) -> tuple[Provider, Credentials]:
     """The provider of a module's options, and how it logs in; refuses what the provider cannot do.
 
-    C(any_token): the options need not choose a token.
+    C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
     """
-    name = params["provider"]
-    if name not in PROVIDERS:
-        raise InputError("provider", f"this version has {', '.join(PROVIDERS)}; the cluster tools come later", name)
-    kind = PROVIDERS[name]
+    kind = _kind(params)
     kind.refuse_lacking(needs)
     kind.refuse_unable(params)
-    login = login_from(params, any_token)
-    return kind(login, params["lock_timeout"]), login
+    return kind.connect(params, any_token)
+
+
+def slots_from(params: Params, *, any_token: bool = False) -> tuple[Pkcs11Provider, Login]:
+    """As L{provider_from}, for what only tokens in slots have."""
+    return t.cast("tuple[Pkcs11Provider, Login]", provider_from(params, needs="slots", any_token=any_token))

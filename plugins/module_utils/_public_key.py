@@ -11,18 +11,20 @@ Do not use it from outside.
 from __future__ import annotations
 
 import hashlib
+import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import Curve, curve_by_ec_params
 
+ASN1CRYPTO_IMPORT_ERROR: str | None = None
 try:
     from asn1crypto import pem
     from asn1crypto.core import OctetString
     from asn1crypto.keys import PublicKeyAlgorithm, PublicKeyInfo, RSAPublicKey
 except ImportError:
-    # python-pkcs11, which needs asn1crypto, is missing then; the module says so.
-    pass
+    # Over PKCS#11 python-pkcs11, which needs asn1crypto, is missing then too; the module says so.
+    ASN1CRYPTO_IMPORT_ERROR = traceback.format_exc()
 
 
 def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:

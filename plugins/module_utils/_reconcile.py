@@ -73,6 +73,7 @@ def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -
 
 def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Steps[Outcome]:
     """As L{reconcile}, with a stop before a new pair is looked for again."""
+    wish = _resolved(session, wish) if state == "present" else wish
     if state == "absent":
         return _absent(session, wish, check_mode)
     for attempt in range(_RACES):
@@ -89,9 +90,20 @@ def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool)
 
 def manage(session: TokenSession, changes: Changes, pair: KeyPair, state: str, check_mode: bool) -> Outcome:
     """As L{reconcile}, for a pair or a half that was chosen already."""
+    changes = _resolved(session, changes)
     if state == "absent":
         return _remove(session, changes, [pair], check_mode)
     return finished(_bring(session, changes, pair, check_mode))
+
+
+W = t.TypeVar("W", bound=Wish)
+
+
+def _resolved(session: TokenSession, wish: W) -> W:
+    """The wish with its users as the HSM calls them."""
+    if not wish.share_with:
+        return wish
+    return dataclasses.replace(wish, share_with=session.resolve_users(wish.share_with))
 
 
 def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
@@ -121,13 +133,13 @@ def _session_pair(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[
             )
     session.check_generation(wish)
     if check_mode:
-        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE)), _CHECK_MODE)
+        return Outcome(True, None, predicted(wish, Plan(Action.GENERATE), session.facts, session.user), _CHECK_MODE)
     pair, proof = yield from generate(session, wish)
     return Outcome(True, None, pair, proof)
 
 
 def _present(session: TokenSession, wish: Wish, check_mode: bool) -> Steps[Outcome]:
-    pairs, mended = _find_settled(session, wish, check_mode)
+    pairs, mended = find_settled(session, wish, check_mode)
     refuse_unclear(session, wish, pairs)
     before = pairs[0] if pairs else None
     if before is None:
@@ -143,9 +155,11 @@ def _bring(
     _refuse_write_protected(session, wish, plan)
     leftover = _prepare(session, wish, plan, check_mode)
     changed = mended or plan.action is not Action.NOTHING
+    if plan.pair and plan.action in (Action.NOTHING, Action.CHANGE):
+        session.await_servers(wish, plan.pair, patient=not check_mode)
     if check_mode:
         proof = _prove_existing(session, wish, plan.pair, check_mode) if plan.action is Action.NOTHING else _CHECK_MODE
-        after = predicted(wish, plan)
+        after = predicted(wish, plan, session.facts, session.user)
     else:
         after, proof = yield from _act(session, wish, plan, leftover)
     return Outcome(changed, before, after, proof, plan.warnings)
@@ -153,10 +167,12 @@ def _bring(
 
 def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) -> KeyPair | None:
     """Everything that can be refused before the action, and what a broken replacement left."""
-    leftover = find_leftover(session, wish) if plan.action in (Action.GENERATE, Action.REPLACE) else None
+    making = plan.action in (Action.GENERATE, Action.REPLACE)
+    # Where no key can be renamed, no replacement was ever begun.
+    leftover = find_leftover(session, wish) if making and session.facts.set_attribute else None
     if plan.action is Action.REPLACE:
         refuse_leftover(session, wish, leftover)
-    if plan.action in (Action.GENERATE, Action.REPLACE) and not leftover:
+    if making and not leftover:
         session.check_generation(wish)
     if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
         refuse_strangers(session, wish, plan.pair, check_mode)
@@ -199,7 +215,7 @@ def _refuse_write_protected(session: TokenSession, wish: Wish, plan: Plan) -> No
         )
 
 
-def _find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[list[KeyPair], bool]:
+def find_settled(session: TokenSession, wish: Wish, check_mode: bool) -> tuple[list[KeyPair], bool]:
     """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it.
 
     The second value: whether what a killed run left was finished.

@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, build_uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
@@ -49,6 +49,7 @@ def describe(
         "fingerprint": colon_hex(bytes.fromhex(_public_key.fingerprint(spki))) if spki else None,
         "uri": _uri(uri_attributes, leading),
         "pairing": pair.pairing,
+        **_sharing(leading.sharing),
         "public_key": describe_object(pair.publics[0], uri_attributes, spki, names) if pair.publics else None,
         "private_key": describe_object(pair.privates[0], uri_attributes, spki, names) if pair.privates else None,
     }
@@ -58,6 +59,13 @@ def describe(
     else:
         described["curve"] = public.curve.name if public.curve else None
     return described
+
+
+def _sharing(sharing: Sharing | None) -> dict[str, t.Any]:
+    """Owner, users and quorum, where the HSM tells them."""
+    if sharing is None:
+        return {}
+    return {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
 
 
 def describe_object(

@@ -44,6 +44,7 @@ _HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)
 class Selection:
     """What a key must be; None is any. An empty label or id is that of a key without one.
 
+    C(shared_with): users who all may use it, besides the caller. C(others): other users' keys as well.
     C(token): attributes of the token that a URI named.
     """
 
@@ -57,6 +58,9 @@ class Selection:
     fingerprint: str | None = None
     kcv: str | None = None
     token: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    handle: int | None = None
+    shared_with: tuple[str, ...] | None = None
+    others: bool = False
 
     def __str__(self) -> str:
         texts = {
@@ -67,13 +71,19 @@ class Selection:
             "key_type": self.key_type,
             "fingerprint": self.fingerprint and bytes.fromhex(self.fingerprint).hex(":"),
             "kcv": self.kcv,
+            "handle": None if self.handle is None else str(self.handle),
         }
         return ", ".join(f"{name} {text}" for name, text in texts.items() if text) or "any"
 
     @property
     def named(self) -> bool:
         """Whether the token can search for it by a name."""
-        return bool(self.label or self.id)
+        return bool(self.label or self.id or self.handle)
+
+    @property
+    def one_half(self) -> bool:
+        """Whether it chooses one half of a pair, and not the pair."""
+        return self.key_class is not None or self.handle is not None
 
     @property
     def by_absence(self) -> bool:
@@ -89,6 +99,8 @@ class Selection:
             key_type=self.key_type if self.key_type in KEY_TYPES else None,
             token=None if self.session is None else not self.session,
             read=read,
+            handle=self.handle,
+            others=self.others,
         )
 
     def takes(self, found: TokenObject) -> bool:
@@ -97,6 +109,7 @@ class Selection:
         return (
             self.key_class in (None, found.half)
             and self.key_type in (None, found.key_type)
+            and self.handle in (None, found.handle)
             and (self.id is None or (self.id == found.id and not found.hides("id")))
             and (self.label is None or (self.label == label and not hidden))
             and (self.label_regex is None or (bool(self.label_regex.search(label)) and not hidden))
@@ -109,10 +122,18 @@ class Selection:
             (self.kcv, _kcvs),
             (self.modulus, _moduli),
         )
+        if self.shared_with is not None and not set(self.shared_with) <= _users(pair):
+            return False
         return all(
             wish is None or wish in (told(found) or {value for other in pair.objects for value in told(other)})
             for wish, told in wishes
         )
+
+
+def _users(pair: KeyPair) -> set[str]:
+    """Who may use the private half: the owner, and those that it is shared with."""
+    shared = [half.sharing for half in pair.privates if half.sharing]
+    return {user for one in shared for user in (one.owner, *one.shared_with) if user}
 
 
 def _fingerprints(found: TokenObject) -> set[str]:
@@ -155,6 +176,8 @@ def selection_from(params: Params) -> Selection:
         modulus=_modulus(params.get("modulus")),
         fingerprint=_values.fingerprint(params.get("fingerprint")),
         kcv=_kcv(params.get("kcv")),
+        handle=params.get("handle"),
+        shared_with=_users_wished(params.get("shared_with")),
         token={name: value for name in _TOKEN_PARTS if (value := getattr(uri, name)) is not None},
     )
 
@@ -215,6 +238,10 @@ def _key_type(value: t.Any) -> str | None:
     raise InputError("key_type", f"choose from {', '.join(KEY_TYPES)}, or give a vendor's number as 0x…", value)
 
 
+def _users_wished(values: t.Sequence[t.Any] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(sorted({_values.user("shared_with", value) for value in values}))
+
+
 def _modulus(value: t.Any) -> int | None:
     if value is None:
         return None
@@ -241,6 +268,8 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
     """
     if any(session.uri_attributes.get(name) != value for name, value in selection.token.items()):
         raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
+    if selection.shared_with:
+        selection = dataclasses.replace(selection, shared_with=session.resolve_users(selection.shared_with))
     if read is not None:
         read = read | IDENTITY | ({"check_value"} if selection.kcv else frozenset())
     classes: list[KeyClass] = [SECRET] if selection.key_class == SECRET else [PUBLIC, PRIVATE]

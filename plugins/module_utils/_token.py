@@ -117,6 +117,13 @@ class TokenSelector:
         )
 
     @property
+    def name(self) -> str:
+        """The token's name in results, as far as the options tell it."""
+        if self.uri is not None:
+            return self.uri.token or self.uri.serial or "the token of the token_uri"
+        return self.label or self.serial or f"slot {self.slot_id}"
+
+    @property
     def chooses(self) -> bool:
         """Whether one token is meant."""
         return self != TokenSelector()

@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Secret,
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._new_token import TokenWish, make_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, NEW_TOKEN, PIN_CHOICE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import slots_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenFlag, TokenInfo
 
 # The label is that of the token to make, and the slot may be chosen beside it.
@@ -46,9 +46,9 @@ def _work(module: HsmModule) -> Result:
         pin=_pin(module, "pin"),
         slot_id=module.params["slot_id"],
     )
-    provider, login = provider_from({**module.params, "slot_id": None})
+    provider, login = slots_from({**module.params, "slot_id": None})
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     with provider.library() as library:
         outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)
     before, after = (_described(token) for token in (outcome.before, outcome.after))

@@ -28,5 +28,5 @@ def run() -> t.NoReturn:
 def _work(module: HsmModule) -> Result:
     provider, login = provider_from(module.params, needs="users", any_token=True)
     module.know(login)
-    module.require_libraries()
+    module.require_libraries(provider)
     return {"changed": False, "users": [dataclasses.asdict(user) for user in provider.users()]}

@@ -82,6 +82,13 @@ def fingerprint(value: t.Any) -> str | None:
     return digits
 
 
+def user(option: str, value: t.Any) -> str:
+    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text(option, value).lower()
+
+
 def modulus_bits(value: int | None) -> int | None:
     """An RSA size of at least 2048 bits (genRSAKeyPair, option -m); the token's own limits are read from it later."""
     if value is not None and value < 2048:

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Half
+
+KeyWrap = t.Literal["KWP", "PAD", "KW"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,7 @@ class VendorFacts:
     C(set_attribute), C(copy): whether C_SetAttributeValue and C_CopyObject exist.
     C(read_only_sessions): whether a session may be opened without CKF_RW_SESSION.
     C(composite_pin): the PIN is C(user:password).
+    C(key_wraps): the mechanisms by which AES keys wrap others: RFC 5649, RFC 3394 after a padding, RFC 3394 alone.
     C(curves): names of the only curves the library has; empty: not known, the token decides.
     """
 
@@ -46,6 +50,11 @@ class VendorFacts:
     copy_sets_copyable: bool = True
     read_only_sessions: bool = True
     composite_pin: bool = False
+    key_wraps: tuple[tuple[KeyWrap, str], ...] = (
+        ("KWP", "CKM_AES_KEY_WRAP_KWP"),
+        ("PAD", "CKM_AES_KEY_WRAP_PAD"),
+        ("KW", "CKM_AES_KEY_WRAP"),
+    )
     curves: frozenset[str] = frozenset()
 
     def sends(self, half: Half, name: str, value: object) -> bool:
@@ -65,6 +74,8 @@ _TABLE = (
         marks=("softhsm",),
         fixed=frozenset({"wrap_with_trusted", "allowed_mechanisms"}),
         copy_sets_copyable=False,
+        # What it wraps by CKM_AES_KEY_WRAP_PAD is RFC 5649, which NSS reads as CKM_AES_KEY_WRAP_KWP; measured.
+        key_wraps=(("KWP", "CKM_AES_KEY_WRAP_PAD"), ("KW", "CKM_AES_KEY_WRAP")),
     ),
     # AWS CloudHSM client SDK 5: user guide, pages pkcs11-apis, pkcs11-attributes-interpreting, ki-pkcs11-sdk,
     # pkcs11-pin, pkcs11-key-types. The id is set at birth and must be unique among pairs.

@@ -56,6 +56,15 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
+    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    drawn_id: bytes | None = None
+    # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
+    share_with: tuple[str, ...] | None = None
+    share_mode: t.Literal["exact", "add", "remove"] = "exact"
+    quorum: int | None = None
+    min_servers: int | None = None
+    timeout: int | None = None
+    attest: bool = False
     # What to do where an existing pair cannot be made as wished.
     remedy: t.ClassVar[str] = (
         "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
@@ -127,6 +136,15 @@ class Wish:
         if half == PUBLIC and self.curve:
             values["ec_params"] = self.curve.ec_params()
         return values
+
+    def users(self, there: t.Collection[str] = ()) -> tuple[str, ...]:
+        """The users that the pair shall be shared with, beside those that it is shared with already."""
+        wished = set(self.share_with or ())
+        if self.share_with is None or self.share_mode == "add":
+            wished |= set(there)
+        elif self.share_mode == "remove":
+            wished = set(there) - wished
+        return tuple(sorted(wished))
 
     def freezing(self, half: Half) -> dict[str, bool]:
         """The attributes of a half that are set to false after every check, in this order.

@@ -29,7 +29,7 @@ _CHANGING = (
 def wish_from(family: Family, params: Params) -> Wish:
     """The wished pair of a module's options; raises L{InputError} with option, value and rule."""
     _check_exclusions(params)
-    _check_sharing(params)
+    users = _check_sharing(params)
     wish = Wish(
         family=family,
         label=_values.label("label", params["label"]) if params["label"] is not None else None,
@@ -47,6 +47,11 @@ def wish_from(family: Family, params: Params) -> Wish:
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         on_mismatch=params["on_mismatch"],
         verify=params["verify"],
+        share_with=users,
+        quorum=params["quorum"],
+        min_servers=params["min_servers"],
+        timeout=params["timeout"],
+        attest=params["attest"],
     )
     check_usage(wish)
     _check_mechanisms(wish)
@@ -63,7 +68,7 @@ def changes_from(params: Params) -> Changes:
         raise InputError("extractable", "a key that may not leave the HSM cannot be made extractable again", "true")
     if params["share_mode"] != "exact" and params["share_with"] is None:
         raise InputError("share_mode", "it needs share_with", params["share_mode"])
-    _check_sharing({**params, "quorum": None})
+    users = _check_sharing({**params, "quorum": None})
     new = {"id": params["new_id"], "id_hex": params["new_id_hex"]}
     try:
         new_id = _values.identifier(new)
@@ -77,6 +82,8 @@ def changes_from(params: Params) -> Changes:
         usage=None if params["usage"] is None else tuple(params["usage"]),
         private_attributes=_given(params["private_attributes"]),
         public_attributes=_given(params["public_attributes"]),
+        share_with=users,
+        share_mode=params["share_mode"],
     )
 
 
@@ -177,13 +184,13 @@ def _check_exclusions(params: Params) -> None:
             raise InputError(row.option, row.rule, params[row.option])
 
 
-def _check_sharing(params: Params) -> None:
+def _check_sharing(params: Params) -> tuple[str, ...] | None:
     users = params["share_with"]
-    if users is not None:
-        names = [_user("share_with", user) for user in users]
+    names = None if users is None else [_values.user("share_with", user) for user in users]
+    if names is not None:
         if len(set(names)) < len(names):
             raise InputError("share_with", "it names a user twice", users)
-        if params["crypto_user"] is not None and _user("crypto_user", params["crypto_user"]) in names:
+        if params["crypto_user"] is not None and _values.user("crypto_user", params["crypto_user"]) in names:
             raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
     quorum = params["quorum"]
     if quorum is not None:
@@ -191,13 +198,7 @@ def _check_sharing(params: Params) -> None:
             raise InputError("quorum", "it must be from 0 to 8", quorum)
         if quorum > len(users or ()) + 1:
             raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
-
-
-def _user(option: str, value: t.Any) -> str:
-    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _values.text(option, value).lower()
+    return None if names is None else tuple(sorted(names))
 
 
 def _check_mechanisms(wish: Wish) -> None:

@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair.for_all
+  - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypairs
   - cryptoki.hsm._login
 attributes:
@@ -203,6 +204,22 @@ key_pairs:
       type: str
       returned: if there is a pair
       sample: id
+    owner:
+      description: The crypto user who owns the pair.
+      type: str
+      returned: where the HSM has users
+      sample: crypto_user
+    shared_with:
+      description: The crypto users who may use the private key besides its owner.
+      type: list
+      elements: str
+      returned: where the HSM has users
+      sample: [alice]
+    quorum:
+      description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     verified:
       description: The mechanism that the pair was proven with, or V(null).
       type: str
@@ -219,7 +236,7 @@ key_pairs:
       contains: &half
         handle:
           description:
-            - Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be
+            - Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one. V(null) for one that would be
               made.
           type: int
           returned: always
@@ -251,11 +268,11 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token.
+      description: Label of the token, name of the replica, or serial number of an HSM of a cluster.
       type: str
       returned: always
     status:
-      description: V(ok), V(failed), or V(unsynchronised).
+      description: V(ok), V(failed), or V(unsynchronised) where a token was reached and does not have the pair.
       type: str
       returned: always
     message:
@@ -267,6 +284,11 @@ ckr:
   returned: failure
   type: str
   sample: CKR_PIN_INCORRECT
+provider_error:
+  description: What the tool of a cluster answered, where it drives the HSMs.
+  returned: failure
+  type: str
+  sample: HSM is disconnected
 """
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypairs_module import run

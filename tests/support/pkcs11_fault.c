@@ -24,6 +24,7 @@
  *   poke N OFFSET HEX   write a machine word into what the N-th argument (from 0) points to
  * Actions that fit one function:
  *   arguments           before C_Initialize: print the flags of its arguments to the stdout of C
+ *   reserved TEXT       before C_Initialize: what NSS takes its parameters from, which no client passes
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
@@ -237,6 +238,15 @@ static void arguments(const word *a)
         puts("C_Initialize without arguments");
 }
 
+/* NSS has one member more than the standard's CK_C_INITIALIZE_ARGS, behind pReserved. */
+static void reserved(const char *text, word *a)
+{
+    static word given[7];
+    given[4] = 2; /* CKF_OS_LOCKING_OK */
+    given[5] = (word)strdup(text);
+    a[0] = (word)given;
+}
+
 /* ---- one call ---- */
 
 static word act(const rule *r, int index, word *a, const word *room, word rv)
@@ -249,6 +259,7 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "print")) puts(r->rest);
     else if (!strcmp(what, "poke")) poke(r->rest, a);
     else if (!strcmp(what, "arguments")) arguments(a);
+    else if (!strcmp(what, "reserved")) reserved(r->rest, a);
     else if (!strcmp(what, "flags")) flags(r->rest, a);
     else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);

@@ -30,32 +30,36 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki_session import PKCS11_IMPORT_ERROR, Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._kek import Keks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import KEY_GEN, MECHANISMS, mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
+    Params,
     Proof,
     Provider,
     Query,
-    TokenSession,
     Unable,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.transfer import TransferSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
     TokenFlag,
     TokenInfo,
+    TokenSelector,
     check_expected,
     choose_token,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import Able, Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts, vendor_facts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 
-class Pkcs11Session(TokenSession):
+class Pkcs11Session(TransferSession):
     """One logged-in token, reached through one library."""
 
     def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
@@ -64,9 +68,11 @@ class Pkcs11Session(TokenSession):
         self._token = token
         self.facts = facts
         self.token_name = token.label
+        self.slot_id = token.slot_id
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
         self.threads = library.threads
+        self._keks = Keks(session, facts, str(token))
 
     @property
     def mechanisms(self) -> frozenset[int]:
@@ -93,11 +99,14 @@ class Pkcs11Session(TokenSession):
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[Pkcs11Session]:
-        session = self._library.open_further(self._token, rw=not self.write_protected)
-        try:
-            yield Pkcs11Session(self._library, session, self._token, self.facts)
-        finally:
-            session.close()
+        opened = self._library.open_further(self._token, rw=not self.write_protected)
+        with contextlib.closing(Pkcs11Session(self._library, opened, self._token, self.facts)) as session:
+            yield session
+
+    def close(self) -> None:
+        """Logs out, and leaves nothing that a transfer needed."""
+        self._keks.end()
+        self._session.close()
 
     def check_generation(self, wish: Wish) -> None:
         reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self.facts)
@@ -122,7 +131,7 @@ class Pkcs11Session(TokenSession):
     def generate(self, wish: Wish) -> KeyPair:
         drawn = wish.id is None and self.facts.id_length > 0
         if drawn:
-            wish = dataclasses.replace(wish, id=secrets.token_bytes(self.facts.id_length))
+            wish = dataclasses.replace(wish, id=wish.drawn_id or secrets.token_bytes(self.facts.id_length))
         handles: dict[KeyClass, int] = {}
         try:
             handles[PUBLIC], handles[PRIVATE] = self._session.generate(
@@ -202,6 +211,45 @@ class Pkcs11Session(TokenSession):
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return _proof.prove(self._session, self.mechanisms, wish, pair, passive)
 
+    def introduction(self) -> dict[str, t.Any]:
+        """What another process has to know of this session to work with it."""
+        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id")
+        return {name: getattr(self, name) for name in names}
+
+    def able(self) -> Able:
+        return Able(self.token_name, self.mechanisms, self.facts)
+
+    def offer(self, peer: str, way: Way) -> bytes:
+        return self._keks.offer(peer, way)
+
+    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
+        return self._keks.answer(peer, way, offer)
+
+    def settle(self, peer: str, way: Way, answer: bytes) -> None:
+        self._keks.settle(peer, way, answer)
+
+    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
+        return self._keks.wrap(peer, way, found)
+
+    def receive(
+        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
+    ) -> KeyPair:
+        sent = {
+            half: {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
+            for half, values in templates.items()
+        }
+        made: dict[KeyClass, int] = {}
+        try:
+            if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
+                made[PUBLIC] = self._session.create(PUBLIC, sent[PUBLIC])
+            made[PRIVATE] = self._keks.unwrap(peer, way, wrapped, sent[PRIVATE])
+            for half, handle in made.items():
+                pair = pair.with_half(self._session.read(half, handle))
+        except TokenError as error:
+            raise error.at(f"copy a key pair to the token {self._token}", self._undo(made)) from None
+        pairs = pair_up(pair.objects)
+        return pairs[0] if len(pairs) == 1 else pair
+
 
 def _key_gen(wish: Wish) -> int:
     if wish.key_gen_mechanism is not None:
@@ -217,6 +265,10 @@ class Pkcs11Provider(Provider):
 
     name = "pkcs11"
     persistent_handles = False
+    requires = {
+        "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
+        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+    }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
         "handle": Unable(
@@ -227,17 +279,32 @@ class Pkcs11Provider(Provider):
         "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
         "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
         "executable": Unable("it loads the library named by module_path"),
-        "min_servers": Unable("copies on several tokens come with a later version of this collection", above=1),
-        "replicas": Unable("copies on several tokens come with a later version of this collection"),
+        "min_servers": Unable("one token is one server: name the others in replicas", above=1, unless="replicas"),
     }
 
     def __init__(self, login: Login, lock_timeout: float) -> None:
         self._login = login
         self._lock_timeout = lock_timeout
 
+    @property
+    def selector(self) -> TokenSelector:
+        """Which token is meant."""
+        return self._login.selector
+
+    @classmethod
+    def connect(cls, params: Params, any_token: bool) -> tuple[Pkcs11Provider, Login]:
+        login = login_from(params, any_token)
+        return cls(login, params["lock_timeout"]), login
+
     @contextlib.contextmanager
     def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
         with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def unlocked_session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
+        """As L{session}, for a process whose parent holds the locks."""
+        with self._loaded(False) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
     @contextlib.contextmanager
@@ -250,30 +317,21 @@ class Pkcs11Provider(Provider):
         self._check_hidden(token)
         check_pin_state(token, self._login)
         rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
-        session = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
-        try:
-            yield Pkcs11Session(library, session, token, facts)
-        finally:
-            session.close()
+        opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+        with contextlib.closing(Pkcs11Session(library, opened, token, facts)) as session:
+            yield session
 
     @contextlib.contextmanager
     def library(self, threads: bool = False) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
+        with locked([self], self._lock_timeout), self._loaded(threads) as library:
+            yield library
+
+    @contextlib.contextmanager
+    def _loaded(self, threads: bool) -> t.Iterator[Library]:
         self._check_library()
-        try:
-            with host_locks([self._lock_key()], self._lock_timeout):
-                library = Library(self._login.module_path, self._login.environment, threads)
-                try:
-                    yield library
-                finally:
-                    library.close()
-        except LockTimeout as error:
-            raise HsmError(
-                f"Could not use the token {self._login.selector} within {self._lock_timeout:g} seconds: process"
-                f" {error.holder_pid or 'unknown'} holds the lock {error.path}. Wait for it, or raise lock_timeout."
-            ) from None
-        except LockError as error:
-            raise HsmError(f"Could not lock the token {self._login.selector} on this host: {error}.") from None
+        with contextlib.closing(Library(self._login.module_path, self._login.environment, threads)) as library:
+            yield library
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **self._login.environment}
@@ -283,7 +341,9 @@ class Pkcs11Provider(Provider):
         environment = self._environment()
         return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
 
-    def _lock_key(self) -> str:
+    @property
+    def lock_key(self) -> str:
+        """What all tasks on this host that use the same storage or library have in common."""
         folder = self._soft_folder()
         if folder:
             return f"softhsm {folder}"
@@ -332,6 +392,22 @@ class Pkcs11Provider(Provider):
                 f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
                 " files without an error. Run the task as the token's owner."
             )
+
+
+@contextlib.contextmanager
+def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[None]:
+    """Holds the locks of this host for all C(providers), whatever their order; C(timeout) in seconds."""
+    tokens = " and ".join(str(provider.selector) for provider in providers)
+    try:
+        with host_locks([provider.lock_key for provider in providers], timeout):
+            yield
+    except LockTimeout as error:
+        raise HsmError(
+            f"Could not use the token {tokens} within {timeout:g} seconds: process {error.holder_pid or 'unknown'}"
+            f" holds the lock {error.path}. Wait for it, or raise lock_timeout."
+        ) from None
+    except LockError as error:
+        raise HsmError(f"Could not lock the token {tokens} on this host: {error}.") from None
 
 
 def _token_identity(token: TokenInfo) -> dict[str, str]:

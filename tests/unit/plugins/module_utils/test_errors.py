@@ -86,7 +86,8 @@ def test_a_token_error_says_what_was_attempted_answered_and_advised() -> None:
 )
 def test_texts_of_token_errors(error: TokenError, message: str) -> None:
     assert error.msg == message
-    assert error.data == ({"ckr": error.ckr} if error.ckr else {})
+    said = {"provider_error": error.said} if error.said else {}
+    assert error.data == ({"ckr": error.ckr} if error.ckr else said)
 
 
 def test_a_larger_attempt_keeps_the_answer() -> None:

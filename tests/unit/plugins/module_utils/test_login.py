@@ -159,8 +159,8 @@ CHOICE = "give exactly one of token_label, token_serial, slot_id and token_uri, 
         ),
         (
             {"expect_token": {"fips_state": "2"}},
-            "expect_token.fips_state is refused: PKCS#11 does not tell it; choose from library_sha256, manufacturer,"
-            " model, serial, hardware_version, firmware_version.",
+            "expect_token.fips_state is refused: this provider does not tell it; choose from library_sha256,"
+            " manufacturer, model, serial, hardware_version, firmware_version.",
         ),
         (
             {"expect_token": {"library_sha256": "AB"}},

@@ -49,13 +49,6 @@ def test_only_who_needs_users_is_refused() -> None:
     assert provider.name == "pkcs11" and not login.selector.chooses
 
 
-@pytest.mark.parametrize("name", ["cloudhsm_cli", "key_mgmt_util"])
-def test_the_cluster_tools_come_later(name: str) -> None:
-    assert refusal(lambda: _user_info_module._work(Asked(provider=name))) == (
-        f"provider {name!r} is refused: this version has pkcs11; the cluster tools come later."
-    )
-
-
 def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     class Cluster(Pkcs11Provider):
         name = "key_mgmt_util"
@@ -76,6 +69,7 @@ def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> N
                 "two_factor": False,
                 "login_failures": 0,
                 "quorum_key": True,
+                "locked": None,
             }
         ],
     }

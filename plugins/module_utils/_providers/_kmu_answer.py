@@ -1,0 +1,176 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What key_mgmt_util answers to a command: its return code, what it says beside it, and the state of each HSM.
+
+Every vendor's build prints a line C(Cfm3… returned: 0x..) for the command, and one line a node of the cluster. The
+spellings differ: AWS CloudHSM user guide (2023), pages key_mgmt_util-…; Azure Cloud HSM, PKCS#11 certificate storage;
+Alibaba Cloud HSM, key_mgmt_tool; Oracle Dedicated KMS, key management utility. The exit status tells nothing.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+
+class Unreadable(ValueError):
+    """An answer that is not whole or not known: it proves nothing, least of all that something is not there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """What one HSM of the cluster said; C(code) 0 is success."""
+
+    id: int
+    code: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A whole answer: C(call) is the library call whose C(code) counts, C(lines) everything that was printed.
+
+    C(reports): the states of the nodes as often as they were printed; usually once.
+    """
+
+    command: str
+    call: str
+    code: int
+    text: str
+    reports: tuple[tuple[Node, ...], ...]
+    lines: tuple[str, ...]
+
+    @property
+    def body(self) -> str:
+        """Everything that was printed, without control characters."""
+        return "\n".join(self.lines)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Each node once, as its last report tells it."""
+        return merged(self.reports[-1:])
+
+    @property
+    def unwell(self) -> tuple[Node, ...]:
+        """The nodes that did not succeed."""
+        return tuple(node for node in self.nodes if node.code)
+
+
+# The library call that each command ends with, from the pages of the commands. Where another call fails before it
+# (deleteKey of an unknown handle answers 'Cfm3FindKey returned: 0xa8'), that one is the answer.
+CALLS: dict[str, tuple[str, ...]] = {
+    "deleteKey": ("DeleteKey",),
+    "findKey": ("FindKey",),
+    "findSingleKey": ("FindKey", "FindSingleKey"),
+    "genECCKeyPair": ("GenerateKeyPair",),
+    "genRSAKeyPair": ("GenerateKeyPair",),
+    "getAttribute": ("GetAttribute",),
+    "getKeyInfo": ("GetKey", "GetKeyInfo"),
+    "listUsers": ("ListUsers",),
+    "loginHSM": ("LoginHSM",),
+    "shareKey": ("ShareKey",),
+    "sign": ("Sign",),
+}
+(_LOGIN,) = CALLS["loginHSM"]
+
+# 'Cfm3FindKey returned: 0x00 : HSM Return: SUCCESS'; 'Cfm3GenerateKeyPair: returned: …' (AWS, genDSAKeyPair);
+# 'Cfm3Sign: sign returned: …' (Alibaba); 'KeyMgmtUtilsLoginHSM returned: …' (Oracle).
+_RESULT = re.compile(
+    r"[\s>*]*(?:Cfm[0-9]|KeyMgmtUtils)(?P<call>[A-Za-z]+):?(?:[ \t]+[A-Za-z]+)?[ \t]+returned ?:[ \t]*"
+    r"0x(?P<code>[0-9A-Fa-f]{1,8})\b[ \t]*:?[ \t]*(?P<text>.*)"
+)
+# 'Node id 0 status: 0x00000000 : HSM Return: SUCCESS'; 'Node id 0 and err state 0x30000085 : HSM CLUSTER ERROR: …'
+_NODE = re.compile(
+    r"[\s>]*Node id (?P<id>[0-9]+) (?:status:|and err state)[ \t]*0x(?P<code>[0-9A-Fa-f]{1,8})\b"
+    r"[ \t]*:?[ \t]*(?P<text>.*)"
+)
+_CLUSTER = re.compile(r"\s*Cluster (?:Error )?Status\b")
+_ECHO = re.compile(r"[\s*]*Command:[ \t]*\S")
+# '\tError: Key label (-l) is missing.', and the syntax of the command instead of an answer
+_COMPLAINT = re.compile(r"\s*Error: \S")
+_PREFIX = re.compile(r"(?:(?:HSM|CSP)(?: CLUSTER)? (?:Return|Error|ERROR):[ \t]*)")
+# Terminal control sequences (ECMA-48, 5.4) and single control characters, tabs and newlines aside.
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def plain_lines(text: str) -> tuple[str, ...]:
+    """The lines of what a terminal showed, without its control sequences."""
+    return tuple(line.rstrip() for line in _CONTROL.sub("", text.replace("\r", "\n")).split("\n"))
+
+
+def parse_answer(command: str, text: str) -> Answer:
+    """The answer to C(command) in what was printed from it to the next prompt; raises L{Unreadable}.
+
+    In single-command mode the login stands before it and is not the answer, unless it failed.
+    """
+    lines = plain_lines(text)
+    results = _results(lines)
+    if command != "loginHSM":
+        lines, results = _after_login(lines, results)
+    own = [row for row in results if row[1] in CALLS[command]]
+    answering = own or [row for row in results if row[2]]
+    if not answering:
+        complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
+        raise Unreadable(complaint or f"it holds no line '{CALLS[command][0]} returned: 0x…'")
+    _index, call, code, said = max(answering, key=lambda row: row[2] != 0)  # the first failure, else the first
+    return Answer(command, call, code, said, _reports(lines), lines)
+
+
+_Row = tuple[int, str, int, str]
+
+
+def _results(lines: t.Sequence[str]) -> list[_Row]:
+    rows = []
+    for index, line in enumerate(lines):
+        match = _RESULT.fullmatch(line)
+        if match:
+            # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
+            said = match["text"] or next((text for text in lines[index + 1 :] if text.strip()), "")
+            rows.append((index, match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
+    return rows
+
+
+def _after_login(lines: tuple[str, ...], results: list[_Row]) -> tuple[tuple[str, ...], list[_Row]]:
+    """What follows a login that succeeded, and the echo of the command where there is one."""
+    logins = [row for row in results if row[1] == _LOGIN]
+    if not logins or logins[-1][2]:
+        return lines, results
+    start = logins[-1][0] + 1
+    while start < len(lines) and not _said_by_command(lines[start]):
+        start += 1
+    echoes = [index for index, line in enumerate(lines) if index >= start and _ECHO.match(line)]
+    start = echoes[-1] + 1 if echoes else start
+    return lines[start:], [row for row in results if row[0] >= start]
+
+
+def _said_by_command(line: str) -> bool:
+    """Whether this line after a login is not the login's any more."""
+    return bool(line.strip()) and not (_CLUSTER.match(line) or _NODE.fullmatch(line))
+
+
+def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
+    """The nodes below each heading 'Cluster Status', or without one."""
+    reports: list[list[Node]] = [[]]
+    for line in lines:
+        match = _NODE.fullmatch(line)
+        if match:
+            text = _PREFIX.sub("", match["text"]).strip(" \t.>")
+            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), text))
+        elif _CLUSTER.match(line):
+            reports.append([])
+    return tuple(tuple(report) for report in reports if report)
+
+
+def merged(reports: t.Iterable[t.Iterable[Node]]) -> tuple[Node, ...]:
+    """Each node once, by its number; the worst that is said of it counts."""
+    nodes: dict[int, Node] = {}
+    for node in (node for report in reports for node in report):
+        if node.id not in nodes or not nodes[node.id].code:
+            nodes[node.id] = node
+    return tuple(nodes[key] for key in sorted(nodes))

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A simulated cluster from the command line: cluster.py SUPPORT FOLDER COMMAND [ARGUMENT...].
+
+SUPPORT is the folder of cluster_tools.py. The commands are: make NODES USER..., look, stop NODE, start NODE,
+handles NUMBER..., fault KIND COMMAND, well, sign LABEL MECHANISM HASH FILE.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+
+import cluster_tools  # noqa: E402
+
+
+class Made(cluster_tools.Cluster):
+    """A cluster that was made before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
+def make(folder: Path, nodes: str, *users: str) -> None:
+    """Makes the cluster, and installs its tools."""
+    cluster = cluster_tools.Cluster(folder, nodes=int(nodes))
+    for user in users:
+        cluster.add_user(user, f"password of {user}")
+    cluster.install_cloudhsm_cli()
+    cluster.install_key_mgmt_util()
+    (folder / "pin").write_text(cluster_tools.OWNER_PASSWORD + "\n")
+
+
+def look(folder: Path) -> None:
+    """Prints everything that the cluster has of its keys, a line a key."""
+    for key in sorted(Made(folder).held(), key=lambda key: key.handle):
+        print(key)
+
+
+def sign(folder: Path, label: str, mechanism: str, hash_name: str, data: str) -> None:
+    """Signs a file's content with the real private key, past the collection."""
+    sys.stdout.buffer.write(Made(folder).sign(label, Path(data).read_bytes(), mechanism, hash_name))
+
+
+COMMANDS: dict[str, t.Callable[..., None]] = {
+    "make": make,
+    "look": look,
+    "sign": sign,
+    "stop": lambda folder, node: Made(folder).stop_node(int(node)),
+    "start": lambda folder, node: Made(folder).start_node(int(node)),
+    "handles": lambda folder, *numbers: Made(folder).next_handles(*map(int, numbers)),
+    "fault": lambda folder, kind, command: Made(folder).set_fault(kind, command),
+    "well": lambda folder: Made(folder).clear_faults(),
+}
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[3]](Path(sys.argv[2]), *sys.argv[4:])
