@@ -396,6 +396,36 @@ def test_synchronisation_takes_its_time(tmp_path: Path) -> None:
     assert {key["key-info"]["cluster-coverage"] for key in listed} == {"full"}
 
 
+def test_what_a_stopped_hsm_has_missed(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "cluster", nodes=3)
+    cluster.add_user("cu2", OTHER_PASSWORD)
+    tool = Tool(cluster)
+    tool.data(f"{EC} {NAMES}")
+    cluster.stop_node(2)
+    change = "key set-attribute --filter attr.class=private-key --name sign --value true"
+    share = "key share --filter attr.class=private-key --username cu2 --role crypto-user"
+    tool.data(change)
+    tool.data(share)
+
+    def seen() -> tuple[t.Any, str, str]:
+        key = tool.data("key list --verbose --filter attr.class=private-key")["matched_keys"][0]
+        info = key["key-info"]
+        return key["attributes"]["sign"], info["shared-users"][0]["key-coverage"], info["cluster-coverage"]
+
+    assert seen() == (True, "full", "full")
+    cluster.start_node(2)
+    assert seen() == ("inconsistent", "inconsistent", "full")
+    tool.data(change)
+    tool.data(share)
+    assert seen() == (True, "full", "full")
+
+
+def test_full_hsm(cluster: Cluster, tool: Tool) -> None:
+    cluster.set(most_keys=3)
+    tool.data(f"{EC} {NAMES}")
+    assert tool.error(f"{EC} {NAMES}")
+
+
 def test_session_keys_go_with_the_process(cluster: Cluster, tool: Tool) -> None:
     pair = tool.data(f"{EC} {NAMES} --session")
     assert pair["private_key"]["attributes"]["token"] is False

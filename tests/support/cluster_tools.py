@@ -32,39 +32,31 @@ _PROGRAMS = ("pkcs11-tool", "softhsm2-util", "openssl")
 
 
 class Cluster:
-    """A cluster in a folder: an admin, the appliance's user and one crypto user; C(nodes) HSMs.
+    """A cluster in a folder, made there if there is none.
 
-    The first crypto user has id 3, as in the documentation of key_mgmt_util.
+    A new one has C(nodes) HSMs, an admin, the appliance's user and one crypto user, whose id is 3 as in the
+    documentation of key_mgmt_util.
     """
 
     def __init__(self, folder: Path, nodes: int = 2, *, first_node: int = 0, **settings: t.Any) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        tokens = folder / "tokens"
-        tokens.mkdir()
-        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
-        state = cluster_state.State(folder=folder, tools=_tools())
-        state.users = [cluster_state.User(1, "admin", "PCO"), cluster_state.User(2, "app_user", "AU")]
-        state.nodes = [
-            cluster_state.Node(number, f"5.3G1941-ICM{590 + 35 * index:06d}")
-            for index, number in enumerate(range(first_node, first_node + nodes))
-        ]
-        state.save()
-        material.run(
-            state,
-            "softhsm2-util",
-            *(
-                "--init-token",
-                "--free",
-                "--label",
-                material.LABEL,
-                "--so-pin",
-                "cluster-officer",
-                "--pin",
-                material.PIN,
-            ),
-        )
+        if not (folder / "state.json").exists():
+            self._make([*range(first_node, first_node + nodes)])
         self.set(**settings)
+
+    def _make(self, nodes: list[int]) -> None:
+        tokens = self.folder / "tokens"
+        tokens.mkdir(parents=True)
+        configuration = f"directories.tokendir = {tokens}\nobjectstore.backend = file\n"
+        (self.folder / "softhsm2.conf").write_text(configuration)
+        state = cluster_state.State(folder=self.folder, tools=_tools())
+        state.users = [cluster_state.User(1, "admin", "PCO"), cluster_state.User(2, "app_user", "AU")]
+        # the serial numbers of the sample in AWS cloudhsm_cli-cluster-hsm-info are of this form
+        serials = (f"5.3G1941-ICM{590 + 35 * index:06d}" for index in range(len(nodes)))
+        state.nodes = [cluster_state.Node(number, serial) for number, serial in zip(nodes, serials, strict=True)]
+        pins = ("--so-pin", "cluster-officer", "--pin", material.PIN)
+        material.run(state, "softhsm2-util", "--init-token", "--free", "--label", material.LABEL, *pins)
+        state.save()
         self.add_user(OWNER, OWNER_PASSWORD)
 
     def install(self, simulator: str, path: Path, **variables: str) -> Path:
@@ -98,11 +90,15 @@ class Cluster:
         with cluster_state.opened(self.folder) as state:
             state.settings.update(settings)
 
-    def add_user(self, name: str, password: str = "", kind: str = "CU", number: int | None = None) -> int:
+    def add_user(
+        self, name: str, password: str = "", kind: str = "CU", number: int | None = None, coverage: str = "full"
+    ) -> int:
         """Adds a user; returns the id, which key_mgmt_util wants."""
         with cluster_state.opened(self.folder) as state:
             number = number or max(user.id for user in state.users) + 1
-            state.users.append(cluster_state.User(number, name.lower(), kind, cluster_state.hash_of(password)))
+            state.users.append(
+                cluster_state.User(number, name.lower(), kind, cluster_state.hash_of(password), coverage=coverage)
+            )
             return number
 
     def user(self, name: str) -> cluster_state.User:

@@ -48,8 +48,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 # A pair may take long to find, and the HSMs long to copy it, before the tool's own -timeout begins to count.
 _GENERATING = 300.0
-# '   findKey                Find Key' in the list of commands
-_LISTED = re.compile(r"[ \t]+([A-Za-z0-9]+)[ \t]{2,}\S.*")
+# '   findKey                Find Key' in the list of commands; a name alone where it has no description
+_LISTED = re.compile(r"[ \t]+([A-Za-z0-9]+)(?:[ \t]{2,}\S.*)?")
 
 T = t.TypeVar("T")
 

@@ -47,6 +47,7 @@ TEXTS = {
     # AWS cloudhsm_cli-crypto-verify-rsa-pkcs
     "signature": "Signature verification failed",
     "policy": "This operation violates the current configured/FIPS policies",
+    "full": "The HSM holds as many keys as it can",
     "limited_write": "The cluster is in limited-write mode",
     "not_owner": "Key Access is denied",
     "usage": "The key cannot be used for this operation",
@@ -120,6 +121,7 @@ def listed(state: State, key: Key, verbose: bool, fault: Fault) -> dict[str, t.A
     if not verbose:
         return {**reference, "attributes": {"label": key.label}}
     values = attributes(state, key)
+    values.update({name: "inconsistent" for name in keys.inconsistent(state, key) if name in values})
     values.update(dict.fromkeys(fault.attributes if fault.kind == "inconsistent" else (), "inconsistent"))
     return {**reference, "key-info": _info(state, key, fault), "attributes": values}
 
@@ -168,9 +170,11 @@ def _info(state: State, key: Key, fault: Fault) -> dict[str, t.Any]:
     """Owner, sharing and quorum. Quorum values are shown since 5.14 (AWS client-version-previous)."""
     coverage = "inconsistent" if fault.kind == "inconsistent" and not fault.attributes else keys.coverage(state, key)
     names = {user.id: user.name for user in state.users}
+    missed = keys.inconsistent(state, key)
+    shared = {number: "inconsistent" if f"shared {number}" in missed else coverage for number in key.shared}
     info: dict[str, t.Any] = {
         "key-owners": [{"username": names[key.owner], "key-coverage": coverage}],
-        "shared-users": [{"username": names[number], "key-coverage": coverage} for number in key.shared],
+        "shared-users": [{"username": names[number], "key-coverage": told} for number, told in shared.items()],
     }
     if version(state) >= (5, 14):
         info["key-quorum-values"] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from . import keys
 from .errors import Refused
 from .state import Key, State
 
@@ -71,10 +72,15 @@ def change(state: State, key: Key, name: str, value: str, admin: bool) -> None:
         raise Refused("attribute", f"{name} {value}")
     if name == "label":
         key.label = value
-        return
-    if name == "id":
+    elif name == "id":
         key.id = id_of(value)
-        return
+    else:
+        _switch(key, name, value)
+    keys.changed(state, key, name)
+
+
+def _switch(key: Key, name: str, value: str) -> None:
+    """Sets an attribute that is true or false; some go one way only."""
     wished = boolean(name, value)
     if name in _ONE_WAY and wished != _ONE_WAY[name] and wished != key.attributes[name]:
         raise Refused("attribute", f"{name} {value}")

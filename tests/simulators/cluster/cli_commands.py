@@ -188,9 +188,11 @@ def key_share(session: Session, options: Options) -> t.Any:
     """AWS cloudhsm_cli-key-share."""
     with session.state() as state:
         key, user = _manage_share(session, state, options)
-        if user.id == key.owner or user.id in key.shared:
+        missed = f"shared {user.id}" in keys.inconsistent(state, key)
+        if user.id == key.owner or (user.id in key.shared and not missed):
             raise Refused("share", options["username"])
-        key.shared.append(user.id)
+        key.shared = [*(number for number in key.shared if number != user.id), user.id]
+        keys.changed(state, key, f"shared {user.id}")
     return {"message": "Key shared successfully"}
 
 
@@ -201,6 +203,7 @@ def key_unshare(session: Session, options: Options) -> t.Any:
         if user.id not in key.shared:
             raise Refused("share", options["username"])
         key.shared.remove(user.id)
+        keys.changed(state, key, f"shared {user.id}")
     return {"message": "Key unshared successfully"}
 
 

@@ -41,6 +41,8 @@ def generate(state: State, owner: User, pair: Pair, private_first: bool = False)
     check_policy(state, pair)
     if state.settings["limited_write"]:
         raise Refused("limited_write")  # AWS hsm1-to-hsm2-migration
+    if len(state.keys) + 2 > state.settings["most_keys"]:
+        raise Refused("full")
     if pair.curve:
         made, public = material.make_ec(state, pair.curve, pair.private_label)
     else:
@@ -118,6 +120,21 @@ def coverage(state: State, key: Key) -> str:
     if key.session or all(key.on_node(node) for node in state.running()):
         return "full"
     return "inconsistent"
+
+
+def changed(state: State, key: Key, name: str) -> None:
+    """Notes that an attribute or a share was set: HSMs that are off do not get it, and do not catch up by themselves.
+
+    Source: AWS troubleshoot-sdk5-key-replicate-failures, which repairs it by setting it again; shareKey's warning.
+    """
+    for node in state.nodes:
+        names = [other for other in key.outdated.get(str(node.id), []) if other != name]
+        key.outdated[str(node.id)] = names if node.running else [*names, name]
+
+
+def inconsistent(state: State, key: Key) -> set[str]:
+    """What some running node has missed."""
+    return {name for node in state.running() for name in key.outdated.get(str(node.id), [])}
 
 
 def nodes_with(state: State, key: Key) -> int:

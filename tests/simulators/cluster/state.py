@@ -32,6 +32,7 @@ SETTINGS: dict[str, t.Any] = {
     "availability_wait": 87.2,  # seconds until the check gives up
     "availability_leaves_key": True,
     "lock_after": 5,  # wrong logins
+    "most_keys": 3333,  # asymmetric keys of hsm2m.medium (AWS limits)
     "limited_write": False,  # a cluster that is being migrated
     "failure_status": 1,  # exit status of a command that failed
     "empty_id": "0x",  # how CloudHSM CLI shows a key without id; older samples have ""
@@ -84,6 +85,7 @@ class Key:
     use_quorum: int = 0
     session: str = ""  # process that may use a session key
     nodes: dict[str, float | None] = dataclasses.field(default_factory=dict)  # node id: since when it has the key
+    outdated: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # node id: what it missed while it was off
 
     def on_node(self, node: Node) -> bool:
         """Whether the node has the key now."""

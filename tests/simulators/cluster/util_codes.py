@@ -46,6 +46,7 @@ TEXTS = {
     0xB7: "HSM Error: Key cannot be shared with this user",
     0xB8: "HSM Error: Key cannot be used for this operation",
     0xB9: "HSM Error: Label is too long",
+    0xBA: "HSM Error: No more keys can be stored",
 }
 
 # What the cluster refuses, as a code
@@ -68,6 +69,7 @@ REFUSALS = {
     "share": 0xB7,
     "usage": 0xB8,
     "label": 0xB9,
+    "full": 0xBA,
 }
 
 

@@ -231,6 +231,7 @@ def share_key(session: Session, values: Values) -> str:
             key.shared = [number for number in (*key.shared, user.id) if "-d" not in values or number != user.id]
             if len(key.shared) > _SHARED_LIMIT:
                 raise Refused("share")
+            keys.changed(state, key, f"shared {user.id}")
         return session.result("Cfm3ShareKey", 0) + session.nodes(state)
 
 
