@@ -125,10 +125,11 @@ def test_a_failure_may_have_the_exit_status_of_a_success(cli: ClusterRuns) -> No
 def test_a_wrong_password_is_tried_once(cli: ClusterRuns) -> None:
     """In hsm_keypairs too, where each pair would be another try."""
     pairs = [{"type": "ecc", "label": f"k{number}", "curve": "P-256"} for number in range(7)]
-    for params in ({"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}):
+    tasks: list[dict[str, t.Any]] = [{"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}]
+    for params in tasks:
         before = cli.cluster.user(OWNER).failures
         module = "hsm_keypairs" if "keypairs" in params else "hsm_ecc_keypair"
-        own = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
+        own: dict[str, t.Any] = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
         run = cli.run(module, **own, **params)
         assert run.result["failed"]
         assert cli.cluster.user(OWNER).failures == before + 1
