@@ -39,8 +39,15 @@ def wrote(cli: ClusterRuns) -> list[str]:
     return [call for call in cli.cluster.calls() if any(word in call for word in words)]
 
 
-@pytest.mark.parametrize("kind", NO_ANSWER)
-@pytest.mark.parametrize("task", [{}, {"id": "one"}, {"curve": None, "state": "absent"}, {"label": "with a blank"}])
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        *((kind, {}) for kind in NO_ANSWER),
+        ("half", {"id": "one"}),
+        ("silence", {"curve": None, "state": "absent"}),
+        ("no_json", {"label": "with a blank"}),
+    ],
+)
 def test_a_failed_list_is_no_absence(cli: ClusterRuns, kind: str, task: dict[str, t.Any]) -> None:
     cli.cluster.set_fault(kind, LIST)
     run = cli.ecc(**{"label": "k", "curve": "P-256", **task})
