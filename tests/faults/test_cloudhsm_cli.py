@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
+from ansible_collections.cryptoki.hsm.tests.support.fault import Task
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_command, module_input, run_from
 
 BOTH = ["private-key", "public-key"]
@@ -39,8 +40,15 @@ def wrote(cli: ClusterRuns) -> list[str]:
     return [call for call in cli.cluster.calls() if any(word in call for word in words)]
 
 
-@pytest.mark.parametrize("kind", NO_ANSWER)
-@pytest.mark.parametrize("task", [{}, {"id": "one"}, {"curve": None, "state": "absent"}, {"label": "with a blank"}])
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        *((kind, {}) for kind in NO_ANSWER),
+        ("half", {"id": "one"}),
+        ("silence", {"curve": None, "state": "absent"}),
+        ("no_json", {"label": "with a blank"}),
+    ],
+)
 def test_a_failed_list_is_no_absence(cli: ClusterRuns, kind: str, task: dict[str, t.Any]) -> None:
     cli.cluster.set_fault(kind, LIST)
     run = cli.ecc(**{"label": "k", "curve": "P-256", **task})
@@ -77,7 +85,9 @@ def test_a_generation_that_fails_leaves_nothing(cli: ClusterRuns, kind: str) -> 
 def test_a_generation_with_an_id_that_fails_names_what_is_there(cli: ClusterRuns, kind: str) -> None:
     cli.cluster.set_fault(kind, GENERATE, times=1)
     run = cli.rsa(label="k", id="one", modulus_bits=2048)
-    assert "What is there now under this name: (public rsa key, of 2048 bits, label 'k', id 6f:6e:65" in run.msg, run.msg
+    assert "What is there now under this name: (public rsa key, of 2048 bits, label 'k', id 6f:6e:65" in run.msg, (
+        run.msg
+    )
     assert cli.halves("k") == BOTH
     again = cli.rsa(label="k", id="one", modulus_bits=2048, verify=True)
     assert (again.result["changed"], again.key_pair["verified"]) == (False, "CKM_SHA256_RSA_PKCS")
@@ -103,7 +113,9 @@ def test_a_removal_that_is_refused_keeps_both_halves(cli: ClusterRuns) -> None:
     cli.ecc(label="k", curve="P-256")
     cli.cluster.set_fault("unknown_error", DELETE)
     run = cli.ecc(label="k", state="absent")
-    assert run.msg.startswith("Could not remove the ECC key pair 'k'") and "What remains: (public ec key" in run.msg, run.msg
+    assert run.msg.startswith("Could not remove the ECC key pair 'k'") and "What remains: (public ec key" in run.msg, (
+        run.msg
+    )
     assert cli.halves("k") == BOTH
 
 
@@ -121,10 +133,11 @@ def test_a_failure_may_have_the_exit_status_of_a_success(cli: ClusterRuns) -> No
 def test_a_wrong_password_is_tried_once(cli: ClusterRuns) -> None:
     """In hsm_keypairs too, where each pair would be another try."""
     pairs = [{"type": "ecc", "label": f"k{number}", "curve": "P-256"} for number in range(7)]
-    for params in ({"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}):
+    tasks: list[dict[str, t.Any]] = [{"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}]
+    for params in tasks:
         before = cli.cluster.user(OWNER).failures
         module = "hsm_keypairs" if "keypairs" in params else "hsm_ecc_keypair"
-        own = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
+        own: dict[str, t.Any] = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
         run = cli.run(module, **own, **params)
         assert run.result["failed"]
         assert cli.cluster.user(OWNER).failures == before + 1
@@ -223,7 +236,7 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
         module.stdin.write(module_input(False, given))
         module.stdin.close()
         module.stdin = None
-        child = _child_at(cli, GENERATE)
+        child = _child_at(cli, module, GENERATE)
         listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
         told = Path(f"/proc/{module.pid}/environ").read_bytes()
         seen = [path for path in tmp_path.rglob("*") if path.is_file() and OWNER_PASSWORD.encode() in path.read_bytes()]
@@ -236,13 +249,57 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
     assert run.msg.startswith("Could not generate the ECC key pair 'k'") and cli.halves("k") == []
 
 
-def _child_at(cli: ClusterRuns, command: str) -> int:
-    """The process of the tool that runs a command."""
-    for _attempt in range(600):
-        if cli.cluster.calls(command):
-            words = subprocess.run(["pgrep", "-f", f"cloudhsm_cli.py {command}"], capture_output=True, text=True)
-            if words.stdout.split():
-                return int(words.stdout.split()[0])
+def test_a_command_outlives_a_killed_module_under_its_lock(cli: ClusterRuns) -> None:
+    """Whoever comes next waits for what it does, and sees it."""
+    cli.cluster.set_fault("hang", GENERATE, seconds=6, times=1)
+    with subprocess.Popen(
+        module_command("hsm_ecc_keypair"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as module:
+        assert module.stdin
+        module.stdin.write(module_input(False, {**cli.login(), "label": "k", "curve": "P-256"}))
+        module.stdin.close()
+        module.stdin = None
+        _child_at(cli, module, GENERATE)
+        module.kill()
+    early = cli.ecc(label="k", curve="P-256", lock_timeout=1)
+    assert "holds the lock" in early.msg
+    later = cli.ecc(label="k", curve="P-256", lock_timeout=60)
+    assert not later.result["changed"] and cli.halves("k") == BOTH
+
+
+def test_two_hosts_that_share_nothing_but_the_cluster(cli: ClusterRuns, tmp_path: Path) -> None:
+    """The lock is one host's; here each has another executable. Whoever sees the other's pair removes its own."""
+    other = cli.cluster.install_cloudhsm_cli(tmp_path / "other")
+    given = {**cli.login(), "label": "k", "curve": "P-256"}
+    tasks = [
+        Task(module_command("hsm_ecc_keypair"), module_input(False, {**given, "executable": str(executable)}), {})
+        for executable in (cli.executable, other)
+    ]
+    runs = [task.finish(timeout=120) for task in tasks]
+    assert {run.key_pair["fingerprint"] for run in runs} == {cli.ecc(label="k", curve="P-256").key_pair["fingerprint"]}
+    assert cli.halves("k") == BOTH
+
+
+def test_a_half_chosen_by_its_handle(cli: ClusterRuns) -> None:
+    """Handles outlive a task; what does not concern the half is refused."""
+    made = cli.ecc(label="k", curve="P-256").key_pair
+    handle = made["public_key"]["handle"]
+    refused = cli.run("hsm_key", handle=handle, share_with=["alice"])
+    assert refused.msg == (
+        "share_with is refused: the handle chooses the public half alone, which it does not concern."
+    )
+    changed = cli.run("hsm_key", handle=made["private_key"]["handle"], share_with=["alice"])
+    assert changed.result["changed"] and changed.result["key_pairs"][0]["shared_with"] == ["alice"]
+    assert cli.run("hsm_key", handle=handle, state="absent").result["changed"]
+    assert cli.halves("k") == ["private-key"]
+
+
+def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -> int:
+    """The process of the tool that a module runs for a command."""
+    for _attempt in range(400):
+        children = Path(f"/proc/{module.pid}/task/{module.pid}/children").read_text().split()
+        if cli.cluster.calls(command) and children:
+            return int(children[0])
         time.sleep(0.05)
     raise AssertionError(f"{command} was not run")
 
