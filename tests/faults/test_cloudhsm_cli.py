@@ -77,7 +77,9 @@ def test_a_generation_that_fails_leaves_nothing(cli: ClusterRuns, kind: str) -> 
 def test_a_generation_with_an_id_that_fails_names_what_is_there(cli: ClusterRuns, kind: str) -> None:
     cli.cluster.set_fault(kind, GENERATE, times=1)
     run = cli.rsa(label="k", id="one", modulus_bits=2048)
-    assert "What is there now under this name: (public rsa key, of 2048 bits, label 'k', id 6f:6e:65" in run.msg, run.msg
+    assert "What is there now under this name: (public rsa key, of 2048 bits, label 'k', id 6f:6e:65" in run.msg, (
+        run.msg
+    )
     assert cli.halves("k") == BOTH
     again = cli.rsa(label="k", id="one", modulus_bits=2048, verify=True)
     assert (again.result["changed"], again.key_pair["verified"]) == (False, "CKM_SHA256_RSA_PKCS")
@@ -103,7 +105,9 @@ def test_a_removal_that_is_refused_keeps_both_halves(cli: ClusterRuns) -> None:
     cli.ecc(label="k", curve="P-256")
     cli.cluster.set_fault("unknown_error", DELETE)
     run = cli.ecc(label="k", state="absent")
-    assert run.msg.startswith("Could not remove the ECC key pair 'k'") and "What remains: (public ec key" in run.msg, run.msg
+    assert run.msg.startswith("Could not remove the ECC key pair 'k'") and "What remains: (public ec key" in run.msg, (
+        run.msg
+    )
     assert cli.halves("k") == BOTH
 
 
