@@ -181,6 +181,8 @@ def faults(session: nox.Session) -> None:
     session.env["PYTHONPATH"] = str(BUILD / "ansible_test")
     session.env["SOFTHSM_LIBRARY"] = found["softhsm_library"]
     session.env["PKCS11_SPY"] = found["pkcs11_spy"]
+    session.env["NSS_SOFTOKN"] = found["nss_softokn"]
+    session.env["P11_KIT_PROXY"] = found["p11_kit_proxy"]
     # Each test has a token of its own, and waits for processes more than it works.
     workers = str(os.cpu_count() or 1)
     session.run(

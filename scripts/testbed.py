@@ -31,6 +31,7 @@ LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/*-linux-gnu*", "usr/local/li
 LIBRARIES = {
     "softhsm_library": ("softhsm2 libsofthsm2", ("softhsm/libsofthsm2.so", "pkcs11/libsofthsm2.so", "libsofthsm2.so")),
     "pkcs11_spy": ("opensc-pkcs11", ("pkcs11-spy.so", "pkcs11/pkcs11-spy.so")),
+    "nss_softokn": ("libnss3", ("libsoftokn3.so", "nss/libsoftokn3.so")),
     "p11_kit_proxy": ("p11-kit-modules", ("p11-kit-proxy.so", "libp11-kit.so.0")),
 }
 TOOLS = {

@@ -111,8 +111,10 @@ options:
       - replace
   share_with:
     description:
-      - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so
-        O(provider=pkcs11) refuses it.
+      - The crypto users who may use the private key, besides its owner. If not given, an existing pair is not
+        compared; a list means exactly these, an empty one nobody. PKCS#11 has no sharing, so O(provider=pkcs11)
+        refuses it.
+      - The CloudHSM CLI knows users by name. Names do not differ by case.
       - The flag C(-u) of the commands.
     type: list
     elements: raw
@@ -121,14 +123,17 @@ options:
   quorum:
     description:
       - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the
-        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
+        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it; the CloudHSM CLI has none of 1.
+      - It is fixed at generation. A pair with a quorum cannot be proven, changed, shared or replaced by a task, since
+        that needs the users' signatures.
       - The flag C(-m_value) of the commands.
     type: int
     aliases:
       - m_value
   attest:
     description:
-      - Ask the HSM for an attestation. PKCS#11 has none, so O(provider=pkcs11) refuses it; see O(expect_token).
+      - Ask the HSM for an attestation. PKCS#11 and the CloudHSM CLI have none, so O(provider=pkcs11) and
+        O(provider=cloudhsm_cli) refuse it; see O(expect_token).
       - The flag C(-attest) of the commands.
     type: bool
     default: false

@@ -19,8 +19,8 @@ options:
   provider:
     description:
       - The way to the HSM. C(pkcs11) loads any vendor's PKCS#11 library.
-      - C(cloudhsm_cli) and C(key_mgmt_util) drive the tools of HSM clusters. They are not in this version, and are
-        refused.
+      - C(cloudhsm_cli) drives the CloudHSM CLI of AWS, C(key_mgmt_util) the tool of that name and its relatives of
+        Azure Cloud HSM and Alibaba Cloud. They need no PKCS#11 library, and share keys with other users.
     type: str
     default: pkcs11
     choices:
@@ -29,7 +29,8 @@ options:
       - key_mgmt_util
   executable:
     description:
-      - The cluster's tool, for the providers that drive one. Refused with O(provider=pkcs11).
+      - The cluster's tool, for the providers that drive one, as an absolute path. Refused with O(provider=pkcs11).
+      - If not given, it is C(/opt/cloudhsm/bin/cloudhsm-cli) with O(provider=cloudhsm_cli).
     type: path
   module_path:
     description:
@@ -43,6 +44,8 @@ options:
       - Give exactly one of O(token_label), O(token_serial), O(slot_id), and O(token_uri). If none is given, the
         environment variable E(HSM_TOKEN_LABEL) is used.
       - Two tokens that match are an error, which lists them.
+      - With O(provider=cloudhsm_cli) it is the id of the cluster (C(cluster-…)), needed where several are configured
+        on the target; no variable stands in for it.
     type: raw
   token_serial:
     description:
@@ -80,6 +83,7 @@ options:
     description:
       - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as
         C(crypto_user:pin), as AWS CloudHSM wants it.
+      - With a cluster's tool it owns the keys. Only its own keys are managed, those of others are no concern.
       - If none of O(crypto_user), O(pin), and O(pin_file) is given, the environment variables E(HSM_CRYPTO_USER),
         E(HSM_PIN), and E(HSM_PIN_FILE) are used.
     type: raw
@@ -107,7 +111,7 @@ options:
     type: dict
     suboptions:
       library_sha256:
-        description: SHA-256 of the file O(module_path), in hexadecimal digits, with or without colons.
+        description: SHA-256 of the file O(module_path), in hexadecimal digits, with or without colons. PKCS#11 only.
         type: str
       manufacturer:
         description: Manufacturer of the token.
@@ -128,7 +132,7 @@ options:
         description: Firmware of the HSM, for O(provider=cloudhsm_cli) only.
         type: raw
       fips_state:
-        description: FIPS state of the HSM, for O(provider=cloudhsm_cli) only.
+        description: FIPS state of the HSM, or its number, for O(provider=cloudhsm_cli) only.
         type: raw
   lock_timeout:
     description:
@@ -138,6 +142,7 @@ options:
     default: 300
 requirements:
   - Python >= 3.10 on the target
-  - python-pkcs11 >= 0.10 on the target
+  - python-pkcs11 >= 0.10 on the target, with O(provider=pkcs11)
+  - the CloudHSM CLI >= 5.10, configured, and asn1crypto on the target, with O(provider=cloudhsm_cli)
   - cryptography >= 41 on the target
 """

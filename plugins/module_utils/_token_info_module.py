@@ -17,7 +17,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import LOGIN, TOKEN_INFO
-from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import slots_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_details import describe_library, describe_slot
@@ -35,10 +36,26 @@ def _work(module: HsmModule) -> Result:
     log_in = module.params["login"]
     # Without a login nobody needs the PIN, not even one in a file that the whole group of modules is given.
     params = module.params if log_in else {**module.params, "pin_file": None}
-    provider, login = slots_from(params, any_token=True)
+    provider, login = provider_from(params, any_token=True)
     module.know(login)
-    _refuse_without_choice(login, log_in)
     module.require_libraries(provider)
+    if "slots" in provider.lacks:
+        return _cluster(provider, log_in)
+    return _slots(module, t.cast(Pkcs11Provider, provider), t.cast(Login, login), log_in)
+
+
+def _cluster(provider: Provider, log_in: bool) -> Result:
+    """A cluster has no slots; its HSMs are told without a login."""
+    if log_in:
+        raise InputError(
+            "login", f"the provider {provider.name} shows nothing more after a login; leave it out", "true"
+        )
+    hsms = [{"name": told["serial"], "expect_token": told} for told in provider.identities()]
+    return {"changed": False, "library": None, "slots": [], "session": None, "hsms": hsms}
+
+
+def _slots(module: HsmModule, provider: Pkcs11Provider, login: Login, log_in: bool) -> Result:
+    _refuse_without_choice(login, log_in)
     with provider.library() as library:
         token = _chosen(provider, library, login)
         result = _described(provider, library, token)

@@ -130,6 +130,22 @@ key_pair:
       type: str
       returned: always
       sample: id
+    owner:
+      description: The crypto user who owns the pair.
+      type: str
+      returned: where the HSM has users
+      sample: crypto_user
+    shared_with:
+      description: The crypto users who may use the private key besides its owner.
+      type: list
+      elements: str
+      returned: where the HSM has users
+      sample: [alice]
+    quorum:
+      description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     verified:
       description: The mechanism that the pair was proven with, or V(null).
       type: str
@@ -146,7 +162,7 @@ key_pair:
       contains: &half
         handle:
           description:
-            - Handle of the object in this run; it cannot choose a key in a later one. V(null) for one that would be
+            - Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one. V(null) for one that would be
               made.
           type: int
           returned: always
@@ -178,7 +194,7 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token, or the name of the replica.
+      description: Label of the token, name of the replica, or serial number of an HSM of a cluster.
       type: str
       returned: always
     status:
@@ -194,6 +210,11 @@ ckr:
   returned: failure
   type: str
   sample: CKR_PIN_INCORRECT
+provider_error:
+  description: What the tool of a cluster answered, where it drives the HSMs.
+  returned: failure
+  type: str
+  sample: HSM is disconnected
 differences:
   description: What differs and cannot be changed in place, each with C(half), C(name), C(found), and C(wished).
   returned: failure because of O(on_mismatch=fail)

@@ -76,6 +76,7 @@ options:
     description:
       - The crypto users who may use the private key, besides its owner. PKCS#11 has no sharing, so
         O(provider=pkcs11) refuses it. C(shareKey) does this one user at a time.
+      - A key with a quorum for its management cannot be shared by a task, since that needs the users' signatures.
     type: list
     elements: raw
   share_mode:
@@ -221,13 +222,29 @@ key_pairs:
       type: str
       returned: always
       sample: id
+    owner:
+      description: The crypto user who owns the pair.
+      type: str
+      returned: where the HSM has users
+      sample: crypto_user
+    shared_with:
+      description: The crypto users who may use the private key besides its owner.
+      type: list
+      elements: str
+      returned: where the HSM has users
+      sample: [alice]
+    quorum:
+      description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     public_key:
       description: The public half, V(null) where it is not there or was not chosen.
       type: dict
       returned: always
       contains: &half
         handle:
-          description: Handle of the object in this run; it cannot choose a key in a later one.
+          description: Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one.
           type: int
           returned: always
           sample: 3
@@ -259,12 +276,12 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token, or the name of the replica.
+      description: Label of the token, name of the replica, or serial number of an HSM of a cluster.
       type: str
       returned: always
       sample: root
     status:
-      description: V(ok).
+      description: V(ok), or V(unsynchronised) where not every HSM of a cluster has the same keys.
       type: str
       returned: always
       sample: ok
@@ -277,6 +294,11 @@ ckr:
   returned: failure
   type: str
   sample: CKR_DEVICE_ERROR
+provider_error:
+  description: What the tool of a cluster answered, where it drives the HSMs.
+  returned: failure
+  type: str
+  sample: HSM is disconnected
 differences:
   description: What cannot be changed in place, each with C(half), C(name), C(found), and C(wished).
   returned: failure because the token does not let it be changed

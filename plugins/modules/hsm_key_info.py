@@ -181,7 +181,7 @@ objects:
       returned: always
       sample: public_key
     handle:
-      description: Handle of the object in this run; it cannot choose a key in a later one.
+      description: Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one.
       type: int
       returned: always
       sample: 3
@@ -277,6 +277,22 @@ key_pairs:
       type: str
       returned: always
       sample: id
+    owner:
+      description: The crypto user who owns the pair.
+      type: str
+      returned: where the HSM has users
+      sample: crypto_user
+    shared_with:
+      description: The crypto users who may use the private key besides its owner.
+      type: list
+      elements: str
+      returned: where the HSM has users
+      sample: [alice]
+    quorum:
+      description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     problems:
       description:
         - What is wrong with it as far as it shows without using it.
@@ -293,7 +309,7 @@ key_pairs:
       returned: always
       contains: &half
         handle:
-          description: Handle of the object in this run; it cannot choose a key in a later one.
+          description: Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one.
           type: int
           returned: always
           sample: 3
@@ -325,12 +341,12 @@ nodes:
   elements: dict
   contains:
     name:
-      description: Label of the token.
+      description: Label of the token, or serial number of an HSM of a cluster.
       type: str
       returned: always
       sample: root
     status:
-      description: V(ok).
+      description: V(ok), or V(unsynchronised) where not every HSM of a cluster has the same keys.
       type: str
       returned: always
       sample: ok
@@ -343,6 +359,11 @@ ckr:
   returned: failure
   type: str
   sample: CKR_DEVICE_ERROR
+provider_error:
+  description: What the tool of a cluster answered, where it drives the HSMs.
+  returned: failure
+  type: str
+  sample: HSM is disconnected
 """
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_info_module import run

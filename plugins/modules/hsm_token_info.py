@@ -16,6 +16,7 @@ description:
   - Shows what a PKCS#11 library tells of itself, its slots, and its tokens, as versions, flags, mechanisms, sessions,
     memory, and the state of the PINs. This needs no PIN.
   - Returns the values that the option O(expect_token) of every module of this collection can pin.
+  - With O(provider=cloudhsm_cli) it shows the HSMs of the cluster, in RV(hsms), without a login.
   - Without a choice of a token, every slot is shown. One that answers with an error is named with it and does not
     stop the others.
 extends_documentation_fragment:
@@ -180,7 +181,7 @@ slots:
       returned: always
       contains:
         label:
-          description: Label of the token.
+          description: Label of the token, or serial number of an HSM of a cluster.
           type: str
           returned: always
           sample: demo
@@ -338,6 +339,29 @@ slots:
             manufacturer: SoftHSM project
             model: SoftHSM v2
             serial: 4e488b2252e49ca5
+hsms:
+  description: The HSMs of a cluster.
+  returned: with O(provider=cloudhsm_cli)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Serial number of the HSM.
+      type: str
+      returned: always
+      sample: 5.3G1941-ICM000590
+    expect_token:
+      description: The values that the option O(expect_token) can pin. Each HSM of the cluster must have them.
+      type: dict
+      returned: always
+      sample:
+        firmware_id: CNN35XX-NFBE-FW-2.06-16
+        fips_state: 2 [FIPS mode with single factor authentication]
+        firmware_version: 2.6.16
+        hardware_version: "5.3"
+        manufacturer: Marvell Semiconductors, Inc.
+        model: NITROX-III CNN35XX-NFBE
+        serial: 5.3G1941-ICM000590
 session:
   description: What a login shows. Null with O(login=false).
   returned: success
@@ -358,6 +382,11 @@ ckr:
   returned: failure
   type: str
   sample: CKR_PIN_INCORRECT
+provider_error:
+  description: What the tool of a cluster answered, where it drives the HSMs.
+  returned: failure
+  type: str
+  sample: HSM is disconnected
 """
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import run

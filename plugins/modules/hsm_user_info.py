@@ -14,8 +14,8 @@ author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
   - Lists the users of an HSM cluster, as C(listUsers) of key_mgmt_util does.
-  - PKCS#11 tells nothing of users, so O(provider=pkcs11) is refused before any login. The providers for the cluster
-    tools have users; they are not in this version.
+  - PKCS#11 tells nothing of users, so O(provider=pkcs11) is refused before any login. The providers that drive the
+    cluster's tool have users; O(provider=cloudhsm_cli) lists them without a login.
 extends_documentation_fragment:
   - cryptoki.hsm._attributes.info_module
   - cryptoki.hsm._attributes.actiongroup_hsm
@@ -27,9 +27,7 @@ seealso:
 EXAMPLES = r"""
 - name: List the users
   cryptoki.hsm.hsm_user_info:
-    provider: key_mgmt_util
-    crypto_user: example_user
-    pin_file: /etc/pki/hsm.pin
+    provider: cloudhsm_cli
   register: hsm
 
 - name: Show the names of the crypto users
@@ -45,7 +43,7 @@ users:
   elements: dict
   contains:
     id:
-      description: Number of the user.
+      description: Number of the user; the CloudHSM CLI does not tell it.
       type: int
       returned: always
       sample: 3
@@ -76,6 +74,11 @@ users:
       type: bool
       returned: always
       sample: true
+    locked:
+      description: Whether the user is locked out, after too many failed logins.
+      type: bool
+      returned: always
+      sample: false
 """
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._user_info_module import run

@@ -5,10 +5,17 @@
 # Looks at a key pair from outside, with OpenSC and OpenSSL: both halves once, the private key's access, the public key
 # as it was returned, and a signature. The PIN on command lines is that of a test token.
 #
-#   verify-pair.sh LIBRARY TOKEN PIN_FILE LABEL rsa|ec PEM_FILE [WORD of the access line...]
+#   verify-pair.sh LIBRARY TOKEN PIN_FILE LABEL rsa|ec PEM_FILE [copy] [WORD of the access line...]
+#
+# A copy was not made where it is, so that it is not 'local'.
 set -eu
 library=$1 token=$2 pin=$(cat "$3") label=$4 type=$5 pem=$6
 shift 6
+made=local
+if [ "${1:-}" = copy ]; then
+    made=sensitive
+    shift
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -44,7 +51,7 @@ grep -q "ID: *$id\$" public || fail "the halves do not share the id $id"
 
 # 'never extractable' holds the word extractable: take the list apart.
 sed -n 's/^ *Access: *//p' private | tr ',' '\n' | sed 's/^ *//; s/ *$//' >access
-for word in sensitive local "$@"; do
+for word in sensitive "$made" "$@"; do
     grep -qx "$word" access || fail "the private half is not $word: $(tr '\n' ',' <access)"
 done
 

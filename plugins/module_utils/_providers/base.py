@@ -255,6 +255,10 @@ class Provider(abc.ABC):
         if needs is not None and needs in cls.lacks:
             raise InputError("provider", cls.lacks[needs], cls.name)
 
+    def identities(self) -> list[dict[str, str]]:
+        """What the option expect_token can pin of each HSM of a cluster, without a login."""
+        raise InputError("provider", "its tool tells nothing of the HSMs that could be pinned", self.name)
+
     def users(self) -> list[User]:
         """All users of the HSM; never asked of a provider that lacks them."""
         raise NotImplementedError(self.name)

@@ -82,6 +82,13 @@ class CloudHsmCliProvider(Provider):
         self._check_identity(tool.hsms() if self._login.expect else [])
         return tool.users()
 
+    def identities(self) -> list[dict[str, str]]:
+        tool = Tool(self._login)
+        self._version(tool)
+        hsms = tool.hsms()
+        self._check_identity(hsms)
+        return [dict(hsm.identity) for hsm in hsms]
+
     @staticmethod
     def _version(tool: Tool) -> tuple[int, ...]:
         version = tool.version()
