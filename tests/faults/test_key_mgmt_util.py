@@ -161,7 +161,7 @@ def test_a_session_pair_is_proven_and_gone(kmu: Kmu) -> None:
 @pytest.mark.parametrize("curve", ["P-224", "P-256", "P-521", "secp256k1"])
 def test_the_other_curves(kmu: Kmu, curve: str) -> None:
     run = kmu.ecc(l="k", curve=curve, extractable=False)
-    assert run.key_pair["private_key"]["attributes"]["never_extractable"] is True
+    assert run.key_pair["private_key"]["attributes"]["extractable"] is False
     assert run.key_pair["public_key_pem"] == kmu.cluster.public_key("k")
     assert kmu.ecc(l="k", curve=curve, extractable=False).result["changed"] is False
 
@@ -318,7 +318,7 @@ def test_a_failed_search_where_there_is_nothing(kmu: Kmu, kind: str) -> None:
     assert run.msg.startswith("Could not search for the ECC key pair") and not kmu.wrote()
 
 
-@pytest.mark.parametrize("kind", ["error_after_success", *NO_ANSWER])
+@pytest.mark.parametrize("kind", ["error_after_success", "no_json", "silence", "killed", "unknown_error", "error"])
 def test_a_generation_that_fails_leaves_nothing(kmu: Kmu, kind: str) -> None:
     """What the drawn id finds is this task's own, and is removed; it is looked for in a second login if need be."""
     kmu.cluster.set_fault(kind, "genECCKeyPair", after=True)
@@ -328,7 +328,15 @@ def test_a_generation_that_fails_leaves_nothing(kmu: Kmu, kind: str) -> None:
     assert len(kmu.cluster.calls("genECCKeyPair")) == 1 and kmu.halves("k") == []
 
 
-@pytest.mark.parametrize("kind", ["error_after_success", "half", "killed"])
+def test_half_an_answer_that_tells_the_handles_is_made_sure_of(kmu: Kmu) -> None:
+    """What it tells is looked at and proven; what it does not, the attestation, is missing."""
+    kmu.cluster.set_fault("half", "genECCKeyPair")
+    assert kmu.ecc(label="k", curve="P-256").key_pair["verified"] == "CKM_ECDSA_SHA256"
+    run = kmu.ecc(label="other", curve="P-256", attest=True)
+    assert "the HSM answered no 'Attestation Check : [PASS]'" in run.msg and kmu.halves("other") == []
+
+
+@pytest.mark.parametrize("kind", ["error_after_success", "killed"])
 def test_a_generation_that_fails_with_an_id_names_what_is_there(kmu: Kmu, kind: str) -> None:
     kmu.cluster.set_fault(kind, "genECCKeyPair", after=True, times=1)
     run = kmu.ecc(label="k", curve="P-256", id="one")
@@ -337,7 +345,7 @@ def test_a_generation_that_fails_with_an_id_names_what_is_there(kmu: Kmu, kind: 
 
 
 @pytest.mark.parametrize("command", ["getKeyInfo", "getAttribute", "sign"])
-@pytest.mark.parametrize("kind", ["half", "unknown_error"])
+@pytest.mark.parametrize("kind", ["silence", "unknown_error"])
 def test_a_new_pair_that_cannot_be_looked_at_is_taken_back(kmu: Kmu, command: str, kind: str) -> None:
     kmu.cluster.set_fault(kind, command, times=1)
     run = kmu.ecc(label="k", curve="P-256")

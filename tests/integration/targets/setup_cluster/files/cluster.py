@@ -14,7 +14,8 @@ import sys
 import typing as t
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
+# The folder of the helpers, and the one that ansible_collections is in.
+sys.path[:0] = [sys.argv[1], str(Path(sys.argv[1]).parents[4])]
 
 import cluster_tools  # noqa: E402
 
@@ -32,7 +33,8 @@ def make(folder: Path, nodes: str, *users: str) -> None:
     for user in users:
         cluster.add_user(user, f"password of {user}")
     cluster.install_cloudhsm_cli()
-    cluster.install_key_mgmt_util()
+    cluster.install_key_mgmt_util(spelling="aws_status", CLUSTER_SIMULATOR_STRICT_ORDER="1")
+    cluster.install_key_mgmt_util(name="azcloudhsm_util", spelling="azure")
     (folder / "pin").write_text(cluster_tools.OWNER_PASSWORD + "\n")
 
 
