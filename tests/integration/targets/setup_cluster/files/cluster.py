@@ -14,8 +14,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-# The folder of the helpers, and the one that ansible_collections is in.
-sys.path[:0] = [sys.argv[1], str(Path(sys.argv[1]).parents[4])]
+sys.path.insert(0, sys.argv[1])
 
 import cluster_tools  # noqa: E402
 
