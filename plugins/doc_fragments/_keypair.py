@@ -258,7 +258,7 @@ options:
     description:
       - How many seconds the work on a pair may take before a token counts as failed, with O(replicas); a token that
         fails earlier is tried again until then, but never a login that failed. With a cluster's tool, how many
-        seconds to wait for O(min_servers). It needs one of the two.
+        seconds to wait for C(min_servers). It needs one of the two.
       - If not given, there is one attempt for each token, however long it takes.
       - The flag C(-timeout) of the commands.
     type: int
@@ -268,7 +268,7 @@ options:
         wrapped by keys that only the two HSMs have; each copy is proven. A pair that a later run finds on some of the
         tokens is copied to the others, if it is still extractable.
       - Each is reached by options of its own. The environment and the other options of the task are not used for it.
-      - With O(state=absent) the pair is removed from every token. One that cannot be reached is a failure.
+      - A pair that shall be absent is removed from every token. One that cannot be reached is a failure.
     type: list
     elements: dict
     suboptions:

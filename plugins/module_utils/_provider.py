@@ -19,17 +19,39 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
     Params,
     Provider,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.cloudhsm_cli import CloudHsmCliProvider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.key_mgmt_util import KeyMgmtUtilProvider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 
-PROVIDERS: dict[str, type[Provider]] = {
-    kind.name: kind for kind in (Pkcs11Provider, CloudHsmCliProvider, KeyMgmtUtilProvider)
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
+
+
+def _pkcs11() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
+
+    return Pkcs11Provider
+
+
+def _cloudhsm_cli() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.cloudhsm_cli import CloudHsmCliProvider
+
+    return CloudHsmCliProvider
+
+
+def _key_mgmt_util() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.key_mgmt_util import KeyMgmtUtilProvider
+
+    return KeyMgmtUtilProvider
+
+
+# Only the one that is used is imported, because that takes a good part of a short task's time.
+PROVIDERS: dict[str, t.Callable[[], type[Provider]]] = {
+    "pkcs11": _pkcs11,
+    "cloudhsm_cli": _cloudhsm_cli,
+    "key_mgmt_util": _key_mgmt_util,
 }
 
 
 def _kind(params: Params) -> type[Provider]:
-    return PROVIDERS[params["provider"]]
+    return PROVIDERS[params["provider"]]()
 
 
 def filled(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:

@@ -175,8 +175,8 @@ key_pair:
       contains: &half
         handle:
           description:
-            - Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one. V(null) for one that would be
-              made.
+            - Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one.
+              V(null) for one that would be made.
           type: int
           returned: always
         uri:

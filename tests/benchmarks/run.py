@@ -33,11 +33,12 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.listing import listing
 from ansible_collections.cryptoki.hsm.tests.benchmarks.machine import describe_machine
 from ansible_collections.cryptoki.hsm.tests.benchmarks.many import generation, unchanged
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, show
+from ansible_collections.cryptoki.hsm.tests.benchmarks.several import several
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
 
-PARTS = ("calls", "times", "unchanged", "generation", "listing", "distance")
+PARTS = ("calls", "times", "unchanged", "generation", "listing", "distance", "several")
 
 _ABOUT = """<!--
 Copyright (c) 2026, The cryptoki.hsm authors
@@ -67,6 +68,8 @@ _NOTES = """
   `pkcs11-tool` only generate.
 - The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and returns every pair twice,
   as a pair and as two objects; name `attributes` on large tokens.
+- On three tokens, the copies of a pair wait for a transport key: RSA-3072, or P-521 for curves above 256 bits. It is
+  made once for all pairs of a task.
 - SoftHSM reads the whole token when it starts, and goes through all of it at each search. That is why all three
   programs take longer with more pairs.
 """
@@ -93,6 +96,7 @@ def main() -> int:
             "generation": lambda: [generation(folder)],
             "listing": lambda: [listing(build, folder)],
             "distance": lambda: [distance(build, folder)],
+            "several": lambda: [several(folder)],
         }
         for part in arguments.only or PARTS:
             tables.extend(parts[part]())

@@ -47,7 +47,7 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
 
 
 class KmuSigner:
-    """What a proof needs of the tool: C(L{_proof.Signer})."""
+    """What a proof needs of the tool: L{Signer} of the providers."""
 
     def __init__(self, tool: Tool, token_name: str) -> None:
         self._tool = tool

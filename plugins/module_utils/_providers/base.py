@@ -59,6 +59,19 @@ class Proof:
     reason: str | None = None
 
 
+class Signer(t.Protocol):
+    """What a proof needs of a session with a token."""
+
+    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
+        """A signature made inside the token."""
+
+    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
+        """A decryption made inside the token."""
+
+    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
+        """An ECDH secret made inside the token."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Unable:
     """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).

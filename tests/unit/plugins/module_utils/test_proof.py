@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils import _outside, _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
@@ -105,7 +105,7 @@ def test_each_candidate_has_a_prover_for_its_use() -> None:
     for key_type, kind in kinds.items():
         for bit in ("sign", "decrypt", "derive"):
             for row in candidates(wish_for(kind), {bit: True}):
-                assert (row.use, key_type) in _proof._PROVERS and row.use == bit, row.name
+                assert (row.use, key_type) in _outside._PROVERS and row.use == bit, row.name
 
 
 @pytest.mark.parametrize(

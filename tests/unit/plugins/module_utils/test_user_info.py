@@ -57,7 +57,7 @@ def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> N
         def users(self) -> list[User]:
             return [ALICE]
 
-    monkeypatch.setitem(_provider.PROVIDERS, "key_mgmt_util", Cluster)
+    monkeypatch.setitem(_provider.PROVIDERS, "key_mgmt_util", lambda: Cluster)
     module = Asked(provider="key_mgmt_util", module_path="/lib.so")
     assert _user_info_module._work(module) == {
         "changed": False,

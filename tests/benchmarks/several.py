@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A pair on three tokens, against the same on one."""
+
+from __future__ import annotations
+
+import shutil
+import typing as t
+from pathlib import Path
+
+from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
+from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, module_command, module_input
+
+KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {
+    "P-256": ("hsm_ecc_keypair", {"curve": "P-256"}),
+    "P-384": ("hsm_ecc_keypair", {"curve": "P-384"}),
+    "RSA-2048": ("hsm_rsa_keypair", {"modulus_bits": 2048}),
+    "20 P-256": (
+        "hsm_keypairs",
+        {"keypairs": [{"type": "ecc", "label": f"pair {number}", "curve": "P-256"} for number in range(20)]},
+    ),
+}
+
+
+def several(folder: Path) -> Table:
+    """Made and proven on each; then found as wished."""
+    columns = ("pair", "made on one", "on three", "ratio", "unchanged on one", "on three", "ratio")
+    table = Table("Three tokens against one (the module's process alone, seconds, medians of 5)", columns)
+    for name, (module, wish) in KINDS.items():
+        made = medians(_programs(folder / "several", module, wish, fresh=True))
+        there = medians(_programs(folder / "several", module, wish, fresh=False))
+        cells = []
+        for costs in (made, there):
+            one, three = costs["one"].seconds, costs["three"].seconds
+            cells += [f"{one:.2f}", f"{three:.2f}", f"{three / one:.2f}"]
+        table.add(name, *cells)
+    return table
+
+
+def _programs(folder: Path, module: str, wish: dict[str, t.Any], *, fresh: bool) -> dict[str, Program]:
+    """The task on one token, and with two replicas; C(fresh): new tokens before each run."""
+
+    def renew() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ("one", "a", "b", "c"):
+            SoftToken(folder / name)
+
+    one, first, *others = (SoftToken(folder / name, initialise=False) for name in ("one", "a", "b", "c"))
+    named = wish if "keypairs" in wish else {**wish, "label": "bench"}
+    replicas = [{"name": other.folder.name, **other.login()} for other in others]
+    answer = f'"changed": {str(fresh).lower()}'
+    given = {
+        "one": module_input(False, {**one.login(), **named}),
+        "three": module_input(False, {**first.login(), **named, "replicas": replicas}),
+    }
+    before: t.Callable[[], object] = renew if fresh else (lambda: None)
+    return {name: Program(module_command(module), answer, text, before=before) for name, text in given.items()}
