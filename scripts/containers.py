@@ -32,8 +32,8 @@ IMAGE, BASE = "localhost/cryptoki-hsm-test", "localhost/cryptoki-hsm-base"
 PODMAN = ("podman", "runc", "netavark", "iptables", "containernetworking-plugins", "uidmap")
 MMDEBSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
-# What the role pkcs11_client installs beside the modules' requirements.
-FURTHER_WHEELS = ("packaging",)
+# What is installed beside the modules' requirements: by the role pkcs11_client, and for the provider key_mgmt_util.
+FURTHER_WHEELS = ("packaging", "pexpect")
 # Debian's suite: (its Python, packages that the roles install there)
 COMMON = "p11-kit python3-packaging python3-venv softhsm2"
 SUITES = {"bookworm": ("3.11", COMMON), "trixie": ("3.13", f"{COMMON} opencryptoki")}

@@ -21,6 +21,7 @@ import subprocess
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import held_descriptors
 
 _LAST_WORDS = 5  # seconds for what a killed child wrote
 # What belongs to this module's own login, or to an interactive user of the tool, is no child's business.
@@ -53,6 +54,7 @@ def run_child(argv: t.Sequence[str], secrets: t.Mapping[str, str], timeout: floa
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=held_descriptors(),
             start_new_session=True,
         )
     except OSError as error:

@@ -34,6 +34,15 @@ _LONGEST_WAIT = 0.25
 _EVERYONE = 0o666
 
 
+# Descriptors of the locks that this process holds.
+_held: set[int] = set()
+
+
+def held_descriptors() -> tuple[int, ...]:
+    """For a child that works under the locks: if this process is killed, they are held until that child has ended."""
+    return tuple(sorted(_held))
+
+
 class LockError(Exception):
     """The file C(path) cannot be used as a lock; the text says why in one line."""
 
@@ -109,6 +118,7 @@ class HostLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         descriptor, self._descriptor = self._descriptor, -1
+        _held.discard(descriptor)
         try:
             if os.getpid() == self._owner:
                 _write(descriptor, b"")
@@ -132,6 +142,7 @@ class HostLock:
                 os.close(descriptor)
         if taken:
             self._descriptor, self._owner = descriptor, os.getpid()
+            _held.add(descriptor)
             _write(descriptor, b"%d\n" % self._owner)
         return taken
 

@@ -227,7 +227,7 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
         module.stdin.write(module_input(False, given))
         module.stdin.close()
         module.stdin = None
-        child = _child_at(cli, GENERATE)
+        child = _child_at(cli, module, GENERATE)
         listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
         told = Path(f"/proc/{module.pid}/environ").read_bytes()
         seen = [path for path in tmp_path.rglob("*") if path.is_file() and OWNER_PASSWORD.encode() in path.read_bytes()]
@@ -240,13 +240,30 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
     assert run.msg.startswith("Could not generate the ECC key pair 'k'") and cli.halves("k") == []
 
 
-def _child_at(cli: ClusterRuns, command: str) -> int:
-    """The process of the tool that runs a command."""
-    for _attempt in range(600):
-        if cli.cluster.calls(command):
-            words = subprocess.run(["pgrep", "-f", f"cloudhsm_cli.py {command}"], capture_output=True, text=True)
-            if words.stdout.split():
-                return int(words.stdout.split()[0])
+def test_a_command_outlives_a_killed_module_under_its_lock(cli: ClusterRuns) -> None:
+    """Whoever comes next waits for what it does, and sees it."""
+    cli.cluster.set_fault("hang", GENERATE, seconds=6, times=1)
+    with subprocess.Popen(
+        module_command("hsm_ecc_keypair"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as module:
+        assert module.stdin
+        module.stdin.write(module_input(False, {**cli.login(), "label": "k", "curve": "P-256"}))
+        module.stdin.close()
+        module.stdin = None
+        _child_at(cli, module, GENERATE)
+        module.kill()
+    early = cli.ecc(label="k", curve="P-256", lock_timeout=1)
+    assert "holds the lock" in early.msg
+    later = cli.ecc(label="k", curve="P-256", lock_timeout=60)
+    assert not later.result["changed"] and cli.halves("k") == BOTH
+
+
+def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -> int:
+    """The process of the tool that a module runs for a command."""
+    for _attempt in range(400):
+        children = Path(f"/proc/{module.pid}/task/{module.pid}/children").read_text().split()
+        if cli.cluster.calls(command) and children:
+            return int(children[0])
         time.sleep(0.05)
     raise AssertionError(f"{command} was not run")
 

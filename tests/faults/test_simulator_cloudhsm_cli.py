@@ -420,6 +420,13 @@ def test_what_a_stopped_hsm_has_missed(tmp_path: Path) -> None:
     assert seen() == (True, "full", "full")
 
 
+def test_several_clusters(cluster: Cluster, tool: Tool) -> None:
+    cluster.set(cluster_ids=["cluster-abcdefghijk", "cluster-bcdefghijkl"])
+    assert tool.error("key list")
+    assert tool.error("user list --cluster-id cluster-cdefghijklm")
+    tool.data("key list --cluster-id cluster-bcdefghijkl")
+
+
 def test_full_hsm(cluster: Cluster, tool: Tool) -> None:
     cluster.set(most_keys=3)
     tool.data(f"{EC} {NAMES}")

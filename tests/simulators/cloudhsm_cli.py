@@ -64,6 +64,7 @@ def single(session: Session, command: str, options: dict[str, t.Any]) -> int:
     if fault.is_error and not fault.after:
         return fault.write(cli_answers.envelope(1, fault.text), status(session))
     try:
+        check_cluster(session, options["cluster-id"])
         if command not in NO_LOGIN and session.login is None:
             session.log_in_by_environment()
         answer, code = cli_answers.envelope(0, COMMANDS[command](session, options)), 0
@@ -72,6 +73,13 @@ def single(session: Session, command: str, options: dict[str, t.Any]) -> int:
     if fault.is_error:
         answer, code = cli_answers.envelope(1, fault.text), status(session)
     return fault.write(answer, code)
+
+
+def check_cluster(session: Session, given: str | None) -> None:
+    """With several clusters configured, one has to be named (all pages of the commands)."""
+    known = read(session.folder).settings["cluster_ids"]
+    if (known and given and given not in known) or (len(known) > 1 and not given):
+        raise Refused("cluster", given or "(none)")
 
 
 def worded(refused: Refused) -> str:

@@ -65,7 +65,10 @@ class Cluster:
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
         start = f"import sys; sys.path[0] = {str(TESTS)!r}; from simulators import {simulator} as tool"
         code = f"{start}; sys.exit(tool.main(sys.argv[1:]))"
-        command = " ".join(map(shlex.quote, (sys.executable, "-ES", "-c", code)))
+        # the tool sees nothing of the caller's environment; what is compiled goes where the tests want it
+        cache = os.environ.get("PYTHONPYCACHEPREFIX")
+        options = ["-ES", *(["-X", f"pycache_prefix={cache}"] if cache else [])]
+        command = " ".join(map(shlex.quote, (sys.executable, *options, "-c", code)))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'#!/bin/sh\n{words} exec {command} "$@"\n')
         path.chmod(0o755)

@@ -25,6 +25,7 @@ TEXTS = {
     "disconnected": "HSM is disconnected",
     # github.com/aws-samples/aws-cloudhsm-jce-examples/issues/81: the same SDK's words for a wrong login
     "password": "Incorrect credentials are passed for this operation: Incorrect authentication credentials.",
+    "cluster": "Cluster id {} is not one of the configured clusters",
     "no_credentials": "Credentials are required for this operation. Set CLOUDHSM_ROLE and CLOUDHSM_PIN.",
     # AWS manage-keys-cloudhsm-cli-filtering; that 0 keys are told in the same way is assumed
     "not_one": "Key selection criteria matched {} keys. Refine selection criteria to select a single key.",

@@ -26,6 +26,7 @@ SETTINGS: dict[str, t.Any] = {
     "fips": True,
     "hsm_type": "hsm2m.medium",
     "version": "5.17.2",  # of CloudHSM CLI
+    "cluster_ids": [],  # that CloudHSM CLI is configured for
     "sync_delay": 0.0,  # seconds from node to node
     "sync_fails": False,  # new keys stay on the node that made them
     "availability_check": True,  # CloudHSM CLI: a key must be on two HSMs

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A simulated cluster from the command line: cluster.py SUPPORT FOLDER COMMAND [ARGUMENT...].
+"""A simulated cluster from the command line: cluster.py ROOT FOLDER COMMAND [ARGUMENT...].
 
-SUPPORT is the folder of cluster_tools.py. The commands are: make NODES USER..., look, stop NODE, start NODE,
+ROOT is the folder that holds ansible_collections. The commands are: make NODES USER..., look, stop NODE, start NODE,
 handles NUMBER..., fault KIND COMMAND, well, sign LABEL MECHANISM HASH FILE.
 """
 
@@ -16,14 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-import cluster_tools  # noqa: E402
-
-
-class Made(cluster_tools.Cluster):
-    """A cluster that was made before."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+from ansible_collections.cryptoki.hsm.tests.support import cluster_tools
 
 
 def make(folder: Path, nodes: str, *users: str) -> None:
@@ -39,24 +32,24 @@ def make(folder: Path, nodes: str, *users: str) -> None:
 
 def look(folder: Path) -> None:
     """Prints everything that the cluster has of its keys, a line a key."""
-    for key in sorted(Made(folder).held(), key=lambda key: key.handle):
+    for key in sorted(cluster_tools.Cluster(folder).held(), key=lambda key: key.handle):
         print(key)
 
 
 def sign(folder: Path, label: str, mechanism: str, hash_name: str, data: str) -> None:
     """Signs a file's content with the real private key, past the collection."""
-    sys.stdout.buffer.write(Made(folder).sign(label, Path(data).read_bytes(), mechanism, hash_name))
+    sys.stdout.buffer.write(cluster_tools.Cluster(folder).sign(label, Path(data).read_bytes(), mechanism, hash_name))
 
 
 COMMANDS: dict[str, t.Callable[..., None]] = {
     "make": make,
     "look": look,
     "sign": sign,
-    "stop": lambda folder, node: Made(folder).stop_node(int(node)),
-    "start": lambda folder, node: Made(folder).start_node(int(node)),
-    "handles": lambda folder, *numbers: Made(folder).next_handles(*map(int, numbers)),
-    "fault": lambda folder, kind, command: Made(folder).set_fault(kind, command),
-    "well": lambda folder: Made(folder).clear_faults(),
+    "stop": lambda folder, node: cluster_tools.Cluster(folder).stop_node(int(node)),
+    "start": lambda folder, node: cluster_tools.Cluster(folder).start_node(int(node)),
+    "handles": lambda folder, *numbers: cluster_tools.Cluster(folder).next_handles(*map(int, numbers)),
+    "fault": lambda folder, kind, command: cluster_tools.Cluster(folder).set_fault(kind, command),
+    "well": lambda folder: cluster_tools.Cluster(folder).clear_faults(),
 }
 
 if __name__ == "__main__":
