@@ -45,7 +45,7 @@ class Kmu(ClusterRuns):
         cluster.add_user(BOB, BOBS_PASSWORD)
         name = "azcloudhsm_util" if spelling == "azure" else "key_mgmt_util"
         executable = cluster.install_key_mgmt_util(
-            name=name, spelling=spelling, CLUSTER_SIMULATOR_STRICT_ORDER="1", **variables
+            folder / "bin", name=name, spelling=spelling, CLUSTER_SIMULATOR_STRICT_ORDER="1", **variables
         )
         super().__init__(cluster, "key_mgmt_util", executable)
 
