@@ -10,6 +10,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import secrets
@@ -19,7 +20,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import RaceLost, prove_new
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import CHANGEABLE, HALVES, PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._difference import Difference, attribute_differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._group import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import find_pairs, is_clear
@@ -98,7 +99,10 @@ class Copies:
         wrapped = donor.session.wrap(node.name, way, original.private)
         templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
         there = self._before[node] or KeyPair()
-        pair = self._watched(node, lambda: node.session.receive(donor.name, way, wrapped, templates, there))
+        try:
+            pair = self._watched(node, lambda: node.session.receive(donor.name, way, wrapped, templates, there))
+        except TokenError as error:
+            self._look_for_remains(node, error)
         self.made[node] = tuple(found for found in pair.objects if found not in there.objects)
         try:
             pair = self._mended(node, pair, templates)
@@ -137,6 +141,16 @@ class Copies:
         finally:
             if node.reached:
                 self._doubtful.discard(node)
+
+    def _look_for_remains(self, node: Member, error: TokenError) -> t.NoReturn:
+        """A token may have stored what it answered an error about (trap T14): it is removed, and C(error) raised."""
+        if not node.reached or not (self.original and self.original.private.id):
+            raise error
+        self._doubtful.add(node)
+        with contextlib.suppress(TokenError):
+            error = error.at(error.attempt, self._destroyed_left(node))
+            self._doubtful.discard(node)
+        raise error
 
     def _undo(self, node: Member, error: HsmError | RaceLost) -> t.NoReturn:
         """Removes the copy again and raises C(error); where the process is gone, that has to wait."""
@@ -178,7 +192,7 @@ class Copies:
 
     def _destroyed_left(self, node: Member) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
-        ident = self.original.private.id if self.original else self._wish.drawn_id
+        ident = self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
         before = self._before.get(node) or KeyPair()
         there = [
             found
@@ -187,8 +201,11 @@ class Copies:
             if half not in before.halves
             and (self.original is None or found.fingerprint in (None, self.original.fingerprint))
         ]
+        if ident and not there:
+            return ""
         halves = [found.half for found in there]
-        if not ident or len(set(halves)) < len(halves):
+        sure = self.original is not None or self._wish.id is None  # an id that was given may be another's pair by now
+        if not ident or not sure or len(set(halves)) < len(halves):
             listed = ", ".join(map(str, there)) or "an object without an id"
             where = f"on the token '{node.session.token_name}'"
             return f"What this run left {where} cannot be told from others' keys: {listed}."

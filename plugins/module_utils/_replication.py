@@ -88,8 +88,9 @@ class _Run:
         self._look(self._terms.min_servers)
         plan = plan_copies(self._wish, self._by_name(), self._group.source.name)
         self._refuse_unfreezable()
-        if self._check_mode:
-            return self._predicted(plan)
+        expected = self._predicted(plan)
+        if self._check_mode or not (expected.outcome.changed or self._wish.verify):
+            return expected
         try:
             proof = self._make(plan)
             outcomes = self._bring(self._wish.unfrozen(), proof)
@@ -182,9 +183,6 @@ class _Run:
             raise HsmError(f"Could not find {self._wish} on the {donor} after generating it.")
         self._copies.original = original
         lack = {node for node in self._found if node.name in plan.lack}
-        reason = uncopyable(original, self._terms.wrapping_key) if lack else None
-        if reason:
-            self._set_apart(lack, f"Refused to copy {self._wish} to it: {reason}.")
         for dummy in self._attempts():
             waiting = [node for node in lack - set(self._copies.made) if not (node.error and node.error.final)]
             self._group.reach([node for node in waiting if not node.reached], self._deadline)
@@ -195,6 +193,17 @@ class _Run:
                 break
         self._require(having)
         return proof
+
+    def _no_copy(self, plan: CopyPlan, donor: Member, original: KeyPair, node: Member) -> str | None:
+        """Why the pair cannot be copied to a node that lacks it."""
+        reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
+        if reason:
+            return f"Refused to copy {self._wish} to it: {reason}."
+        try:
+            choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
+        except HsmError as error:
+            return error.msg
+        return None
 
     def _set_apart(self, nodes: t.Iterable[Member], reason: str) -> None:
         for node in nodes:
@@ -222,8 +231,8 @@ class _Run:
             outcomes[source] = dataclasses.replace(outcomes[source], proof=proof)
         return outcomes
 
-    def _reconciled(self, wish: Wish) -> t.Callable[[Member], Outcome]:
-        return lambda node: reconcile(node.session, wish, "present", self._check_mode)
+    def _reconciled(self, wish: Wish, check_mode: bool = False) -> t.Callable[[Member], Outcome]:
+        return lambda node: reconcile(node.session, wish, "present", check_mode)
 
     def _refuse_refusals(self, outcomes: t.Mapping[Member, Outcome]) -> None:
         """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
@@ -252,24 +261,23 @@ class _Run:
     # Telling
 
     def _predicted(self, plan: CopyPlan) -> Replicated:
-        """What would happen, refusals included; nothing is made, not even an object of the session."""
+        """What would happen, refusals included; nothing is made, not even an object of the session.
+
+        A real run begins with it, too, so that no token is changed before every token has agreed.
+        """
         source = self._group.source
         having = [node for node in self._found if node.name not in plan.lack and (plan.donor or node is source)]
-        outcomes = self._group.each(having, self._reconciled(self._wish), self._deadline)
+        outcomes = self._group.each(having, self._reconciled(self._wish, check_mode=True), self._deadline)
         self._refuse_refusals(outcomes)
         donor = next((node for node in self._found if node.name == plan.donor), source)
         original = self._found[donor] or t.cast(KeyPair, predicted(self._wish, Plan(Action.GENERATE)))
         for node in self._found:
             if node.name in plan.lack:
-                reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
-                try:
-                    if reason:
-                        raise HsmError(f"Refused to copy {self._wish} to it: {reason}.")
-                    choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
-                except HsmError as error:
-                    node.error = error
-                    continue
-                outcomes[node] = Outcome(True, None, original, Proof(None, "check mode"))
+                reason = self._no_copy(plan, donor, original, node)
+                if reason:
+                    self._set_apart([node], reason)
+                else:
+                    outcomes[node] = Outcome(True, None, original, Proof(None, "check mode"))
         self._require(outcomes)
         return self._result(outcomes)
 

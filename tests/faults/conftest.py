@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
 from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, compile_library, open_folder
+from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, pin_of
 
 # The modules that the tests start find the collection where the tests found it.
 ROOT = str(Path(_lock.__file__).absolute().parents[5])
@@ -76,3 +77,9 @@ def make_token(interposer: Path) -> t.Iterator[t.Callable[..., FaultyToken]]:
 def token(make_token: t.Callable[..., FaultyToken]) -> FaultyToken:
     """A new token."""
     return make_token()
+
+
+@pytest.fixture
+def nodes(make_token: t.Callable[..., FaultyToken]) -> Nodes:
+    """Three new tokens: alpha, beta and gamma."""
+    return Nodes({name: make_token(label=name, pin=pin_of(name)) for name in NAMES})

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""SIGKILL to the whole task at each step: the next run makes one pair on each token of what is there."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, WHOLE, Nodes
+
+# Of a worker's shell: its group is the module with all its processes; its parent's parent is the module.
+ALL = "run kill -9 0"
+MODULE = "run kill -9 $(cut -d' ' -f4 /proc/$PPID/stat)"
+OWN_GROUP = {"start_new_session": True}
+# A node and what happens there.
+MOMENTS = (
+    ("alpha", "C_Login after"),
+    ("alpha", "C_GenerateKeyPair before"),
+    ("alpha", "C_GenerateKeyPair after"),
+    ("alpha", "C_Sign after"),
+    ("alpha", "C_CreateObject#1 after"),
+    ("alpha", "C_GenerateKey#1 after"),
+    ("alpha", "C_WrapKey#1 after"),
+    ("alpha", "C_WrapKey#3 after"),
+    ("alpha", "C_SetAttributeValue before"),
+    ("alpha", "C_SetAttributeValue after"),
+    ("alpha", "C_Logout before"),
+    ("beta", "C_Initialize before"),
+    ("beta", "C_GenerateKeyPair after"),
+    ("beta", "C_UnwrapKey#1 after"),
+    ("beta", "C_CreateObject before"),
+    ("beta", "C_CreateObject after"),
+    ("beta", "C_UnwrapKey#2 before"),
+    ("beta", "C_UnwrapKey#2 after"),
+    ("beta", "C_Sign after"),
+    ("gamma", "C_DestroyObject after"),
+    ("gamma", "C_Finalize after"),
+)
+WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256", "extractable": False}
+FREEZE: dict[str, t.Any] = {
+    **WISH,
+    "private_attributes": {"modifiable": False},
+    "public_attributes": {"modifiable": False},
+}
+
+
+def converged(nodes: Nodes, wish: t.Mapping[str, t.Any]) -> None:
+    """The next run ends well, with one and the same pair on each, none doubled, as wished."""
+    run = nodes.ecc(**wish)
+    assert run.result.get("failed", False) is False, run.stdout
+    assert set(run.status_of.values()) == {"ok"}
+    nodes.assert_one_pair()
+    for name in NAMES:
+        pair = nodes.tokens[name].ecc(label="k", curve="P-256").key_pair
+        assert pair["private_key"]["attributes"]["extractable"] is False, name
+        if "private_attributes" in wish:
+            assert pair["private_key"]["attributes"]["modifiable"] is False, name
+            assert pair["public_key"]["attributes"]["modifiable"] is False, name
+    again = nodes.ecc(**wish)
+    assert again.result["changed"] is False
+    assert [len(objects) for objects in nodes.everything().values()] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("kill", [ALL, MODULE], ids=["all", "module"])
+@pytest.mark.parametrize(("name", "moment"), MOMENTS)
+def test_killed_at(nodes: Nodes, name: str, moment: str, kill: str) -> None:
+    """With its processes, and alone: then these notice, log out and end, and hold the locks until they have."""
+    task = nodes.start("hsm_ecc_keypair", {name: f"{moment} {kill}"}, popen=OWN_GROUP, **WISH)
+    assert task.died()
+    converged(nodes, WISH)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("function", ["C_CopyObject", "C_DestroyObject^C_CopyObject"])
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_killed_while_it_freezes(nodes: Nodes, name: str, function: str, moment: str, call: int) -> None:
+    """The last step, on the replicas and then on the source: the next run finishes it."""
+    function, _caret, other = function.partition("^")
+    rule = f"{function}#{call}{'^' + other if other else ''} {moment} {ALL}"
+    task = nodes.start("hsm_ecc_keypair", {name: rule}, popen=OWN_GROUP, **FREEZE)
+    if not task.died():
+        pytest.skip("such a call is made for a helper")
+    converged(nodes, FREEZE)
+
+
+def test_killed_between_copy_and_freeze(nodes: Nodes) -> None:
+    """All copies are there and the source is extractable still; a replica that was away then is given its copy first."""
+    task = nodes.start("hsm_ecc_keypair", {"alpha": f"C_SetAttributeValue before {ALL}"}, popen=OWN_GROUP, **WISH)
+    assert task.died()
+    assert nodes.halves() == dict.fromkeys(NAMES, WHOLE)
+    pair = nodes.tokens["alpha"].ecc(label="k", curve="P-256").key_pair
+    assert pair["private_key"]["attributes"]["extractable"] is True
+    nodes.tokens["gamma"].ecc(label="k", state="absent")
+    converged(nodes, WISH)
