@@ -39,8 +39,15 @@ def wrote(cli: ClusterRuns) -> list[str]:
     return [call for call in cli.cluster.calls() if any(word in call for word in words)]
 
 
-@pytest.mark.parametrize("kind", NO_ANSWER)
-@pytest.mark.parametrize("task", [{}, {"id": "one"}, {"curve": None, "state": "absent"}, {"label": "with a blank"}])
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        *((kind, {}) for kind in NO_ANSWER),
+        ("half", {"id": "one"}),
+        ("silence", {"curve": None, "state": "absent"}),
+        ("no_json", {"label": "with a blank"}),
+    ],
+)
 def test_a_failed_list_is_no_absence(cli: ClusterRuns, kind: str, task: dict[str, t.Any]) -> None:
     cli.cluster.set_fault(kind, LIST)
     run = cli.ecc(**{"label": "k", "curve": "P-256", **task})
@@ -125,10 +132,11 @@ def test_a_failure_may_have_the_exit_status_of_a_success(cli: ClusterRuns) -> No
 def test_a_wrong_password_is_tried_once(cli: ClusterRuns) -> None:
     """In hsm_keypairs too, where each pair would be another try."""
     pairs = [{"type": "ecc", "label": f"k{number}", "curve": "P-256"} for number in range(7)]
-    for params in ({"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}):
+    tasks: list[dict[str, t.Any]] = [{"pin": "wrong-secret-77"}, {"pin": "wrong-secret-77", "keypairs": pairs}]
+    for params in tasks:
         before = cli.cluster.user(OWNER).failures
         module = "hsm_keypairs" if "keypairs" in params else "hsm_ecc_keypair"
-        own = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
+        own: dict[str, t.Any] = {} if "keypairs" in params else {"label": "k", "curve": "P-256"}
         run = cli.run(module, **own, **params)
         assert run.result["failed"]
         assert cli.cluster.user(OWNER).failures == before + 1

@@ -65,7 +65,7 @@ _MODULUS = (
     "d14fdd8634219321e49e3f5715e79c298f18658504bab04086bfbdcd3b"
 )
 # cloudhsm_cli-key-generate-asymmetric-pair-ec, the example with quorum values.
-EC_PAIR = {
+EC_PAIR: dict[str, t.Any] = {
     "public_key": {
         "key-reference": "0x00000000002806eb",
         "key-info": _info(),
@@ -95,7 +95,7 @@ EC_PAIR = {
     },
 }
 # manage-keys-cloudhsm-cli-filtering, the first example.
-RSA_PRIVATE = {
+RSA_PRIVATE: dict[str, t.Any] = {
     "key-reference": "0x00000000001c0686",
     "key-info": _info(("alice",)),
     "attributes": _half(
@@ -114,7 +114,7 @@ RSA_PRIVATE = {
     ),
 }
 # cloudhsm_cli-key-list, of the pages of two keys.
-AES = {
+AES: dict[str, t.Any] = {
     "key-reference": "0x0000000000000030",
     "key-info": _info(),
     "attributes": _half(
@@ -130,7 +130,7 @@ AES = {
     ),
 }
 # cloudhsm_cli-cluster-hsm-info.
-HSMS = {
+HSMS: dict[str, t.Any] = {
     "hsms": [
         {
             "vendor": "Marvell Semiconductors, Inc.",
@@ -148,7 +148,7 @@ HSMS = {
     ]
 }
 # cloudhsm_cli-user-list.
-USERS = {
+USERS: dict[str, t.Any] = {
     "users": [
         {"username": "admin", "role": "admin", "locked": "false", "mfa": [], "cluster-coverage": "full"},
         {

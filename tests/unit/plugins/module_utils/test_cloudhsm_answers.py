@@ -45,7 +45,9 @@ from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_optio
 
 ALL = {"pair": EC_PAIR, "list": page(RSA_PRIVATE, AES), "empty": page(), "hsms": HSMS, "users": USERS, "text": "Done"}
 # What a value of JSON may be replaced by.
-OTHERS = st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=4) | st.just([]) | st.just({})
+OTHERS: st.SearchStrategy[t.Any] = (
+    st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=4) | st.just([]) | st.just({})
+)
 
 
 def listed(*pages: t.Any) -> list[t.Any]:
@@ -230,10 +232,10 @@ def test_lists_that_do_not_add_up(pages: list[t.Any], why: str) -> None:
         ({"key-reference": "1835654"}, "'1835654' as a key-reference"),
         ({"key-reference": 5}, "no str 'key-reference'"),
         ({"attributes": {"label": "only"}}, "no str 'class'"),
-        ({"attributes": {**RSA_PRIVATE["attributes"], "class": "my_test_key"}}, "a key of the class 'my_test_key'"),  # type: ignore[dict-item]
-        ({"attributes": {**RSA_PRIVATE["attributes"], "class": "inconsistent"}}, "a key of the class 'inconsistent'"),  # type: ignore[dict-item]
-        ({"attributes": {**RSA_PRIVATE["attributes"], "sign": "yes"}}, "the value 'yes' of the attribute sign"),  # type: ignore[dict-item]
-        ({"attributes": {**RSA_PRIVATE["attributes"], "id": "0x123"}}, "the value '0x123' of the attribute id"),  # type: ignore[dict-item]
+        ({"attributes": {**RSA_PRIVATE["attributes"], "class": "my_test_key"}}, "a key of the class 'my_test_key'"),
+        ({"attributes": {**RSA_PRIVATE["attributes"], "class": "inconsistent"}}, "a key of the class 'inconsistent'"),
+        ({"attributes": {**RSA_PRIVATE["attributes"], "sign": "yes"}}, "the value 'yes' of the attribute sign"),
+        ({"attributes": {**RSA_PRIVATE["attributes"], "id": "0x123"}}, "the value '0x123' of the attribute id"),
         ({"key-info": {}}, "no list 'key-owners'"),
         ({"key-info": None}, "no dict 'key-info'"),
     ],
@@ -309,7 +311,7 @@ def test_documented_users() -> None:
         ("test_user", "CO", True, None, False),
         ("app_user", "AU", False, None, False),
     ]
-    alice = {"username": "Alice", "role": "crypto-user", "locked": "true", "mfa": []}
+    alice: dict[str, t.Any] = {"username": "Alice", "role": "crypto-user", "locked": "true", "mfa": []}
     alice["quorum"] = [{"strategy": "token-sign", "status": "enabled"}]
     (user,) = users_of({"users": [alice]})
     assert (user.name, user.type, user.locked, user.quorum_key, user.id) == ("alice", "CU", True, True, None)
