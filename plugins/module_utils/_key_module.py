@@ -94,7 +94,10 @@ def _check_class(selection: Selection, changes: Changes) -> None:
         given = {"public_attributes": bool(changes.public_attributes)}
     for option, is_given in given.items():
         if is_given and selection.key_class is not None:
-            raise InputError(option, f"the uri chooses the {selection.key_class} half alone, which it does not concern")
+            by = "uri" if selection.handle is None else "handle"
+            raise InputError(
+                option, f"the {by} chooses the {selection.key_class} half alone, which it does not concern"
+            )
 
 
 def _check_count(task: Task, changes: Changes) -> None:
@@ -109,6 +112,8 @@ def _check_count(task: Task, changes: Changes) -> None:
 def _of_pair(session: TokenSession, changes: Changes, selection: Selection, one: Chosen, task: Task) -> Changes:
     """The wished changes of one key, now that its type is known; refuses those that cannot be."""
     key = one.pair.objects[0]
+    if selection.handle is not None:
+        _check_class(dataclasses.replace(selection, key_class=key.half), changes)
     family: Family = "rsa" if key.key_type in KEY_TYPES_OF["rsa"] else "ecc"
     own = dataclasses.replace(
         changes,

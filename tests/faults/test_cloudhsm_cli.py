@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
+from ansible_collections.cryptoki.hsm.tests.support.fault import Task
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_command, module_input, run_from
 
 BOTH = ["private-key", "public-key"]
@@ -264,6 +265,33 @@ def test_a_command_outlives_a_killed_module_under_its_lock(cli: ClusterRuns) -> 
     assert "holds the lock" in early.msg
     later = cli.ecc(label="k", curve="P-256", lock_timeout=60)
     assert not later.result["changed"] and cli.halves("k") == BOTH
+
+
+def test_two_hosts_that_share_nothing_but_the_cluster(cli: ClusterRuns, tmp_path: Path) -> None:
+    """The lock is one host's; here each has another executable. Whoever sees the other's pair removes its own."""
+    other = cli.cluster.install_cloudhsm_cli(tmp_path / "other")
+    given = {**cli.login(), "label": "k", "curve": "P-256"}
+    tasks = [
+        Task(module_command("hsm_ecc_keypair"), module_input(False, {**given, "executable": str(executable)}), {})
+        for executable in (cli.executable, other)
+    ]
+    runs = [task.finish(timeout=120) for task in tasks]
+    assert {run.key_pair["fingerprint"] for run in runs} == {cli.ecc(label="k", curve="P-256").key_pair["fingerprint"]}
+    assert cli.halves("k") == BOTH
+
+
+def test_a_half_chosen_by_its_handle(cli: ClusterRuns) -> None:
+    """Handles outlive a task; what does not concern the half is refused."""
+    made = cli.ecc(label="k", curve="P-256").key_pair
+    handle = made["public_key"]["handle"]
+    refused = cli.run("hsm_key", handle=handle, share_with=["alice"])
+    assert refused.msg == (
+        "share_with is refused: the handle chooses the public half alone, which it does not concern."
+    )
+    changed = cli.run("hsm_key", handle=made["private_key"]["handle"], share_with=["alice"])
+    assert changed.result["changed"] and changed.result["key_pairs"][0]["shared_with"] == ["alice"]
+    assert cli.run("hsm_key", handle=handle, state="absent").result["changed"]
+    assert cli.halves("k") == ["private-key"]
 
 
 def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -> int:
