@@ -30,7 +30,8 @@ options:
   executable:
     description:
       - The cluster's tool, for the providers that drive one, as an absolute path. Refused with O(provider=pkcs11).
-      - If not given, it is C(/opt/cloudhsm/bin/cloudhsm-cli) with O(provider=cloudhsm_cli).
+      - If not given, it is C(/opt/cloudhsm/bin/cloudhsm-cli) with O(provider=cloudhsm_cli), and
+        C(/opt/cloudhsm/bin/key_mgmt_util) with O(provider=key_mgmt_util).
     type: path
   module_path:
     description:
@@ -144,5 +145,6 @@ requirements:
   - Python >= 3.10 on the target
   - python-pkcs11 >= 0.10 on the target, with O(provider=pkcs11)
   - the CloudHSM CLI >= 5.10, configured, and asn1crypto on the target, with O(provider=cloudhsm_cli)
+  - the cluster's tool, pexpect, and asn1crypto on the target, with O(provider=key_mgmt_util)
   - cryptography >= 41 on the target
 """

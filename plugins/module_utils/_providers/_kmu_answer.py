@@ -18,6 +18,8 @@ import dataclasses
 import re
 import typing as t
 
+UNAVAILABLE = 0x30000085  # the state of a node: 'Server in cluster is unavailable' (AWS, genECCKeyPair)
+
 
 class Unreadable(ValueError):
     """An answer that is not whole or not known: it proves nothing, least of all that something is not there."""

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import Answer, Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import UNAVAILABLE, Answer, Node
 
 INVALID_HANDLE = 0xA8
 LOGIN_FAILURE = 0xA3
 POLICY = 0xB3
 ACCESS_DENIED = 0xC6
-_UNAVAILABLE = 0x30000085
 
 
 class Meaning(t.NamedTuple):
@@ -48,7 +47,7 @@ _MEANINGS = {
     ACCESS_DENIED: Meaning("Key Access is denied", "only the owner of a key may do this; log in as its owner"),
     0xCE: Meaning("This user doesn't exist", "see hsm_user_info for the users of the cluster"),
     0xDB: Meaning("Invalid User Type", "log in as a crypto user (CU)"),
-    _UNAVAILABLE: Meaning(
+    UNAVAILABLE: Meaning(
         "Server in cluster is unavailable", "see that the client daemon runs and reaches every HSM of the cluster"
     ),
 }

@@ -107,7 +107,7 @@ def sign(path: str, handle: int, mechanism: int, signature_path: str) -> Command
 
 def share_key(handle: int, users: t.Sequence[int], away: bool) -> Command:
     """Shares a key with users, or takes it from them; where the build has it at all."""
-    return _command("shareKey", ("-k", handle), ("-u", _ids(users)), ("-d", away))
+    return _command("shareKey", ("-k", handle), ("-d", away), ("-u", _ids(users)))
 
 
 def generate(wish: Wish, users: t.Sequence[int]) -> Command:

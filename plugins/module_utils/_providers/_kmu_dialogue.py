@@ -43,7 +43,7 @@ ANSWERING = 120.0  # seconds; more than the tool itself waits for an HSM
 _ENDING = 5.0
 # A prompt is the last thing that was printed, at the beginning of a line.
 _PROMPT = re.compile(rb"(?:^|[\r\n])[ \t*]*Command:[ \t]*$")
-_PASSWORD = re.compile(rb"(?:^|[\r\n])[ \t]*[Ee]nter [Pp]assword[^\r\n]{0,40}:[ \t]*$")
+_PASSWORD = re.compile(rb"(?:^|[\r\n])[ \t]*(?:[Ee]nter )?[Pp]assword[^\r\n]{0,40}:[ \t]*$")
 # glibc's getpass, and others, throw away what was typed before they switched the echo off.
 _SETTLING = 0.05
 # Names of variables that hold secrets of ours, and are nothing to the tool.

@@ -17,6 +17,7 @@ import dataclasses
 import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import (
+    UNAVAILABLE,
     Answer,
     Node,
     Unreadable,
@@ -77,7 +78,10 @@ def _handles(answer: Answer) -> tuple[int, int]:
 
 
 def found_keys(answer: Answer) -> tuple[int, ...]:
-    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises L{Unreadable}."""
+    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises L{Unreadable}.
+
+    An HSM that is off does not hinder: the others of its cluster have the same keys. Any other error of one does.
+    """
     totals = [match for match in map(_TOTAL.fullmatch, answer.lines) if match]
     if len(totals) != 1:
         raise Unreadable("it does not tell the number of keys once")
@@ -85,8 +89,9 @@ def found_keys(answer: Answer) -> tuple[int, ...]:
     handles = _listed(answer)
     if len(handles) != total or len(set(handles)) != total:
         raise Unreadable(f"it tells {total} keys and lists {len(set(handles))}")
-    if not handles and answer.unwell:
-        raise Unreadable("it tells no key, and not every HSM of the cluster was asked")
+    unwell = [node for node in answer.unwell if node.code != UNAVAILABLE]
+    if not handles and (unwell or (answer.nodes and len(answer.unwell) == len(answer.nodes))):
+        raise Unreadable("it tells no key, and an HSM of the cluster did not look")
     return tuple(handles)
 
 

@@ -98,7 +98,7 @@ ALIBABA_PAIR = """\
 LOGIN = """\
 
 Cfm3LoginHSM returned: 0x00 : HSM Return: SUCCESS
-    
+
 Cluster Status
 Node id 0 and err state 0x00000000 : HSM Return: SUCCESS
 Node id 1 and err state 0x00000000 : HSM Return: SUCCESS

@@ -213,10 +213,14 @@ def test_a_broken_list_is_no_list(mend: t.Callable[[str], str]) -> None:
         found_keys(parse_answer("findKey", mend(samples.FOUND)))
 
 
-def test_no_key_is_no_proof_where_an_hsm_was_not_asked() -> None:
-    text = samples.FOUND_NONE.replace("Node id 0 and err state 0x00000000", "Node id 0 and err state 0x30000085")
-    with pytest.raises(Unreadable, match="not every HSM"):
-        found_keys(parse_answer("findKey", text))
+def test_no_key_is_no_proof_where_an_hsm_did_not_look() -> None:
+    both = "Node id 0 and err state 0x00000000", "Node id 1 and err state 0x00000000"
+    off = [line.replace("0x00000000", "0x30000085") for line in both]
+    one = samples.FOUND_NONE.replace(both[0], off[0])
+    assert found_keys(parse_answer("findKey", one)) == ()  # it is off, and the others have the same keys
+    for text in (one.replace(both[1], off[1]), one.replace("0x30000085", "0x000000b4")):
+        with pytest.raises(Unreadable, match="did not look"):
+            found_keys(parse_answer("findKey", text))
 
 
 def waited(seconds: int, synced: int | None, code: str = "0x3000008a") -> str:

@@ -14,7 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils import _provider, _us
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Credentials, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import taken
@@ -27,9 +27,9 @@ class Asked(HsmModule):
 
     def __init__(self, **given: t.Any) -> None:
         self.params = taken(_user_info_module.OPTIONS, given)
-        self.known: list[Login] = []
+        self.known: list[Credentials] = []
 
-    def know(self, login: Login) -> None:
+    def know(self, login: Credentials) -> None:
         self.known.append(login)
 
 
@@ -46,7 +46,7 @@ def test_pkcs11_is_refused_before_its_login_is_looked_at() -> None:
 def test_only_who_needs_users_is_refused() -> None:
     params = taken(_user_info_module.OPTIONS, {"module_path": "/lib.so"})
     provider, login = provider_from(params, any_token=True)
-    assert provider.name == "pkcs11" and not login.selector.chooses
+    assert provider.name == "pkcs11" and isinstance(login, Login) and not login.selector.chooses
 
 
 def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
@@ -276,6 +277,7 @@ def test_what_asks_for_no_ability() -> None:
     login |= {"replicas": [], "share_with": [], "quorum": 0}
     provider, known = provider_from(params("ecc", **login))
     assert (provider.name, provider.persistent_handles) == ("pkcs11", False)
+    assert isinstance(known, Login)
     assert (known.module_path, known.secrets()) == ("/lib.so", [])
 
 

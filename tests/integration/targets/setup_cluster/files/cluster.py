@@ -25,7 +25,8 @@ def make(folder: Path, nodes: str, *users: str) -> None:
     for user in users:
         cluster.add_user(user, f"password of {user}")
     cluster.install_cloudhsm_cli()
-    cluster.install_key_mgmt_util()
+    cluster.install_key_mgmt_util(spelling="aws_status", CLUSTER_SIMULATOR_STRICT_ORDER="1")
+    cluster.install_key_mgmt_util(name="azcloudhsm_util", spelling="azure")
     (folder / "pin").write_text(cluster_tools.OWNER_PASSWORD + "\n")
 
 
