@@ -294,6 +294,26 @@ def test_a_half_chosen_by_its_handle(cli: ClusterRuns) -> None:
     assert cli.halves("k") == ["private-key"]
 
 
+def test_one_of_several_clusters_is_named_by_its_id(cli: ClusterRuns) -> None:
+    cli.cluster.set(cluster_ids=["cluster-1abcdef2345", "cluster-2abcdef2345"])
+    assert cli.ecc(label="k", curve="P-256").result["failed"]
+    run = cli.ecc(label="k", curve="P-256", token_label="cluster-2abcdef2345")
+    assert run.result["changed"] and run.key_pair["verified"]
+    again = cli.ecc(label="k", curve="P-384", token_label="cluster-2abcdef2345")
+    assert "on the token 'cluster-2abcdef2345': curve is secp256r1, wished secp384r1" in again.msg
+
+
+def test_what_can_be_pinned_is_shown_without_a_login(cli: ClusterRuns) -> None:
+    shown = cli.run("hsm_token_info", crypto_user=None, pin=None)
+    pins = [dict(hsm["expect_token"]) for hsm in shown.result["hsms"]]
+    assert [hsm["name"] for hsm in shown.result["hsms"]] == [pin.pop("serial") for pin in pins]
+    assert len(pins) == 2 and pins[0] == pins[1]
+    assert cli.ecc(label="k", curve="P-256", expect_token=pins[0]).result["changed"]
+    assert not cli.cluster.calls("key list") or cli.halves("k") == BOTH
+    refused = cli.ecc(label="k", curve="P-256", expect_token={**pins[0], "firmware_id": "other"})
+    assert "expect_token says 'other'" in refused.msg and not cli.cluster.calls("key ")
+
+
 def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -> int:
     """The process of the tool that a module runs for a command."""
     for _attempt in range(400):
