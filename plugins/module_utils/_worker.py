@@ -43,6 +43,11 @@ class Deadline:
         """Seconds, 0 when it has passed; None where there is no end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return self.left == 0
+
     def share(self, parts: int) -> Deadline:
         """The end of one of so many parts of the time that is left, so that who hangs does not use up all of it."""
         left = self.left
