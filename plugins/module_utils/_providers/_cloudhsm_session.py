@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import secrets
 import time
 import typing as t
@@ -22,8 +21,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     FREEZING,
     HALVES,
     PRIVATE,
-    PUBLIC,
-    Half,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
@@ -31,9 +28,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPa
 from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_answer import Unclear, member
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_command import (
+    FACTS,
+    filters_of,
+    generation_of,
+    refuse_others,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_keys import (
     Key,
-    attributes_there,
     key_from,
     name_there,
     reference,
@@ -53,24 +55,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
     TokenSession,
     User,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import DEFAULT_EXPONENT, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
-# What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
-# them (user guide of AWS CloudHSM, page cloudhsm_cli-key-attributes-table), so that nothing needs a copy.
-FACTS = dataclasses.replace(
-    VENDORS["cloudhsm"],
-    name="the CloudHSM CLI",
-    marks=(),
-    set_attribute=True,
-    copy=True,
-    copy_sets_copyable=False,
-)
 _QUORUM_VERSION = (5, 14)
 _ED25519_VERSION = (5, 17)
-# In a filter the CLI may split a label with other characters, which would look like absence; such labels are compared
-# here instead. How it reads them is documented nowhere.
-_PLAIN_LABEL = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 _POLL = 1.0  # seconds between two looks at the cluster
 _SETTLING = 10.0  # seconds until a new key must be on all HSMs before it is used, if nothing else is wished
 _QUORUM_REASON = "a key with a quorum signs only what several users approved"
@@ -97,10 +85,10 @@ class CliSession(TokenSession):
 
     def find(self, query: Query) -> list[TokenObject]:
         attempt = f"search the {query.key_class} keys on the token '{self.token_name}'"
-        filters = _filters(query)
+        filters = filters_of(query)
         if filters not in self._lists:
             keys = self._tool.keys(attempt, filters) or []
-            _refuse_others(attempt, keys, query)
+            refuse_others(attempt, keys, query)
             self._lists[filters] = keys
         return self._chosen(self._lists[filters], query)
 
@@ -136,12 +124,12 @@ class CliSession(TokenSession):
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         attempt = f"list the keys on the token '{self.token_name}'"
-        filters = _filters(query)
+        filters = filters_of(query)
         if filters not in self._lists:
             keys = self._tool.keys(attempt, filters, at_most)
             if keys is None:
                 return None
-            _refuse_others(attempt, keys, query)
+            refuse_others(attempt, keys, query)
             self._lists[filters] = keys
         found = self._chosen(self._lists[filters], query)
         return None if at_most is not None and len(found) > at_most else found
@@ -211,7 +199,7 @@ class CliSession(TokenSession):
         attempt = f"generate {wish} on the token '{self.token_name}'"
         self.look_anew()
         try:
-            data = self._tool.command(attempt, _generation(wish))
+            data = self._tool.command(attempt, generation_of(wish))
             keys = [key_from(member(data, f"{half}_key", dict)) for half in HALVES]
         except TokenError as error:
             raise error.at(attempt, self._undo_unknown(wish, drawn)) from None
@@ -363,51 +351,3 @@ class CliSession(TokenSession):
             time.sleep(_POLL)
             lagging = self._lag(pair)
             self._lagging = lagging
-
-
-def _filters(query: Query) -> tuple[str, ...]:
-    """What the CLI searches for; both halves of a pair come from one list."""
-    if query.handle is not None:
-        return (reference(query.handle),)
-    if query.id is not None:
-        return (f"attr.id=0x{query.id.hex()}",)
-    if query.label is not None and _PLAIN_LABEL.fullmatch(query.label):
-        return (f"attr.label={query.label}",)
-    return ()
-
-
-def _refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
-    """A list that holds what was not searched for comes from a filter that was not understood."""
-    wanted: dict[str, t.Any] = {"id": query.id} if query.id is not None else {}
-    if not wanted and query.label is not None and _PLAIN_LABEL.fullmatch(query.label) and query.handle is None:
-        wanted = {"label": query.label}
-    for key in keys:
-        for name, value in wanted.items():
-            if name not in key.found.unreadable and key.found.attributes.get(name) != value:
-                raise TokenError(attempt, said=f"a key of another {name}, {key.found}", hint="")
-
-
-def _generation(wish: Wish) -> list[str]:
-    """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
-    label = wish.label or ""
-    if wish.family == "rsa":
-        exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
-        key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
-    else:
-        key = ["ec", "--curve", wish.curve.name if wish.curve else ""]
-    arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
-    if wish.session:
-        arguments.append("--session")
-    if wish.quorum:
-        for use in ("manage", "use"):
-            arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
-    for half in (PUBLIC, PRIVATE):
-        arguments += [f"--{half}-attributes", *attributes_there(half, _sent(wish, half))]
-    if wish.share_with:
-        arguments += ["--share-crypto-users", *wish.share_with]
-    return arguments
-
-
-def _sent(wish: Wish, half: Half) -> dict[str, Value]:
-    values = wish.new_half(half)
-    return {name: value for name, value in values.items() if FACTS.sends(half, name, value)}
