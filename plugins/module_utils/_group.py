@@ -107,7 +107,7 @@ class Group:
                     results[node] = future.result()
                 except HsmError as error:
                     node.error = error
-        return results
+        return {node: results[node] for node in nodes if node in results}  # in this order, whoever was first
 
     def connect(self, donor: Member, node: Member, way: Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""

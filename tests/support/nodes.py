@@ -85,19 +85,31 @@ class Nodes:
         **given: t.Any,
     ) -> dict[str, t.Any]:
         """The options of a task; the first of C(order) is its source. C(logins) win over a node's own."""
-        login = {
+        own = {
             name: {**self.login(name, (rules or {}).get(name, "")), **(logins or {}).get(name, {})} for name in order
         }
+        login = {name: {key: value for key, value in row.items() if value is not None} for name, row in own.items()}
         replicas = [{"name": name, **login[name]} for name in order[1:]]
         return {**login[order[0]], "replicas": replicas, **given}
 
     def start(
-        self, module: str, rules: Rules | None = None, *, check_mode: bool = False, popen: t.Any = None, **given: t.Any
+        self,
+        module: str,
+        rules: Rules | None = None,
+        *,
+        check_mode: bool = False,
+        popen: t.Any = None,
+        before: str = "",
+        environment: t.Mapping[str, str] | None = None,
+        **given: t.Any,
     ) -> Task:
-        """Starts a module on all nodes."""
+        """Starts a module on all nodes; C(before) is Python that its process runs first."""
         for token in self.tokens.values():
             token.log.unlink(missing_ok=True)
-        return Task(module_command(module), module_input(check_mode, self.params(rules, **given)), {}, **(popen or {}))
+        command = module_command(module)
+        script = command.index("-c") + 1
+        command[script] = before + command[script]
+        return Task(command, module_input(check_mode, self.params(rules, **given)), environment or {}, **(popen or {}))
 
     def run(self, module: str, rules: Rules | None = None, **given: t.Any) -> NodesRun:
         """Runs a module on all nodes; every function of the rules must have been called on its node."""

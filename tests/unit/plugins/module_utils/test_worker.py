@@ -202,6 +202,8 @@ def test_hangs(worker: Worker) -> None:
         call(worker, "hang", seconds=0.2)
     assert worker.lost
     assert ended(pid)
+    with pytest.raises(WorkerLost, match="its process was killed before, because it gave no answer within the timeout"):
+        call(worker, "add", 1, 2)
 
 
 def test_no_time_left(worker: Worker) -> None:
@@ -253,6 +255,13 @@ def test_parent_that_is_gone(tmp_path: t.Any) -> None:
     os.close(writer)
     with os.fdopen(reader, "rb") as told:
         assert told.read() == b"left"
+
+
+def test_share_of_a_deadline() -> None:
+    """A part of the time that is left, and all where there is no end."""
+    assert Deadline().share(3).left is None
+    assert 0 < (Deadline(_LONG).share(3).left or 0) <= _LONG / 3
+    assert Deadline(0).share(3).passed
 
 
 def test_deadline() -> None:
