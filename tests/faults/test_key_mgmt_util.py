@@ -214,6 +214,16 @@ def test_an_existing_pair_on_too_few_servers_is_kept(kmu: Kmu) -> None:
     assert kmu.halves("k") == BOTH and not kmu.wrote()
 
 
+def test_an_hsm_that_is_off_is_told_and_does_not_hinder(kmu: Kmu) -> None:
+    """What the cluster makes good later, it makes good; a removal leaves no half."""
+    kmu.cluster.stop_node(1)
+    run = kmu.ecc(l="k", i=2, min_srv=1)
+    assert run.result["changed"] and [node["status"] for node in run.result["nodes"]] == ["ok", "failed"]
+    run = kmu.ecc(l="k", i=2, state="absent")
+    assert run.result["changed"] and kmu.halves("k") == []
+    assert [node["status"] for node in run.result["nodes"]] == ["ok", "failed"]
+
+
 def test_sharing_later_where_the_build_can(tmp_path: Path) -> None:
     kmu = Kmu(tmp_path / "cluster", "azure")
     assert kmu.ecc(l="k", i=2).key_pair["shared_with"] == []
