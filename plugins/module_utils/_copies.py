@@ -175,8 +175,12 @@ class Copies:
             return ""
         lost = [node for node in involved if not node.reached]
         self._doubtful.update(lost)
-        self._group.reach(lost, deadline)
-        told = self._group.each([node for node in involved if node.reached], self._take_back_from, deadline)
+        self._group.reach(lost, deadline.share(3))
+        reached = [node for node in involved if node.reached]
+        copies = [node for node in reached if node is not self._group.source]
+        told = self._group.each(copies, self._take_back_from, deadline.share(2))
+        # The source last: a task that is killed in between leaves what the next run can go on with.
+        told |= self._group.each([node for node in reached if node not in copies], self._take_back_from, deadline)
         unknown = [
             f"What is left of it on the node '{node.name}' is not known: {node.error}"
             for node in involved

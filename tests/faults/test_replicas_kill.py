@@ -97,3 +97,12 @@ def test_killed_between_copy_and_freeze(nodes: Nodes) -> None:
     assert pair["private_key"]["attributes"]["extractable"] is True
     nodes.tokens["gamma"].ecc(label="k", state="absent")
     converged(nodes, WISH)
+
+
+def test_killed_while_it_takes_back(nodes: Nodes) -> None:
+    """The source's pair goes last: copies without it would be refused by every later run."""
+    rules = {"beta": "C_UnwrapKey#2 instead return 0x30", "alpha": f"C_DestroyObject before {ALL}"}
+    task = nodes.start("hsm_ecc_keypair", rules, popen=OWN_GROUP, label="k", curve="P-256")
+    assert task.died()
+    assert nodes.halves() == {"alpha": WHOLE, "beta": [], "gamma": []}
+    converged(nodes, WISH)
