@@ -83,8 +83,7 @@ def test_killed_while_it_freezes(nodes: Nodes, name: str, function: str, moment:
     function, _caret, other = function.partition("^")
     rule = f"{function}#{call}{'^' + other if other else ''} {moment} {ALL}"
     task = nodes.start("hsm_ecc_keypair", {name: rule}, popen=OWN_GROUP, **FREEZE)
-    if not task.died():
-        pytest.skip("such a call is made for a helper")
+    assert task.died()
     converged(nodes, FREEZE)
 
 
