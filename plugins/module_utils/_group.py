@@ -80,7 +80,7 @@ class Group:
     def reach(self, nodes: t.Sequence[Member], deadline: Deadline) -> None:
         """Logs in to those that have no session; never to one whose login failed.
 
-        Group in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
+        Nodes in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
         wanted = [node for node in nodes if not node.reached and not (node.error and node.error.final)]
         for node in wanted:  # all before the first thread: a fork copies locks that other threads hold
