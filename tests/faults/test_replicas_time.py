@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.nodes import WHOLE, Nodes
@@ -97,7 +99,7 @@ def test_node_that_comes_back_within_the_timeout(nodes: Nodes) -> None:
 
 
 @pytest.mark.parametrize("wish", [{}, {"timeout": 2}, {"min_servers": 2}, {"min_servers": 2, "timeout": 20}])
-def test_wrong_pin_is_one_login(nodes: Nodes, wish: dict[str, int]) -> None:
+def test_wrong_pin_is_one_login(nodes: Nodes, wish: dict[str, t.Any]) -> None:
     before = nodes.objects()
     run = nodes.ecc(logins=WRONG, **wish)
     assert run.calls["beta"]["C_Login"] == 1
