@@ -137,10 +137,13 @@ class Copies:
         """Does what makes something; after an error a process that is still there has undone what it began."""
         self._doubtful.add(node)
         try:
-            return work()
-        finally:
+            done = work()
+        except (HsmError, RaceLost):  # any other is a bug, after which nothing is known
             if node.reached:
                 self._doubtful.discard(node)
+            raise
+        self._doubtful.discard(node)
+        return done
 
     def _look_for_remains(self, node: Member, error: TokenError) -> t.NoReturn:
         """A token may have stored what it answered an error about (trap T14): it is removed, and C(error) raised."""

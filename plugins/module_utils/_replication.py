@@ -96,6 +96,9 @@ class _Run:
             outcomes = self._bring(self._wish.unfrozen(), proof)
         except HsmError as error:
             self._take_back(error)
+        except Exception:  # a bug, reported as one, and nothing is left
+            self._copies.take_back(self._last_deadline())
+            raise
         if self._wish.unfrozen() != self._wish:
             outcomes = self._freeze(outcomes)
         return self._result(outcomes)
@@ -342,10 +345,12 @@ class _Run:
             **answer,
         )
 
+    def _last_deadline(self) -> Deadline:
+        return Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
+
     def _take_back(self, error: HsmError) -> t.NoReturn:
         """Removes what this run made, on every node that it can reach, and raises C(error) with what remains."""
-        deadline = Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
-        remains = self._copies.take_back(deadline)
+        remains = self._copies.take_back(self._last_deadline())
         there = [node.name for node, pair in self._found.items() if pair]
         stays = f" The pair that was there before stays on {', '.join(there)}." if there else ""
         raise HsmError(f"{error.msg}{' ' if remains else ''}{remains}{stays}", **error.data) from None

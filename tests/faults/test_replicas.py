@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, NodesRun
 
 OK = dict.fromkeys(NAMES, "ok")
-ABSENT: dict[str, list[str]] = dict.fromkeys(NAMES, [])
+ABSENT: dict[str, list[str]] = {name: [] for name in NAMES}
 PAIR = [("private", "k"), ("public", "k")]
 
 

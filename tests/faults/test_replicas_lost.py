@@ -180,3 +180,24 @@ def test_source_killed_while_it_makes_a_pair_of_a_given_id(nodes: Nodes) -> None
     assert nodes.halves() == {"alpha": WHOLE, "beta": [], "gamma": []}
     assert nodes.ecc(id="one").result["changed"] is True
     nodes.assert_one_pair()
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("Pkcs11Session", "receive"), ("Pkcs11Session", "generate"), ("Keks", "settle"), ("Pkcs11Session", "prove")],
+)
+def test_bug_of_ours(nodes: Nodes, kind: str, method: str) -> None:
+    """It is reported as one, and what was stored before is gone."""
+    nodes.ecc(label="old")
+    before = nodes.objects()
+    broken = f"""
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Keks, Pkcs11Session
+own = {kind}.{method}
+def broken(self, *arguments):
+    own(self, *arguments)
+    raise ZeroDivisionError
+{kind}.{method} = broken
+"""
+    run = nodes.ecc(before=broken)
+    assert "this is a bug of cryptoki.hsm" in run.msg
+    assert nodes.objects() == before

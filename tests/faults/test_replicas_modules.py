@@ -91,7 +91,7 @@ def test_different_keys_of_one_name_are_not_touched(nodes: Nodes) -> None:
     for token in nodes.tokens.values():
         token.ecc(label="k", curve="P-256")
     before = nodes.objects()
-    wishes: list[dict[str, t.Any]] = [{"state": "absent"}, {"new_label": "renamed"}]
+    wishes: tuple[dict[str, t.Any], ...] = ({"state": "absent"}, {"new_label": "renamed"})
     for wish in wishes:
         run = nodes.run("hsm_key", label="k", **wish)
         assert "Refused to touch keys that differ from token to token, by fingerprint: 'alpha' has " in run.msg

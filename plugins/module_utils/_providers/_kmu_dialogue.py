@@ -78,7 +78,7 @@ class Dialogue:
                 dimensions=(50, 2000),
             )
         except (pexpect.ExceptionPexpect, OSError, ValueError) as error:
-            reason = str(error).split("\n")[0].rstrip(".")
+            reason = str(error).partition("\n")[0].rstrip(".")
             raise HsmError(
                 f"Could not start {self._executable}: {reason}. Install the vendor's client, or name its tool by the"
                 " option executable."

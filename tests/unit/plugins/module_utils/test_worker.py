@@ -102,9 +102,9 @@ def test_answers(worker: Worker, tmp_path: t.Any) -> None:
     pid = call(worker, "pid")
     assert pid != os.getpid()
     assert (tmp_path / "entered").read_text() == str(pid)
-    before = worker.lost
+    lost = [worker.lost]
     worker.close()
-    assert (before, worker.lost) == (False, True)
+    assert [*lost, worker.lost] == [False, True]
     assert (tmp_path / "left").read_text() == str(pid)
     assert ended(pid)
 
@@ -164,7 +164,7 @@ def test_entering_fails(tmp_path: t.Any) -> None:
     def entered() -> t.Iterator[Work]:
         with (tmp_path / "tries").open("a") as file:
             file.write("x")
-        if file.closed:
+        if file.closed:  # always: the line after it is what makes this a generator
             raise TokenError("log in", "CKR_PIN_INCORRECT")
         yield Work(tmp_path)
 
@@ -266,6 +266,9 @@ def test_share_of_a_deadline() -> None:
 
 def test_deadline() -> None:
     assert Deadline().left is None
+    assert not Deadline().passed
+    assert Deadline(0).passed
     assert Deadline(0).left == 0
     far = Deadline(_LONG)
+    assert not far.passed
     assert 0 < (far.left or 0) <= _LONG
