@@ -50,7 +50,7 @@ Written by `tests/benchmarks/run.py --record`; not to be edited.
 
 # Benchmarks
 
-One run of `make bench` on {date}. Times depend on the machine, ratios less so, counts not at all.
+Recorded by `make bench`, last on {date}. Times depend on the machine, ratios less so, counts not at all.
 
 """
 _NOTES = """
@@ -108,9 +108,14 @@ def main() -> int:
 
 
 def record(path: Path, tables: list[Table]) -> None:
-    """Writes the tables with the date."""
+    """Writes the tables with the date; those of other parts, which the file has already, stay."""
     date = datetime.date.today().isoformat()
-    body = "\n".join(table.markdown() for table in tables)
+    new = {table.title: table.markdown() for table in tables}
+    old = path.read_text(encoding="utf-8").partition("\n## ")[2] if path.exists() else ""
+    kept = {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in old.split("\n## ") if text}
+    sections = {**{title: text for title, text in kept.items() if title != "How to read this"}, **new}
+    last = sections.pop("Machine")
+    body = "\n".join([*sections.values(), last])
     path.write_text(_ABOUT.format(date=date, spdx="SPDX") + body + _NOTES, encoding="utf-8")
 
 
