@@ -60,9 +60,9 @@ def testbed(session: nox.Session) -> dict:
     return found
 
 
-def stage() -> Path:
+def stage(folder: str = "ansible_test") -> Path:
     """Copy the collection to where ansible-test wants it: below ansible_collections, in a git work tree of its own."""
-    target = BUILD / "ansible_test/ansible_collections/cryptoki/hsm"
+    target = BUILD / folder / "ansible_collections/cryptoki/hsm"
     shutil.rmtree(target, ignore_errors=True)
     listing = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, text=True)
     for name in filter(None, listing.split("\0")):
@@ -157,19 +157,37 @@ def units(session: nox.Session, core: str) -> None:
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
 def integration(session: nox.Session) -> None:
-    """Integration tests against SoftHSM, on the newest ansible-core; names of targets may be given"""
+    """Integration tests against SoftHSM and simulated clusters, on the newest ansible-core; targets may be named"""
     found = testbed(session)
     core = next(core for core in reversed(CORES) if set(CORES[core]) & set(list(PYTHONS)[-1:]))
-    session.install("-r", "tests/unit/requirements.txt")
-
-    def prepare(target: Path) -> None:
-        settings = {key: found[key] for key in ("softhsm_library", "pkcs11_spy", "p11_kit_proxy")}
-        settings["testbed_tools"] = found["tools"]
+    session.install(f"ansible-core~={core}.0", "-r", "tests/unit/requirements.txt")
+    settings = {key: found[key] for key in ("softhsm_library", "pkcs11_spy", "p11_kit_proxy")}
+    settings["testbed_tools"] = found["tools"]
+    aliases = (ROOT / "tests/integration/targets").glob("hsm_*/aliases")
+    names = session.posargs or sorted(file.parent.name for file in aliases)
+    python = session.run("python", "-c", "import sys; print('%s.%s' % sys.version_info[:2])", silent=True).strip()
+    # A target keeps one processor busy; so two of them run at once, each in a copy and a home of its own.
+    parts = [names[number::2] for number in range(min(2, len(names)))]
+    running = []
+    for number, part in enumerate(parts):
+        target, log, home = (
+            stage(f"integration_{number}"),
+            BUILD / f"integration_{number}.log",
+            BUILD / f"home_{number}",
+        )
         file = target / "tests/integration/integration_config.yml"
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(yaml.safe_dump(settings), encoding="utf-8")
-
-    ansible_test(session, core, "integration", prepare=prepare)
+        home.mkdir(exist_ok=True)
+        command = ["ansible-test", "integration", *part, "--local", "--python", python]
+        session.log(f"{' '.join(command)} > {log}")
+        with log.open("w", encoding="utf-8") as output:
+            environment = {**os.environ, **session.env, "HOME": str(home)}
+            running.append((log, subprocess.Popen(command, cwd=target, env=environment, stdout=output, stderr=output)))
+    failed = [log for log, process in running if process.wait()]
+    for log, _process in running:
+        print(log.read_text(encoding="utf-8"))
+    if failed:
+        session.error(f"See {' and '.join(map(str, failed))}.")
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
