@@ -182,6 +182,7 @@ def integration(session: nox.Session) -> None:
         session.log(f"{' '.join(command)} > {log}")
         with log.open("w", encoding="utf-8") as output:
             environment = {**os.environ, **session.env, "HOME": str(home)}
+            environment["PATH"] = os.pathsep.join([session.bin, environment["PATH"]])
             running.append((log, subprocess.Popen(command, cwd=target, env=environment, stdout=output, stderr=output)))
     failed = [log for log, process in running if process.wait()]
     for log, _process in running:
