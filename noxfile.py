@@ -181,7 +181,8 @@ def integration(session: nox.Session) -> None:
         command = ["ansible-test", "integration", *part, "--local", "--python", python]
         session.log(f"{' '.join(command)} > {log}")
         with log.open("w", encoding="utf-8") as output:
-            environment = {**os.environ, **session.env, "HOME": str(home)}
+            given = {**os.environ, **session.env, "HOME": str(home)}
+            environment = {name: value for name, value in given.items() if value is not None}
             environment["PATH"] = os.pathsep.join([session.bin, environment["PATH"]])
             running.append((log, subprocess.Popen(command, cwd=target, env=environment, stdout=output, stderr=output)))
     failed = [log for log, process in running if process.wait()]
