@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPa
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
 # By node; None where the node has nothing of that name.
-Found = t.Mapping[str, KeyPair | None]
+Found = t.Mapping[str, "KeyPair | None"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,7 @@ _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
 _KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
 _POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 
-Attributes = dict[str, Value | None]
+Attributes = dict[str, "Value | None"]
 
 
 def dumped_count(answer: Answer) -> int:

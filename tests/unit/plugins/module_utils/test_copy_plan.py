@@ -28,7 +28,7 @@ NAMES = ("a", "b", "c", "d")
 WISH = Wish("ecc", label="root")
 KINDS = ("secp256r1", "2048")
 ONE, OTHER = (pair_of(private_key("secp256r1", number), private={"extractable": True}) for number in (0, 1))
-Held = KeyPair | None
+Held: t.TypeAlias = "KeyPair | None"
 
 
 def public_of(pair: KeyPair) -> KeyPair:
