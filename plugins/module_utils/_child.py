@@ -48,7 +48,8 @@ def run_child(argv: t.Sequence[str], secrets: t.Mapping[str, str], timeout: floa
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     try:
-        child = subprocess.Popen(
+        # AnsibleModule.run_command has no time-out.
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
             env={**environment, **secrets},
             stdin=subprocess.DEVNULL,
