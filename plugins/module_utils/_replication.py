@@ -230,9 +230,9 @@ class _Run:
             node.error = HsmError(reason)
             node.error.final = True
 
-    def _require(self, having: t.Collection[Member]) -> None:
+    def _require(self, having: t.Collection[Member], so_far: str = "") -> None:
         if len(having) < self._terms.min_servers or self._group.source not in having:
-            raise self._too_few(self._reasons([node for node in self._group.all if node not in having]))
+            raise self._too_few(self._reasons([node for node in self._group.all if node not in having]) + so_far)
 
     # Finishing
 
@@ -298,7 +298,7 @@ class _Run:
                     self._set_apart([node], reason)
                 else:
                     outcomes[node] = Outcome(True, None, original, Proof(None, "check mode"))
-        self._require(outcomes)
+        self._require(outcomes, " Nothing was changed.")
         return self._result(outcomes)
 
     def _result(self, outcomes: t.Mapping[Member, Outcome]) -> Replicated:

@@ -404,7 +404,7 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(kmu: Kmu, tmp_path: P
         module.kill()
         assert module.stdout and module.stderr
         assert secret not in module.stdout.read() + module.stderr.read()
-    for _attempt in range(100):
+    for _attempt in range(600):
         if not Path(f"/proc/{child}").exists():
             break
         time.sleep(0.05)

@@ -35,7 +35,8 @@ NOBODY = 65534
 # As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
 _AS_NOBODY = f"""
 import importlib, os, sys
-importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules." + sys.argv[1])
+for name in ("modules." + sys.argv[1], "module_utils._providers.pkcs11", "module_utils._outside"):
+    importlib.import_module("ansible_collections.cryptoki.hsm.plugins." + name)
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})
