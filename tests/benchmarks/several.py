@@ -14,6 +14,7 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, m
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, module_command, module_input
 
+_ROUNDS = 3
 KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "P-256": ("hsm_ecc_keypair", {"curve": "P-256"}),
     "P-384": ("hsm_ecc_keypair", {"curve": "P-384"}),
@@ -28,10 +29,10 @@ KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {
 def several(folder: Path) -> Table:
     """Made and proven on each; then found as wished."""
     columns = ("pair", "made on one", "on three", "ratio", "unchanged on one", "on three", "ratio")
-    table = Table("Three tokens against one (the module's process alone, seconds, medians of 5)", columns)
+    table = Table(f"Three tokens against one (the module's process alone, seconds, medians of {_ROUNDS})", columns)
     for name, (module, wish) in KINDS.items():
-        made = medians(_programs(folder / "several", module, wish, fresh=True))
-        there = medians(_programs(folder / "several", module, wish, fresh=False))
+        made = medians(_programs(folder / "several", module, wish, fresh=True), _ROUNDS)
+        there = medians(_programs(folder / "several", module, wish, fresh=False), _ROUNDS)
         cells = []
         for costs in (made, there):
             one, three = costs["one"].seconds, costs["three"].seconds
