@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import typing as t
 from pathlib import Path
@@ -44,9 +45,9 @@ def several(folder: Path) -> Table:
 def _programs(folder: Path, module: str, wish: dict[str, t.Any], *, fresh: bool) -> dict[str, Program]:
     """The task on one token, and with two replicas; C(fresh): new tokens before each run."""
 
-    def renew() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        for name in ("one", "a", "b", "c"):
+    def renew(*names: str) -> None:
+        for name in names:
+            shutil.rmtree(folder / name, ignore_errors=True)
             SoftToken(folder / name)
 
     one, first, *others = (SoftToken(folder / name, initialise=False) for name in ("one", "a", "b", "c"))
@@ -57,5 +58,10 @@ def _programs(folder: Path, module: str, wish: dict[str, t.Any], *, fresh: bool)
         "one": module_input(False, {**one.login(), **named}),
         "three": module_input(False, {**first.login(), **named, "replicas": replicas}),
     }
-    before: t.Callable[[], object] = renew if fresh else (lambda: None)
-    return {name: Program(module_command(module), answer, text, before=before) for name, text in given.items()}
+    own = {"one": ("one",), "three": ("a", "b", "c")}
+    return {
+        name: Program(
+            module_command(module), answer, text, before=functools.partial(renew, *(own[name] if fresh else ()))
+        )
+        for name, text in given.items()
+    }
