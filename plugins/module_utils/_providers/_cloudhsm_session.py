@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import secrets
 import time
 import typing as t
@@ -53,7 +54,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base impor
     Proof,
     Query,
     TokenSession,
+    Undoing,
     User,
+    undone,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
@@ -230,13 +233,10 @@ class CliSession(TokenSession):
         if not drawn:
             names = ", ".join(map(str, found))
             return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
-        left = []
-        for key in found:
-            try:
-                self.destroy(key)
-            except TokenError as error:
-                left.append(f"the new {key.half} half ({reference(key.handle)}; {error.said})")
-        return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+        return undone(
+            Undoing(f"the new {key.half} half", reference(key.handle), functools.partial(self.destroy, key))
+            for key in found
+        )
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         done: list[str] = []

@@ -30,7 +30,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_limit
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_sign import KmuSigner, mechanisms_for
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_users import KeyUsers, ListedUser
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Node, Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
+    Node,
+    Proof,
+    Query,
+    TokenSession,
+    Undoing,
+    undone,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
 
@@ -202,13 +209,10 @@ class KmuSession(TokenSession):
         """Destroys what a command of this session returned; the answer tells what remains."""
         if wish.session:
             return "Nothing of it is left, because it was a pair of this session."
-        left = []
-        for half, handle in ((PRIVATE, made.private), (PUBLIC, made.public)):
-            try:
-                self._remove(half, handle)
-            except TokenError as error:
-                left.append(f"the new {half} half (handle {handle}; {error.said})")
-        return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+        return undone(
+            Undoing(f"the new {half} half", f"handle {handle}", functools.partial(self._remove, half, handle))
+            for half, handle in ((PRIVATE, made.private), (PUBLIC, made.public))
+        )
 
     def _remove(self, half: Half, handle: int) -> None:
         """Removes a key that the tool may have removed itself, which a search has to show then."""
@@ -231,20 +235,13 @@ class KmuSession(TokenSession):
             told = error.said if isinstance(error, TokenError) else error.msg
             return f"What it left on the token is not known, because a search failed ({told})."
         if drawn:
-            return self._remove_all(found)
+            return undone(
+                Undoing(str(key), f"handle {key.handle}", functools.partial(self.destroy, key)) for key in found
+            )
         if found:
             names = ", ".join(map(str, found))
             return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
         return "Nothing of that name is left on the token."
-
-    def _remove_all(self, found: t.Sequence[TokenObject]) -> str:
-        left = []
-        for key in found:
-            try:
-                self.destroy(key)
-            except TokenError as error:
-                left.append(f"{key} (handle {key.handle}; {error.said})")
-        return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
 
     # What is done to it
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import secrets
 import typing as t
 
@@ -36,6 +37,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import KE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import (
     Proof,
     Query,
+    Undoing,
+    undone,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.transfer import TransferSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
@@ -148,14 +151,11 @@ class Pkcs11Session(TransferSession):
         return {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
 
     def _undo(self, handles: t.Mapping[KeyClass, int]) -> str:
-        """Destroys what a call of this process returned; the answer tells what remains."""
-        left = []
-        for half, handle in handles.items():
-            try:
-                self._session.destroy(half, handle)
-            except TokenError as error:
-                left.append(f"the new {half} half (handle {handle}; {error.ckr or error.said})")
-        return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+        """Destroys what a call of this process returned, the private half first: a public one alone tells what it is."""
+        return undone(
+            Undoing(f"the new {half} half", f"handle {handle}", functools.partial(self._session.destroy, half, handle))
+            for half, handle in sorted(handles.items())
+        )
 
     def _undo_unknown(self, wish: Wish, drawn: bool) -> str:
         """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""

@@ -16,7 +16,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import KeyClass, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
@@ -150,6 +150,25 @@ class Node:
     name: str
     status: t.Literal["ok", "failed", "unsynchronised"] = "ok"
     message: str = ""
+
+
+class Undoing(t.NamedTuple):
+    """One object to take back: what it is, where it is (its handle or reference), and how it goes."""
+
+    what: str
+    where: str
+    destroy: t.Callable[[], None]
+
+
+def undone(steps: t.Iterable[Undoing]) -> str:
+    """Takes back what was made; the answer tells what remains, and the HSM's reason for each."""
+    left = []
+    for step in steps:
+        try:
+            step.destroy()
+        except TokenError as error:
+            left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
+    return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
 
 
 class TokenSession(abc.ABC):
