@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Twin of _CHOICE in module_utils/_options.py.
+"""Twin of _CHOICE in module_utils/_options/groups.py.
 
 Note that this doc fragment is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.

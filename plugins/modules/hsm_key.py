@@ -306,7 +306,7 @@ differences:
   elements: dict
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import run
 
 
 def main() -> None:

@@ -366,7 +366,7 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_info_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key_info import run
 
 
 def main() -> None:

@@ -291,7 +291,7 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypairs_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypairs import run
 
 
 def main() -> None:

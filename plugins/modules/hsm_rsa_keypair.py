@@ -235,7 +235,7 @@ differences:
   elements: dict
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import run
 
 
 def main() -> None:

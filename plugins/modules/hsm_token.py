@@ -117,7 +117,7 @@ ckr:
   sample: CKR_PIN_LEN_RANGE
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token import run
 
 
 def main() -> None:

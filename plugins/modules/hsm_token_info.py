@@ -389,7 +389,7 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token_info import run
 
 
 def main() -> None:

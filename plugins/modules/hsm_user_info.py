@@ -81,7 +81,7 @@ users:
       sample: false
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._user_info_module import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.user_info import run
 
 
 def main() -> None:

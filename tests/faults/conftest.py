@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock as _lock
 from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, compile_library, open_folder
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, pin_of
 

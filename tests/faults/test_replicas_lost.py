@@ -192,7 +192,7 @@ def test_bug_of_ours(nodes: Nodes, kind: str, method: str) -> None:
     nodes.ecc(label="old")
     before = nodes.objects()
     broken = f"""
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._pkcs11_session import Keks, Pkcs11Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Keks, Pkcs11Session
 own = {kind}.{method}
 def broken(self, *arguments):
     own(self, *arguments)

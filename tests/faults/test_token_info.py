@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import host_locks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import host_locks
 from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import PIN, SO_PIN, Run
 

@@ -17,7 +17,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import lock_path
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
     LABEL,
     PIN,
@@ -35,7 +35,7 @@ NOBODY = 65534
 # As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
 _AS_NOBODY = f"""
 import importlib, os, sys
-for name in ("modules." + sys.argv[1], "module_utils._providers.pkcs11", "module_utils._outside"):
+for name in ("modules." + sys.argv[1], "module_utils._pkcs11.provider", "module_utils._pair.proof_outside"):
     importlib.import_module("ansible_collections.cryptoki.hsm.plugins." + name)
 os.setgroups([])
 os.setgid({NOBODY})

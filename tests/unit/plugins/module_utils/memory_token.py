@@ -20,8 +20,12 @@ import typing as t
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa, utils
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     PRIVATE,
     PUBLIC,
     SECRET,
@@ -29,13 +33,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_ec_params, curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS, mechanism_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof, Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params, curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
 X962 = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)

@@ -10,10 +10,10 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEYPAIRS, LOGIN, OptionGroup
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEYPAIRS, LOGIN, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS
 
 # What a task must say at least.
 LEAST: dict[Family, dict[str, t.Any]] = {

@@ -10,10 +10,10 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attribute_file import attribute_file
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SECRET, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import attribute_file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     octet_string,
     pair_of,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ALL_USAGE_BITS,
     ATTRIBUTES,
     BY_CODE,

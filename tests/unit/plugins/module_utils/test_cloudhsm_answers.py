@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import Sharing, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_answer import Refused, Unclear, data_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_keys import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Refused, Unclear, data_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import (
     attributes_there,
     key_from,
     name_there,
@@ -24,12 +23,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_
     reference_of,
     value_there,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._cloudhsm_lists import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import (
     Pages,
     hsms_of,
     users_of,
     version_of,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import Sharing, pair_up
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.cloudhsm_samples import (
     AES,
     EC_PAIR,

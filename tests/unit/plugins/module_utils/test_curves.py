@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _curves
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves as _curves
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import (
     CURVES,
     Curve,
     curve_by_ec_params,

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry, entries_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
     FAMILIES,

@@ -14,9 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pkcs11 import exceptions
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _ckr
-from ansible_collections.cryptoki.hsm.plugins.module_utils._ckr import CKR_NAMES, CKR_OF_EXCEPTION, ckr_hint, ckr_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import return_values as _ckr
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import (
+    CKR_NAMES,
+    CKR_OF_EXCEPTION,
+    ckr_hint,
+    ckr_name,
+)
 
 # What python-pkcs11 raises of its own accord: no HSM answered these.
 OF_THE_LIBRARY = {

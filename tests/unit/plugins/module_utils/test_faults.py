@@ -11,12 +11,12 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import SPKI, MemorySession, refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.scenarios import (
     SCENARIOS,

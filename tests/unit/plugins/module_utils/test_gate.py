@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import Gate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Gate
 
 LONG = 60  # seconds; only a test that fails waits so long
 

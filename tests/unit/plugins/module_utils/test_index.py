@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import MemorySession, refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.scenarios import (
     P256,

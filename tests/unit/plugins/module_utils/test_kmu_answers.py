@@ -12,21 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers import _kmu_codes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes as _kmu_codes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
     Node,
     Unreadable,
     parse_answer,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_attributes import dumped_count
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_handles import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import dumped_count
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import (
     Made,
     attested,
     found_keys,
     made_pair,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_users import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import (
     KeyUsers,
     key_users,
     listed_users,

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attribute_file import attribute_file
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_answer import Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_attributes import key_attributes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_point import curve_of_point, raw_point
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Unreadable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import key_attributes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import curve_of_point, raw_point
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import attribute_file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.test_attribute_file import (
     EC_DUMP,
     EC_POINT,

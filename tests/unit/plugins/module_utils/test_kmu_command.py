@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers import _kmu_command
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_limits import generation_refusal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers._kmu_sign import mechanisms_for, side_by_side
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _kmu_command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import generation_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import mechanisms_for, side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
 RSA = Wish("rsa", label="rsa_test", modulus_bits=2048)
 ECC = Wish("ecc", label="ecc14", curve=curve_by_name(14))

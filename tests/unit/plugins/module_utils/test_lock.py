@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _lock
-from ansible_collections.cryptoki.hsm.plugins.module_utils._lock import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock as _lock
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import (
     HostLock,
     LockError,
     LockTimeout,

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login, login_from, with_environment
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token import TokenSelector
-from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import params
 

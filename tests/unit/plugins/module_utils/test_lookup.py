@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._lookup import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import (
     find_pairs,
     is_clear,
     refuse_unclear,
     refuse_unnamed_twin,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

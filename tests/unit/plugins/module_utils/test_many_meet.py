@@ -12,11 +12,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import SharedSession, private_key
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.scenarios import (
     P256,

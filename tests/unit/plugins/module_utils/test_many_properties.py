@@ -13,12 +13,12 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry, entries_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done, reconcile_many
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     SharedSession,

@@ -11,8 +11,7 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair_module import OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
     FOR_ALL_PAIRS,
     KEYPAIRS,
     LOGIN,
@@ -20,9 +19,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import (
     TOKEN_CHOICE,
     OptionGroup,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token_info_module import OPTIONS as TOKEN_INFO_OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token_module import OPTIONS as TOKEN_OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token import OPTIONS as TOKEN_OPTIONS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token_info import OPTIONS as TOKEN_INFO_OPTIONS
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import (
     FAMILIES,
     LEAST,

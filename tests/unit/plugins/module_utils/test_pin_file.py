@@ -11,8 +11,8 @@ import pathlib
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 
 

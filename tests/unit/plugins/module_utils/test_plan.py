@@ -18,12 +18,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._actions import change
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SETTABLE, Change, Half
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
     Plan,
     decide_absent,
@@ -31,8 +27,18 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     differences,
     predicted,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    PRIVATE,
+    PUBLIC,
+    SETTABLE,
+    Change,
+    Half,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import memory_token
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     FROZEN,

@@ -10,12 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Change
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._limits import vendor_refusal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
     Step,
     decide_absent,
@@ -23,8 +19,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import (
     dishonoured,
     predicted,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._many import Done
-from ansible_collections.cryptoki.hsm.plugins.module_utils._progress import progress
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
 
 PAIR = KeyPair()
 

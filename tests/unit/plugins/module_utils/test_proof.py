@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _outside, _proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._proof import candidates, refuse_unprovable, unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates, refuse_unprovable, unprovable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import memory_token
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     Keys,

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import CURVES, curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._public_key import spki_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import spki_of
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import memory_token
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     SPKI,

@@ -10,10 +10,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import Replicas, replicas_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish_options import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import OPTIONS, params, refused
 
 LOGIN: dict[str, t.Any] = {"module_path": "/lib/p11.so", "token_label": "one", "pin": "1234-own"}

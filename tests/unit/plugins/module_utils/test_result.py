@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._result import describe, spoiled
-from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, spoiled
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import parse_uri
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     SPKI,
     octet_string,

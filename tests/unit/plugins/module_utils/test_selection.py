@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import PRIVATE, PUBLIC, SECRET, KeyClass
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import KEY_INFO, LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._public_key import kcv
-from ansible_collections.cryptoki.hsm.plugins.module_utils._selection import Selection, select, selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY_INFO, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select, selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET, KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import kcv
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._keypair import KeyPair, Sharing, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._plan import Action, decide_present, differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import manage, reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._result import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Changes, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, decide_present, differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Changes, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import manage, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,

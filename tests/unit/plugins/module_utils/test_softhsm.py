@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _softhsm
-from ansible_collections.cryptoki.hsm.plugins.module_utils._softhsm import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm as _softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import (
     is_softhsm,
     token_folder,
     token_folder_of,

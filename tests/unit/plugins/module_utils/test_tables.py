@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import ATTRIBUTES, PRIVATE, PUBLIC, Half
-from ansible_collections.cryptoki.hsm.plugins.module_utils._curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, vendor_facts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ATTRIBUTES, PRIVATE, PUBLIC, Half
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     KEY_GEN,
     MECHANISMS,
     mechanism_code,
     mechanism_name,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS, vendor_facts
 
 RULE = "give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     DeadSlot,
     LibraryInfo,
     TokenFlag,
@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._token import (
     check_expected,
     choose_token,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._uri import PKCS11Uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 
 LIBRARY = LibraryInfo("/lib.so", "SoftHSM", "Implementation of PKCS11", "2.6")

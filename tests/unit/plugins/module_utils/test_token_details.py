@@ -10,16 +10,15 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_functions as functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki_structures as structures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cryptoki import any_mechanism_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._slots import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import (
     SlotAnswers,
     ask_library,
     ask_slot,
     session_state,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._token_details import MechanismFlag, describe_slot
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import MechanismFlag, describe_slot
 
 DEVICE_ERROR, INVALID, NOT_RECOGNIZED = 0x30, 0x70, 0xE1
 RSA, EC, SHA256, VENDOR = 0x00, 0x1040, 0x250, 0x80001234

@@ -11,18 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._attributes import (
-    ALL_USAGE_BITS,
-    COMPARE_ONLY,
-    FREEZING,
-    HALVES,
-    PRIVATE,
-    PUBLIC,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._mechanisms import MECHANISMS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import (
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import (
     NOT_COPIED,
     Able,
     Way,
@@ -33,8 +22,19 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._transfer import (
     transport_pair,
     transport_public,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._vendors import VENDORS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    ALL_USAGE_BITS,
+    COMPARE_ONLY,
+    FREEZING,
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import pair_of, private_key
 
 RSA = ("CKM_RSA_PKCS_KEY_PAIR_GEN", "CKM_RSA_PKCS_OAEP", "CKM_AES_KEY_GEN")

@@ -10,12 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils import _provider, _user_info_module
-from ansible_collections.cryptoki.hsm.plugins.module_utils._login import Login
-from ansible_collections.cryptoki.hsm.plugins.module_utils._module import HsmModule
-from ansible_collections.cryptoki.hsm.plugins.module_utils._provider import provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.base import Credentials, User
-from ansible_collections.cryptoki.hsm.plugins.module_utils._providers.pkcs11 import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import providers as _provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import user_info as _user_info_module
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import refusal
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.task_options import taken
 

@@ -16,8 +16,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._errors import HsmError, InputError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._worker import Deadline, Worker, WorkerLost
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 
 FOREVER = Deadline()
 _LONG = 600

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a query or a wish is as a command of the CloudHSM CLI, and what this CLI can do; pure.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import (
+    Key,
+    attributes_there,
+    reference,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+# What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
+# them (user guide of AWS CloudHSM, page cloudhsm_cli-key-attributes-table), so that nothing needs a copy.
+FACTS = dataclasses.replace(
+    VENDORS["cloudhsm"],
+    name="the CloudHSM CLI",
+    marks=(),
+    set_attribute=True,
+    copy=True,
+    copy_sets_copyable=False,
+)
+# In a filter the CLI may split a label with other characters, which would look like absence; such labels are compared
+# here instead. How it reads them is documented nowhere.
+_PLAIN_LABEL = re.compile(r"[A-Za-z0-9_.:/@+-]+")
+
+
+def filters_of(query: Query) -> tuple[str, ...]:
+    """What the CLI searches for; both halves of a pair come from one list."""
+    if query.handle is not None:
+        return (reference(query.handle),)
+    if query.id is not None:
+        return (f"attr.id=0x{query.id.hex()}",)
+    if query.label is not None and _PLAIN_LABEL.fullmatch(query.label):
+        return (f"attr.label={query.label}",)
+    return ()
+
+
+def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
+    """A list that holds what was not searched for comes from a filter that was not understood."""
+    wanted: dict[str, t.Any] = {"id": query.id} if query.id is not None else {}
+    if not wanted and query.label is not None and _PLAIN_LABEL.fullmatch(query.label) and query.handle is None:
+        wanted = {"label": query.label}
+    for key in keys:
+        for name, value in wanted.items():
+            if name not in key.found.unreadable and key.found.attributes.get(name) != value:
+                raise TokenError(attempt, said=f"a key of another {name}, {key.found}", hint="")
+
+
+def generation_of(wish: Wish) -> list[str]:
+    """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
+    label = wish.label or ""
+    if wish.family == "rsa":
+        exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
+        key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
+    else:
+        key = ["ec", "--curve", wish.curve.name if wish.curve else ""]
+    arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
+    if wish.session:
+        arguments.append("--session")
+    if wish.quorum:
+        for use in ("manage", "use"):
+            arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
+    for half in (PUBLIC, PRIVATE):
+        arguments += [f"--{half}-attributes", *attributes_there(half, _sent(wish, half))]
+    if wish.share_with:
+        arguments += ["--share-crypto-users", *wish.share_with]
+    return arguments
+
+
+def _sent(wish: Wish, half: Half) -> dict[str, Value]:
+    values = wish.new_half(half)
+    return {name: value for name, value in values.items() if FACTS.sends(half, name, value)}

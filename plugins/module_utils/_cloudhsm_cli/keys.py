@@ -1,0 +1,174 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keys as the CloudHSM CLI tells them, and the names of their attributes there and here.
+
+Source: user guide of AWS CloudHSM, pages cloudhsm_cli-key-list and cloudhsm_cli-key-attributes-table. Where HSMs of the
+cluster differ, a value is the text C(inconsistent) (page troubleshoot-sdk5-key-replicate-failures): the key has the
+attribute, and it is not known what it says.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, member, members
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    ATTRIBUTES,
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    Half,
+    KeyClass,
+    Kind,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+
+_CLASSES: dict[str, KeyClass] = {"public-key": PUBLIC, "private-key": PRIVATE, "secret-key": SECRET}
+_REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
+_HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
+INCONSISTENT = "inconsistent"
+FULL = "full"
+# Their names there that are no dashed form of ours.
+_NAMES = {"key-length-bytes": "value_len", "modulus-size-bits": "modulus_bits", "curve": "ec_params"}
+_NAMES_THERE = {name: there for there, name in _NAMES.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """One key of a list: the object, and whether every HSM of the cluster has it, and equally."""
+
+    found: TokenObject
+    owners: tuple[str, ...]
+    synchronised: bool
+
+
+def reference(handle: int) -> str:
+    """The filter that names one key."""
+    return f"key-reference=0x{handle:016x}"
+
+
+def name_there(name: str) -> str:
+    """What the CLI calls an attribute of our table."""
+    return _NAMES_THERE.get(name, name.replace("_", "-"))
+
+
+def value_there(value: Value) -> str:
+    """A value as the CLI takes it on its command line; an id is hexadecimal there."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def key_from(entry: t.Any) -> Key:
+    """A key of C(key list --verbose) or of a new pair; raises L{Unclear} for what is none."""
+    handle = reference_of(member(entry, "key-reference", str))
+    told = member(entry, "attributes", dict)
+    half = _CLASSES.get(member(told, "class", str))
+    if half is None:
+        raise Unclear(f"a key of the class '{told['class']}'")
+    attributes, unreadable = _attributes(told)
+    sharing, owners, full = _info(entry)
+    found = TokenObject(handle, half, attributes, unreadable, sharing)
+    return Key(found, owners, full and not unreadable)
+
+
+def reference_of(text: str) -> int:
+    """The number of a key-reference."""
+    if not _REFERENCE.fullmatch(text):
+        raise Unclear(f"'{text[:40]}' as a key-reference")
+    return int(text, 16)
+
+
+def _attributes(told: t.Mapping[str, t.Any]) -> tuple[dict[str, Value | None], dict[str, str]]:
+    attributes: dict[str, Value | None] = {}
+    unreadable: dict[str, str] = {}
+    for there, value in told.items():
+        name = _NAMES.get(there, there.replace("-", "_"))
+        if name not in ATTRIBUTES:
+            continue  # wrap-template and what later versions tell
+        if value == INCONSISTENT and name != "label":
+            unreadable[name] = INCONSISTENT
+        else:
+            attributes[name] = _value(name, value)
+    if told.get("curve") == "ed25519":
+        attributes["key_type"] = "ec_edwards"
+    if "label" not in told or not {"key_type"} & {*attributes, *unreadable}:
+        raise Unclear("a key without label or key-type")
+    return attributes, unreadable
+
+
+def _value(name: str, value: t.Any) -> Value | None:
+    kind = ATTRIBUTES[name].kind
+    if name == "ec_params":
+        return _curve(value)
+    if kind is Kind.BOOL and isinstance(value, bool):
+        return value
+    if kind is Kind.ULONG and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind is Kind.TEXT and isinstance(value, str):
+        return value
+    if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, str):
+        return value.replace("-", "_")
+    if kind in (Kind.BYTES, Kind.BIG) and isinstance(value, str):
+        digits = _HEX.fullmatch(re.sub(r"\s", "", value))
+        if digits:
+            return bytes.fromhex(digits[1])
+    raise Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
+
+
+def _curve(value: t.Any) -> Value | None:
+    """CKA_EC_PARAMS of a curve's name; None for one that is not known here."""
+    if not isinstance(value, str):
+        raise Unclear(f"the value {str(value)[:40]!r} of the attribute curve")
+    try:
+        return curve_by_name(value).ec_params()
+    except ValueError:
+        return None
+
+
+def _info(entry: t.Any) -> tuple[Sharing, tuple[str, ...], bool]:
+    info = member(entry, "key-info", dict)
+    owners, owners_full = _users(info, "key-owners")
+    shared, shared_full = _users(info, "shared-users")
+    quorum = info.get("key-quorum-values", {})  # before 5.14 there is none
+    use, manage = (_quorum(quorum, f"{what}-key-quorum-value") for what in ("use", "manage"))
+    full = member(info, "cluster-coverage", str) == FULL and owners_full and shared_full
+    sharing = Sharing(owners[0] if len(owners) == 1 else None, shared, use, manage)
+    return sharing, owners, full
+
+
+def _users(info: t.Mapping[str, t.Any], name: str) -> tuple[tuple[str, ...], bool]:
+    rows = members(info, name)
+    names = tuple(sorted(member(row, "username", str).lower() for row in rows))
+    return names, all(member(row, "key-coverage", str) == FULL for row in rows)
+
+
+def _quorum(values: t.Any, name: str) -> int:
+    return member(values, name, int) if values != {} else 0
+
+
+# What of a new half is said otherwise than by an attribute: by flags, or by the kind of command.
+_SAID_BY_FLAGS = ("label", "token", "modulus_bits", "public_exponent", "ec_params")
+
+
+def attributes_there(half: Half, values: t.Mapping[str, Value]) -> list[str]:
+    """The arguments of C(--public-attributes) or C(--private-attributes) for a new half.
+
+    C(derive) is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
+    """
+    return [
+        f"{name_there(name)}={value_there(value)}"
+        for name, value in values.items()
+        if name not in _SAID_BY_FLAGS
+        and not (name == "derive" and value is False)
+        and not (half == PUBLIC and name == "sensitive")
+    ]

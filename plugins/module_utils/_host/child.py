@@ -1,0 +1,80 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the tool of an HSM cluster as a child: no shell, no terminal, an end in any case.
+
+A secret goes into the environment of the child that needs it, and nowhere else: not on a command line, which every
+user of the host can read, and not into this process's own environment.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import held_descriptors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+
+_LAST_WORDS = 5  # seconds for what a killed child wrote
+# What belongs to this module's own login, or to an interactive user of the tool, is no child's business.
+_OWN = ("HSM_", "CLOUDHSM_ROLE", "CLOUDHSM_PIN", "DESTINATION_CLOUDHSM_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A child that came to its end by itself."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class ChildTimeout(Exception):
+    """The child was killed, because it did not end in time."""
+
+
+def run_child(argv: t.Sequence[str], secrets: t.Mapping[str, str], timeout: float) -> Ended:
+    """Runs C(argv) with C(secrets) in its environment; raises L{ChildTimeout} after so many seconds.
+
+    Raises L{HsmError} where it cannot be started.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+    try:
+        # AnsibleModule.run_command has no time-out.
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
+            argv,
+            env={**environment, **secrets},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=held_descriptors(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise HsmError(f"Could not start {argv[0]}: {reason}. Install the tool, or name it by executable.") from None
+    try:
+        stdout, stderr = child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise ChildTimeout from None
+    finally:
+        _end(child)
+    return Ended(child.returncode, stdout, stderr)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child and what it started, should anything of it still run."""
+    if child.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.communicate(timeout=_LAST_WORDS)

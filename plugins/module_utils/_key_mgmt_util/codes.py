@@ -1,0 +1,75 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The return codes of key_mgmt_util that its documentation tells, with what each means to the user.
+
+Sources: the pages of the commands in the AWS CloudHSM user guide (2023), 'interpreting audit logs' there for 0xa3, and
+its issue 20 for 0xce. The tool has the command Error2String for the others; their number and text are told as they are.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import UNAVAILABLE, Answer, Node
+
+INVALID_HANDLE = 0xA8
+LOGIN_FAILURE = 0xA3
+POLICY = 0xB3
+ACCESS_DENIED = 0xC6
+
+
+class Meaning(t.NamedTuple):
+    """C(text): what the tool says, should it say nothing; C(hint): what to do."""
+
+    text: str
+    hint: str
+
+
+_MEANINGS = {
+    0x1B: Meaning("ERR_BAD_PKCS_DATA", "the signature does not fit the key"),
+    LOGIN_FAILURE: Meaning(
+        "RET_USER_LOGIN_FAILURE",
+        "check crypto_user and the password; it was tried once and not again, because five failures lock the user",
+    ),
+    INVALID_HANDLE: Meaning(
+        "Invalid object handle is passed to this operation", "the key was removed meanwhile, or the handle is another's"
+    ),
+    POLICY: Meaning(
+        "This operation violates the current configured/FIPS policies",
+        "it is a refusal by policy (this curve, size or exponent in FIPS mode), not an outage, also where a server is"
+        " called unavailable; choose what the policy allows",
+    ),
+    ACCESS_DENIED: Meaning("Key Access is denied", "only the owner of a key may do this; log in as its owner"),
+    0xCE: Meaning("This user doesn't exist", "see hsm_user_info for the users of the cluster"),
+    0xDB: Meaning("Invalid User Type", "log in as a crypto user (CU)"),
+    UNAVAILABLE: Meaning(
+        "Server in cluster is unavailable", "see that the client daemon runs and reaches every HSM of the cluster"
+    ),
+}
+
+
+def said(answer: Answer) -> str:
+    """What the tool answered, for a message: the code and its text."""
+    return _told(answer.code, answer.text)
+
+
+def node_said(node: Node) -> str:
+    """What one HSM of the cluster answered; empty for success."""
+    return _told(node.code, node.text) if node.code else ""
+
+
+def hint(answer: Answer) -> str:
+    """What to do about an error; empty where nothing is known."""
+    meaning = _MEANINGS.get(answer.code)
+    return meaning.hint if meaning else ""
+
+
+def _told(code: int, text: str) -> str:
+    known = _MEANINGS.get(code)
+    shown = text or (known.text if known else "")
+    return f"0x{code:02x} ({shown})" if shown else f"0x{code:02x}"

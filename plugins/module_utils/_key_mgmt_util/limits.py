@@ -1,0 +1,74 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What key_mgmt_util cannot make: a pure check before the generation.
+
+Its commands set size or curve, exponent, label, id, -nex, -sess, sharing and quorum; all other attributes are as the
+tool makes them: a dump of every class is in the documentation of genRSAKeyPair and genECCKeyPair or inferred from it.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import id_text, typable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    ALL_USAGE_BITS,
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    Half,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES
+
+# What a new half has true of that which an option of ours could ask for. Of the RSA private half and of the ECC public
+# half no dump is documented: assumed from the other halves.
+_BORN_TRUE: dict[tuple[Family, Half], frozenset[str]] = {
+    ("rsa", PUBLIC): frozenset({"private", "encrypt", "wrap", "verify", "destroyable", "modifiable"}),
+    ("rsa", PRIVATE): frozenset({"private", "decrypt", "unwrap", "sign", "destroyable", "modifiable"}),
+    ("ecc", PUBLIC): frozenset({"private", "verify", "destroyable", "modifiable"}),
+    ("ecc", PRIVATE): frozenset({"private", "sign", "destroyable", "modifiable"}),
+}
+_NO_SUCH = frozenset({"sign_recover", "verify_recover", "always_authenticate", "copyable"})
+# The vendors' builds differ: false for AWS, true for Azure (key management in Azure Cloud HSM).
+_ANY = frozenset({"wrap_with_trusted"})
+_OPTIONS = frozenset({"label", "id", "sensitive", "extractable"})
+_ID_CHARACTERS = "it must be a text without blanks, which the tool's prompt can read"
+
+FACTS = VendorFacts(
+    "key_mgmt_util",
+    id_length=8,  # as 16 hexadecimal digits, because ids are texts here
+    label_max=127,
+    not_sent=frozenset((half, name) for half in HALVES for name in (*ALL_USAGE_BITS[half], "private")),
+    set_attribute=False,
+    copy=False,
+    curves=frozenset(curve.name for curve in CURVES if curve.number is not None),
+)
+
+
+def generation_refusal(wish: Wish) -> str | None:
+    """Why a pair as wished cannot be had from key_mgmt_util, or None."""
+    if wish.label is not None and not typable(wish.label):
+        return "a label with blanks, with control characters or with a hyphen at its beginning cannot be typed there"
+    if wish.id is not None and id_text(wish.id) is None:
+        return f"its id cannot be typed there: {_ID_CHARACTERS}"
+    if wish.session and wish.share_with:
+        return "it shares no pair that lives as long as the session only"
+    return next(filter(None, (_attribute_refusal(wish, half) for half in HALVES)), None)
+
+
+def _attribute_refusal(wish: Wish, half: Half) -> str | None:
+    for name, value in wish.required(half).items():
+        if name in _OPTIONS or name in _ANY:
+            continue
+        if name in _NO_SUCH:
+            return f"its keys have no attribute {name}"
+        born = name in _BORN_TRUE[wish.family, half]
+        if value is not born:
+            told = "true" if born else "false"
+            return f"its commands have no option for {name}, which is {told} for the {half} half of every new pair"
+    return None

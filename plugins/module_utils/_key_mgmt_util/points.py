@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The point of an EC key without its curve, which key_mgmt_util does not tell: found by size and equation.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve, curve_by_name
+
+try:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+except ImportError:
+    # The module says that cryptography is missing.
+    pass
+
+# OpenSSL's numbers of the curves (obj_mac.h). The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f,
+# which is 415, as its MODULUS_BITS: that this is the number of the curve is inferred from there.
+_NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1", 716: "secp521r1"}
+
+
+def raw_point(point: bytes) -> bytes:
+    """C(point) without the DER OCTET STRING around it, where there is one (X.690, 8.7 and 8.1.3)."""
+    if len(point) > 2 and point[0] == 0x04 and point[1] == len(point) - 2 and point[1] < 0x80:
+        return point[2:]
+    if len(point) > 3 and point[:2] == b"\x04\x81" and point[2] == len(point) - 3:
+        return point[3:]
+    return point
+
+
+def curve_of_point(point: bytes) -> Curve | None:
+    """The curve of genECCKeyPair on which an uncompressed point lies (SEC 1, 2.3.3), or None.
+
+    Sizes of P-256 and secp256k1 are the same; a point is on one of them only.
+    """
+    classes: dict[str, t.Any] = {str(kind.name): kind for kind in ec.EllipticCurve.__subclasses__()}
+    for curve in CURVES:
+        size = (curve.bits + 7) // 8
+        kind = classes.get(curve.name)
+        if curve.number is None or kind is None or len(point) != 1 + 2 * size or point[0] != 4:
+            continue
+        try:
+            ec.EllipticCurvePublicKey.from_encoded_point(kind(), point)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        return curve
+    return None
+
+
+def curve_by_nid(nid: object) -> Curve | None:
+    """The curve by the number that stands where an RSA key has its size; where the point is not told."""
+    name = _NIDS.get(nid) if isinstance(nid, int) else None
+    return curve_by_name(name) if name else None

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signatures by key_mgmt_util, for the proof of a pair.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+
+with contextlib.suppress(ImportError):  # the module says that cryptography is missing
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+# The numbers of the command's option -m (AWS, key_mgmt_util-sign; Alibaba's are the same).
+_NUMBERS = {
+    MECHANISMS[name].code: number
+    for name, number in (
+        ("CKM_SHA256_RSA_PKCS", 1),
+        ("CKM_SHA384_RSA_PKCS", 2),
+        ("CKM_SHA512_RSA_PKCS", 3),
+        ("CKM_SHA256_RSA_PKCS_PSS", 6),
+        ("CKM_SHA384_RSA_PKCS_PSS", 7),
+        ("CKM_SHA512_RSA_PKCS_PSS", 8),
+        ("CKM_ECDSA_SHA256", 17),
+        ("CKM_ECDSA_SHA384", 18),
+        ("CKM_ECDSA_SHA512", 19),
+    )
+}
+
+
+def mechanisms_for(curve: Curve | None) -> frozenset[int]:
+    """What the tool can sign with; on a curve the one hash that is as strong (FIPS policies refuse a weaker one)."""
+    if curve is None:
+        return frozenset(_NUMBERS)
+    bits = 256 if curve.bits <= 256 else 384 if curve.bits <= 384 else 512
+    return frozenset({MECHANISMS[f"CKM_ECDSA_SHA{bits}"].code})
+
+
+class KmuSigner:
+    """What a proof needs of the tool: L{Signer} of the providers."""
+
+    def __init__(self, tool: Tool, token_name: str) -> None:
+        self._tool = tool
+        self._token_name = token_name
+
+    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
+        """A signature; that of an EC key as r and s side by side, as PKCS#11 has it."""
+        attempt = self._attempt("sign", found)
+        signature = self._tool.sign(found.handle, _NUMBERS[mechanism], data, attempt)
+        if found.key_type == "ec" and found.curve:
+            return side_by_side(signature, (found.curve.bits + 7) // 8)
+        return signature
+
+    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
+        """Not offered: none of the tool's mechanisms decrypts."""
+        raise TokenError(self._attempt("decrypt", found), said="that it cannot", hint="")
+
+    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
+        """Not offered: the tool derives nothing."""
+        raise TokenError(self._attempt("derive", found), said="that it cannot", hint="")
+
+    def _attempt(self, what: str, found: TokenObject) -> str:
+        return f"{what} with the {found.half} key {found.handle} on the token '{self._token_name}'"
+
+
+def side_by_side(signature: bytes, size: int) -> bytes:
+    """An ECDSA signature as r and s of C(size) bytes each.
+
+    The tool writes the DER of both (RFC 3279, 2.2.3), in a file that may be longer; no vendor documents that, so the
+    other form is taken as well.
+    """
+    if len(signature) > 2 and signature[0] == 0x30:
+        skip = 1 if signature[1] == 0x81 else 0
+        end = 2 + skip + signature[1 + skip]
+        with contextlib.suppress(ValueError, OverflowError):
+            numbers = decode_dss_signature(signature[:end])
+            return b"".join(number.to_bytes(size, "big") for number in numbers)
+    return signature[: 2 * size]

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Users in key_mgmt_util's answers: all of the cluster (listUsers), and those of one key (getKeyInfo).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
+
+_FOUND = re.compile(r"\s*Number Of Users found:?[ \t]*([0-9]+)\s*", re.IGNORECASE)
+_HEADER = re.compile(r"\s*Index\s+User ID\s+User Type\s+User Name\b.*")
+_YES_NO = {"YES": True, "NO": False}
+_ROW = re.compile(
+    r"\s*[0-9]+\s+(?P<id>[0-9]+)\s+(?P<type>[A-Z]+)\s+(?P<name>\S+)\s+(?P<key>YES|NO)\s+(?P<failures>[0-9]+)"
+    r"(?:\s+(?P<second>YES|NO))?\s*"
+)
+_OWNER = re.compile(r"\s*Owned by user:?[ \t]*([0-9]+)\s*")  # with a colon: Alibaba
+# 'also, shared to following 2 user(s):' (AWS); 'Shared with following 2 user(s):' (Cavium)
+_SHARED = re.compile(r"\s*(?:also, shared to|Shared with) following ([0-9]+) user\(s\):\s*(.*)")
+_IDS = re.compile(r"\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*,?\s*")  # one a line (AWS, getKeyInfo) or '4, 5' (AWS, genSymKey)
+_QUORUM = re.compile(r"\s*([0-9]+) Users? needs? to approve to use/manage this key\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedUser:
+    """One row of listUsers; C(two_factor) is None where the build has no such column."""
+
+    id: int
+    type: str
+    name: str
+    quorum_key: bool
+    login_failures: int
+    two_factor: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyUsers:
+    """Who may use a key: ids of users; C(quorum) 0: without approvals."""
+
+    owner: int
+    shared: tuple[int, ...]
+    quorum: int
+
+
+def listed_users(answer: Answer) -> tuple[ListedUser, ...]:
+    """All rows of listUsers; raises L{Unreadable}.
+
+    More rows than told are taken: AWS's own sample tells four users and lists five.
+    """
+    told = [int(match[1]) for match in map(_FOUND.fullmatch, answer.lines) if match]
+    heads = [index for index, line in enumerate(answer.lines) if _HEADER.fullmatch(line)]
+    if len(told) != 1 or len(heads) != 1:
+        raise Unreadable("it holds no table of users")
+    users = []
+    for line in answer.lines[heads[0] + 1 :]:
+        row = _ROW.fullmatch(line)
+        if row:
+            users.append(_user(row))
+        elif line.strip()[:1].isdigit():
+            raise Unreadable("a row of its table of users is broken")
+    if len(users) < told[0] or len({user.id for user in users}) < len(users):
+        raise Unreadable(f"it tells {told[0]} users and lists {len(users)}")
+    return tuple(users)
+
+
+def _user(row: re.Match[str]) -> ListedUser:
+    return ListedUser(
+        id=int(row["id"]),
+        type=row["type"],
+        name=row["name"],
+        quorum_key=_YES_NO[row["key"]],
+        login_failures=int(row["failures"]),
+        two_factor=_YES_NO[row["second"]] if row["second"] else None,
+    )
+
+
+def key_users(answer: Answer) -> KeyUsers:
+    """Owner, sharers and quorum of one key, from getKeyInfo; raises L{Unreadable}."""
+    owners = [int(match[1]) for match in map(_OWNER.fullmatch, answer.lines) if match]
+    quorums = [int(match[1]) for match in map(_QUORUM.fullmatch, answer.lines) if match]
+    if len(owners) != 1 or len(quorums) > 1:
+        raise Unreadable("it does not tell one owner of the key")
+    return KeyUsers(owners[0], _shared(answer), quorums[0] if quorums else 0)
+
+
+def _shared(answer: Answer) -> tuple[int, ...]:
+    heads = [(index, match) for index, match in enumerate(map(_SHARED.fullmatch, answer.lines)) if match]
+    if not heads:
+        if any("shared" in line.lower() for line in answer.lines):
+            raise Unreadable("what it tells of sharing is broken")
+        return ()
+    index, match = heads[0]
+    ids: list[int] = []
+    for line in (match[2], *answer.lines[index + 1 :]):
+        row = _IDS.fullmatch(line)
+        if row:
+            ids += map(int, re.findall(r"[0-9]+", row[1]))
+        elif line.strip():
+            break
+    if len(heads) > 1 or len(ids) != int(match[1]) or len(set(ids)) != len(ids):
+        raise Unreadable(f"it tells that the key is shared to {match[1]} users and lists {len(ids)}")
+    return tuple(ids)

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The list of wished pairs of C(hsm_keypairs), checked before any login: each entry by itself, then one with another.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, FOR_ALL_PAIRS, RSA
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+
+Params = t.Mapping[str, t.Any]
+
+_OWN_OPTIONS: dict[Family, tuple[str, ...]] = {"rsa": tuple(RSA.spec), "ecc": tuple(ECC.spec)}
+# The option that each family needs for a new pair.
+_SIZE: dict[Family, str] = {"rsa": "modulus_bits", "ecc": "curve"}
+# Options of the module that the rules of a single pair look at, too.
+_COMMON = (*FOR_ALL_PAIRS, "crypto_user", "lock_timeout")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One wished pair of the list; C(number) counts from 0, as Ansible does."""
+
+    number: int
+    state: t.Literal["present", "absent"]
+    wish: Wish
+
+    @property
+    def option(self) -> str:
+        """How messages name it."""
+        return f"keypairs[{self.number}]"
+
+
+def entries_from(params: Params) -> list[Entry]:
+    """The checked entries of a module's options; raises L{InputError} naming the entry."""
+    entries = []
+    for number, given in enumerate(params["keypairs"]):
+        try:
+            entries.append(_entry(number, {**given, **{name: params[name] for name in _COMMON}}))
+        except InputError as error:
+            raise (error if error.option in _COMMON else error.within(f"keypairs[{number}]")) from None
+    _refuse_duplicates(entries)
+    return entries
+
+
+def _entry(number: int, given: dict[str, t.Any]) -> Entry:
+    family: Family = given["type"]
+    for other, options in _OWN_OPTIONS.items():
+        for option in options:
+            if other != family and given[option] is not None:
+                raise InputError(option, f"it is not for {FAMILY_NAME[family]} pairs", given[option])
+    if given["state"] == "present" and given[_SIZE[family]] is None:
+        raise InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
+    wish = wish_from(family, given)
+    if given["state"] == "present":
+        refuse_unprovable(wish, f"the options of keypairs[{number}]")
+    return Entry(number, given["state"], wish)
+
+
+def _refuse_duplicates(entries: t.Sequence[Entry]) -> None:
+    """Two entries must not be able to mean the same pair."""
+    seen: dict[t.Hashable, Entry] = {}
+    for entry in entries:
+        for name, shown in _names(entry.wish):
+            other = seen.setdefault(name, entry)
+            if other is not entry:
+                raise InputError(entry.option, f"{other.option} has the same {shown}")
+    _refuse_shared_labels(entries)
+
+
+def _names(wish: Wish) -> t.Iterator[tuple[t.Hashable, str]]:
+    """What one pair alone may have."""
+    if wish.id is not None:
+        yield ("id", wish.id), f"id {wish.id.hex(':')}"
+    if wish.fingerprint is not None:
+        yield ("fingerprint", wish.fingerprint), "fingerprint"
+
+
+def _refuse_shared_labels(entries: t.Sequence[Entry]) -> None:
+    """Pairs of one type may share a label only where each is found by something else."""
+    by_label: dict[t.Hashable, list[Entry]] = {}
+    for entry in entries:
+        if entry.wish.label is not None and not entry.wish.session:
+            by_label.setdefault((entry.wish.family, entry.wish.label), []).append(entry)
+    for group in by_label.values():
+        unnamed = [entry for entry in group if entry.wish.id is None and entry.wish.fingerprint is None]
+        if unnamed and len(group) > 1:
+            other = next(entry for entry in group if entry is not unnamed[0])
+            first, second = sorted((unnamed[0], other), key=lambda entry: entry.number)
+            rule = f"{first.option} has the same type and label '{first.wish.label}'; give each an id of its own"
+            raise InputError(second.option, rule)

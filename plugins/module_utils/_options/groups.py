@@ -1,0 +1,237 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The option groups that modules are made of; each has a twin in C(plugins/doc_fragments).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    KEY_CLASSES,
+    PRIVATE,
+    PUBLIC,
+    RETURNED,
+    SETTABLE,
+    USAGE_BITS,
+    Half,
+)
+
+FAMILIES = ("rsa", "ecc")
+
+Spec = dict[str, dict[str, t.Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionGroup:
+    """Options that belong together, with the rules that Ansible checks between them."""
+
+    spec: Spec
+    mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+    required_if: tuple[tuple[t.Any, ...], ...] = ()
+    required_by: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    required_one_of: tuple[tuple[str, ...], ...] = ()
+
+    def __add__(self, other: OptionGroup) -> OptionGroup:
+        return OptionGroup(
+            spec={**self.spec, **other.spec},
+            mutually_exclusive=self.mutually_exclusive + other.mutually_exclusive,
+            required_if=self.required_if + other.required_if,
+            required_by={**self.required_by, **other.required_by},
+            required_one_of=self.required_one_of + other.required_one_of,
+        )
+
+    def create_module(self) -> AnsibleModule:
+        """The AnsibleModule of a module with these options; every module of this collection has a check mode."""
+        return AnsibleModule(
+            argument_spec=self.spec,
+            mutually_exclusive=self.mutually_exclusive,
+            required_if=self.required_if,
+            required_by=self.required_by,
+            required_one_of=self.required_one_of,
+            supports_check_mode=True,
+        )
+
+
+def _three_state(half: Half) -> Spec:
+    return {name: {"type": "bool"} for name in SETTABLE[half]}
+
+
+# How one token is reached and logged in to; a replica has these too.
+_TOKEN: Spec = {
+    "module_path": {"type": "path"},
+    "token_label": {"type": "raw", "no_log": False},
+    "token_serial": {"type": "raw", "no_log": False},
+    "slot_id": {"type": "int"},
+    "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
+    "library_environment": {"type": "dict", "no_log": True},  # likewise
+    "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
+    "crypto_user": {"type": "raw", "no_log": True},  # what vendors call a PIN is user:password
+    "pin": {"type": "raw", "no_log": True},
+    "pin_file": {"type": "path", "no_log": False},
+    "force_login": {"type": "bool", "default": False},
+    "expect_token": {
+        "type": "dict",
+        "no_log": False,
+        "options": {
+            "library_sha256": {"type": "str"},
+            "manufacturer": {"type": "str"},
+            "model": {"type": "str"},
+            "serial": {"type": "raw"},
+            "hardware_version": {"type": "raw"},
+            "firmware_version": {"type": "raw"},
+            "firmware_id": {"type": "raw"},
+            "fips_state": {"type": "raw"},
+        },
+    },
+}
+# Names of which at most one may be given: they choose the token, or give the PIN.
+TOKEN_CHOICE = ("token_label", "token_serial", "slot_id", "token_uri")
+PIN_CHOICE = ("pin", "pin_file")
+
+LOGIN = OptionGroup(
+    spec={
+        "provider": {"type": "str", "default": "pkcs11", "choices": ["pkcs11", "cloudhsm_cli", "key_mgmt_util"]},
+        "executable": {"type": "path"},
+        **_TOKEN,
+        "lock_timeout": {"type": "int", "default": 300},
+    },
+    mutually_exclusive=(TOKEN_CHOICE, PIN_CHOICE),
+)
+
+KEYPAIR = OptionGroup(
+    spec={
+        "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+        "label": {"type": "raw", "aliases": ["l"]},
+        "id": {"type": "raw"},
+        "id_hex": {"type": "raw"},
+        "fingerprint": {"type": "raw"},
+        "session": {"type": "bool", "default": False, "aliases": ["sess"]},
+        "extractable": {"type": "bool"},
+        "usage": {"type": "list", "elements": "str", "choices": list(USAGE_BITS)},
+        "private_attributes": {"type": "dict", "options": _three_state(PRIVATE)},
+        "public_attributes": {"type": "dict", "options": _three_state(PUBLIC)},
+        "allowed_mechanisms": {"type": "list", "elements": "str"},
+        "key_gen_mechanism": {"type": "str", "no_log": False},
+        "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
+        "verify": {"type": "bool"},
+        "share_with": {"type": "list", "elements": "raw", "aliases": ["u"]},
+        "quorum": {"type": "int", "aliases": ["m_value"]},
+        "min_servers": {"type": "int", "aliases": ["min_srv"]},
+        "timeout": {"type": "int"},
+        "attest": {"type": "bool", "default": False},
+        "replicas": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"name": {"type": "str", "required": True}, **_TOKEN},
+            "mutually_exclusive": [TOKEN_CHOICE, PIN_CHOICE],
+        },
+        "wrapping_key": {"type": "str", "no_log": False},
+    },
+    mutually_exclusive=(("id", "id_hex"),),
+    required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),
+    required_by={"quorum": ("share_with",)},
+)
+
+RSA = OptionGroup(
+    spec={
+        "modulus_bits": {"type": "int", "aliases": ["m"]},
+        "public_exponent": {"type": "int", "aliases": ["e"]},
+    },
+    required_if=(("state", "present", ("modulus_bits",)),),
+)
+
+ECC = OptionGroup(
+    spec={"curve": {"type": "raw", "aliases": ["i"]}},
+    required_if=(("state", "present", ("curve",)),),
+)
+
+# What concerns the login, the servers and the proofs is said once for all pairs of a list.
+FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key")
+
+KEYPAIRS = OptionGroup(
+    spec={
+        "keypairs": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "no_log": False,
+            "options": {
+                "type": {"type": "str", "required": True, "choices": list(FAMILIES)},
+                **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
+                **RSA.spec,
+                **ECC.spec,
+            },
+            "mutually_exclusive": KEYPAIR.mutually_exclusive,
+            "required_if": KEYPAIR.required_if,
+            "required_by": KEYPAIR.required_by,
+        },
+        **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
+        "parallel": {"type": "int"},
+        "progress_file": {"type": "path"},
+    },
+)
+
+# What chooses keys that are there.
+_CHOICE: Spec = {
+    "label": {"type": "raw"},
+    "id": {"type": "raw"},
+    "id_hex": {"type": "raw"},
+    "fingerprint": {"type": "raw"},
+    "uri": {"type": "str"},
+    "key_type": {"type": "raw", "no_log": False},
+    "handle": {"type": "int"},
+}
+_ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
+
+KEY_INFO = OptionGroup(
+    spec={
+        **_CHOICE,
+        "label_regex": {"type": "raw"},
+        "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
+        "session": {"type": "bool"},
+        "modulus": {"type": "raw"},
+        "kcv": {"type": "raw"},
+        "shared_with": {"type": "list", "elements": "raw"},
+        "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
+        "attribute_file": {"type": "bool", "default": False},
+    },
+    mutually_exclusive=_ONE_ID,
+)
+
+KEY = OptionGroup(
+    spec={
+        **_CHOICE,
+        "state": KEYPAIR.spec["state"],
+        "count": {"type": "int", "default": 1},
+        "new_label": {"type": "raw"},
+        "new_id": {"type": "raw"},
+        "new_id_hex": {"type": "raw"},
+        **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
+        "share_with": {"type": "list", "elements": "raw"},
+        "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
+        **{name: KEYPAIR.spec[name] for name in ("timeout", "replicas")},
+    },
+    mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
+    required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),
+)
+
+NEW_TOKEN = OptionGroup(
+    spec={
+        "token_label": {"type": "raw", "required": True, "aliases": ["label"], "no_log": False},
+        "so_pin": {"type": "raw", "no_log": True},
+        "so_pin_file": {"type": "path", "no_log": False},
+    },
+    mutually_exclusive=(("so_pin", "so_pin_file"),),
+)
+
+TOKEN_INFO = OptionGroup(spec={"login": {"type": "bool", "default": False}})

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file that key_mgmt_util's getAttribute writes (C(-a 512)), as a text, for tools that read it.
+
+Its form is that of the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute: a line with the
+attribute's name, then its value; a modulus in lines of 80 characters; the point of an EC key as its modulus, without
+0x and in one line.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    ATTRIBUTES,
+    CLASSES,
+    KEY_TYPES,
+    PUBLIC,
+    Kind,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
+
+_WIDTH = 80
+# In the order of the dumps.
+NAMES = (
+    *("class", "key_type", "token", "private", "encrypt", "decrypt", "wrap", "unwrap", "sign", "verify", "local"),
+    *("sensitive", "extractable", "label", "id", "value_len", "kcv", "modulus", "modulus_bits", "public_exponent"),
+    *("trusted", "wrap_with_trusted", "destroyable", "derive", "always_sensitive", "never_extractable"),
+)
+# What a dump shows of a key whose class has no such attribute; everything readable can leave.
+_EXTRACTABLE_ANYWAY = "extractable"
+
+
+def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
+    """The text for one key, None where nothing of it could be read.
+
+    C(spki) is its public key, where it is known from the other half.
+    """
+    if not found.attributes:
+        return None
+    lines = []
+    for name in NAMES:
+        value = _value(name, found, spki)
+        if value is not None:
+            lines += [f"OBJ_ATTR_{name.upper()}", value]
+    return "\n".join(lines) + "\n"
+
+
+def _value(name: str, found: TokenObject, spki: bytes | None) -> str | None:
+    value = found.attributes.get(name)
+    if found.hides(name):
+        return None
+    if name == "kcv":
+        return _kcv(found, spki)
+    if name == "modulus":
+        return _modulus(found, spki)
+    if name == "id":
+        return _id(found.id)
+    if name == "label":
+        return one_line(found.label or "")
+    if name in ("class", "key_type"):
+        table = CLASSES if name == "class" else KEY_TYPES
+        number = table.get(str(value), value)
+        return f"0x{number:02x}" if isinstance(number, int) else None
+    if isinstance(value, int) and ATTRIBUTES[name].kind is Kind.ULONG:
+        return f"0x{value:08x}"
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}"
+    return _bit(name, found, value)
+
+
+def _bit(name: str, found: TokenObject, value: Value | None) -> str | None:
+    if isinstance(value, bool):
+        return f"0x{value:02x}"
+    row = ATTRIBUTES[name]
+    if row.kind is not Kind.BOOL or found.half in row.classes:
+        return None  # the key lacks it, or does not tell it
+    return "0x01" if name == _EXTRACTABLE_ANYWAY and found.half == PUBLIC else "0x00"
+
+
+def _kcv(found: TokenObject, spki: bytes | None) -> str | None:
+    value = found.attributes.get("check_value")
+    if isinstance(value, bytes) and value:
+        return f"0x{value.hex()}"
+    return f"0x{_public_key.kcv(spki)}" if spki else None
+
+
+def _modulus(found: TokenObject, spki: bytes | None) -> str | None:
+    value = found.attributes.get("modulus")
+    if isinstance(value, bytes) and value:
+        text = f"0x{value.hex()}"
+        return "\n".join(text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))
+    return _public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
+
+
+def _id(value: bytes) -> str:
+    try:
+        return one_line(value.decode())
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"

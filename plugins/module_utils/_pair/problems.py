@@ -1,0 +1,50 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with the pairs of a token, as far as it shows without using them.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+
+
+def problems(pairs: t.Sequence[KeyPair]) -> list[list[str]]:
+    """For each pair the words that fit it.
+
+    C(half): a half without its other. C(duplicate): not the only one of its id, or without an id of its label and
+    type; or with a half more than once. C(orphan): it has neither label nor id, as what a killed generation leaves.
+    C(unreadable): the token does not tell what kind of key it is, or not its name.
+    """
+    counts = collections.Counter(name for pair in pairs for name in _ids(pair) | _labels(pair))
+    return [_words(pair, counts) for pair in pairs]
+
+
+def _ids(pair: KeyPair) -> set[t.Hashable]:
+    return {("id", found.id) for found in pair.objects if found.id}
+
+
+def _labels(pair: KeyPair) -> set[t.Hashable]:
+    return {("label", found.key_type, found.label) for found in pair.objects if found.label}
+
+
+def _words(pair: KeyPair, counts: t.Mapping[t.Hashable, int]) -> list[str]:
+    # Labels may be shared by pairs that have ids of their own.
+    shared = any(counts[name] > 1 for name in _ids(pair) or _labels(pair))
+    surplus = len(pair.publics) > 1 or len(pair.privates) > 1
+    unnamed = not _ids(pair) and not _labels(pair)
+    hidden = any(found.hides(name) for found in pair.objects for name in ("label", "id"))
+    fits = {
+        "half": not (pair.publics and pair.privates),
+        "duplicate": shared or surplus,
+        "orphan": unnamed and not hidden,
+        "unreadable": hidden or any(found.attributes.get("key_type") is None for found in pair.objects),
+    }
+    return [word for word, is_so in fits.items() if is_so]

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the private half of a pair does inside a token, checked outside by cryptography.
+
+It is imported when there is something to check: most tasks find their pair as it should be, and prove nothing.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
+
+try:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+except ImportError:
+    # A module that needs it has said so before.
+    pass
+
+UNKNOWN_CURVE = "cryptography on this host does not know the curve"
+_UNPROVEN_HINT = "a key that this token does not let be used this way can be made with verify=false"
+# Answers after which the next mechanism is tried: the token lists this one and does not take it.
+_REFUSED_MECHANISM = ("CKR_MECHANISM_INVALID", "CKR_MECHANISM_PARAM_INVALID", "CKR_KEY_FUNCTION_NOT_PERMITTED")
+# DigestInfo of SHA-256 without the digest (RFC 8017, section 9.2, note 1).
+_SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+def known(curve: str) -> bool:
+    """Whether keys on a curve can be checked here."""
+    names: list[t.Any] = [kind.name for kind in ec.EllipticCurve.__subclasses__()]
+    return curve.lower() in {name.lower() for name in names}
+
+
+def prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, spki: bytes) -> Proof:
+    """The proof with the first of the C(usable) mechanisms that the token takes; its policy may refuse some.
+
+    Raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does.
+    """
+    try:
+        key: t.Any = serialization.load_der_public_key(spki)
+    except (UnsupportedAlgorithm, ValueError):
+        curve = pair.public.curve
+        if curve and known(curve.name):
+            raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
+        return Proof(None, UNKNOWN_CURVE)
+    return _prove_with(signer, usable, pair, key)
+
+
+def _prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, key: t.Any) -> Proof:
+    for mechanism in usable:
+        try:
+            fits = _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key)
+        except TokenError as error:
+            if error.ckr in _REFUSED_MECHANISM and mechanism is not usable[-1]:
+                continue
+            raise TokenError(error.attempt, error.ckr, said=error.said, hint=_UNPROVEN_HINT) from None
+        if not fits:
+            break
+        return Proof(mechanism.name)
+    raise HsmError(
+        f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
+        " public half."
+    )
+
+
+def _rsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+    data = secrets.token_bytes(32)
+    name = mechanism.hash or "sha256"
+    algorithm: t.Any = getattr(hashes, name.upper())()
+    scheme: t.Any = padding.PKCS1v15()
+    message, pss = data, ""
+    if mechanism.name.endswith("_PSS"):
+        scheme, pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), name
+    elif not mechanism.hash:
+        message = _SHA256_DIGEST_INFO + hashlib.sha256(data).digest()
+    signature = signer.sign(pair.private, mechanism.code, message, pss)
+    return _verifies(key, signature, data, scheme, algorithm)
+
+
+def _ecdsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+    data = secrets.token_bytes(32)
+    name = mechanism.hash or _fitting_hash(key.curve.key_size)
+    message = data if mechanism.hash else hashlib.new(name, data).digest()
+    signature = signer.sign(pair.private, mechanism.code, message)
+    half = len(signature) // 2
+    numbers = (int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+    algorithm: t.Any = getattr(hashes, name.upper())()
+    return _verifies(key, utils.encode_dss_signature(*numbers), data, ec.ECDSA(algorithm))
+
+
+def _fitting_hash(bits: int) -> str:
+    """The smallest SHA-2 that is no weaker than the curve; a stronger one is cut to the order's size."""
+    return "sha256" if bits <= 256 else "sha384" if bits <= 384 else "sha512"
+
+
+def _eddsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+    data = secrets.token_bytes(32)
+    return _verifies(key, signer.sign(pair.private, mechanism.code, data), data)
+
+
+def _verifies(key: t.Any, signature: bytes, *arguments: t.Any) -> bool:
+    try:
+        key.verify(signature, *arguments)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _decryption(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: rsa.RSAPublicKey) -> bool:
+    data = secrets.token_bytes(32)
+    scheme: t.Any = padding.PKCS1v15()
+    if mechanism.name == "CKM_RSA_PKCS_OAEP":  # SHA-1 is the library's default and all that SoftHSM 2.6 takes
+        scheme = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303
+    return signer.decrypt(pair.private, mechanism.code, key.encrypt(data, scheme)) == data
+
+
+def _derivation(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: ec.EllipticCurvePublicKey) -> bool:
+    outside = ec.generate_private_key(key.curve)
+    point = outside.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    shared = outside.exchange(ec.ECDH(), key)
+    return signer.derive(pair.private, point, len(shared)) == shared
+
+
+_PROVERS: dict[tuple[str, str], t.Callable[[Signer, Mechanism, KeyPair, t.Any], bool]] = {
+    ("sign", "rsa"): _rsa_signature,
+    ("sign", "ec"): _ecdsa_signature,
+    ("sign", "ec_edwards"): _eddsa_signature,
+    ("decrypt", "rsa"): _decryption,
+    ("derive", "ec"): _derivation,
+}

@@ -1,0 +1,296 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a provider is: a way to reach an HSM. It states its abilities; what it cannot do is refused here.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
+
+Params = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What to search the keys of one class for, and which attributes to read of them (None: all).
+
+    C(handle): only that of a provider whose handles persist. C(others): other users' keys too, where owners are told.
+    """
+
+    key_class: KeyClass
+    label: str | None = None
+    id: bytes | None = None
+    key_type: str | None = None
+    token: bool | None = None
+    read: frozenset[str] | None = None
+    handle: int | None = None
+    others: bool = False
+
+    def attributes(self) -> dict[str, Value]:
+        """The attributes of the search, less the class."""
+        wanted: dict[str, Value | None] = {
+            "key_type": self.key_type,
+            "id": self.id,
+            "label": self.label,
+            "token": self.token,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """How a pair was proven: C(method) names it, or is None with the C(reason)."""
+
+    method: str | None
+    reason: str | None = None
+
+
+class Signer(t.Protocol):
+    """What a proof needs of a session with a token."""
+
+    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
+        """A signature made inside the token."""
+
+    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
+        """A decryption made inside the token."""
+
+    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
+        """An ECDH secret made inside the token."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Unable:
+    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).
+
+    C(filters): it chooses keys, and any value of it does, 0 and an empty list too. C(values): only these cannot be
+    honoured. C(usual): the default, which asks for nothing. C(unless): an option that makes it able.
+    """
+
+    alternative: str
+    above: int | None = None
+    filters: bool = False
+    values: tuple[t.Any, ...] = ()
+    usual: t.Any = None
+    unless: str = ""
+
+    def asked_for(self, value: t.Any) -> bool:
+        """Whether C(value) asks for what the provider cannot do."""
+        if self.values:
+            return value in self.values
+        if self.filters:
+            return value is not None
+        if self.above is not None:
+            return value is not None and value > self.above
+        return bool(value) and value != self.usual
+
+
+# What some modules need of a provider, beside key pairs.
+Ability = t.Literal["users", "slots"]
+
+_LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
+_ITSELF = "the cluster copies its keys itself: use min_servers"
+# What every tool of a cluster refuses, because it drives no library and knows no mechanisms.
+NOT_FOR_TOOLS: dict[str, Unable] = {
+    "module_path": Unable(_LIBRARY_ONLY),
+    "token_serial": Unable(_LIBRARY_ONLY, filters=True),
+    "slot_id": Unable(_LIBRARY_ONLY, filters=True),
+    "token_uri": Unable(_LIBRARY_ONLY),
+    "library_environment": Unable(_LIBRARY_ONLY),
+    "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
+    "force_login": Unable(_LIBRARY_ONLY),
+    "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
+    "key_gen_mechanism": Unable(_LIBRARY_ONLY),
+    "replicas": Unable(_ITSELF),
+    "wrapping_key": Unable(_ITSELF),
+}
+NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
+
+
+class Credentials(t.Protocol):
+    """How a provider logs in, as far as a module has to know it."""
+
+    def harmless(self) -> list[str]:
+        """Checked values that may be seen, although their options are masked until they are checked."""
+
+    def secrets(self) -> list[str]:
+        """Every text that must not be seen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A user of an HSM cluster, as key_mgmt_util's listUsers has it; None is what the cluster's tool does not tell."""
+
+    id: int | None
+    name: str
+    type: str
+    two_factor: bool | None
+    login_failures: int | None
+    quorum_key: bool | None
+    locked: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One HSM, or one token: whether it has what was asked for."""
+
+    name: str
+    status: t.Literal["ok", "failed", "unsynchronised"] = "ok"
+    message: str = ""
+
+
+class Undoing(t.NamedTuple):
+    """One object to take back: what it is, where it is (its handle or reference), and how it goes."""
+
+    what: str
+    where: str
+    destroy: t.Callable[[], None]
+
+
+def undone(steps: t.Iterable[Undoing]) -> str:
+    """Takes back what was made; the answer tells what remains, and the HSM's reason for each."""
+    left = []
+    for step in steps:
+        try:
+            step.destroy()
+        except TokenError as error:
+            left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
+    return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+
+
+class TokenSession(abc.ABC):
+    """A logged-in session. Every method raises L{TokenError} where the HSM answers with an error."""
+
+    facts: VendorFacts
+    token_name: str
+    uri_attributes: t.Mapping[str, str]
+    # Who is logged in, where the HSM has users; keys of others are not looked at then.
+    user: str | None = None
+    write_protected = False
+    # Whether several threads may work with the library at once, each in a session of its own.
+    threads = False
+
+    @abc.abstractmethod
+    def find(self, query: Query) -> list[TokenObject]:
+        """All matching objects; an empty list is a proof of absence."""
+
+    @abc.abstractmethod
+    def look_anew(self) -> None:
+        """From now on every answer of L{find} comes from the token, should it not have been so before."""
+
+    @abc.abstractmethod
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        """As L{find}, for many: an object that cannot be read is told as one without attributes, and is no error.
+
+        None where there are more than C(at_most), which are not read then.
+        """
+
+    @abc.abstractmethod
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        """Another session of the same login, for another thread; to be closed before this one."""
+
+    @abc.abstractmethod
+    def check_generation(self, wish: Wish) -> None:
+        """Refuses a pair that the token cannot generate, before the attempt; changes nothing."""
+
+    @abc.abstractmethod
+    def generate(self, wish: Wish) -> KeyPair:
+        """A new pair, read back; after an error nothing of it is left, or the error names what remains."""
+
+    @abc.abstractmethod
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        """Changes an object in place and reads it back."""
+
+    @abc.abstractmethod
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        """Sets what can only be set at birth or by copying (modifiable, copyable, destroyable) to false."""
+
+    @abc.abstractmethod
+    def destroy(self, found: TokenObject) -> None:
+        """Removes one object."""
+
+    @abc.abstractmethod
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not.
+
+        C(passive): without making any object, not even one of the session.
+        """
+
+    def nodes(self) -> list[Node]:
+        """The HSMs behind this session, as they were at the end of its last work."""
+        return [Node(self.token_name)]
+
+    def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
+        """Names of crypto users that were given by name or number, sorted; raises L{HsmError} for an unknown one."""
+        return tuple(sorted(users))
+
+    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+        """Shares a private half with exactly these users and reads it back; adds before it takes away."""
+        raise NotImplementedError(type(self).__name__)
+
+    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:  # noqa: B027
+        """Waits until C(min_servers) HSMs have the pair; raises L{HsmError} when C(timeout) ends before.
+
+        C(patient): false looks once, for check mode.
+        """
+
+
+class Provider(abc.ABC):
+    """One way to reach HSMs."""
+
+    name: t.ClassVar[str]
+    # Options that this provider cannot honour, each with the alternative that the refusal names.
+    cannot: t.ClassVar[t.Mapping[str, Unable]]
+    # Abilities that this provider does not have, each with the reason and the alternative that the refusal names.
+    lacks: t.ClassVar[t.Mapping[Ability, str]]
+    # Whether a handle names the same object in a later task.
+    persistent_handles: t.ClassVar[bool]
+    # Python libraries that it needs on the target, each with the error of its import, None if there is none.
+    requires: t.ClassVar[t.Mapping[str, str | None]]
+
+    @classmethod
+    @abc.abstractmethod
+    def connect(cls, params: Params, any_token: bool) -> tuple[Provider, Credentials]:
+        """The provider of a module's options, and how it logs in; raises L{InputError}.
+
+        C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+        """
+
+    @abc.abstractmethod
+    def session(self, *, writable: bool, threads: bool = False) -> contextlib.AbstractContextManager[TokenSession]:
+        """Locks, loads, logs in; and undoes that. C(threads): several shall work at once, if the library lets them."""
+
+    @classmethod
+    def refuse_unable(cls, params: Params, within: str = "") -> None:
+        """Refuses, before any login, the first option that cannot be honoured; C(within) names a list's entry."""
+        for option, unable in cls.cannot.items():
+            if unable.asked_for(params.get(option)) and not params.get(unable.unless):
+                refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
+                raise refusal.within(within) if within else refusal
+
+    @classmethod
+    def refuse_lacking(cls, needs: Ability | None) -> None:
+        """Refuses, before any login, a module that needs what the provider does not have."""
+        if needs is not None and needs in cls.lacks:
+            raise InputError("provider", cls.lacks[needs], cls.name)
+
+    def identities(self) -> list[dict[str, str]]:
+        """What the option expect_token can pin of each HSM of a cluster, without a login."""
+        raise InputError("provider", "its tool tells nothing of the HSMs that could be pinned", self.name)
+
+    def users(self) -> list[User]:
+        """All users of the HSM; never asked of a provider that lacks them."""
+        raise NotImplementedError(self.name)

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tokens: what a slot told, which of them is meant, and whether it is the one that was expected.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
+
+
+class TokenFlag(enum.IntFlag):
+    """CK_TOKEN_INFO flags (PKCS#11 3.1, table 6)."""
+
+    RNG = 0x1
+    WRITE_PROTECTED = 0x2
+    LOGIN_REQUIRED = 0x4
+    USER_PIN_INITIALIZED = 0x8
+    RESTORE_KEY_NOT_NEEDED = 0x20
+    CLOCK_ON_TOKEN = 0x40
+    PROTECTED_AUTHENTICATION_PATH = 0x100
+    DUAL_CRYPTO_OPERATIONS = 0x200
+    TOKEN_INITIALIZED = 0x400
+    SECONDARY_AUTHENTICATION = 0x800
+    USER_PIN_COUNT_LOW = 0x10000
+    USER_PIN_FINAL_TRY = 0x20000
+    USER_PIN_LOCKED = 0x40000
+    USER_PIN_TO_BE_CHANGED = 0x80000
+    SO_PIN_COUNT_LOW = 0x100000
+    SO_PIN_FINAL_TRY = 0x200000
+    SO_PIN_LOCKED = 0x400000
+    SO_PIN_TO_BE_CHANGED = 0x800000
+    ERROR_STATE = 0x1000000
+
+
+@dataclasses.dataclass(frozen=True)
+class LibraryInfo:
+    """CK_INFO of a loaded library, and where it was loaded from."""
+
+    path: str
+    manufacturer: str
+    description: str
+    version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenInfo:
+    """CK_TOKEN_INFO of the token in one slot; texts without their padding, lengths in bytes."""
+
+    slot_id: int
+    label: str
+    manufacturer: str
+    model: str
+    serial: str
+    hardware_version: str
+    firmware_version: str
+    flags: TokenFlag
+    pin_length_min: int
+    pin_length_max: int
+
+    def __str__(self) -> str:
+        return f"'{self.label}' (serial {self.serial or 'none'}, slot {self.slot_id})"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the token is initialised; not every library sets the flag, but no free token has a label."""
+        return bool(self.flags & (TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED) or self.label)
+
+    @property
+    def uri(self) -> str:
+        """RFC 7512 URI of the token."""
+        return build_uri(PKCS11Uri(**t.cast("dict[str, t.Any]", self.uri_attributes())))
+
+    def uri_attributes(self) -> dict[str, str]:
+        """The path attributes that name the token in an RFC 7512 URI; what the token leaves empty is left out."""
+        values = {"model": self.model, "manufacturer": self.manufacturer, "serial": self.serial, "token": self.label}
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclasses.dataclass(frozen=True)
+class DeadSlot:
+    """A slot that answered with an error when it was asked for its token."""
+
+    slot_id: int
+    ckr: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenSelector:
+    """Which token is meant: one of the options C(token_label), C(token_serial), C(slot_id), C(token_uri), or any."""
+
+    label: str | None = None
+    serial: str | None = None
+    slot_id: int | None = None
+    uri: PKCS11Uri | None = None
+
+    def __str__(self) -> str:
+        return next(
+            text
+            for text, given in (
+                (f"labelled '{self.label}'", self.label is not None),
+                (f"with serial '{self.serial}'", self.serial is not None),
+                (f"in slot {self.slot_id}", self.slot_id is not None),
+                ("of the token_uri", self.uri is not None),
+                ("in any slot", True),
+            )
+            if given
+        )
+
+    @property
+    def name(self) -> str:
+        """The token's name in results, as far as the options tell it."""
+        if self.uri is not None:
+            return self.uri.token or self.uri.serial or "the token of the token_uri"
+        return self.label or self.serial or f"slot {self.slot_id}"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether one token is meant."""
+        return self != TokenSelector()
+
+    def matches(self, token: TokenInfo, library: LibraryInfo) -> bool:
+        """Whether C(token) is one that is meant; an uninitialised token never is."""
+        if not token.in_use:
+            return False
+        if self.uri is not None:
+            return _uri_matches(self.uri, token, library)
+        return (
+            self.label in (None, token.label)
+            and self.serial in (None, token.serial)
+            and self.slot_id in (None, token.slot_id)
+        )
+
+
+def _uri_matches(uri: PKCS11Uri, token: TokenInfo, library: LibraryInfo) -> bool:
+    """Path attributes of RFC 7512 section 2.3 compared with the token; absent attributes match anything."""
+    wanted = (
+        (uri.token, token.label),
+        (uri.manufacturer, token.manufacturer),
+        (uri.serial, token.serial),
+        (uri.model, token.model),
+        (uri.library_manufacturer, library.manufacturer),
+        (uri.library_description, library.description),
+        (uri.library_version, library.version),
+        (uri.slot_id, token.slot_id),
+    )
+    return all(wish is None or wish == found for wish, found in wanted)
+
+
+def choose_token(
+    selector: TokenSelector,
+    slots: t.Sequence[TokenInfo | DeadSlot],
+    library: LibraryInfo,
+    overlooked: t.Callable[[], t.Sequence[str]],
+) -> TokenInfo:
+    """The one token that is meant.
+
+    C(overlooked) tells paths of a software token's storage that the caller cannot read. Raises L{HsmError} when no
+    token or more than one matches; a slot that did not answer is named, because the token may be in it.
+    """
+    tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
+    found = [token for token in tokens if selector.matches(token, library)]
+    if len(found) == 1:
+        return found[0]
+    there = [token for token in tokens if token.in_use]
+    if found:
+        names = ", ".join(map(str, found))
+        raise HsmError(
+            f"Could not choose a token {selector} in {library.path}: {len(found)} match: {names}."
+            " Choose one by token_serial, slot_id or token_uri."
+        )
+    parts = [f"Could not find a token {selector} in {library.path}: "]
+    parts.append(f"it has {', '.join(map(str, there))}" if there else "it has no initialised token")
+    if selector.slot_id in {token.slot_id for token in tokens if token not in there}:
+        parts.append(f"; the token in slot {selector.slot_id} is not initialised")
+    dead = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
+    if dead:
+        parts.append(f"; {', '.join(dead)}")
+    hidden = overlooked()
+    if hidden:
+        parts.append(f"; this user cannot read {hidden[0]}, so that a token there stays unseen")
+    parts.append(". Check the token's name, the library's configuration and the user that runs the task.")
+    raise HsmError("".join(parts))
+
+
+def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
+    """Compares the values pinned by the option C(expect_token) with those of C(what); raises L{HsmError}."""
+    for name, wish in expected.items():
+        if actual[name] != wish:
+            raise HsmError(
+                f"Refused to use the {what}: its {name} is {actual[name]!r}, expect_token says {wish!r}. Nothing was"
+                " done; find out why it is another one."
+            )

@@ -1,0 +1,189 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wished of a key pair: a new one, or changes of one that is there. Immutable, without any HSM.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    ALL_USAGE_BITS,
+    COMPARE_ONLY,
+    FREEZING,
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    USAGE_BITS,
+    Half,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+
+Family = t.Literal["rsa", "ecc"]
+# The key types that each module manages.
+KEY_TYPES_OF: dict[Family, tuple[str, ...]] = {"rsa": ("rsa",), "ecc": ("ec", "ec_edwards")}
+FAMILY_NAME: dict[Family, str] = {"rsa": "RSA", "ecc": "ECC"}
+DEFAULT_USAGE: dict[Family, tuple[str, ...]] = {"rsa": ("sign", "decrypt", "wrap"), "ecc": ("sign",)}
+DEFAULT_EXPONENT = 65537
+# With this the label of a new pair begins until the pair that it replaces is gone.
+PROVISIONAL = "replacement "
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """The wished pair, validated. None means: not compared; the defaults of a new pair are in L{template}."""
+
+    family: Family
+    label: str | None = None
+    id: bytes | None = None
+    fingerprint: str | None = None
+    modulus_bits: int | None = None
+    public_exponent: int | None = None
+    curve: Curve | None = None
+    session: bool = False
+    extractable: bool | None = None
+    usage: tuple[str, ...] | None = None
+    private_attributes: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    public_attributes: t.Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    allowed_mechanisms: tuple[int, ...] | None = None
+    key_gen_mechanism: int | None = None
+    on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
+    verify: bool | None = None
+    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    drawn_id: bytes | None = None
+    # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
+    share_with: tuple[str, ...] | None = None
+    share_mode: t.Literal["exact", "add", "remove"] = "exact"
+    quorum: int | None = None
+    min_servers: int | None = None
+    timeout: int | None = None
+    attest: bool = False
+    # What to do where an existing pair cannot be made as wished.
+    remedy: t.ClassVar[str] = (
+        "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
+        " one"
+    )
+
+    def __str__(self) -> str:
+        names = [f"'{self.label}'"] if self.label is not None else []
+        if self.id is not None:
+            names.append(f"id {self.id.hex(':')}")
+        if self.fingerprint is not None:
+            names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
+        return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
+
+    @property
+    def exact(self) -> bool:
+        """Whether it names one key, and not only a label that others may have too."""
+        return self.id is not None or self.fingerprint is not None
+
+    @property
+    def key_type(self) -> str:
+        """Name of the CKA_KEY_TYPE of a new pair."""
+        return self.curve.key_type if self.curve else KEY_TYPES_OF[self.family][0]
+
+    def own_attributes(self, half: Half) -> t.Mapping[str, bool]:
+        """The three-state booleans that the user set for C(half); they win over C(usage)."""
+        return self.private_attributes if half == PRIVATE else self.public_attributes
+
+    def required(self, half: Half) -> dict[str, Value]:
+        """What an existing half must have: that which the user said, and CKA_SENSITIVE."""
+        wished: dict[str, Value] = {}
+        if self.label is not None:
+            wished["label"] = self.label
+        if self.id is not None:
+            wished["id"] = self.id
+        if half == PRIVATE:
+            wished["sensitive"] = True
+            if self.extractable is not None:
+                wished["extractable"] = self.extractable
+            if self.allowed_mechanisms is not None:
+                wished["allowed_mechanisms"] = self.allowed_mechanisms
+        if self.usage is not None:
+            wished.update(self._usage_bits(half, self.usage))
+        wished.update(self.own_attributes(half))
+        return wished
+
+    def _usage_bits(self, half: Half, usage: t.Sequence[str]) -> dict[str, bool]:
+        return {bits[half]: word in usage for word, bits in USAGE_BITS.items() if half in bits}
+
+    def template(self, half: Half) -> dict[str, Value]:
+        """Every attribute of a new half with its value, less the key's size or curve and what freezes the pair."""
+        usage = self.usage if self.usage is not None else DEFAULT_USAGE[self.family]
+        wished: dict[str, Value] = {"token": not self.session, "private": half == PRIVATE}
+        wished.update(dict.fromkeys(ALL_USAGE_BITS[half], False))
+        wished.update(self._usage_bits(half, usage))
+        if half == PRIVATE:
+            wished["extractable"] = True
+        wished.update(self.required(half))
+        later = self.freezing(half)
+        return {name: value for name, value in wished.items() if name not in COMPARE_ONLY and name not in later}
+
+    def new_half(self, half: Half) -> dict[str, Value]:
+        """All attributes that a new half gets, with those that describe the key itself."""
+        values = self.template(half)
+        if half == PUBLIC and self.family == "rsa":
+            exponent = self.public_exponent or DEFAULT_EXPONENT
+            values["modulus_bits"] = self.modulus_bits or 0
+            values["public_exponent"] = exponent.to_bytes((exponent.bit_length() + 7) // 8, "big")
+        if half == PUBLIC and self.curve:
+            values["ec_params"] = self.curve.ec_params()
+        return values
+
+    def users(self, there: t.Collection[str] = ()) -> tuple[str, ...]:
+        """The users that the pair shall be shared with, beside those that it is shared with already."""
+        wished = set(self.share_with or ())
+        if self.share_with is None or self.share_mode == "add":
+            wished |= set(there)
+        elif self.share_mode == "remove":
+            wished = set(there) - wished
+        return tuple(sorted(wished))
+
+    def freezing(self, half: Half) -> dict[str, bool]:
+        """The attributes of a half that are set to false after every check, in this order.
+
+        C(copyable) alone is set at birth; beside another one it has to wait for the copy which that needs.
+        """
+        own = self.own_attributes(half)
+        wished = {name: False for name in FREEZING if own.get(name) is False}
+        return {} if list(wished) == ["copyable"] else wished
+
+    def unfrozen(self) -> Wish:
+        """The same wish without what is set to false after every check."""
+        later = {half: self.freezing(half) for half in HALVES}
+        return dataclasses.replace(
+            self,
+            private_attributes={k: v for k, v in self.private_attributes.items() if k not in later[PRIVATE]},
+            public_attributes={k: v for k, v in self.public_attributes.items() if k not in later[PUBLIC]},
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes(Wish):
+    """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
+
+    C(chosen): how messages name it; C(chosen_exactly): whether that names one key. C(label) and C(id) are the new ones.
+    """
+
+    chosen: str = ""
+    chosen_exactly: bool = False
+    remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
+
+    def __str__(self) -> str:
+        return f"the key chosen by {self.chosen}"
+
+    @property
+    def exact(self) -> bool:
+        return self.chosen_exactly
+
+    def required(self, half: Half) -> dict[str, Value]:
+        wished = super().required(half)
+        wished.pop("sensitive", None)
+        return wished

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one adapter over python-pkcs11: everything that this collection asks of a PKCS#11 library goes through here.
+
+Each remedy names the trap of python-pkcs11 0.10 or of a token that it is for:
+
+T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work. Even so
+     SoftHSM 2.6.1 fails now and then where one searches while another writes: a L{Gate} keeps these apart.
+T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (L{Packed}).
+T3   A failed login leaks its session: all sessions of the slot are closed.
+T4   Closing a session logs the whole process out: one login session a token and process, closed last.
+T7   One dead slot must not end the search for a token: slots are walked one by one.
+T8   A batch read fails as a whole on legal values: attributes are read and unpacked one by one from one call.
+T10  Unloading leaves dangling pointers: a library is finalised, never unloaded.
+T11  Exceptions have no text: their class gives the CKR name, and each error says what was attempted.
+T13  Exceptions can hold the PIN: it is encoded here first, and nothing is chained.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
+    DeadSlot,
+    LibraryInfo,
+    TokenFlag,
+    TokenInfo,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import (
+    Packed,
+    PKCS11Error,
+    Session,
+    attempt,
+    check,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import (
+    LibraryAnswers,
+    SlotAnswers,
+    ask_library,
+    ask_slot,
+    token_info,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_name
+
+try:
+    import pkcs11
+    from pkcs11._pkcs11 import lib as _Lib
+except ImportError:
+    _Lib = object  # type: ignore[assignment,misc]
+
+
+class _LockingLib(_Lib):
+    """Initialises the library with locks of the operating system, which python-pkcs11 never asks for (T1)."""
+
+    def initialize(self) -> None:
+        """Called by the constructor in place of C_Initialize(NULL)."""
+        check(functions.Functions(self.so).initialize(functions.CKF_OS_LOCKING_OK), "initialise it for threads")
+
+
+class Library:
+    """A loaded and initialised PKCS#11 library; close it when all sessions are closed.
+
+    C(threads): several shall work with it at once. Whether they may, L{threads} tells.
+    """
+
+    def __init__(self, path: str, environment: t.Mapping[str, str], threads: bool = False) -> None:
+        os.environ.update(environment)
+        try:
+            self._functions = functions.Functions(path)
+        except (OSError, AttributeError) as error:
+            raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
+        self.threads = threads
+        self._gate = Gate()
+        try:
+            with attempt(f"initialise the PKCS#11 library {path}"):
+                self._lib = self._initialised(path)
+        except TokenError as error:
+            hint = "check the library's configuration and that this user may read it"
+            raise TokenError(error.attempt, error.ckr, said=error.said, hint=hint) from None
+        major, minor = self._lib.library_version
+        self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
+        self._slots: dict[int, t.Any] = {}
+        self._mechanisms: dict[int, frozenset[int]] = {}
+        self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def _initialised(self, path: str) -> t.Any:
+        """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
+        if self.threads:
+            try:
+                return _LockingLib(path)
+            except TokenError as error:
+                if error.ckr not in ("CKR_CANT_LOCK", "CKR_ARGUMENTS_BAD"):
+                    raise TokenError(f"initialise the PKCS#11 library {path}", error.ckr) from None
+            self.threads = False
+        return pkcs11.lib(path)
+
+    def close(self) -> None:
+        """C_Finalize; what it answers changes nothing any more."""
+        if self.threads:
+            self._functions.finalize()
+        with contextlib.suppress(PKCS11Error):
+            self._lib.finalize()
+
+    def slots(self) -> list[TokenInfo | DeadSlot]:
+        """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
+        with attempt(f"list the slots of {self.info.path}"):
+            self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
+        empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
+        answers = [(slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots]
+        if any(rv == functions.CKR_CRYPTOKI_NOT_INITIALIZED for dummy, rv, dummy2 in answers):
+            raise HsmError(
+                f"Could not use {self.info.path}: it is not the same library for each part of this program. p11-kit's"
+                " proxy is so; give the path of the module behind it."
+            )
+        return [
+            token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, ckr_name(rv))
+            for slot_id, rv, info in answers
+            if rv not in empty
+        ]
+
+    def token(self, slot_id: int) -> TokenInfo:
+        """The token in one slot, read again."""
+        rv, info = self._functions.token_info(slot_id)
+        check(rv, f"read the token in slot {slot_id}")
+        return token_info(slot_id, info)
+
+    def answers(self) -> LibraryAnswers:
+        """What the library tells of itself, and the numbers of all its slots."""
+        answers, rv = ask_library(self._functions)
+        check(rv, f"list the slots of {self.info.path}")
+        return answers
+
+    def slot_answers(self, slot_id: int) -> SlotAnswers:
+        """All that one slot tells without a login; what it answers with an error is named there (T7)."""
+        return ask_slot(self._functions, slot_id)
+
+    def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
+        """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
+        check(
+            self._functions.init_token(slot_id, so_pin.encode(), label.encode()),
+            f"initialise a token labelled '{label}' in slot {slot_id}",
+        )
+
+    def open(self, token: TokenInfo, pin: str | None, *, rw: bool, so: bool = False) -> Session:
+        """The one session of this process with a token (T4), logged in when there is a PIN.
+
+        A failed login is final: it is not tried again, and leaves no session behind (T3).
+        """
+        user = "security officer" if so else "user"
+        mode: dict[str, t.Any] = {"so_pin" if so else "user_pin": pin}
+        if pin is None:
+            mode = {"user_pin": pkcs11.PROTECTED_AUTH} if _has_pin_pad(token) else {}
+        try:
+            with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
+                session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
+        except TokenError as error:
+            self._functions.close_all_sessions(token.slot_id)
+            error.final = True
+            raise
+        return Session(self._functions, session, str(token), self._gate)
+
+    def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
+        """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
+        with attempt(f"open another session with the token {token}"):
+            session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed())
+        return Session(self._functions, session, str(token), self._gate)
+
+    def mechanisms(self, slot_id: int) -> frozenset[int]:
+        """Codes of the mechanisms of the token in a slot, asked for once."""
+        if slot_id not in self._mechanisms:
+            with attempt(f"list the mechanisms of slot {slot_id}"):
+                self._mechanisms[slot_id] = frozenset(map(int, self._slots[slot_id].get_mechanisms()))
+        return self._mechanisms[slot_id]
+
+    def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
+        """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
+        if (slot_id, mechanism) not in self._key_sizes:
+            with attempt(f"read the mechanism 0x{mechanism:x} of slot {slot_id}"):
+                info = self._slots[slot_id].get_mechanism_info(mechanism)
+            self._key_sizes[slot_id, mechanism] = info.min_key_length, info.max_key_length
+        return self._key_sizes[slot_id, mechanism]
+
+
+def _has_pin_pad(token: TokenInfo) -> bool:
+    return bool(token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
+
+
+def any_mechanism_name(code: int) -> str:
+    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as C(0x…)."""
+    own = mechanism_name(code)
+    if own.startswith("CKM_") or code not in {member.value for member in pkcs11.Mechanism}:
+        return own
+    return f"CKM_{pkcs11.Mechanism(code).name.lstrip('_')}"  # it marks what is obsolete by an underscore

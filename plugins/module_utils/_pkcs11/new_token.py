@@ -1,0 +1,145 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Making a token: never again one that is there.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import DeadSlot, TokenFlag, TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+
+_PIN_FLAGS = TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenWish:
+    """The wished token; C(slot_id) chooses the slot where several are free."""
+
+    label: str
+    so_pin: Secret
+    pin: Secret
+    slot_id: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenOutcome:
+    """What was there and what is there now (in check mode: would be, with an empty serial number)."""
+
+    changed: bool
+    before: TokenInfo | None
+    after: TokenInfo
+
+
+def make_token(
+    library: Library,
+    wish: TokenWish,
+    overlooked: t.Callable[[], t.Sequence[str]],
+    check_identity: t.Callable[[Library, TokenInfo], None],
+    check_mode: bool,
+) -> TokenOutcome:
+    """Initialises a free slot, or sets the user PIN of a token that a broken run left without one.
+
+    C(overlooked) tells paths that this user cannot read, C(check_identity) refuses a token that is not as expected.
+    """
+    slots = library.slots()
+    token = _existing(library, wish, slots, overlooked)
+    unfinished = token and token.flags & _PIN_FLAGS == TokenFlag.TOKEN_INITIALIZED
+    if token and not unfinished:
+        check_identity(library, token)
+        return TokenOutcome(False, token, token)
+    if token and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
+        raise HsmError(
+            f"Refused to log in as security officer to the token {token}: its SO PIN is locked, or a wrong one would"
+            " lock it now."
+        )
+    target = token or _free_slot(library, wish, slots)
+    check_identity(library, target)
+    _check_pin("so_pin", wish.so_pin, target)
+    _check_pin("pin", wish.pin, target)
+    if check_mode:
+        flags = target.flags | TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
+        return TokenOutcome(True, token, dataclasses.replace(target, label=wish.label, flags=flags))
+    if not token:
+        library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
+    _set_user_pin(library, wish, library.token(target.slot_id))
+    return TokenOutcome(True, token, library.token(target.slot_id))
+
+
+def _existing(
+    library: Library,
+    wish: TokenWish,
+    slots: t.Sequence[TokenInfo | DeadSlot],
+    overlooked: t.Callable[[], t.Sequence[str]],
+) -> TokenInfo | None:
+    found = [
+        slot
+        for slot in slots
+        if isinstance(slot, TokenInfo) and slot.label == wish.label  # whatever its flags say
+    ]
+    if len(found) > 1:
+        raise HsmError(
+            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: there are"
+            f" {len(found)}, {', '.join(map(str, found))}."
+        )
+    if found:
+        return found[0]
+    unseen = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
+    unseen.extend(f"this user cannot read {path}" for path in overlooked()[:1])
+    if unseen:
+        raise HsmError(
+            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: whether it is there already is"
+            f" not known, because {' and '.join(unseen)}."
+        )
+    return None
+
+
+def _free_slot(library: Library, wish: TokenWish, slots: t.Sequence[TokenInfo | DeadSlot]) -> TokenInfo:
+    tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
+    if wish.slot_id is not None:
+        tokens = [slot for slot in tokens if slot.slot_id == wish.slot_id]
+    free = [slot for slot in tokens if not slot.in_use]
+    if len(free) == 1:
+        return free[0]
+    where = f"in {library.info.path}" if wish.slot_id is None else f"in slot {wish.slot_id} of {library.info.path}"
+    if free:
+        names = ", ".join(str(slot.slot_id) for slot in free)
+        raise HsmError(
+            f"Refused to make a token labelled '{wish.label}' {where}: {len(free)} slots are free ({names})."
+            " Choose one by slot_id."
+        )
+    there = ", ".join(map(str, tokens)) or "none"
+    raise HsmError(
+        f"Refused to make a token labelled '{wish.label}' {where}: no uninitialised token is there (tokens: {there}),"
+        " and a token is never initialised again."
+    )
+
+
+def _check_pin(option: str, pin: Secret, token: TokenInfo) -> None:
+    size = len(pin.reveal().encode())
+    shortest, longest = token.pin_length_min, token.pin_length_max
+    if longest and not shortest <= size <= longest:
+        raise InputError(option, f"the token takes {shortest} to {longest} bytes")
+
+
+def _set_user_pin(library: Library, wish: TokenWish, token: TokenInfo) -> None:
+    try:
+        session = library.open(token, wish.so_pin.reveal(), rw=True, so=True)
+        try:
+            session.init_pin(wish.pin.reveal())
+        finally:
+            session.close()
+    except TokenError as error:
+        raise error.at(
+            f"set the user PIN of the token {token}",
+            "The token is initialised and has no user PIN; the same task finishes it.",
+        ) from None

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The provider for every vendor's PKCS#11 library.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.values import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    Params,
+    Provider,
+    Unable,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
+    TokenFlag,
+    TokenInfo,
+    TokenSelector,
+    check_expected,
+    choose_token,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import vendor_facts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm as _softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import PKCS11_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+
+_TWO_TOOLS = "use the provider cloudhsm_cli or key_mgmt_util, which drive the cluster's own tool"
+
+
+class Pkcs11Provider(Provider):
+    """Any PKCS#11 library, through python-pkcs11."""
+
+    name = "pkcs11"
+    persistent_handles = False
+    requires = {
+        "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
+        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+    }
+    lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
+    cannot = {
+        "handle": Unable(
+            "a handle of PKCS#11 names another key in the next task: use id, fingerprint or uri", filters=True
+        ),
+        "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}", filters=True),
+        "share_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
+        "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
+        "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
+        "executable": Unable("it loads the library named by module_path"),
+        "min_servers": Unable("one token is one server: name the others in replicas", above=1, unless="replicas"),
+    }
+
+    def __init__(self, login: Login, lock_timeout: float) -> None:
+        self._login = login
+        self._lock_timeout = lock_timeout
+
+    @property
+    def selector(self) -> TokenSelector:
+        """Which token is meant."""
+        return self._login.selector
+
+    @classmethod
+    def connect(cls, params: Params, any_token: bool) -> tuple[Pkcs11Provider, Login]:
+        login = login_from(params, any_token)
+        return cls(login, params["lock_timeout"]), login
+
+    @contextlib.contextmanager
+    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
+        with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def unlocked_session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
+        """As L{session}, for a process whose parent holds the locks."""
+        with self._loaded(False) as library, self.logged_in(library, self.choose(library), writable) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
+        """The session with a token that was chosen, after every check that needs no login."""
+        facts = vendor_facts(
+            self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
+        )
+        self.check_identity(library, token)
+        self._check_hidden(token)
+        check_pin_state(token, self._login)
+        rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
+        opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+        with contextlib.closing(Pkcs11Session(library, opened, token, facts)) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def library(self, threads: bool = False) -> t.Iterator[Library]:
+        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
+        with locked([self], self._lock_timeout), self._loaded(threads) as library:
+            yield library
+
+    @contextlib.contextmanager
+    def _loaded(self, threads: bool) -> t.Iterator[Library]:
+        self._check_library()
+        with contextlib.closing(Library(self._login.module_path, self._login.environment, threads)) as library:
+            yield library
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self._login.environment}
+
+    def _soft_folder(self) -> str | None:
+        """SoftHSM's token folder; None for any other library."""
+        environment = self._environment()
+        return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
+
+    @property
+    def lock_key(self) -> str:
+        """What all tasks on this host that use the same storage or library have in common."""
+        folder = self._soft_folder()
+        if folder:
+            return f"softhsm {folder}"
+        settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
+        return f"{os.path.realpath(self._login.module_path)} {settings}"
+
+    def overlooked(self) -> list[str]:
+        """Paths below SoftHSM's token folder that this user cannot read: a token there stays unseen."""
+        folder = self._soft_folder()
+        return _softhsm.unreadable(folder) if folder else []
+
+    def choose(self, library: Library) -> TokenInfo:
+        """The one token that is meant."""
+        return choose_token(self._login.selector, library.slots(), library.info, self.overlooked)
+
+    def check_identity(self, library: Library, token: TokenInfo) -> None:
+        """Compares the token with the values pinned by expect_token; one that is not initialised has no serial yet."""
+        apart = {"library_sha256"} if token.flags & TokenFlag.TOKEN_INITIALIZED else {"library_sha256", "serial"}
+        expected = {name: value for name, value in self._login.expect.items() if name not in apart}
+        check_expected(f"token '{token.label}' in {library.info.path}", expected, _token_identity(token))
+
+    def identity(self, token: TokenInfo) -> dict[str, str]:
+        """What the option expect_token can pin of the library and a token; what is empty cannot be pinned."""
+        values = {"library_sha256": self.library_sha256, **_token_identity(token)}
+        return {name: value for name, value in values.items() if value}
+
+    @functools.cached_property
+    def library_sha256(self) -> str:
+        """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
+        return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
+
+    def _check_library(self) -> None:
+        """Compares the library with the pinned digest, before any code of it runs."""
+        wish = self._login.expect.get("library_sha256")
+        if wish is not None:
+            path = self._login.module_path
+            check_expected(f"library {path}", {"library_sha256": wish}, {"library_sha256": _library_digest(path)})
+
+    def _check_hidden(self, token: TokenInfo) -> None:
+        """For SoftHSM: that no file of the token is hidden from this user."""
+        folder = self._soft_folder()
+        own = _softhsm.token_folder_of(folder, token.serial) if folder else None
+        hidden = _softhsm.unreadable(own or folder) if folder else []
+        if hidden:
+            raise HsmError(
+                f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
+                " files without an error. Run the task as the token's owner."
+            )
+
+
+@contextlib.contextmanager
+def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[None]:
+    """Holds the locks of this host for all C(providers), whatever their order; C(timeout) in seconds."""
+    tokens = " and ".join(str(provider.selector) for provider in providers)
+    try:
+        with host_locks([provider.lock_key for provider in providers], timeout):
+            yield
+    except LockTimeout as error:
+        raise HsmError(
+            f"Could not use the token {tokens} within {timeout:g} seconds: process {error.holder_pid or 'unknown'}"
+            f" holds the lock {error.path}. Wait for it, or raise lock_timeout."
+        ) from None
+    except LockError as error:
+        raise HsmError(f"Could not lock the token {tokens} on this host: {error}.") from None
+
+
+def _token_identity(token: TokenInfo) -> dict[str, str]:
+    """What the option C(expect_token) compares of a token, as texts."""
+    names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
+    return {name: getattr(token, name) for name in names}
+
+
+def _library_digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+
+
+def check_pin_state(token: TokenInfo, login: Login) -> None:
+    """Refuses a login that cannot succeed or may lock the PIN (PKCS#11 3.1, table 6: CKF_USER_PIN_…)."""
+    flags = token.flags
+    if flags & TokenFlag.USER_PIN_LOCKED:
+        raise HsmError(
+            f"Refused to log in to the token {token}: its user PIN is locked; let the security officer set it."
+        )
+    if flags & TokenFlag.USER_PIN_FINAL_TRY and not login.force_login:
+        raise HsmError(
+            f"Refused to log in to the token {token}: a wrong PIN would lock it now (CKF_USER_PIN_FINAL_TRY)."
+            " Make sure of the PIN, then set force_login=true once."
+        )
+    pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
+    if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
+        raise InputError("pin", f"the token {token} needs a login; give pin or pin_file, or set HSM_PIN_FILE")

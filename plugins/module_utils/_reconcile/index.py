@@ -1,0 +1,193 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All keys of a token, read once, so that many pairs are looked up without a search each.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+# Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
+# C_FindObjectsFinal and a read. An index costs one call an object.
+_CALLS_A_PAIR = 10
+_FEWEST = 3  # pairs that an index is worth the attempt for
+# What a search goes by. A value that is there and not told could be the wished one; one that is no text is not.
+_SEARCHED = ("class", "key_type", "label", "id", "token")
+_NO_MATCH = "no valid value"
+
+
+class KeyIndex:
+    """The keys of both halves by id and by label, as they were when the index was made."""
+
+    def __init__(self, objects: t.Iterable[TokenObject]) -> None:
+        self._by_handle: dict[int, TokenObject] = {}
+        self._by_name: dict[t.Hashable, dict[int, TokenObject]] = {}
+        self._lock = threading.RLock()
+        for found in objects:
+            self.add(found)
+
+    def add(self, found: TokenObject) -> None:
+        """Puts an object in, or its new state."""
+        with self._lock:
+            self.remove(found)
+            self._by_handle[found.handle] = found
+            for name in _names(found):
+                self._by_name.setdefault(name, {})[found.handle] = found
+
+    def remove(self, found: TokenObject) -> None:
+        """Takes an object out, whatever its names were."""
+        with self._lock:
+            known = self._by_handle.pop(found.handle, None)
+            for name in _names(known) if known else ():
+                self._by_name[name].pop(found.handle, None)
+
+    def find(self, query: Query) -> list[TokenObject]:
+        """What a search of the token would have found then, in the order of the handles."""
+        if query.id is not None:
+            named = self._by_name.get(("id", query.id), {})
+        elif query.label is not None:
+            named = self._by_name.get(("label", query.label), {})
+        else:
+            named = self._by_handle
+        with self._lock:
+            rows = sorted(named.items())
+        wanted = query.attributes()
+        return [
+            found
+            for _handle, found in rows
+            if found.half == query.key_class
+            and all(found.attributes.get(name) == value for name, value in wanted.items())
+        ]
+
+
+def _names(found: TokenObject) -> tuple[t.Hashable, ...]:
+    return ("id", found.id), ("label", found.label)
+
+
+def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
+    """The index of a token on which so many pairs are wished.
+
+    None where a search a pair costs fewer calls, or where some object does not tell its name, so that only the token
+    itself can say whether it is the wished one.
+    """
+    if pairs < _FEWEST:
+        return None
+    objects: list[TokenObject] = []
+    for half in HALVES:
+        try:
+            found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
+        except TokenError:  # the search for each pair tells of it, if it lasts
+            return None
+        if found is None or any(map(_untold, found)):
+            return None
+        objects.extend(found)
+    return KeyIndex(objects)
+
+
+def _untold(found: TokenObject) -> bool:
+    return any(found.unreadable.get(name, _NO_MATCH) != _NO_MATCH for name in _SEARCHED)
+
+
+class IndexedSession(TokenSession):
+    """A session for the work on one pair: it searches the index until it writes, then the token itself.
+
+    The real session is taken when it is needed: a pair that is as wished needs none. It finds no session objects: what
+    is gone when the module ends must not be taken for a pair that another entry wishes to stay.
+    """
+
+    def __init__(self, login: TokenSession) -> None:
+        self.facts = login.facts
+        self.token_name = login.token_name
+        self.user = login.user
+        self.uri_attributes = login.uri_attributes
+        self.write_protected = login.write_protected
+        self._index: KeyIndex | None = None
+        self._current = False
+        self._taken: t.Callable[[], TokenSession] = lambda: login
+
+    def resume(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession]) -> None:
+        """Goes on with an index that was made now, and with the session that C(taken) returns."""
+        self._index, self._current, self._taken = index, index is not None, taken
+
+    def find(self, query: Query) -> list[TokenObject]:
+        lasting = dataclasses.replace(query, token=True)
+        if self._index and self._current:
+            return self._index.find(lasting)
+        return self._taken().find(lasting)
+
+    def look_anew(self) -> None:
+        self._current = False
+
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        return self._taken().survey(query, at_most)
+
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        return self._taken().further()
+
+    def check_generation(self, wish: Wish) -> None:
+        self._taken().check_generation(wish)
+
+    def generate(self, wish: Wish) -> KeyPair:
+        self._current = False
+        return self._noted(self._taken().generate(wish))
+
+    def _noted(self, pair: KeyPair) -> KeyPair:
+        for found in pair.objects:
+            self._note(found)
+        return pair
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        self._current = False
+        return self._note(self._taken().set_attributes(found, values))
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        self._current = False
+        frozen = self._taken().freeze(found, values)
+        self._forget(found)
+        return self._note(frozen)
+
+    def destroy(self, found: TokenObject) -> None:
+        self._current = False
+        self._taken().destroy(found)
+        self._forget(found)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        return self._taken().prove(wish, pair, passive)
+
+    def nodes(self) -> list[Node]:
+        return self._taken().nodes()
+
+    def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
+        return self._taken().resolve_users(users)
+
+    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+        self._current = False
+        return self._note(self._taken().share(found, users))
+
+    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+        if wish.min_servers is not None:
+            self._taken().await_servers(wish, pair, patient)
+
+    def _note(self, found: TokenObject) -> TokenObject:
+        """Keeps the index true for the other pairs."""
+        if self._index:
+            self._index.add(found)
+        return found
+
+    def _forget(self, found: TokenObject) -> None:
+        if self._index:
+            self._index.remove(found)

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The option C(replicas): its logins, and every rule between it and a wish, before any login.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, opened_group
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Terms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+
+Params = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Replicas:
+    """The tokens of a task, the source first, each with how it is logged in to."""
+
+    logins: t.Mapping[str, Login]
+    terms: Terms
+    lock_timeout: float
+
+    @contextlib.contextmanager
+    def group(self, *, writable: bool) -> t.Iterator[Group]:
+        """All tokens, under the locks of this host; who works with them logs in."""
+        providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
+        with opened_group(providers, self.lock_timeout, writable=writable) as group:
+            yield group
+
+    def check(self, wish: Wish) -> None:
+        """Refuses of a wished pair what copies cannot be or do; raises L{InputError}."""
+        if wish.on_mismatch == "replace":
+            rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
+            raise InputError("on_mismatch", rule, "replace")
+        if wish.extractable is False and self.terms.min_servers < len(self.logins):
+            rule = "extractable=false needs every replica, because nothing can be copied any more afterwards"
+            raise InputError("min_servers", rule, self.terms.min_servers)
+        if wish.private_attributes.get("wrap_with_trusted") is True and self.terms.wrapping_key is None:
+            rule = "it is missing; wrap_with_trusted lets the key be copied under a trusted key only"
+            raise InputError("wrapping_key", rule)
+        reason = unprovable(wish, wish.template(PRIVATE))
+        if reason and wish.verify is not False:
+            raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")
+
+
+def replicas_from(params: Params, source: Credentials) -> Replicas | None:
+    """The checked option of a module, None where it is not given; raises L{InputError}. C(source): its own login."""
+    given = params["replicas"]
+    if not given:
+        return None
+    login = t.cast(Login, source)  # a provider with other logins has refused the option
+    logins = {login.selector.name: login}
+    for number, replica in enumerate(given):
+        option = f"replicas[{number}]"
+        name = replica["name"].strip()
+        if not name or name in logins:
+            raise InputError("name", "give each replica a name of its own", replica["name"]).within(option)
+        try:
+            logins[name] = login_from(replica)
+        except InputError as error:
+            raise error.within(option) from None
+    known = len(logins)
+    min_servers = params.get("min_servers") or known
+    if min_servers > known:
+        rule = f"it may be at most the number of tokens, which are {known} with the replicas"
+        raise InputError("min_servers", rule, min_servers)
+    terms = Terms(min_servers, params["timeout"], params.get("wrapping_key"))
+    return Replicas(logins, terms, params["lock_timeout"])

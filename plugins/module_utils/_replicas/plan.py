@@ -1,0 +1,89 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to come of one pair on several tokens, decided from what was found on each; no side effects.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+
+# By node; None where the node has nothing of that name.
+Found = t.Mapping[str, "KeyPair | None"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CopyPlan:
+    """C(donor) is the node whose pair is copied to those that C(lack) it; None: the source generates it first."""
+
+    donor: str | None
+    lack: tuple[str, ...]
+
+
+def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
+    """Which node gives and which take; raises L{HsmError} where the tokens contradict each other.
+
+    C(found) has the nodes that were reached, the source among them: a whole pair each, or a lone half.
+    """
+    refuse_different(wish, found)
+    whole = [name for name, pair in found.items() if pair and pair.whole]
+    lack = tuple(name for name in found if name not in whole)
+    for name in lack:
+        _refuse_half(wish, name, found[name], completable=bool(whole))
+    if not whole:
+        return CopyPlan(None, tuple(name for name in lack if name != source))
+    if source in whole:
+        return CopyPlan(source, lack)
+    if wish.fingerprint is None:
+        raise HsmError(
+            f"Refused to touch {wish}: it is only on replicas, {_listed({name: found[name] for name in whole})}, and"
+            f" not on '{source}'. To copy it back, name it by its fingerprint."
+        )
+    return CopyPlan(whole[0], lack)
+
+
+def refuse_different(wish: Wish, found: Found) -> None:
+    """Different keys under one name are never merged, and never removed together."""
+    there = {name: pair for name, pair in found.items() if pair}
+    prints = {half.fingerprint for pair in there.values() for half in pair.objects if half.fingerprint}
+    if len(prints) > 1:
+        raise HsmError(
+            f"Refused to touch {wish}: the tokens have different keys of that name, {_listed(there)}."
+            " Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
+        )
+
+
+def _refuse_half(wish: Wish, name: str, pair: KeyPair | None, *, completable: bool) -> None:
+    """A public half may be what a killed copy left, where another node has the pair; all else is no one's leftover."""
+    lone = pair.lone if pair else None
+    if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
+        raise HsmError(
+            f"Refused to touch {wish}: what the node '{name}' has of it is no pair, {pair}. Nothing was changed."
+            " Remove it there by state=absent with its id or fingerprint."
+        )
+
+
+def uncopyable(pair: KeyPair, wrapping_key: str | None) -> str | None:
+    """Why a private half cannot leave its token, and what can be done; None if it can."""
+    if pair.private.attributes.get("extractable") is not True:
+        return (
+            "the private half is not extractable, which cannot be undone, so that PKCS#11 cannot copy it; use the"
+            " vendor's own cloning or backup, leave that node out, or remove the pair and generate it anew"
+        )
+    if pair.private.attributes.get("wrap_with_trusted") is True and wrapping_key is None:
+        return "wrap_with_trusted is true for it, which needs the option wrapping_key"
+    return None
+
+
+def _listed(found: Found) -> str:
+    return ", ".join(f"'{name}' has {pair}" for name, pair in found.items() if pair)

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session that a worker process has, used from here: every call goes through its pipe and ends at the deadline.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able, Way
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer_session import TransferSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+
+
+class MemberSession(TransferSession):
+    """The session of one node. L{open} logs in; nothing else does, and never twice."""
+
+    slot_id: int
+
+    def __init__(self, name: str, worker: Worker) -> None:
+        self._name = name
+        self._worker = worker
+        self._opened = False
+        self.deadline = Deadline()
+
+    def open(self) -> None:
+        """Lets the worker load, choose the token and log in; what it answers with is known here from then on."""
+        try:
+            introduction = self._call("reach the token", "introduction")
+        except HsmError as error:
+            error.final |= isinstance(error, WorkerLost)  # it may have been lost in the middle of the login
+            self.close()
+            raise
+        for name, value in introduction.items():
+            setattr(self, name, value)
+        self._opened = True
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a session, and a process that has it."""
+        return self._opened and not self._worker.lost
+
+    def close(self) -> None:
+        """Logs out and ends the process."""
+        self._worker.close()
+
+    def _call(self, what: str, name: str, *arguments: t.Any) -> t.Any:
+        return self._worker.call(f"{what} on the node '{self._name}'", self.deadline, name, *arguments)
+
+    def find(self, query: Query) -> list[TokenObject]:
+        return t.cast("list[TokenObject]", self._call("search", "find", query))
+
+    def look_anew(self) -> None:
+        pass  # every search asks the token
+
+    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        return t.cast("list[TokenObject] | None", self._call("search", "survey", query, at_most))
+
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        raise HsmError(f"The node '{self._name}' has one session.")
+
+    def check_generation(self, wish: Wish) -> None:
+        self._call(f"look whether {wish} can be generated", "check_generation", wish)
+
+    def generate(self, wish: Wish) -> KeyPair:
+        return t.cast(KeyPair, self._call(f"generate {wish}", "generate", wish))
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        return t.cast(TokenObject, self._call(f"change {found}", "set_attributes", found, values))
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        return t.cast(TokenObject, self._call(f"change {found}", "freeze", found, values))
+
+    def destroy(self, found: TokenObject) -> None:
+        self._call(f"remove {found}", "destroy", found)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        return t.cast(Proof, self._call(f"prove {wish}", "prove", wish, pair, passive))
+
+    def able(self) -> Able:
+        return t.cast(Able, self._call("list the mechanisms", "able"))
+
+    def offer(self, peer: str, way: Way) -> bytes:
+        return t.cast(bytes, self._call("make a transport key", "offer", peer, way))
+
+    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
+        return t.cast(bytes, self._call("make a wrapping key", "answer", peer, way, offer))
+
+    def settle(self, peer: str, way: Way, answer: bytes) -> None:
+        self._call("unwrap a wrapping key", "settle", peer, way, answer)
+
+    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
+        return t.cast(bytes, self._call(f"wrap {found}", "wrap", peer, way, found))
+
+    def receive(
+        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
+    ) -> KeyPair:
+        return t.cast(KeyPair, self._call("store the copy", "receive", peer, way, wrapped, templates, pair))

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors of this collection: one family, turned into C(fail_json) in one place (C(_tasks/edge.py)).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
+
+
+def one_line(text: str) -> str:
+    """C(text) in one line, whatever a label on the token holds."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+class HsmError(Exception):
+    """Something that the user must know: one line without a secret, and what else the failure returns.
+
+    C(final): the same must not be tried again in this run, because a login failed, or it would come to the same.
+    """
+
+    final = False
+
+    def __init__(self, msg: str, **data: t.Any) -> None:
+        self.msg = one_line(msg)
+        super().__init__(self.msg)
+        self.data = data
+
+    def __str__(self) -> str:
+        return self.msg
+
+    def __reduce__(self) -> tuple[t.Any, ...]:
+        return _restored, (type(self), self.__dict__)
+
+
+def _restored(kind: type[HsmError], values: dict[str, t.Any]) -> HsmError:
+    """An error that came from another process, whatever its constructor takes."""
+    error = kind.__new__(kind, values["msg"])
+    error.__dict__.update(values)
+    return error
+
+
+class InputError(HsmError):
+    """Refused before any login: names the option, the value (never a secret one) and the rule."""
+
+    final = True
+
+    def __init__(self, option: str, rule: str, value: t.Any = None) -> None:
+        shown = "" if value is None else f" {value!r}"
+        super().__init__(f"{option}{shown} is refused: {rule}.")
+        self.option = option
+
+    def within(self, option: str) -> InputError:
+        """The same refusal of what is a part of C(option)."""
+        return self.renamed(f"{option}.")
+
+    def renamed(self, prefix: str) -> InputError:
+        """The same refusal of an option whose name begins with C(prefix)."""
+        told = InputError(f"{prefix}{self.option}", "")
+        told.msg = f"{prefix}{self.msg}"
+        return told
+
+
+class TokenError(HsmError):
+    """The HSM answered an attempt with an error.
+
+    C(attempt) completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
+    'demo'); C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
+    C(remains) names what is left on the token.
+    """
+
+    def __init__(
+        self,
+        attempt: str,
+        ckr: str | None = None,
+        *,
+        said: str = "",
+        hint: str | None = None,
+        remains: str = "",
+    ) -> None:
+        answer = ckr or said or "no reason"
+        advice = ckr_hint(ckr or "") if hint is None else hint
+        parts = [f"Could not {attempt}: the HSM answered {answer}"]
+        if advice:
+            parts.append(f"; {advice}")
+        parts.append(".")
+        if remains:
+            parts.append(f" {remains}")
+        super().__init__("".join(parts), **self._answer(ckr, said))
+        self.attempt = attempt
+        self.ckr = ckr
+        self.said = said
+        self.hint = advice
+        self.remains = remains
+
+    @staticmethod
+    def _answer(ckr: str | None, said: str) -> dict[str, str]:
+        """What a failure returns of it."""
+        if ckr:
+            return {"ckr": ckr}
+        return {"provider_error": said.strip("'")} if said else {}
+
+    def at(self, attempt: str, remains: str = "") -> TokenError:
+        """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""
+        told = " ".join(filter(None, (self.remains, remains)))
+        return TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=told)

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Public keys as tokens hold them, turned into a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) by asn1crypto.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve, curve_by_ec_params
+
+ASN1CRYPTO_IMPORT_ERROR: str | None = None
+try:
+    from asn1crypto import pem
+    from asn1crypto.core import OctetString
+    from asn1crypto.keys import PublicKeyAlgorithm, PublicKeyInfo, RSAPublicKey
+except ImportError:
+    # Over PKCS#11 python-pkcs11, which needs asn1crypto, is missing then too; the module says so.
+    ASN1CRYPTO_IMPORT_ERROR = traceback.format_exc()
+
+
+def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:
+    """DER of the SubjectPublicKeyInfo of an RSA key (RFC 8017, A.1.1), from big-endian integers."""
+    key = RSAPublicKey(
+        {"modulus": int.from_bytes(modulus, "big"), "public_exponent": int.from_bytes(public_exponent, "big")}
+    )
+    return t.cast(bytes, PublicKeyInfo.wrap(key, "rsa").dump())
+
+
+def ec_spki(curve: Curve, point: bytes) -> bytes:
+    """DER of the SubjectPublicKeyInfo of an EC key, the curve by its name (RFC 5480, RFC 8410), from CKA_EC_POINT.
+
+    Raises C(ValueError) where C(point) is no point of that curve's size.
+    """
+    if curve.key_type == "ec_edwards":
+        algorithm = PublicKeyAlgorithm({"algorithm": curve.oid})
+    else:
+        algorithm = PublicKeyAlgorithm({"algorithm": "ec", "parameters": ("named", curve.oid)})
+    return t.cast(bytes, PublicKeyInfo({"algorithm": algorithm, "public_key": _raw_point(curve, point)}).dump())
+
+
+def _raw_point(curve: Curve, point: bytes) -> bytes:
+    """CKA_EC_POINT without its DER OCTET STRING; some tokens give the raw point (research: OpenSC, AWS)."""
+    size = (curve.bits + 7) // 8
+    edwards = {"ed25519": 32, "ed448": 57}.get(curve.name)
+    lengths = (edwards,) if edwards else (2 * size + 1, size + 1)
+    if len(point) in lengths:
+        return point
+    try:
+        raw = t.cast(bytes, OctetString.load(point, strict=True).native)
+    except (ValueError, TypeError):
+        raw = b""
+    if len(raw) not in lengths:
+        raise ValueError(f"{len(point)} bytes are no point of {curve.name}")
+    return raw
+
+
+def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
+    """DER of the SubjectPublicKeyInfo of one half, or None where its attributes do not tell it.
+
+    An EC private half usually carries no point (PKCS#11 3.1, section 6.3.4); CKA_PUBLIC_KEY_INFO may.
+    """
+    info = attributes.get("public_key_info")
+    told = _normalised(info) if isinstance(info, bytes) else None
+    if told:
+        return told
+    modulus, exponent = attributes.get("modulus"), attributes.get("public_exponent")
+    if isinstance(modulus, bytes) and modulus and isinstance(exponent, bytes) and exponent:
+        return rsa_spki(modulus, exponent)
+    params, point = attributes.get("ec_params"), attributes.get("ec_point")
+    if not (isinstance(params, bytes) and isinstance(point, bytes) and point):
+        return None
+    curve = curve_by_ec_params(params)
+    try:
+        return ec_spki(curve, point) if curve else None
+    except ValueError:
+        return None
+
+
+def point_of(spki: bytes) -> bytes:
+    """The public point of an EC key, as it is in its SubjectPublicKeyInfo (RFC 5480, 2.2; RFC 8410, 4)."""
+    return bytes(PublicKeyInfo.load(spki)["public_key"])
+
+
+def _normalised(info: bytes) -> bytes | None:
+    """CKA_PUBLIC_KEY_INFO in the form of L{rsa_spki} and L{ec_spki}, so that equal keys have equal bytes."""
+    try:
+        parsed = PublicKeyInfo.load(info, strict=True)
+        if parsed.algorithm == "rsa":
+            return t.cast(bytes, PublicKeyInfo.wrap(parsed["public_key"].parsed, "rsa").dump())
+        if parsed.algorithm == "ec":
+            curve = curve_by_ec_params(parsed["algorithm"]["parameters"].chosen.dump())
+            return ec_spki(curve, parsed["public_key"].native) if curve else None
+        return t.cast(bytes, parsed.dump(force=True))
+    except (ValueError, TypeError, KeyError, AttributeError):  # the last: an EC key without parameters
+        return None
+
+
+def public_key_pem(spki: bytes) -> str:
+    """PEM of a SubjectPublicKeyInfo (RFC 7468, section 13)."""
+    return t.cast(bytes, pem.armor("PUBLIC KEY", spki)).decode("ascii")
+
+
+def fingerprint(spki: bytes) -> str:
+    """SHA-256 of the SubjectPublicKeyInfo, 64 lower-case digits."""
+    return hashlib.sha256(spki).hexdigest()
+
+
+def kcv(spki: bytes) -> str:
+    """Key check value as the commands show it: the first three bytes of SHA-1 of the SubjectPublicKeyInfo.
+
+    This reproduces c51c18 and bbb32a of the dumps in the documentation of genRSAKeyPair and genECCKeyPair.
+    """
+    return hashlib.sha1(spki, usedforsecurity=False).hexdigest()[:6]

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The edge to Ansible: the only place that ends a module, registers secrets and turns errors into failures.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import filled
+
+Params = t.Mapping[str, t.Any]
+Result = dict[str, t.Any]
+
+
+class HsmModule:
+    """A running module: its parameters with the environment filled in, and the secrets that it has seen."""
+
+    def __init__(self, group: OptionGroup) -> None:
+        self._ansible = group.create_module()
+        self._secrets: list[str] = []
+        self.check_mode: bool = self._ansible.check_mode
+        self.params: Params = self._ansible.params
+
+    def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
+        """Does C(work) and ends the module with its result or its failure."""
+        try:
+            self.params = filled(self._ansible.params, os.environ)
+            os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
+            with _stdout_closed():
+                result = work(self)
+        except HsmError as error:
+            self._warn_spoiled(error.data)
+            self._ansible.fail_json(msg=error.msg, **error.data)
+        except Exception as error:  # pylint: disable=broad-except
+            # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
+            self._ansible.fail_json(
+                msg=f"Unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it.",
+                exception=traceback.format_exc(),
+            )
+        self._warn_spoiled(result)
+        self._ansible.exit_json(**result)
+
+    def hide(self, *secrets: Secret | str | None) -> None:
+        """Registers secrets, which Ansible masks from then on wherever they occur."""
+        for secret in secrets:
+            text = secret.reveal() if isinstance(secret, Secret) else secret
+            if text:
+                self._secrets.append(text)
+                self._ansible.no_log_values.add(text)
+
+    def know(self, login: Credentials) -> None:
+        """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
+        for text in login.harmless():
+            self._ansible.no_log_values.discard(text)
+        self.hide(*self._secrets, *login.secrets())
+
+    def masked(self, text: str) -> str:
+        """What Ansible would make of a text that does not pass through it."""
+        return t.cast(str, remove_values(text, self._ansible.no_log_values))
+
+    def warn(self, text: str) -> None:
+        """Adds a warning to the result."""
+        self._ansible.warn(text)
+
+    def require_libraries(self, provider: Provider) -> None:
+        """Fails with Ansible's usual text where a library that the provider needs is missing."""
+        for name, error in provider.requires.items():
+            if error:
+                raise HsmError(missing_required_lib(name), exception=error)
+
+    def _warn_spoiled(self, result: Result) -> None:
+        names = spoiled(result, self._secrets)
+        if names:
+            self._ansible.warn(
+                f"The PIN occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use these values."
+                " A longer PIN avoids this."
+            )
+
+
+@contextlib.contextmanager
+def _stdout_closed() -> t.Iterator[None]:
+    """What a vendor's library prints to stdout would spoil the module's answer; it goes to stderr."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # printf keeps what it was given in a buffer
+        os.dup2(saved, 1)
+        os.close(saved)

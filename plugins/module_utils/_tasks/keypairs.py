@@ -1,0 +1,156 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_keypairs does: from a list of wished pairs to the list of results.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import FOR_ALL_PAIRS, KEYPAIRS, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.values import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
+
+_MOST_THREADS = 64
+_FEW = 3  # failures that are told in full in one message
+
+
+def run() -> t.NoReturn:
+    """Runs the module."""
+    HsmModule(LOGIN + KEYPAIRS).run(_work)
+
+
+def _work(module: HsmModule) -> Result:
+    entries = entries_from(module.params)
+    parallel = _parallel(module.params)
+    provider, login = provider_from(module.params)
+    for number, given in enumerate(module.params["keypairs"]):
+        provider.refuse_unable(given, f"keypairs[{number}]")
+    replicas = replicas_from(module.params, login)
+    for one in replicas.logins.values() if replicas else (login,):
+        module.know(one)
+    if replicas:
+        _check_replicas(replicas, entries)
+    module.require_libraries(provider)
+    progress_file = None if module.check_mode else module.params["progress_file"]
+    with progress(progress_file, len(entries), module.masked) as report:
+        if replicas:
+            every, result = _on_group(module, replicas, entries, report)
+        else:
+            every, result = _on_token(module, provider, entries, parallel, report)
+    for done in every:
+        for warning in done.outcome.warnings if done.outcome else ():
+            module.warn(warning)
+    failed = [done for done in every if done.error]
+    if failed:
+        raise HsmError(_failure(failed, len(every), [node["name"] for node in result["nodes"]]), **result)
+    return result
+
+
+def _check_replicas(replicas: Replicas, entries: t.Sequence[Entry]) -> None:
+    for entry in entries:
+        if entry.state == "present":
+            try:
+                replicas.check(entry.wish)
+            except InputError as error:
+                raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
+
+
+def _on_token(
+    module: HsmModule, provider: Provider, entries: t.Sequence[Entry], parallel: int, report: t.Callable[[Done], None]
+) -> tuple[list[Done], Result]:
+    threads = parallel > 1 and len(entries) > 1 and not module.check_mode
+    with provider.session(writable=not module.check_mode, threads=threads) as session:
+        if threads and not session.threads and module.params["parallel"]:
+            module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
+        every = reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
+        return every, _result(session.uri_attributes, every, session.nodes())
+
+
+def _on_group(
+    module: HsmModule, replicas: Replicas, entries: t.Sequence[Entry], report: t.Callable[[Done], None]
+) -> tuple[list[Done], Result]:
+    """One pair after the other, on all tokens at once."""
+    with replicas.group(writable=not module.check_mode) as group:
+        every = []
+        for entry in entries:
+            try:
+                done = replicate(group, entry.wish, entry.state, replicas.terms, module.check_mode)
+                every.append(Done(entry, done.outcome, nodes=done.nodes))
+            except HsmError as error:
+                every.append(Done(entry, error=error))
+            report(every[-1])
+        return every, _result(group.source.uri_attributes, every, _worst(group, every))
+
+
+def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
+    """Each token as it fared where it fared worst."""
+    told = [node for done in every for node in done.nodes if node.status != "ok"]
+    rows = [Node(member.name, "failed", str(member.error)) for member in group.all if member.error]
+    first = {node.name: node for node in reversed([*told, *rows])}
+    return [first.get(member.name, Node(member.name)) for member in group.all]
+
+
+def _parallel(params: Params) -> int:
+    """How many pairs at once; if nothing is said, twice the processors of this process, for tokens wait for disks."""
+    parallel = params["parallel"]
+    if parallel is None:
+        return min(2 * len(os.sched_getaffinity(0)), _MOST_THREADS)
+    if not 1 <= parallel <= _MOST_THREADS:
+        raise InputError("parallel", f"it must be from 1 to {_MOST_THREADS}", parallel)
+    return t.cast(int, parallel)
+
+
+def _result(uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]) -> Result:
+    rows: list[Result] = []
+    before, after = [], []
+    for done in every:
+        told: Result = {"changed": done.made, "key_pair": None}
+        if done.outcome:
+            told = pair_result(uri_attributes, done.outcome)
+        outcome = {"changed": told["changed"], "failed": bool(done.error), "msg": done.error.msg if done.error else ""}
+        answer = done.error.data if done.error else {}
+        spread = {"nodes": nodes_of(done.nodes)} if done.nodes else {}
+        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **spread, **answer, **outcome})
+        if done.outcome and told["changed"]:
+            before.append(told["diff"]["before"])
+            after.append(told["diff"]["after"])
+    return {
+        "changed": any(row["changed"] for row in rows),
+        "key_pairs": rows,
+        "nodes": nodes_of(nodes),
+        "diff": {"before": {"key_pairs": before}, "after": {"key_pairs": after}},
+    }
+
+
+def _wished(entry: Entry) -> dict[str, t.Any]:
+    """What names an entry where there is no pair to describe."""
+    return {
+        "type": entry.wish.family,
+        "label": entry.wish.label,
+        "id_hex": colon_hex(entry.wish.id) if entry.wish.id else None,
+    }
+
+
+def _failure(failed: t.Sequence[Done], total: int, tokens: t.Sequence[str]) -> str:
+    told = " ".join(f"{done.entry.option}: {done.error.msg}" for done in failed[:_FEW] if done.error)
+    more = [f"{done.entry.option} ({done.entry.wish})" for done in failed[_FEW:]]
+    rest = f" Failed as well, see key_pairs: {', '.join(more)}." if more else ""
+    where = f"the token '{tokens[0]}'" if len(tokens) == 1 else f"the tokens {', '.join(tokens)}"
+    return f"Could not do {len(failed)} of {total} key pairs on {where}. {told}{rest}"

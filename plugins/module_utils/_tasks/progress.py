@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A file with one line for each pair that is done, for a second terminal: a module cannot stream.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
+
+
+@contextlib.contextmanager
+def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
+    """A function that counts what is done, and tells it in the file C(path) if there is one.
+
+    C(masked) hides secrets, as Ansible does in what passes through it.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            # Without a buffer: each line is seen at once, and none is left to fail when the file is closed.
+            file = opened.enter_context(open(path, "wb", buffering=0)) if path else None
+        except OSError as error:
+            rule = f"it cannot be written ({os.strerror(error.errno or 0)})"
+            raise InputError("progress_file", rule, path) from None
+        seen: set[int] = set()
+
+        def tell(done: Done) -> None:
+            seen.add(done.entry.number)
+            if file:
+                line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
+                with contextlib.suppress(OSError):  # a full disk is no reason to stop between two pairs
+                    file.write(line.encode())
+
+        yield tell
+
+
+def _text(done: Done) -> str:
+    if done.error:
+        return f"failed: {done.error.msg}"
+    return f"{_word(done)} {done.entry.wish}"
+
+
+def _word(done: Done) -> str:
+    outcome = done.outcome
+    if outcome is None:
+        return "generated"
+    if not outcome.changed:
+        return "unchanged"
+    if outcome.before is None:
+        return "generated"
+    return "removed" if outcome.after is None else "changed"

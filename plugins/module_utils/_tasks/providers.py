@@ -1,0 +1,77 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of providers; its imports are static, because only these reach the target with a module (AnsiballZ).
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    Ability,
+    Credentials,
+    Params,
+    Provider,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+
+
+def _pkcs11() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+
+    return Pkcs11Provider
+
+
+def _cloudhsm_cli() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.provider import CloudHsmCliProvider
+
+    return CloudHsmCliProvider
+
+
+def _key_mgmt_util() -> type[Provider]:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.provider import KeyMgmtUtilProvider
+
+    return KeyMgmtUtilProvider
+
+
+# Only the one that is used is imported, because that takes a good part of a short task's time.
+PROVIDERS: dict[str, t.Callable[[], type[Provider]]] = {
+    "pkcs11": _pkcs11,
+    "cloudhsm_cli": _cloudhsm_cli,
+    "key_mgmt_util": _key_mgmt_util,
+}
+
+
+def _kind(params: Params) -> type[Provider]:
+    return PROVIDERS[params["provider"]]()
+
+
+def filled(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """C(params) with what the environment gives for options that the provider takes."""
+    return with_environment(params, environ, _kind(params).cannot)
+
+
+def provider_from(
+    params: Params, *, needs: Ability | None = None, any_token: bool = False
+) -> tuple[Provider, Credentials]:
+    """The provider of a module's options, and how it logs in; refuses what the provider cannot do.
+
+    C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+    """
+    kind = _kind(params)
+    kind.refuse_lacking(needs)
+    kind.refuse_unable(params)
+    return kind.connect(params, any_token)
+
+
+def slots_from(params: Params, *, any_token: bool = False) -> tuple[Pkcs11Provider, Login]:
+    """As L{provider_from}, for what only tokens in slots have."""
+    return t.cast("tuple[Pkcs11Provider, Login]", provider_from(params, needs="slots", any_token=any_token))
