@@ -18,7 +18,7 @@ test: $(NOX)  ## everything that has to pass
 	scripts/test lint sanity unit integration faults molecule
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
-	CI=true $(NOX) -s lint changelog docs-check license-check extra-checks ansible-lint build-import-check
+	CI=true $(NOX) -s lint imports changelog docs-check license-check extra-checks ansible-lint build-import-check
 
 format: $(NOX)  ## formats the code
 	$(NOX) -s formatters

@@ -221,6 +221,15 @@ def molecule(session: nox.Session) -> None:
     session.run("python", "scripts/molecule.py", *names, *session.posargs)
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def imports(session: nox.Session) -> None:
+    """Which room of module_utils imports which (.importlinter)"""
+    session.install("import-linter", "ansible-core")
+    stage()
+    session.env["PYTHONPATH"] = str(BUILD / "ansible_test")
+    session.run("lint-imports", str(ROOT / ".importlinter"), "--no-cache")
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""

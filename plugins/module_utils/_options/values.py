@@ -107,8 +107,3 @@ def public_exponent(value: int | None) -> int | None:
     if value.bit_length() > 256:
         raise InputError("public_exponent", "it must be below 2^256", value)
     return value
-
-
-def colon_hex(value: bytes) -> str:
-    """Bytes as C(aa:bb): Ansible masks a PIN wherever it occurs in a returned text, and long digits would hold it."""
-    return value.hex(":")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -22,6 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
 
 # Read for the pairing only: the public key is returned as PEM.

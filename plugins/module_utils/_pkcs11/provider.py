@@ -18,7 +18,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     Params,
@@ -38,6 +37,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
 _TWO_TOOLS = "use the provider cloudhsm_cli or key_mgmt_util, which drive the cluster's own tool"
 

@@ -15,13 +15,13 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import FOR_ALL_PAIRS, KEYPAIRS, LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.values import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
