@@ -326,7 +326,8 @@ def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -
 
 def test_the_tool_is_ended_with_the_time_out(cli: ClusterRuns) -> None:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, ToolLogin
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
     assert TIMEOUT > 90

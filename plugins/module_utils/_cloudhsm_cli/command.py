@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys im
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 # What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
@@ -65,11 +65,7 @@ def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
 def generation_of(wish: Wish) -> list[str]:
     """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
     label = wish.label or ""
-    if wish.family == "rsa":
-        exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
-        key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
-    else:
-        key = ["ec", "--curve", wish.curve.name if wish.curve else ""]
+    key = _size_of(wish)
     arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
     if wish.session:
         arguments.append("--session")
@@ -77,12 +73,15 @@ def generation_of(wish: Wish) -> list[str]:
         for use in ("manage", "use"):
             arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
     for half in (PUBLIC, PRIVATE):
-        arguments += [f"--{half}-attributes", *attributes_there(half, _sent(wish, half))]
+        sent = {name: value for name, value in wish.new_half(half).items() if FACTS.sends(half, name, value)}
+        arguments += [f"--{half}-attributes", *attributes_there(half, sent)]
     if wish.share_with:
         arguments += ["--share-crypto-users", *wish.share_with]
     return arguments
 
 
-def _sent(wish: Wish, half: Half) -> dict[str, Value]:
-    values = wish.new_half(half)
-    return {name: value for name, value in values.items() if FACTS.sends(half, name, value)}
+def _size_of(wish: Wish) -> list[str]:
+    if wish.curve:
+        return ["ec", "--curve", wish.curve.name]
+    exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
+    return ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]

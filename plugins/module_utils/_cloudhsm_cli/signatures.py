@@ -18,7 +18,7 @@ import base64
 import binascii
 import hashlib
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, member
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import reference
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
@@ -26,7 +26,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
-SIGNING_VERSION = (5, 11)
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
 _ECDSA = (("CKM_ECDSA_SHA256", 256), ("CKM_ECDSA_SHA384", 384), ("CKM_ECDSA_SHA512", 521))
 _OTHERS = ("CKM_SHA256_RSA_PKCS", "CKM_SHA256_RSA_PKCS_PSS", "CKM_EDDSA")
@@ -53,7 +52,7 @@ class CliSigner:
         arguments = ["crypto", "sign", *_command(name, pss), "--data", base64.b64encode(data).decode()]
         answer = self._tool.command(attempt, [*arguments, "--key-filter", reference(found.handle)])
         try:
-            return base64.b64decode(member(answer, "signature", str), validate=True)
+            return base64.b64decode(field(answer, "signature", str), validate=True)
         except (Unclear, binascii.Error) as error:
             raise TokenError(attempt, said=f"no signature ({error})", hint="") from None
 

@@ -14,15 +14,28 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 UNAVAILABLE = 0x30000085  # the state of a node: 'Server in cluster is unavailable' (AWS, genECCKeyPair)
 
 
 class Unreadable(ValueError):
     """An answer that is not whole or not known: it proves nothing, least of all that something is not there."""
+
+
+@contextlib.contextmanager
+def readable(attempt: str) -> t.Iterator[None]:
+    """For what reads an answer: one that cannot be read is a failure, never an absence."""
+    try:
+        yield
+    except Unreadable as error:
+        said = f"what cannot be read ({error})"
+        raise TokenError(attempt, said=said, hint="nothing was concluded from it") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +65,15 @@ class Answer:
     def body(self) -> str:
         """Everything that was printed, without control characters."""
         return "\n".join(self.lines)
+
+    def number(self, pattern: re.Pattern[str], missing: str, default: int | None = None) -> int:
+        """The number in the only line of a kind; raises `Unreadable` where there are more, or none and no default."""
+        found = [int(match[1]) for match in map(pattern.fullmatch, self.lines) if match]
+        if not found and default is not None:
+            return default
+        if len(found) != 1:
+            raise Unreadable(missing)
+        return found[0]
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -112,43 +134,45 @@ def parse_answer(command: str, text: str) -> Answer:
     In single-command mode the login stands before it and is not the answer, unless it failed.
     """
     lines = plain_lines(text)
-    results = _results(lines)
     if command != "loginHSM":
-        lines, results = _after_login(lines, results)
-    own = [row for row in results if row[1] in CALLS[command]]
-    answering = own or [row for row in results if row[2]]
+        lines = _after_login(lines)
+    results = _results(lines)
+    answering = [row for row in results if row.call in CALLS[command]] or [row for row in results if row.code]
     if not answering:
         complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
         raise Unreadable(complaint or f"it holds no line '{CALLS[command][0]} returned: 0x…'")
-    _index, call, code, said = max(answering, key=lambda row: row[2] != 0)  # the first failure, else the first
-    return Answer(command, call, code, said, _reports(lines), lines)
+    result = max(answering, key=lambda row: row.code != 0)  # the first failure, else the first
+    return Answer(command, result.call, result.code, result.text, _reports(lines), lines)
 
 
-_Row = tuple[int, str, int, str]
+class _Result(t.NamedTuple):
+    call: str
+    code: int
+    text: str
 
 
-def _results(lines: t.Sequence[str]) -> list[_Row]:
-    rows = []
+def _results(lines: t.Sequence[str]) -> list[_Result]:
+    results = []
     for index, line in enumerate(lines):
         match = _RESULT.fullmatch(line)
         if match:
             # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
             said = match["text"] or next((text for text in lines[index + 1 :] if text.strip()), "")
-            rows.append((index, match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
-    return rows
+            results.append(_Result(match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
+    return results
 
 
-def _after_login(lines: tuple[str, ...], results: list[_Row]) -> tuple[tuple[str, ...], list[_Row]]:
+def _after_login(lines: tuple[str, ...]) -> tuple[str, ...]:
     """What follows a login that succeeded, and the echo of the command where there is one."""
-    logins = [row for row in results if row[1] == _LOGIN]
-    if not logins or logins[-1][2]:
-        return lines, results
-    start = logins[-1][0] + 1
-    while start < len(lines) and not _said_by_command(lines[start]):
-        start += 1
-    echoes = [index for index, line in enumerate(lines) if index >= start and _ECHO.match(line)]
-    start = echoes[-1] + 1 if echoes else start
-    return lines[start:], [row for row in results if row[0] >= start]
+    matches = [(index, match) for index, match in enumerate(map(_RESULT.fullmatch, lines)) if match]
+    logins = [(index, int(match["code"], 16)) for index, match in matches if match["call"] == _LOGIN]
+    if not logins or logins[-1][1]:
+        return lines
+    rest = range(logins[-1][0] + 1, len(lines))
+    echoes = [index for index in rest if _ECHO.match(lines[index])]
+    if echoes:
+        return lines[echoes[-1] + 1 :]
+    return lines[next((index for index in rest if _said_by_command(lines[index])), len(lines)) :]
 
 
 def _said_by_command(line: str) -> bool:

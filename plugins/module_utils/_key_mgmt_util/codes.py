@@ -16,6 +16,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import UNAVAILABLE, Answer, Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 INVALID_HANDLE = 0xA8
 LOGIN_FAILURE = 0xA3
@@ -63,10 +64,20 @@ def node_said(node: Node) -> str:
     return _told(node.code, node.text) if node.code else ""
 
 
+def listed(nodes: t.Iterable[Node]) -> str:
+    """What each HSM of the cluster answered, for a message."""
+    return ", ".join(f"node {node.id}: {node_said(node) or 'ok'}" for node in nodes) or "no HSM answered"
+
+
 def hint(answer: Answer) -> str:
     """What to do about an error; empty where nothing is known."""
     meaning = _MEANINGS.get(answer.code)
     return meaning.hint if meaning else ""
+
+
+def refusal(attempt: str, answer: Answer) -> TokenError:
+    """What the tool refused, as the user sees it."""
+    return TokenError(attempt, said=said(answer), hint=hint(answer))
 
 
 def _told(code: int, text: str) -> str:

@@ -12,6 +12,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
@@ -47,10 +48,7 @@ Attributes = dict[str, "Value | None"]
 
 def dumped_count(answer: Answer) -> int:
     """How many attributes getAttribute says that it wrote; raises L{Unreadable}."""
-    counts = [int(match[1]) for match in map(_COUNT.fullmatch, answer.lines) if match]
-    if len(counts) != 1:
-        raise Unreadable("it does not tell how many attributes it wrote")
-    return counts[0]
+    return answer.number(_COUNT, "it does not tell how many attributes it wrote")
 
 
 def key_attributes(raw: bytes, count: int) -> tuple[KeyClass, Attributes]:
@@ -93,10 +91,9 @@ def _values(text: str) -> dict[str, list[str]]:
 def _value(name: str, lines: list[str]) -> Value | None:
     kind = ATTRIBUTES[name].kind
     text = "\n".join(lines)
-    if kind is Kind.TEXT:
-        return _text(text)
-    if kind is Kind.BYTES and name == "id":  # the tool's ids are texts
-        return text.encode("utf-8", "surrogateescape")
+    if kind is Kind.TEXT or name == "id":  # the tool's ids are texts
+        raw = text.encode("utf-8", "surrogateescape")
+        return raw if name == "id" else _text(raw)
     if kind in (Kind.BYTES, Kind.BIG):
         return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, "".join(lines)))
     number = int(_matched(name, _LONG if kind is Kind.ULONG else _SHORT, text), 16)
@@ -108,12 +105,11 @@ def _value(name: str, lines: list[str]) -> Value | None:
     return next((known for known, code in table.items() if code == number), number)
 
 
-def _text(text: str) -> str | None:
+def _text(raw: bytes) -> str | None:
     """None for what is no UTF-8, so that it equals no wished label."""
-    try:
-        return text.encode("utf-8", "surrogateescape").decode()
-    except UnicodeDecodeError:
-        return None
+    with contextlib.suppress(UnicodeDecodeError):
+        return raw.decode()
+    return None
 
 
 def _matched(name: str, pattern: re.Pattern[str], text: str) -> str:

@@ -82,10 +82,7 @@ def found_keys(answer: Answer) -> tuple[int, ...]:
 
     An HSM that is off does not hinder: the others of its cluster have the same keys. Any other error of one does.
     """
-    totals = [match for match in map(_TOTAL.fullmatch, answer.lines) if match]
-    if len(totals) != 1:
-        raise Unreadable("it does not tell the number of keys once")
-    total = int(totals[0][1])
+    total = answer.number(_TOTAL, "it does not tell the number of keys once")
     handles = _listed(answer)
     if len(handles) != total or len(set(handles)) != total:
         raise Unreadable(f"it tells {total} keys and lists {len(set(handles))}")

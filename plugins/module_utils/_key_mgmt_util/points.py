@@ -14,13 +14,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve, curve_by_name
 
-try:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec
-except ImportError:
-    # The module says that cryptography is missing.
-    pass
-
 # OpenSSL's numbers of the curves (obj_mac.h). The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f,
 # which is 415, as its MODULUS_BITS: that this is the number of the curve is inferred from there.
 _NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1", 716: "secp521r1"}
@@ -40,6 +33,9 @@ def curve_of_point(point: bytes) -> Curve | None:
 
     Sizes of P-256 and secp256k1 are the same; a point is on one of them only.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     classes: dict[str, t.Any] = {str(kind.name): kind for kind in ec.EllipticCurve.__subclasses__()}
     for curve in CURVES:
         size = (curve.bits + 7) // 8
@@ -56,5 +52,4 @@ def curve_of_point(point: bytes) -> Curve | None:
 
 def curve_by_nid(nid: object) -> Curve | None:
     """The curve by the number that stands where an RSA key has its size; where the point is not told."""
-    name = _NIDS.get(nid) if isinstance(nid, int) else None
-    return curve_by_name(name) if name else None
+    return curve_by_name(_NIDS[nid]) if isinstance(nid, int) and nid in _NIDS else None

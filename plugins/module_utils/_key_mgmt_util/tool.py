@@ -17,20 +17,16 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes as _kmu_codes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _kmu_command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     UNAVAILABLE,
     Answer,
     Node,
-    Unreadable,
+    readable,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, node_said, refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import (
-    ANSWERING,
-    Dialogue,
-    unreadable,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import ANSWERING, Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import (
     Attributes,
     dumped_count,
@@ -42,12 +38,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handle
     found_keys,
     made_pair,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import (
-    KeyUsers,
-    ListedUser,
-    key_users,
-    listed_users,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
@@ -89,18 +81,16 @@ class Tool:
         return answer
 
     def _read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
-        """What is read of an answer of success; raises L{TokenError} for any other."""
+        """What is read of an answer of success; raises `TokenError` for any other."""
         answer = self._ask(command, attempt)
         if answer.code:
             raise refusal(attempt, answer)
-        try:
+        with readable(attempt):
             return reader(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
 
-    def users(self) -> tuple[ListedUser, ...]:
+    def users(self) -> tuple[User, ...]:
         """All users of the cluster."""
-        return self._read(_kmu_command.LIST_USERS, "list the users of the cluster", listed_users)
+        return self._read(_command.LIST_USERS, "list the users of the cluster", listed_users)
 
     def find(self, command: Command, attempt: str) -> tuple[int, ...]:
         """The handles that a search finds; none only where the tool says so."""
@@ -108,33 +98,29 @@ class Tool:
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        command = _kmu_command.get_key_info(handle)
-        answer = self._ask(command, attempt)
-        if answer.code == _kmu_codes.ACCESS_DENIED:
+        answer = self._ask(_command.get_key_info(handle), attempt)
+        if answer.code == ACCESS_DENIED:
             return None
         if answer.code:
             raise refusal(attempt, answer)
-        try:
+        with readable(attempt):
             return key_users(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
 
     def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, Attributes]:
         """All attributes of a key, through a file that nobody else can read and that is removed at once."""
         with self._file(f"attributes-{handle}") as path:
-            count = self._read(_kmu_command.get_attribute(handle, path), attempt, dumped_count)
-            try:
+            count = self._read(_command.get_attribute(handle, path), attempt, dumped_count)
+            with readable(attempt):
                 return key_attributes(_content(path, attempt), count)
-            except Unreadable as error:
-                raise unreadable(attempt, error) from None
 
     def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> tuple[Made, bool]:
-        """A new pair, and whether the attestation passed; raises L{TokenError} where there is none."""
-        answer = self._ask(_kmu_command.generate(wish, users), attempt, _patience(wish))
-        try:
+        """A new pair, and whether the attestation passed; raises `TokenError` where there is none."""
+        # For ever where the tool itself waits for ever (its option -timeout).
+        for_ever = wish.min_servers is not None and wish.timeout is None
+        patience = None if for_ever else _GENERATING + (wish.timeout or 0)
+        answer = self._ask(_command.generate(wish, users), attempt, patience)
+        with readable(attempt):
             made = made_pair(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
         if made is None:
             raise refusal(attempt, answer)
         self.nodes = made.nodes
@@ -142,30 +128,29 @@ class Tool:
 
     def holders(self, handle: int, attempt: str) -> tuple[Node, ...]:
         """Every HSM of the cluster, its code 0 where it has the key."""
-        return self._ask(_kmu_command.find_single_key(handle), attempt).nodes
+        return self._ask(_command.find_single_key(handle), attempt).nodes
 
     def delete(self, handle: int, attempt: str) -> None:
-        """Removes a key from every HSM that is there; C(nodes) tells which is not."""
-        answer = self._ask(_kmu_command.delete_key(handle), attempt)
-        if answer.code:
-            raise refusal(attempt, answer)
+        """Removes a key from every HSM that is there; `nodes` tells which is not."""
+        answer = self._read(_command.delete_key(handle), attempt, lambda answer: answer)
         off = [node for node in answer.unwell if node.code == UNAVAILABLE]
+        if len(off) == len(answer.nodes):
+            off = []
         for node in answer.unwell:
-            if node in off and len(off) < len(answer.nodes):
-                continue
-            hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
-            raise TokenError(attempt, said=_kmu_codes.node_said(node), hint=hint)
+            if node not in off:
+                hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
+                raise TokenError(attempt, said=node_said(node), hint=hint)
 
     def share(self, handle: int, users: t.Sequence[int], away: bool, attempt: str) -> None:
         """Shares a key with users, or takes it from them."""
-        self._read(_kmu_command.share_key(handle, users, away), attempt, lambda answer: None)
+        self._read(_command.share_key(handle, users, away), attempt, lambda answer: None)
 
     def sign(self, handle: int, mechanism: int, data: bytes, attempt: str) -> bytes:
         """A signature made inside the HSM."""
         with self._file(f"data-{handle}") as path, self._file(f"signature-{handle}") as signature_path:
             with open(path, "wb") as file:
                 file.write(data)
-            command = _kmu_command.sign(path, handle, mechanism, signature_path)
+            command = _command.sign(path, handle, mechanism, signature_path)
             self._read(command, attempt, lambda answer: None)
             return _content(signature_path, attempt)
 
@@ -191,11 +176,6 @@ def private_folder() -> t.Iterator[str]:
         yield folder
 
 
-def refusal(attempt: str, answer: Answer) -> TokenError:
-    """What the tool refused, as the user sees it."""
-    return TokenError(attempt, said=_kmu_codes.said(answer), hint=_kmu_codes.hint(answer))
-
-
 def _content(path: str, attempt: str) -> bytes:
     try:
         with open(path, "rb") as file:
@@ -203,10 +183,3 @@ def _content(path: str, attempt: str) -> bytes:
     except OSError as error:
         reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
         raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
-
-
-def _patience(wish: Wish) -> float | None:
-    """How long a generation may take; for ever where the tool itself waits for ever (its option -timeout)."""
-    if wish.min_servers is not None and wish.timeout is None:
-        return None
-    return _GENERATING + (wish.timeout or 0)
