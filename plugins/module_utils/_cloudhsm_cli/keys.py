@@ -39,7 +39,7 @@ _REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 INCONSISTENT = "inconsistent"
 FULL = "full"
-_JSON_TYPES: dict[Kind, type] = {Kind.BOOL: bool, Kind.ULONG: int}  # of other kinds a text
+_JSON_TYPES: dict[Kind, type] = {Kind.BOOL: bool, Kind.ULONG: int}  # all others are texts
 # Their names there that are no dashed form of ours.
 _NAMES = {"key-length-bytes": "value_len", "modulus-size-bits": "modulus_bits", "curve": "ec_params"}
 _NAMES_THERE = {name: there for there, name in _NAMES.items()}
@@ -117,17 +117,19 @@ def _attributes(told: t.Mapping[str, t.Any]) -> tuple[dict[str, Value | None], d
 def _value(name: str, value: t.Any) -> Value | None:
     """A value as PKCS#11 has it; None of a curve that is not known here."""
     kind = ATTRIBUTES[name].kind
-    if type(value) is _JSON_TYPES.get(kind, str):
-        if kind in (Kind.CLASS, Kind.KEY_TYPE):
-            return str(value).replace("-", "_")
+    if kind in _JSON_TYPES and type(value) is _JSON_TYPES[kind]:
+        return t.cast("Value", value)
+    if isinstance(value, str) and kind not in _JSON_TYPES:
         if name == "ec_params":
             with contextlib.suppress(ValueError):
                 return curve_by_name(value).ec_params()
             return None
-        if kind not in (Kind.BYTES, Kind.BIG):
-            return t.cast("Value", value)
+        if kind in (Kind.CLASS, Kind.KEY_TYPE):
+            return value.replace("-", "_")
+        if kind is Kind.TEXT:
+            return value
         digits = _HEX.fullmatch(re.sub(r"\s", "", value))
-        if digits:
+        if digits and kind in (Kind.BYTES, Kind.BIG):
             return bytes.fromhex(digits[1])
     raise Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
 

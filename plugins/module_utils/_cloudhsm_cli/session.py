@@ -10,22 +10,12 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.command import (
-    FACTS,
-    filters_of,
-    generation_of,
-    refuse_others,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import (
-    Key,
-    name_there,
-    new_keys,
-    reference,
-    value_there,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import keys as _keys
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import Hsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
@@ -34,11 +24,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, HALVES, PRIVATE, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    FREEZING,
+    HALVES,
+    PRIVATE,
+    KeyClass,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
-_SIGNING_VERSION = (5, 11)
 _QUORUM_VERSION = (5, 14)
 _ED25519_VERSION = (5, 17)
 _SETTLING = 10.0  # seconds until a new key must be on all HSMs before it is used, if nothing else is wished
@@ -47,7 +42,7 @@ _SETTLING = 10.0  # seconds until a new key must be on all HSMs before it is use
 class CloudHsmCliSession(ToolSession):
     """One user's view of one cluster; each command logs in anew."""
 
-    facts = FACTS
+    facts = _command.FACTS
     nothing_left = "Nothing of that name is on the token now; an HSM that was slow may still show it later."
     patience = TIMEOUT
 
@@ -55,7 +50,7 @@ class CloudHsmCliSession(ToolSession):
         self._tool = tool
         self._hsms = hsms
         self._users = {user.name for user in users if user.type == "CU"}
-        self._lists: dict[tuple[str, ...], list[Key]] = {}
+        self._lists: dict[tuple[str, ...], list[_keys.Key]] = {}
         self._lagging: set[int] = set()
         self.user = login.crypto_user or ""
         self.token_name = login.cluster or "AWS CloudHSM"
@@ -79,18 +74,18 @@ class CloudHsmCliSession(ToolSession):
         return self._searched(f"list the keys on the token '{self.token_name}'", query, at_most)
 
     def _searched(self, attempt: str, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
-        filters = filters_of(query)
+        filters = _command.filters_of(query)
         if filters not in self._lists:
             keys = self._tool.keys(attempt, filters, at_most)
             if keys is None:
                 return None
-            refuse_others(attempt, keys, query)
+            _command.refuse_others(attempt, keys, query)
             self._lists[filters] = keys
         found = [key for key in self._lists[filters] if self._meant(key, query)]
         self._lagging |= {key.found.handle for key in found if not key.synchronised}
         return None if at_most is not None and len(found) > at_most else [key.found for key in found]
 
-    def _meant(self, key: Key, query: Query) -> bool:
+    def _meant(self, key: _keys.Key, query: Query) -> bool:
         """Whether a key is searched for; one of which nobody is told as owner may be this user's."""
         told = key.found
         if told.half != query.key_class or query.handle not in (None, told.handle):
@@ -112,7 +107,7 @@ class CloudHsmCliSession(ToolSession):
         self._lagging.clear()
 
     def place(self, handle: int) -> str:
-        return reference(handle)
+        return _keys.reference(handle)
 
     def read(self, found: TokenObject) -> TokenObject:
         key = self._key(found)
@@ -120,20 +115,20 @@ class CloudHsmCliSession(ToolSession):
             raise TokenError(self._attempt("read", found), said="that it is not there", hint="")
         return key.found
 
-    def _key(self, found: TokenObject) -> Key | None:
+    def _key(self, found: TokenObject) -> _keys.Key | None:
         attempt = self._attempt("read", found)
-        keys = self._tool.keys(attempt, [reference(found.handle)]) or []
+        keys = self._tool.keys(attempt, [_keys.reference(found.handle)]) or []
         if [key.found.handle for key in keys] not in ([], [found.handle]):
             raise TokenError(attempt, said="other keys than the one that was asked for", hint="")
         return keys[0] if keys else None
 
     def _attempt(self, verb: str, found: TokenObject) -> str:
-        return f"{verb} the {found.half} key {reference(found.handle)} on the token '{self.token_name}'"
+        return f"{verb} the {found.half} key {_keys.reference(found.handle)} on the token '{self.token_name}'"
 
     def nodes(self) -> list[Node]:
         if not self._lagging:
             return [Node(hsm.serial) for hsm in self._hsms]
-        keys = ", ".join(reference(handle) for handle in sorted(self._lagging))
+        keys = ", ".join(_keys.reference(handle) for handle in sorted(self._lagging))
         message = f"not every HSM of the cluster has {keys}; the CloudHSM CLI does not tell which one lacks it"
         return [Node(hsm.serial, "unsynchronised", message) for hsm in self._hsms]
 
@@ -175,9 +170,9 @@ class CloudHsmCliSession(ToolSession):
         return wish.drawn_id or secrets.token_bytes(self.facts.id_length)
 
     def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
-        data = self._tool.command(attempt, generation_of(wish))
+        data = self._tool.command(attempt, _command.generation_of(wish))
         with self._tool.clear(attempt):
-            keys = new_keys(data)
+            keys = _keys.new_keys(data)
         self._lagging = {key.found.handle for key in keys if not key.synchronised}
         return [key.found for key in keys]
 
@@ -201,13 +196,16 @@ class CloudHsmCliSession(ToolSession):
     def _unprovable(
         self, wish: Wish, attributes: t.Mapping[str, t.Any], curve: Curve | None, quorum: int
     ) -> str | None:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import mechanisms_for
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import (
+            SIGNING_VERSION,
+            mechanisms_for,
+        )
 
         if attributes.get("token") is False:
             return "a session pair is gone with the command that made it"
         if quorum:
             return "a key with a quorum signs only what several users approved"
-        if self._tool.version < _SIGNING_VERSION:
+        if self._tool.version < SIGNING_VERSION:
             return "the CloudHSM CLI signs from version 5.11 on"
         reason = _proof.unprovable(wish, attributes)
         usable = {row.code for row in _proof.candidates(wish, attributes)} & mechanisms_for(curve)
@@ -227,42 +225,44 @@ class CloudHsmCliSession(ToolSession):
         return self.read(found)
 
     def _set(self, found: TokenObject, name: str, value: Value) -> None:
-        attribute = ["--name", name_there(name), "--value", value_there(value)]
-        self._change("set-attribute", self._attempt(f"set {name} of", found), found, attribute)
+        attribute = ["--name", _keys.name_there(name), "--value", _keys.value_there(value)]
+        self._change("set-attribute", self._attempt(f"set {name} of", found), found.handle, attribute)
 
     def _set_back(self, found: TokenObject, done: t.Sequence[str]) -> str:
         """Undoes what was set before a failure; the answer tells what stays."""
         left = []
         for name in done:
             old = found.attributes.get(name)
-            try:
-                if old is None:
-                    raise HsmError("it had none")
-                self._set(found, name, old)
-            except HsmError:
-                left.append(name)
+            with contextlib.suppress(HsmError):
+                if old is not None:
+                    self._set(found, name, old)
+                    continue
+            left.append(name)
         return f"What stays changed of it: {', '.join(left)}." if left else ""
 
-    def _change(self, command: str, attempt: str, found: TokenObject, flags: t.Sequence[str] = ()) -> None:
-        self._tool.command(attempt, ["key", command, "--filter", reference(found.handle), *flags])
+    def _change(self, command: str, attempt: str, handle: int, flags: t.Sequence[str] = ()) -> None:
+        self._tool.command(attempt, ["key", command, "--filter", _keys.reference(handle), *flags])
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
         return self.set_attributes(found, {name: values[name] for name in FREEZING if name in values})
 
     def change_sharing(self, found: TokenObject, users: t.Sequence[str], away: bool) -> None:
         command = "unshare" if away else "share"
+        key = f"the key {_keys.reference(found.handle)}"
         for user in users:
-            attempt = f"{command} the key {reference(found.handle)} with '{user}' on the token '{self.token_name}'"
-            self._change(command, attempt, found, ["--username", user, "--role", "crypto-user"])
+            attempt = f"{command} {key} with '{user}' on the token '{self.token_name}'"
+            self._change(command, attempt, found.handle, ["--username", user, "--role", "crypto-user"])
 
     def destroy(self, found: TokenObject) -> None:
-        if found.attributes.get("token") is False:
-            return  # a session key went with the command that made it
+        if found.attributes.get("token") is not False:  # a session key went with the command that made it
+            self.remove(found.half, found.handle)
+
+    def remove(self, half: KeyClass, handle: int) -> None:
         self.look_anew()
-        attempt = f"remove the {found.half} key {reference(found.handle)} from the token '{self.token_name}'"
+        attempt = f"remove the {half} key {_keys.reference(handle)} from the token '{self.token_name}'"
         try:
-            self._change("delete", attempt, found)
+            self._change("delete", attempt, handle)
         except TokenError:
             # A failure may follow a success; whether it is gone, only the list tells.
-            if self._tool.keys(attempt, [reference(found.handle)]):
+            if self._tool.keys(attempt, [_keys.reference(handle)]):
                 raise

@@ -26,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
+SIGNING_VERSION = (5, 11)
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
 _ECDSA = (("CKM_ECDSA_SHA256", 256), ("CKM_ECDSA_SHA384", 384), ("CKM_ECDSA_SHA512", 521))
 _OTHERS = ("CKM_SHA256_RSA_PKCS", "CKM_SHA256_RSA_PKCS_PSS", "CKM_EDDSA")

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import (
     Refused,
     Unclear,
@@ -23,13 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer 
     shown,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import (
-    Hsm,
-    Pages,
-    hsms_of,
-    users_of,
-    version_of,
-)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import ChildTimeout, run_child
@@ -75,7 +69,7 @@ class Tool:
         attempt = f"ask {self._login.executable} for its version"
         output = self._run(attempt, ["--version"], {})
         try:
-            return version_of(output.decode(errors="replace"))
+            return _lists.version_of(output.decode(errors="replace"))
         except Unclear as error:
             raise TokenError(attempt, said=str(error), hint="it is not the CloudHSM CLI; check executable") from None
 
@@ -87,13 +81,13 @@ class Tool:
                 f"Refused to use the CloudHSM CLI {there}: {what} needs {wanted} or later. Update the client."
             )
 
-    def hsms(self) -> list[Hsm]:
+    def hsms(self) -> list[_lists.Hsm]:
         """The HSMs of the cluster; needs no login."""
-        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], hsms_of)
+        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], _lists.hsms_of)
 
     def users(self) -> list[User]:
         """The users of the cluster; needs no login."""
-        return self._read("list the users of the cluster", ["user", "list"], users_of)
+        return self._read("list the users of the cluster", ["user", "list"], _lists.users_of)
 
     def _read(self, attempt: str, arguments: t.Sequence[str], parse: t.Callable[[t.Any], T]) -> T:
         data = self._answer(attempt, arguments, {})
@@ -109,7 +103,7 @@ class Tool:
             return self._pages(attempt, filters, at_most)
 
     def _pages(self, attempt: str, filters: t.Sequence[str], at_most: int | None) -> list[Key] | None:
-        pages = Pages()
+        pages = _lists.Pages()
         arguments = ["key", "list", "--verbose", "--max-items", str(_PAGE)]
         chosen = ["--filter", *filters] if filters else []
         more = True

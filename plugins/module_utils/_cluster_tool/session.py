@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession, Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _POLL = 1.0  # seconds between two looks at the cluster
@@ -116,10 +116,7 @@ class ToolSession(TokenSession):
         """Makes sure that the tool can be asked, after it failed."""
 
     def _take_back(self, wish: Wish, drawn: bool) -> str:
-        """Destroys what a generation that failed may have made, the private half first, and tells what remains.
-
-        Only what carries an id that was drawn for it is surely its own.
-        """
+        """What a generation that failed may have made: only what carries an id drawn for it is surely its own."""
         if wish.session:
             return SESSION_PAIR
         try:
@@ -133,9 +130,17 @@ class ToolSession(TokenSession):
         if not drawn:
             names = ", ".join(map(str, found))
             return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
+        return self.taken_back((key.half, key.handle) for key in found)
+
+    @abc.abstractmethod
+    def remove(self, half: KeyClass, handle: int) -> None:
+        """Removes a key that may be gone already; raises `TokenError` where it is still there."""
+
+    def taken_back(self, halves: t.Iterable[tuple[KeyClass, int]]) -> str:
+        """Destroys what a generation made, the private half first, and tells what remains."""
         return undone(
-            Undoing(f"the new {key.half} half", self.place(key.handle), functools.partial(self.destroy, key))
-            for key in sorted(found, key=lambda key: key.half)
+            Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
+            for half, handle in sorted(halves)
         )
 
     # The HSMs of the cluster

@@ -49,13 +49,11 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A whole answer: C(call) is the library call whose C(code) counts, C(lines) everything that was printed.
+    """A whole answer: the `code` that counts and its `text`; `lines` is everything that was printed.
 
-    C(reports): the states of the nodes as often as they were printed; usually once.
+    `reports`: the states of the nodes as often as they were printed; usually once.
     """
 
-    command: str
-    call: str
     code: int
     text: str
     reports: tuple[tuple[Node, ...], ...]
@@ -84,6 +82,12 @@ class Answer:
     def unwell(self) -> tuple[Node, ...]:
         """The nodes that did not succeed."""
         return tuple(node for node in self.nodes if node.code)
+
+    @property
+    def doubtful(self) -> tuple[Node, ...]:
+        """As `unwell`, less the nodes that are off: the others have the same keys. Where all are, all of them."""
+        all_unwell = len(self.unwell) == len(self.nodes)
+        return tuple(node for node in self.unwell if all_unwell or node.code != UNAVAILABLE)
 
 
 # The library call that each command ends with, from the pages of the commands. Where another call fails before it
@@ -137,38 +141,41 @@ def parse_answer(command: str, text: str) -> Answer:
     if command != "loginHSM":
         lines = _after_login(lines)
     results = _results(lines)
+    # Of the command's own call, or of another one that failed before it.
     answering = [row for row in results if row.call in CALLS[command]] or [row for row in results if row.code]
     if not answering:
-        complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
+        complaint = next(filter(_COMPLAINT.match, lines), "").strip(" \t.")
         raise Unreadable(complaint or f"it holds no line '{CALLS[command][0]} returned: 0x…'")
     result = max(answering, key=lambda row: row.code != 0)  # the first failure, else the first
-    return Answer(command, result.call, result.code, result.text, _reports(lines), lines)
+    # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
+    text = result.text or next(filter(str.strip, lines[result.line + 1 :]), "")
+    return Answer(result.code, _shown(text), _reports(lines), lines)
 
 
 class _Result(t.NamedTuple):
+    """The result of one call, and where it stands."""
+
+    line: int
     call: str
     code: int
     text: str
 
 
 def _results(lines: t.Sequence[str]) -> list[_Result]:
-    results = []
-    for index, line in enumerate(lines):
-        match = _RESULT.fullmatch(line)
-        if match:
-            # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
-            said = match["text"] or next((text for text in lines[index + 1 :] if text.strip()), "")
-            results.append(_Result(match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
-    return results
+    matches = enumerate(map(_RESULT.fullmatch, lines))
+    return [_Result(line, match["call"], int(match["code"], 16), match["text"]) for line, match in matches if match]
+
+
+def _shown(text: str) -> str:
+    return _PREFIX.sub("", text).strip(" \t.>")
 
 
 def _after_login(lines: tuple[str, ...]) -> tuple[str, ...]:
     """What follows a login that succeeded, and the echo of the command where there is one."""
-    matches = [(index, match) for index, match in enumerate(map(_RESULT.fullmatch, lines)) if match]
-    logins = [(index, int(match["code"], 16)) for index, match in matches if match["call"] == _LOGIN]
-    if not logins or logins[-1][1]:
+    logins = [row for row in _results(lines) if row.call == _LOGIN]
+    if not logins or logins[-1].code:
         return lines
-    rest = range(logins[-1][0] + 1, len(lines))
+    rest = range(logins[-1].line + 1, len(lines))
     echoes = [index for index in rest if _ECHO.match(lines[index])]
     if echoes:
         return lines[echoes[-1] + 1 :]
@@ -186,8 +193,7 @@ def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
     for line in lines:
         match = _NODE.fullmatch(line)
         if match:
-            text = _PREFIX.sub("", match["text"]).strip(" \t.>")
-            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), text))
+            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), _shown(match["text"])))
         elif _CLUSTER.match(line):
             reports.append([])
     return tuple(tuple(report) for report in reports if report)

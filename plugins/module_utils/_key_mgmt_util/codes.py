@@ -53,34 +53,26 @@ _MEANINGS = {
     ),
 }
 
-
-def said(answer: Answer) -> str:
-    """What the tool answered, for a message: the code and its text."""
-    return _told(answer.code, answer.text)
+_UNKNOWN = Meaning("", "")
 
 
-def node_said(node: Node) -> str:
-    """What one HSM of the cluster answered; empty for success."""
-    return _told(node.code, node.text) if node.code else ""
+def said(told: Answer | Node) -> str:
+    """What the tool, or one HSM of the cluster, answered, for a message: the code and its text; empty for success."""
+    text = told.text or _MEANINGS.get(told.code, _UNKNOWN).text
+    code = f"0x{told.code:02x}" if told.code else ""
+    return f"{code} ({text})" if code and text else code
 
 
 def listed(nodes: t.Iterable[Node]) -> str:
     """What each HSM of the cluster answered, for a message."""
-    return ", ".join(f"node {node.id}: {node_said(node) or 'ok'}" for node in nodes) or "no HSM answered"
+    return ", ".join(f"node {node.id}: {said(node) or 'ok'}" for node in nodes) or "no HSM answered"
 
 
 def hint(answer: Answer) -> str:
     """What to do about an error; empty where nothing is known."""
-    meaning = _MEANINGS.get(answer.code)
-    return meaning.hint if meaning else ""
+    return _MEANINGS.get(answer.code, _UNKNOWN).hint
 
 
 def refusal(attempt: str, answer: Answer) -> TokenError:
     """What the tool refused, as the user sees it."""
     return TokenError(attempt, said=said(answer), hint=hint(answer))
-
-
-def _told(code: int, text: str) -> str:
-    known = _MEANINGS.get(code)
-    shown = text or (known.text if known else "")
-    return f"0x{code:02x} ({shown})" if shown else f"0x{code:02x}"

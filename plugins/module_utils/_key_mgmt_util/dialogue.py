@@ -25,6 +25,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
+    Node,
     Unreadable,
     parse_answer,
     plain_lines,
@@ -51,16 +52,20 @@ _SETTLING = 0.05
 
 
 class Dialogue:
-    """A running key_mgmt_util that somebody is logged in to; ends with L{close}, and after any failure."""
+    """A running key_mgmt_util that somebody is logged in to; ends with `close`, and after any failure.
+
+    `nodes`: the last report on the HSMs.
+    """
 
     def __init__(self, executable: str) -> None:
         self._executable = executable
         self._secret = ""
         self._child: t.Any = None
         self.banner = ""
+        self.nodes: tuple[Node, ...] = ()
         self._start()
         try:
-            self.banner = self._until_prompt(f"start {executable}", STARTING)
+            self.banner, _mark = self._until((_PROMPT,), f"start {executable}", STARTING)
         except BaseException:
             self.close()
             raise
@@ -88,7 +93,7 @@ class Dialogue:
         """Whether commands can be given."""
         return self._child is not None
 
-    def login(self, user: str, password: str) -> Answer:
+    def login(self, user: str, password: str) -> None:
         """Logs in a crypto user, once: a password that was refused is not tried again, because that locks the user.
 
         C(-hpswd) makes the tool ask for the password (AWS, Alibaba); a build that does not know it shows its syntax
@@ -118,7 +123,7 @@ class Dialogue:
         if answer.code:
             self.close()
             raise refusal(attempt, answer)
-        return answer
+        self.nodes = answer.nodes
 
     def _login(self, attempt: str, form: str) -> tuple[str, bool]:
         """What was printed, and whether it is the answer to a login."""
@@ -140,21 +145,21 @@ class Dialogue:
         """
         printed = self.print(command, attempt, patience)
         with readable(attempt):
-            return parse_answer(command.name, printed)
+            answer = parse_answer(command.name, printed)
+        if answer.reports:
+            self.nodes = answer.nodes
+        return answer
 
     def print(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> str:
         """What a command prints until the next prompt."""
         if not self.alive:
             raise TokenError(attempt, said=f"nothing, because {self._executable} was ended before", hint="")
         self._send(str(command))
-        return self._until_prompt(attempt, patience)
+        return self._until((_PROMPT,), attempt, patience)[0]
 
     def _send(self, line: str) -> None:
         with contextlib.suppress(OSError):  # it has ended: reading says so
             self._child.send(line.encode() + b"\n")
-
-    def _until_prompt(self, attempt: str, patience: float | None) -> str:
-        return self._until((_PROMPT,), attempt, patience)[0]
 
     def _until(self, marks: t.Sequence[re.Pattern[bytes]], attempt: str, patience: float | None) -> tuple[str, int]:
         """What was printed until one of C(marks), and which; ends the tool where none comes."""

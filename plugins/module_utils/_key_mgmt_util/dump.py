@@ -34,7 +34,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 ALL = 512  # the constant that stands for all attributes
 # 'got all attributes of size 529 attr cnt 19'; 'Attribute size: 801, count: 26'
 _COUNT = re.compile(r"\s*(?:got all attributes of size [0-9]+ attr cnt|Attribute size: [0-9]+, count:) ([0-9]+)\s*")
-_NAME = re.compile(r"OBJ_ATTR_([A-Z0-9_]+)")
+_NAME = re.compile(r"^OBJ_ATTR_([A-Z0-9_]+)$", re.MULTILINE)
 # Where our name is another one than the tool's in lower case.
 _OTHER_NAMES = {"kcv": "check_value", "key_gen_mech": "key_gen_mechanism"}
 _SHORT = re.compile(r"0x([0-9A-Fa-f]{2}|[0-9A-Fa-f]{8})")
@@ -42,6 +42,13 @@ _LONG = re.compile(r"0x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{16})")
 _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
 _KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
 _POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
+
+# What a number stands for.
+_NUMBERED: dict[Kind, dict[int, Value]] = {
+    Kind.BOOL: {0: False, 1: True},
+    Kind.CLASS: {code: name for name, code in CLASSES.items()},
+    Kind.KEY_TYPE: {code: name for name, code in KEY_TYPES.items()},
+}
 
 Attributes = dict[str, "Value | None"]
 
@@ -57,52 +64,44 @@ def key_attributes(raw: bytes, count: int) -> tuple[KeyClass, Attributes]:
     if len(values) != count:
         raise Unreadable(f"the file of attributes holds {len(values)} of {count}")
     attributes: Attributes = {}
-    for name, lines in values.items():
+    for name, text in values.items():
         if name in ATTRIBUTES and name != "modulus":
-            attributes[name] = _value(name, lines)
+            attributes[name] = _value(name, text)
     key_class = next((half for half in KEY_CLASSES if attributes.get("class") == f"{half}_key"), None)
     if key_class is None or "key_type" not in attributes:
         raise Unreadable("the file of attributes tells no class or no type of the key")
-    _add_material(attributes, values.get("modulus"))
+    _add_material(attributes, values.get("modulus", "").replace("\n", ""))
     return key_class, attributes
 
 
-def _values(text: str) -> dict[str, list[str]]:
-    """The lines after each name; a name that comes twice may be a part of a label, so that nothing is sure then."""
-    values: dict[str, list[str]] = {}
-    name = None
-    for line in text.removesuffix("\n").split("\n"):
-        match = _NAME.fullmatch(line.rstrip("\r"))
-        if match:
-            lower = match[1].lower()
-            name = _OTHER_NAMES.get(lower, lower)
-            if name in values:
-                raise Unreadable(f"the file of attributes holds OBJ_ATTR_{match[1]} twice")
-            values[name] = []
-        elif name:
-            values[name].append(line.rstrip("\r"))
-        elif line.strip():
-            raise Unreadable("the file of attributes begins with no name of one")
-    if not (name and values[name]):
+def _values(text: str) -> dict[str, str]:
+    """The text below each name; a name that comes twice may be a part of a label, so that nothing is sure then."""
+    beginning, *rest = _NAME.split(text.replace("\r\n", "\n").removesuffix("\n") + "\n")
+    if beginning.strip():
+        raise Unreadable("the file of attributes begins with no name of one")
+    if not rest or rest[-1] == "\n":
         raise Unreadable("the file of attributes ends with a name, or is empty")
+    values: dict[str, str] = {}
+    for name, value in zip(rest[::2], rest[1::2], strict=True):
+        lower = name.lower()
+        ours = _OTHER_NAMES.get(lower, lower)
+        if ours in values:
+            raise Unreadable(f"the file of attributes holds OBJ_ATTR_{name} twice")
+        values[ours] = value[1:-1]
     return values
 
 
-def _value(name: str, lines: list[str]) -> Value | None:
+def _value(name: str, text: str) -> Value | None:
     kind = ATTRIBUTES[name].kind
-    text = "\n".join(lines)
     if kind is Kind.TEXT or name == "id":  # the tool's ids are texts
         raw = text.encode("utf-8", "surrogateescape")
         return raw if name == "id" else _text(raw)
     if kind in (Kind.BYTES, Kind.BIG):
-        return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, "".join(lines)))
+        return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, text.replace("\n", "")))
     number = int(_matched(name, _LONG if kind is Kind.ULONG else _SHORT, text), 16)
-    if kind is Kind.BOOL:
-        if number > 1:
-            raise Unreadable(f"OBJ_ATTR_{name.upper()} is neither 0 nor 1")
-        return bool(number)
-    table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
-    return next((known for known, code in table.items() if code == number), number)
+    if kind is Kind.BOOL and number > 1:
+        raise Unreadable(f"OBJ_ATTR_{name.upper()} is neither 0 nor 1")
+    return _NUMBERED.get(kind, {}).get(number, number)
 
 
 def _text(raw: bytes) -> str | None:
@@ -119,9 +118,8 @@ def _matched(name: str, pattern: re.Pattern[str], text: str) -> str:
     return match[1]
 
 
-def _add_material(attributes: Attributes, lines: list[str] | None) -> None:
+def _add_material(attributes: Attributes, text: str) -> None:
     """The modulus of an RSA key; of an EC key the point, which stands in its place, and the curve that it is on."""
-    text = "".join(lines or ())
     if attributes["key_type"] == "ec":
         nid = attributes.pop("modulus_bits", None)
         point = raw_point(bytes.fromhex(_matched("modulus", _POINT, text))) if text else b""

@@ -17,7 +17,6 @@ import dataclasses
 import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    UNAVAILABLE,
     Answer,
     Node,
     Unreadable,
@@ -51,6 +50,7 @@ class Made:
     private: int
     nodes: tuple[Node, ...]
     rolled_back: bool
+    attested: bool = False
 
 
 def made_pair(answer: Answer) -> Made | None:
@@ -64,7 +64,8 @@ def made_pair(answer: Answer) -> Made | None:
     public, private = _handles(answer)
     polled = len(answer.reports) > 1
     nodes = merged(answer.reports[-2:] if polled else answer.reports)
-    return Made(public, private, nodes, any(_ROLLED_BACK.match(line) for line in answer.lines))
+    rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
+    return Made(public, private, nodes, rolled_back, attested(answer))
 
 
 def _handles(answer: Answer) -> tuple[int, int]:
@@ -86,8 +87,7 @@ def found_keys(answer: Answer) -> tuple[int, ...]:
     handles = _listed(answer)
     if len(handles) != total or len(set(handles)) != total:
         raise Unreadable(f"it tells {total} keys and lists {len(set(handles))}")
-    unwell = [node for node in answer.unwell if node.code != UNAVAILABLE]
-    if not handles and (unwell or (answer.nodes and len(answer.unwell) == len(answer.nodes))):
+    if not handles and answer.doubtful:
         raise Unreadable("it tells no key, and an HSM of the cluster did not look")
     return tuple(handles)
 

@@ -17,7 +17,6 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import (
     PEXPECT_IMPORT_ERROR,
-    Dialogue,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import (
     KeyMgmtUtilSession,
@@ -55,9 +54,9 @@ class KeyMgmtUtilProvider(ToolProvider):
         with private_folder() as folder, contextlib.ExitStack() as stack:
 
             def start() -> Tool:
-                dialogue = Dialogue(self._login.executable)
-                stack.callback(dialogue.close)
-                answer = dialogue.login(*self._login.credentials())
-                return Tool(dialogue, answer.nodes, folder)
+                tool = Tool(self._login.executable, folder)
+                stack.callback(tool.close)
+                tool.login(*self._login.credentials())
+                return tool
 
             yield start

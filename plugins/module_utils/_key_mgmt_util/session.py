@@ -16,22 +16,15 @@ import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import SESSION_PAIR, ToolSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, node_said
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import find_key, id_text, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    Node,
-    Proof,
-    Query,
-    Undoing,
-    User,
-    undone,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, KeyClass, Value
@@ -60,7 +53,7 @@ class KeyMgmtUtilSession(ToolSession):
     @functools.cached_property
     def facts(self) -> VendorFacts:  # type: ignore[override]
         """Whether the sharing of a key can be changed depends on the build (AWS: no, Azure: yes)."""
-        if "shareKey" in self._tool.commands:
+        if self._tool.has("shareKey"):
             return FACTS
         return dataclasses.replace(FACTS, fixed=frozenset({"shared_with"}))
 
@@ -95,15 +88,12 @@ class KeyMgmtUtilSession(ToolSession):
     def find(self, query: Query) -> list[TokenObject]:
         attempt = f"search the {query.key_class} keys on the token '{self.token_name}'"
         keys = [self._key(handle, attempt) for handle in self._handles(query, attempt)]
-        return [key for key in keys if key and _fits(query, key) and (query.others or self._own(key))]
+        return [key for key in keys if key and self._meant(query, key)]
 
     def _handles(self, query: Query, attempt: str) -> tuple[int, ...]:
-        command = find_key(query.key_class, query.key_type, query.label, query.id, query.token)
-        found = self._tool.find(command, attempt)
+        command = _command.find_key(query.key_class, query.key_type, query.label, query.id, query.token)
+        found = self._tool.read(command, attempt, found_keys)
         return found if query.handle is None else tuple(handle for handle in found if handle == query.handle)
-
-    def _own(self, key: TokenObject) -> bool:
-        return key.sharing is not None and key.sharing.owner == self.user
 
     def look_anew(self) -> None:
         pass  # every search asks the HSM
@@ -113,17 +103,29 @@ class KeyMgmtUtilSession(ToolSession):
         handles = self._handles(query, attempt)
         if at_most is not None and len(handles) > at_most:
             return None
-        keys = [self._key_or_reason(query, handle, attempt) for handle in handles]
-        return [key for key in keys if key and (not key.attributes or query.others or self._own(key))]
+        keys = [self._key_or_reason(query.key_class, handle, attempt) for handle in handles]
+        return [key for key in keys if key and (not key.attributes or self._meant(query, key))]
 
-    def _key_or_reason(self, query: Query, handle: int, attempt: str) -> TokenObject | None:
+    def _key_or_reason(self, key_class: KeyClass, handle: int, attempt: str) -> TokenObject | None:
         try:
-            key = self._key(handle, attempt)
+            return self._key(handle, attempt)
         except TokenError as error:
             if not self._tool.alive:
                 raise
-            return TokenObject(handle, query.key_class, {}, {"class": error.said})
-        return key if key and _fits(query, key) else None
+            return TokenObject(handle, key_class, {}, {"class": error.said})
+
+    def _meant(self, query: Query, key: TokenObject) -> bool:
+        """Whether a key is searched for, in what could not be typed; for the rest the HSM's word is taken."""
+        if query.label is not None and not _command.typable(query.label) and key.label != query.label:
+            return False
+        if query.id is not None and _command.id_text(query.id) is None and key.id != query.id:
+            return False
+        if key.half != query.key_class or query.key_type not in (None, key.key_type):
+            return False
+        return query.others or self._own(key)
+
+    def _own(self, key: TokenObject) -> bool:
+        return key.sharing is not None and key.sharing.owner == self.user
 
     def _key(self, handle: int, attempt: str) -> TokenObject | None:
         """A key with its users; None for one of another user's that the tool tells nothing of."""
@@ -149,13 +151,13 @@ class KeyMgmtUtilSession(ToolSession):
 
     def nodes(self) -> list[Node]:
         statuses: dict[int, t.Literal["ok", "unsynchronised"]] = {0: "ok", INVALID_HANDLE: "unsynchronised"}
-        return [
-            Node(f"node {node.id}", statuses.get(node.code, "failed"), node_said(node)) for node in self._tool.nodes
-        ]
+        return [Node(f"node {node.id}", statuses.get(node.code, "failed"), said(node)) for node in self._tool.nodes]
 
     def missing(self, servers: int, pair: KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"
-        self._tool.nodes = merged([self._tool.holders(found.handle, attempt) for found in pair.objects])
+        self._tool.nodes = merged(
+            self._tool.ask(_command.find_single_key(found.handle), attempt).nodes for found in pair.objects
+        )
         well = sum(node.code == 0 for node in self._tool.nodes)
         return f"it is on {well} ({listed(self._tool.nodes)})" if well < servers else ""
 
@@ -171,57 +173,46 @@ class KeyMgmtUtilSession(ToolSession):
 
     def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
         users = [self._number(name) for name in wish.users()]
-        made, passed = self._tool.generate(wish, users, attempt)
+        made = self._tool.generate(wish, users, attempt)
         try:
-            if wish.attest and not passed:
-                raise TokenError(
-                    attempt,
-                    said="no 'Attestation Check : [PASS]'",
-                    hint="do not use the cluster before its vendor explains that",
-                )
             self._refuse_unmade(wish, made, attempt)
             return [self._known(made.public, attempt), self._known(made.private, attempt)]
         except TokenError as error:
-            raise error.at(attempt, self._undo(wish, made)) from None
+            halves: list[tuple[KeyClass, int]] = [(PUBLIC, made.public), (PRIVATE, made.private)]
+            raise error.at(attempt, SESSION_PAIR if wish.session else self.taken_back(halves)) from None
 
     @staticmethod
     def _refuse_unmade(wish: Wish, made: Made, attempt: str) -> None:
         """A pair that has handles, and still is not what the command was for."""
         if made.rolled_back:
             waited = f" within {wish.timeout} seconds" if wish.timeout is not None else ""
-            said = f"that it is not on {wish.min_servers} HSMs{waited} ({listed(made.nodes)})"
-            raise TokenError(attempt, said=said, hint="see that all HSMs of the cluster work")
+            reason = f"that it is not on {wish.min_servers} HSMs{waited} ({listed(made.nodes)})"
+            raise TokenError(attempt, said=reason, hint="see that all HSMs of the cluster work")
         if made.nodes and all(node.code for node in made.nodes):
             raise TokenError(attempt, said=f"an error of every HSM ({listed(made.nodes)})", hint="")
+        if wish.attest and not made.attested:
+            hint = "do not use the cluster before its vendor explains that"
+            raise TokenError(attempt, said="no 'Attestation Check : [PASS]'", hint=hint)
 
-    def _undo(self, wish: Wish, made: Made) -> str:
-        """Destroys what a command of this session returned; the answer tells what remains."""
-        if wish.session:
-            return SESSION_PAIR
-        return undone(
-            Undoing(f"the new {half} half", self.place(handle), functools.partial(self._remove, half, handle))
-            for half, handle in ((PRIVATE, made.private), (PUBLIC, made.public))
-        )
-
-    def _remove(self, half: KeyClass, handle: int) -> None:
-        """Removes a key that the tool may have removed itself, which a search has to show then."""
+    def remove(self, half: KeyClass, handle: int) -> None:
         attempt = f"remove the {half} key {handle} from the token '{self.token_name}'"
         try:
             self._tool.delete(handle, attempt)
         except TokenError:
+            # The tool may have removed it itself, which a search has to show.
             if not self._tool.alive or handle in self._handles(Query(half), attempt):
                 raise
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import (
-            ToolSigner,
+            KmuSigner,
             mechanisms_for,
         )
 
         quorum = pair.private.sharing.quorum if pair.private.sharing else 0
         if quorum:
             return Proof(None, f"each use of the key needs the approval of {quorum} users")
-        signer = ToolSigner(self._tool, self.token_name)
+        signer = KmuSigner(self._tool, self.token_name)
         curve = pair.private.curve or pair.public.curve
         nodes = self._tool.nodes
         try:
@@ -247,19 +238,8 @@ class KeyMgmtUtilSession(ToolSession):
     def change_sharing(self, found: TokenObject, users: t.Sequence[str], away: bool) -> None:
         what = "take it from" if away else "share it with"
         attempt = f"{what} {', '.join(users)}: {found} on the token '{self.token_name}'"
-        self._tool.share(found.handle, sorted(map(self._number, users)), away, attempt)
+        self._tool.run(_command.share_key(found.handle, sorted(map(self._number, users)), away), attempt)
 
     def destroy(self, found: TokenObject) -> None:
         attempt = f"remove the {found.half} key {found.handle} from the token '{self.token_name}'"
         self._tool.delete(found.handle, attempt)
-
-
-def _fits(query: Query, key: TokenObject) -> bool:
-    """Whether a key is what was searched for, in what could not be typed; for the rest the HSM's word is taken."""
-    if query.label is not None and not typable(query.label) and key.label != query.label:
-        return False
-    if query.id is not None and id_text(query.id) is None and key.id != query.id:
-        return False
-    if query.key_type is not None and key.key_type != query.key_type:
-        return False
-    return key.half == query.key_class

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import contextlib
 
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+
+with contextlib.suppress(ImportError):  # the module says that cryptography is missing
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 # The numbers of the command's option -m (AWS, key_mgmt_util-sign; Alibaba's are the same).
 _NUMBERS = {
@@ -45,7 +46,7 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset({MECHANISMS[f"CKM_ECDSA_SHA{bits}"].code})
 
 
-class ToolSigner:
+class KmuSigner:
     """What a proof needs of the tool: L{Signer} of the providers."""
 
     def __init__(self, tool: Tool, token_name: str) -> None:

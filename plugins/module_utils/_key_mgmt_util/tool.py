@@ -11,31 +11,22 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import tempfile
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump as _dump
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    UNAVAILABLE,
     Answer,
-    Node,
     readable,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, node_said, refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal, said
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import ANSWERING, Dialogue
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import (
-    Attributes,
-    dumped_count,
-    key_attributes,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import (
     Made,
-    attested,
-    found_keys,
     made_pair,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
@@ -46,59 +37,45 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 # A pair may take long to find, and the HSMs long to copy it, before the tool's own -timeout begins to count.
 _GENERATING = 300.0
-# '   findKey                Find Key' in the list of commands; a name alone where it has no description
-_LISTED = re.compile(r"[ \t]+([A-Za-z0-9]+)(?:[ \t]{2,}\S.*)?")
 
 T = t.TypeVar("T")
 
 
-class Tool:
-    """A running tool that somebody is logged in to; C(nodes) is the last report on the HSMs."""
+class Tool(Dialogue):
+    """A running tool that somebody is logged in to; `folder` is for the files that it exchanges."""
 
-    def __init__(self, dialogue: Dialogue, nodes: t.Sequence[Node], folder: str) -> None:
-        self._dialogue = dialogue
+    def __init__(self, executable: str, folder: str) -> None:
+        super().__init__(executable)
         self._folder = folder
-        self.nodes = tuple(nodes)
 
-    @functools.cached_property
-    def commands(self) -> frozenset[str]:
-        """The commands that this build has, from its own list; some builds show it when they start."""
-        text = self._dialogue.banner
+    def has(self, command: str) -> bool:
+        """Whether this build has a command, by its own list; some builds show it when they start."""
+        text = self.banner
         if "findKey" not in text:
-            text = self._dialogue.print(Command("help"), "list the tool's commands")
-        return frozenset(match[1] for match in map(_LISTED.fullmatch, text.replace("\r", "").split("\n")) if match)
+            text = self.print(Command("help"), "list the tool's commands")
+        # '   findKey                Find Key'; a name alone where it has no description
+        return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
-    @property
-    def alive(self) -> bool:
-        """Whether commands can be given."""
-        return self._dialogue.alive
-
-    def _ask(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> Answer:
-        """The answer to a command, refused or not."""
-        answer = self._dialogue.ask(command, attempt, patience)
-        if answer.reports:
-            self.nodes = answer.nodes
-        return answer
-
-    def _read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
-        """What is read of an answer of success; raises `TokenError` for any other."""
-        answer = self._ask(command, attempt)
+    def run(self, command: Command, attempt: str) -> Answer:
+        """The answer of success to a command; raises `TokenError` for any other."""
+        answer = self.ask(command, attempt)
         if answer.code:
             raise refusal(attempt, answer)
+        return answer
+
+    def read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
+        """What is read of an answer of success."""
+        answer = self.run(command, attempt)
         with readable(attempt):
             return reader(answer)
 
     def users(self) -> tuple[User, ...]:
         """All users of the cluster."""
-        return self._read(_command.LIST_USERS, "list the users of the cluster", listed_users)
-
-    def find(self, command: Command, attempt: str) -> tuple[int, ...]:
-        """The handles that a search finds; none only where the tool says so."""
-        return self._read(command, attempt, found_keys)
+        return self.read(_command.LIST_USERS, "list the users of the cluster", listed_users)
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        answer = self._ask(_command.get_key_info(handle), attempt)
+        answer = self.ask(_command.get_key_info(handle), attempt)
         if answer.code == ACCESS_DENIED:
             return None
         if answer.code:
@@ -106,44 +83,32 @@ class Tool:
         with readable(attempt):
             return key_users(answer)
 
-    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, Attributes]:
+    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes]:
         """All attributes of a key, through a file that nobody else can read and that is removed at once."""
         with self._file(f"attributes-{handle}") as path:
-            count = self._read(_command.get_attribute(handle, path), attempt, dumped_count)
+            count = self.read(_command.get_attribute(handle, path), attempt, _dump.dumped_count)
             with readable(attempt):
-                return key_attributes(_content(path, attempt), count)
+                return _dump.key_attributes(_content(path, attempt), count)
 
-    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> tuple[Made, bool]:
-        """A new pair, and whether the attestation passed; raises `TokenError` where there is none."""
+    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
+        """A new pair; raises `TokenError` where there is none."""
         # For ever where the tool itself waits for ever (its option -timeout).
         for_ever = wish.min_servers is not None and wish.timeout is None
         patience = None if for_ever else _GENERATING + (wish.timeout or 0)
-        answer = self._ask(_command.generate(wish, users), attempt, patience)
+        answer = self.ask(_command.generate(wish, users), attempt, patience)
         with readable(attempt):
             made = made_pair(answer)
         if made is None:
             raise refusal(attempt, answer)
         self.nodes = made.nodes
-        return made, attested(answer)
-
-    def holders(self, handle: int, attempt: str) -> tuple[Node, ...]:
-        """Every HSM of the cluster, its code 0 where it has the key."""
-        return self._ask(_command.find_single_key(handle), attempt).nodes
+        return made
 
     def delete(self, handle: int, attempt: str) -> None:
         """Removes a key from every HSM that is there; `nodes` tells which is not."""
-        answer = self._read(_command.delete_key(handle), attempt, lambda answer: answer)
-        off = [node for node in answer.unwell if node.code == UNAVAILABLE]
-        if len(off) == len(answer.nodes):
-            off = []
-        for node in answer.unwell:
-            if node not in off:
-                hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
-                raise TokenError(attempt, said=node_said(node), hint=hint)
-
-    def share(self, handle: int, users: t.Sequence[int], away: bool, attempt: str) -> None:
-        """Shares a key with users, or takes it from them."""
-        self._read(_command.share_key(handle, users, away), attempt, lambda answer: None)
+        answer = self.run(_command.delete_key(handle), attempt)
+        for node in answer.doubtful:
+            hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
+            raise TokenError(attempt, said=said(node), hint=hint)
 
     def sign(self, handle: int, mechanism: int, data: bytes, attempt: str) -> bytes:
         """A signature made inside the HSM."""
@@ -151,7 +116,7 @@ class Tool:
             with open(path, "wb") as file:
                 file.write(data)
             command = _command.sign(path, handle, mechanism, signature_path)
-            self._read(command, attempt, lambda answer: None)
+            self.run(command, attempt)
             return _content(signature_path, attempt)
 
     @contextlib.contextmanager
