@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of the CloudHSM CLI: one JSON object, judged by its C(error_code).
+"""The answers of the CloudHSM CLI: one JSON object, judged by its `error_code`.
 
-Success is `{"error_code": 0, "data": {…}}`, a failure C({"error_code": 1, "data": "text"}) (user guide of AWS
+Success is `{"error_code": 0, "data": {…}}`, a failure `{"error_code": 1, "data": "text"}` (user guide of AWS
 CloudHSM, pages cloudhsm_cli-key-list and manage-keys-cloudhsm-cli-filtering). Everything else is no answer at all,
 whatever the exit status: it neither says that something is there nor that it is not.
 

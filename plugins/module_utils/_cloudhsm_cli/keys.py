@@ -5,7 +5,7 @@
 """Keys as the CloudHSM CLI tells them, and the names of their attributes there and here.
 
 Source: user guide of AWS CloudHSM, pages cloudhsm_cli-key-list and cloudhsm_cli-key-attributes-table. Where HSMs of the
-cluster differ, a value is the text C(inconsistent) (page troubleshoot-sdk5-key-replicate-failures): the key has the
+cluster differ, a value is the text `inconsistent` (page troubleshoot-sdk5-key-replicate-failures): the key has the
 attribute, and it is not known what it says.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
@@ -72,7 +72,7 @@ def value_there(value: Value) -> str:
 
 
 def key_from(entry: t.Any) -> Key:
-    """A key of C(key list --verbose) or of a new pair; raises L{Unclear} for what is none."""
+    """A key of `key list --verbose` or of a new pair; raises `Unclear` for what is none."""
     handle = reference_of(field(entry, "key-reference", str))
     told = field(entry, "attributes", dict)
     half = _CLASSES.get(field(told, "class", str))
@@ -156,9 +156,9 @@ _SAID_BY_FLAGS = ("label", "token", "modulus_bits", "public_exponent", "ec_param
 
 
 def attributes_there(half: Half, values: t.Mapping[str, Value]) -> list[str]:
-    """The arguments of C(--public-attributes) or C(--private-attributes) for a new half.
+    """The arguments of `--public-attributes` or `--private-attributes` for a new half.
 
-    C(derive) is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
+    `derive` is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
     """
     return [
         f"{name_there(name)}={value_there(value)}"

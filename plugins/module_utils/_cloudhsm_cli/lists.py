@@ -38,7 +38,7 @@ class Hsm:
 
 
 def version_of(output: str) -> tuple[int, ...]:
-    """The version in the output of C(--version); raises L{Unclear} where there is none."""
+    """The version in the output of `--version`; raises `Unclear` where there is none."""
     found = _VERSION.match(output)
     if not found:
         raise Unclear(f"no version, {output.strip()[:80]!r}")
@@ -46,7 +46,7 @@ def version_of(output: str) -> tuple[int, ...]:
 
 
 def hsms_of(data: t.Any) -> list[Hsm]:
-    """The HSMs of C(cluster hsm-info)."""
+    """The HSMs of `cluster hsm-info`."""
     found = [_hsm(row) for row in rows(data, "hsms")]
     if not found:
         raise Unclear("a cluster without HSMs")
@@ -70,7 +70,7 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
 
 
 def users_of(data: t.Any) -> list[User]:
-    """The users of C(user list)."""
+    """The users of `user list`."""
     return [_user(row) for row in rows(data, "users")]
 
 
@@ -104,7 +104,7 @@ class Pages:
     _tokens: set[str] = dataclasses.field(default_factory=set)
 
     def add(self, data: t.Any) -> bool:
-        """Takes the next page; whether there are more. Raises L{Unclear} where the pages do not add up."""
+        """Takes the next page; whether there are more. Raises `Unclear` where the pages do not add up."""
         listed = rows(data, "matched_keys")
         total, returned = (field(data, f"{what}_key_count", int) for what in ("total", "returned"))
         if returned != len(listed):

@@ -55,7 +55,7 @@ T = t.TypeVar("T")
 
 
 class Tool:
-    """The executable with a login; every method raises L{TokenError} where it does not answer as it should."""
+    """The executable with a login; every method raises `TokenError` where it does not answer as it should."""
 
     def __init__(self, login: ToolLogin, timeout: float = TIMEOUT) -> None:
         self._login = login

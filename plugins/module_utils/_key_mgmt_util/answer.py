@@ -4,7 +4,7 @@
 
 """What key_mgmt_util answers to a command: its return code, what it says beside it, and the state of each HSM.
 
-Every vendor's build prints a line C(Cfm3… returned: 0x..) for the command, and one line a node of the cluster. The
+Every vendor's build prints a line `Cfm3… returned: 0x..` for the command, and one line a node of the cluster. The
 spellings differ: AWS CloudHSM user guide (2023), pages key_mgmt_util-…; Azure Cloud HSM, PKCS#11 certificate storage;
 Alibaba Cloud HSM, key_mgmt_tool; Oracle Dedicated KMS, key management utility. The exit status tells nothing.
 
@@ -40,7 +40,7 @@ def readable(attempt: str) -> t.Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """What one HSM of the cluster said; C(code) 0 is success."""
+    """What one HSM of the cluster said; `code` 0 is success."""
 
     id: int
     code: int
@@ -119,6 +119,8 @@ _NODE = re.compile(
     r"[ \t]*:?[ \t]*(?P<text>.*)"
 )
 _CLUSTER = re.compile(r"\s*Cluster (?:Error )?Status\b")
+# What follows the result of a login and is still its own.
+_OF_LOGIN = re.compile(rf"\s*|{_CLUSTER.pattern}.*|{_NODE.pattern}")
 _ECHO = re.compile(r"[\s*]*Command:[ \t]*\S")
 # '\tError: Key label (-l) is missing.', and the syntax of the command instead of an answer
 _COMPLAINT = re.compile(r"\s*Error: \S")
@@ -133,7 +135,7 @@ def plain_lines(text: str) -> tuple[str, ...]:
 
 
 def parse_answer(command: str, text: str) -> Answer:
-    """The answer to C(command) in what was printed from it to the next prompt; raises L{Unreadable}.
+    """The answer to `command` in what was printed from it to the next prompt; raises `Unreadable`.
 
     In single-command mode the login stands before it and is not the answer, unless it failed.
     """
@@ -179,12 +181,7 @@ def _after_login(lines: tuple[str, ...]) -> tuple[str, ...]:
     echoes = [index for index in rest if _ECHO.match(lines[index])]
     if echoes:
         return lines[echoes[-1] + 1 :]
-    return lines[next((index for index in rest if _said_by_command(lines[index])), len(lines)) :]
-
-
-def _said_by_command(line: str) -> bool:
-    """Whether this line after a login is not the login's any more."""
-    return bool(line.strip()) and not (_CLUSTER.match(line) or _NODE.fullmatch(line))
+    return lines[next((index for index in rest if not _OF_LOGIN.fullmatch(lines[index])), len(lines)) :]
 
 
 def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:

@@ -25,7 +25,7 @@ ACCESS_DENIED = 0xC6
 
 
 class Meaning(t.NamedTuple):
-    """C(text): what the tool says, should it say nothing; C(hint): what to do."""
+    """`text`: what the tool says, should it say nothing; `hint`: what to do."""
 
     text: str
     hint: str

@@ -31,7 +31,7 @@ def typable(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One command: its name and its words, each of which is L{typable} or an option."""
+    """One command: its name and its words, each of which is `typable` or an option."""
 
     name: str
     words: tuple[str, ...] = ()

@@ -60,19 +60,17 @@ class Dialogue:
     def __init__(self, executable: str) -> None:
         self._executable = executable
         self._secret = ""
-        self._child: t.Any = None
-        self.banner = ""
         self.nodes: tuple[Node, ...] = ()
-        self._start()
+        self._child = self._started()
         try:
             self.banner, _mark = self._until((_PROMPT,), f"start {executable}", STARTING)
         except BaseException:
             self.close()
             raise
 
-    def _start(self) -> None:
+    def _started(self) -> t.Any:
         try:
-            self._child = pexpect.spawn(
+            child = pexpect.spawn(
                 self._executable,
                 env=tool_environment(TERM="dumb"),
                 echo=False,
@@ -86,7 +84,8 @@ class Dialogue:
                 f"Could not start {self._executable}: {reason}. Install the vendor's client, or name its tool by the"
                 " option executable."
             ) from None
-        self._child.delaybeforesend = None
+        child.delaybeforesend = None
+        return child
 
     @property
     def alive(self) -> bool:
@@ -96,7 +95,7 @@ class Dialogue:
     def login(self, user: str, password: str) -> None:
         """Logs in a crypto user, once: a password that was refused is not tried again, because that locks the user.
 
-        C(-hpswd) makes the tool ask for the password (AWS, Alibaba); a build that does not know it shows its syntax
+        `-hpswd` makes the tool ask for the password (AWS, Alibaba); a build that does not know it shows its syntax
         and tries no login. Then Oracle's form is given, which asks in any case, then that of Azure's documentation,
         with the password in the line: it is typed, not an argument.
         """
@@ -139,9 +138,9 @@ class Dialogue:
         return printed, True
 
     def ask(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> Answer:
-        """The answer to a command; raises L{TokenError} where it does not come, or cannot be read.
+        """The answer to a command; raises `TokenError` where it does not come, or cannot be read.
 
-        C(attempt) completes 'Could not …'; C(patience): seconds, None for ever.
+        `attempt` completes 'Could not …'; `patience`: seconds, None for ever.
         """
         printed = self.print(command, attempt, patience)
         with readable(attempt):
@@ -162,7 +161,7 @@ class Dialogue:
             self._child.send(line.encode() + b"\n")
 
     def _until(self, marks: t.Sequence[re.Pattern[bytes]], attempt: str, patience: float | None) -> tuple[str, int]:
-        """What was printed until one of C(marks), and which; ends the tool where none comes."""
+        """What was printed until one of `marks`, and which; ends the tool where none comes."""
         try:
             found = self._child.expect([*marks, pexpect.EOF, pexpect.TIMEOUT], timeout=patience)
         except (OSError, pexpect.ExceptionPexpect) as error:

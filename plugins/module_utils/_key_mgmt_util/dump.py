@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file that key_mgmt_util's getAttribute writes (C(-a 512)), read: the opposite of C(_pair/attribute_file.py).
+"""The file that key_mgmt_util's getAttribute writes (`-a 512`), read: the opposite of `_pair/attribute_file.py`.
 
 Its form: the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute (AWS, key attribute table).
 
@@ -12,7 +12,6 @@ Do not use it from outside.
 
 from __future__ import annotations
 
-import contextlib
 import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
@@ -37,6 +36,8 @@ _COUNT = re.compile(r"\s*(?:got all attributes of size [0-9]+ attr cnt|Attribute
 _NAME = re.compile(r"^OBJ_ATTR_([A-Z0-9_]+)$", re.MULTILINE)
 # Where our name is another one than the tool's in lower case.
 _OTHER_NAMES = {"kcv": "check_value", "key_gen_mech": "key_gen_mechanism"}
+# What is left of bytes that are no UTF-8; a label with such equals none that is wished.
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 _SHORT = re.compile(r"0x([0-9A-Fa-f]{2}|[0-9A-Fa-f]{8})")
 _LONG = re.compile(r"0x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{16})")
 _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
@@ -54,12 +55,12 @@ Attributes = dict[str, "Value | None"]
 
 
 def dumped_count(answer: Answer) -> int:
-    """How many attributes getAttribute says that it wrote; raises L{Unreadable}."""
+    """How many attributes getAttribute says that it wrote; raises `Unreadable`."""
     return answer.number(_COUNT, "it does not tell how many attributes it wrote")
 
 
 def key_attributes(raw: bytes, count: int) -> tuple[KeyClass, Attributes]:
-    """The class and the attributes of a key from the file of C(count) attributes; raises L{Unreadable}."""
+    """The class and the attributes of a key from the file of `count` attributes; raises `Unreadable`."""
     values = _values(raw.decode("utf-8", "surrogateescape"))
     if len(values) != count:
         raise Unreadable(f"the file of attributes holds {len(values)} of {count}")
@@ -93,22 +94,16 @@ def _values(text: str) -> dict[str, str]:
 
 def _value(name: str, text: str) -> Value | None:
     kind = ATTRIBUTES[name].kind
-    if kind is Kind.TEXT or name == "id":  # the tool's ids are texts
-        raw = text.encode("utf-8", "surrogateescape")
-        return raw if name == "id" else _text(raw)
+    if kind is Kind.TEXT:
+        return None if _NO_UTF8.search(text) else text
+    if name == "id":  # the tool's ids are texts
+        return text.encode("utf-8", "surrogateescape")
     if kind in (Kind.BYTES, Kind.BIG):
         return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, text.replace("\n", "")))
     number = int(_matched(name, _LONG if kind is Kind.ULONG else _SHORT, text), 16)
     if kind is Kind.BOOL and number > 1:
         raise Unreadable(f"OBJ_ATTR_{name.upper()} is neither 0 nor 1")
     return _NUMBERED.get(kind, {}).get(number, number)
-
-
-def _text(raw: bytes) -> str | None:
-    """None for what is no UTF-8, so that it equals no wished label."""
-    with contextlib.suppress(UnicodeDecodeError):
-        return raw.decode()
-    return None
 
 
 def _matched(name: str, pattern: re.Pattern[str], text: str) -> str:

@@ -4,7 +4,7 @@
 
 """Key handles in key_mgmt_util's answers: those of a new pair, and those that findKey lists.
 
-What the tool prints while it waits for C(-min_srv): its first edition, published by Cavium under the BSD licence in
+What the tool prints while it waits for `-min_srv`: its first edition, published by Cavium under the BSD licence in
 2017 (Cfm3Util).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
@@ -42,7 +42,7 @@ _ATTESTED = re.compile(r"Attestation Check\s*:\s*\[\s*(\w+)\s*\]")
 class Made:
     """A pair that a command made: its handles, and the HSMs as they were in the end.
 
-    C(rolled_back): it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
+    `rolled_back`: it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
     it can.
     """
 
@@ -54,32 +54,27 @@ class Made:
 
 
 def made_pair(answer: Answer) -> Made | None:
-    """The pair that genRSAKeyPair or genECCKeyPair made, None where it was refused; raises L{Unreadable}.
+    """The pair that genRSAKeyPair or genECCKeyPair made, None where it was refused; raises `Unreadable`.
 
     A code other than 0 beside handles means that not every HSM has the pair (yet). While the tool waits, it reports
     the state of the private and of the public half in turn: a node counts when both are there.
     """
     if answer.code and not _PAIR.search(answer.body):
         return None
-    public, private = _handles(answer)
-    polled = len(answer.reports) > 1
-    nodes = merged(answer.reports[-2:] if polled else answer.reports)
-    rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
-    return Made(public, private, nodes, rolled_back, attested(answer))
-
-
-def _handles(answer: Answer) -> tuple[int, int]:
     found = {(int(public), int(private)) for public, private in _PAIR.findall(answer.body)}
     if len(found) != 1:
         raise Unreadable("it does not tell one pair of handles")
     ((public, private),) = found
     if public == private or not (public and private):
         raise Unreadable("its two handles are none of a pair")
-    return public, private
+    polled = len(answer.reports) > 1
+    nodes = merged(answer.reports[-2:] if polled else answer.reports)
+    rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
+    return Made(public, private, nodes, rolled_back, attested(answer))
 
 
 def found_keys(answer: Answer) -> tuple[int, ...]:
-    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises L{Unreadable}.
+    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises `Unreadable`.
 
     An HSM that is off does not hinder: the others of its cluster have the same keys. Any other error of one does.
     """

@@ -33,7 +33,7 @@ _QUORUM = re.compile(r"\s*([0-9]+) Users? needs? to approve to use/manage this k
 
 @dataclasses.dataclass(frozen=True)
 class KeyUsers:
-    """Who may use a key: ids of users; C(quorum) 0: without approvals."""
+    """Who may use a key: ids of users; `quorum` 0: without approvals."""
 
     owner: int
     shared: tuple[int, ...]
@@ -53,23 +53,21 @@ def listed_users(answer: Answer) -> tuple[User, ...]:
     for line in answer.lines[heads[0] + 1 :]:
         row = _ROW.fullmatch(line)
         if row:
-            users.append(_user(row))
+            users.append(
+                User(
+                    id=int(row["id"]),
+                    type=row["type"],
+                    name=row["name"],
+                    quorum_key=_YES_NO[row["key"]],
+                    login_failures=int(row["failures"]),
+                    two_factor=_YES_NO.get(row["second"]),
+                )
+            )
         elif line.strip()[:1].isdigit():
             raise Unreadable("a row of its table of users is broken")
     if len(users) < told or len({user.id for user in users}) < len(users):
         raise Unreadable(f"it tells {told} users and lists {len(users)}")
     return tuple(users)
-
-
-def _user(row: re.Match[str]) -> User:
-    return User(
-        id=int(row["id"]),
-        type=row["type"],
-        name=row["name"],
-        quorum_key=_YES_NO[row["key"]],
-        login_failures=int(row["failures"]),
-        two_factor=_YES_NO.get(row["second"]),
-    )
 
 
 def key_users(answer: Answer) -> KeyUsers:
