@@ -255,7 +255,7 @@ class CloudHsmCliSession(ToolSession):
 
     def destroy(self, found: TokenObject) -> None:
         if found.attributes.get("token") is not False:  # a session key went with the command that made it
-            self.remove(found.half, found.handle)
+            super().destroy(found)
 
     def remove(self, half: KeyClass, handle: int) -> None:
         self.look_anew()

@@ -132,16 +132,19 @@ class ToolSession(TokenSession):
             return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
         return self.taken_back((key.half, key.handle) for key in found)
 
-    @abc.abstractmethod
-    def remove(self, half: KeyClass, handle: int) -> None:
-        """Removes a key that may be gone already; raises `TokenError` where it is still there."""
-
     def taken_back(self, halves: t.Iterable[tuple[KeyClass, int]]) -> str:
         """Destroys what a generation made, the private half first, and tells what remains."""
         return undone(
             Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
             for half, handle in sorted(halves)
         )
+
+    @abc.abstractmethod
+    def remove(self, half: KeyClass, handle: int) -> None:
+        """Removes a key; raises `TokenError` where it is still there, whatever the command answers."""
+
+    def destroy(self, found: TokenObject) -> None:
+        self.remove(found.half, found.handle)
 
     # The HSMs of the cluster
 

@@ -41,7 +41,7 @@ class KeyMgmtUtilSession(ToolSession):
     """
 
     uri_attributes: t.Mapping[str, str] = {}
-    nothing_left = "Nothing of that name is left on the token."
+    nothing_left = "Nothing of it is left on the token."
     patience = 0  # the command itself has waited
 
     def __init__(self, tool: Tool, user: str, token_name: str, again: t.Callable[[], Tool]) -> None:
@@ -197,11 +197,15 @@ class KeyMgmtUtilSession(ToolSession):
     def remove(self, half: KeyClass, handle: int) -> None:
         attempt = f"remove the {half} key {handle} from the token '{self.token_name}'"
         try:
-            self._tool.delete(handle, attempt)
+            answer = self._tool.run(_command.delete_key(handle), attempt)
         except TokenError:
-            # The tool may have removed it itself, which a search has to show.
+            # It may be gone nevertheless, for the tool takes back what came to too few HSMs; a search has to show that.
             if not self._tool.alive or handle in self._handles(Query(half), attempt):
                 raise
+            return
+        for node in answer.doubtful:
+            hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
+            raise TokenError(attempt, said=said(node), hint=hint)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import (
@@ -239,7 +243,3 @@ class KeyMgmtUtilSession(ToolSession):
         what = "take it from" if away else "share it with"
         attempt = f"{what} {', '.join(users)}: {found} on the token '{self.token_name}'"
         self._tool.run(_command.share_key(found.handle, sorted(map(self._number, users)), away), attempt)
-
-    def destroy(self, found: TokenObject) -> None:
-        attempt = f"remove the {found.half} key {found.handle} from the token '{self.token_name}'"
-        self._tool.delete(found.handle, attempt)

@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
     Answer,
     readable,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal, said
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import (
@@ -102,13 +102,6 @@ class Tool(Dialogue):
             raise refusal(attempt, answer)
         self.nodes = made.nodes
         return made
-
-    def delete(self, handle: int, attempt: str) -> None:
-        """Removes a key from every HSM that is there; `nodes` tells which is not."""
-        answer = self.run(_command.delete_key(handle), attempt)
-        for node in answer.doubtful:
-            hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
-            raise TokenError(attempt, said=said(node), hint=hint)
 
     def sign(self, handle: int, mechanism: int, data: bytes, attempt: str) -> bytes:
         """A signature made inside the HSM."""
