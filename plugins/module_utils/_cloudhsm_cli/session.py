@@ -20,20 +20,18 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists i
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession, awaited
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     FREEZING,
     HALVES,
-    PRIVATE,
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
+_SIGNING_VERSION = (5, 11)
 _QUORUM_VERSION = (5, 14)
 _ED25519_VERSION = (5, 17)
 _SETTLING = 10.0  # seconds until a new key must be on all HSMs before it is used, if nothing else is wished
@@ -154,11 +152,7 @@ class CloudHsmCliSession(ToolSession):
             return "destroyable=false and modifiable=false cannot be set later on a key with a quorum"
         if wish.session and (wish.share_with or wish.min_servers):
             return "a session pair is gone with the command that made it, nobody else can have it"
-        return self._unproven(wish) if wish.verify else None
-
-    def _unproven(self, wish: Wish) -> str | None:
-        reason = self._unprovable(wish, wish.template(PRIVATE), wish.curve, wish.quorum or 0)
-        return f"verify is true, and the pair cannot be proven, because {reason}" if reason else None
+        return None
 
     def _require_version(self, wish: Wish) -> None:
         if wish.quorum:
@@ -176,40 +170,22 @@ class CloudHsmCliSession(ToolSession):
         self._lagging = {key.found.handle for key in keys if not key.synchronised}
         return [key.found for key in keys]
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import (
-            CliSigner,
-            mechanisms_for,
-        )
+    def unprovable(self, attributes: t.Mapping[str, t.Any], quorum: int) -> str | None:
+        if attributes.get("token") is False:
+            return "a session pair is gone with the command that made it"
+        if self._tool.version < _SIGNING_VERSION:
+            return "the CloudHSM CLI signs from version 5.11 on"
+        if not attributes.get("sign"):
+            return "the CloudHSM CLI can only sign with it"
+        return super().unprovable(attributes, quorum)
 
-        private = pair.private
-        quorum = private.sharing.quorum if private.sharing else 0
-        reason = self._unprovable(wish, private.attributes, private.curve, quorum)
-        if reason:
-            return Proof(None, reason)
+    def signer(self, pair: KeyPair) -> Signer:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import CloudHsmCliSigner
+
         if self._lagging & {found.handle for found in pair.objects}:
             # The next command may talk to an HSM that has not got the new key yet.
             awaited(lambda: self._find_lagging(pair), _SETTLING)
-        signer = CliSigner(self._tool, self.token_name)
-        return _proof.prove(signer, mechanisms_for(private.curve), wish, pair, passive)
-
-    def _unprovable(
-        self, wish: Wish, attributes: t.Mapping[str, t.Any], curve: Curve | None, quorum: int
-    ) -> str | None:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import (
-            SIGNING_VERSION,
-            mechanisms_for,
-        )
-
-        if attributes.get("token") is False:
-            return "a session pair is gone with the command that made it"
-        if quorum:
-            return "a key with a quorum signs only what several users approved"
-        if self._tool.version < SIGNING_VERSION:
-            return "the CloudHSM CLI signs from version 5.11 on"
-        reason = _proof.unprovable(wish, attributes)
-        usable = {row.code for row in _proof.candidates(wish, attributes)} & mechanisms_for(curve)
-        return reason or (None if usable else "the CloudHSM CLI can only sign with it")
+        return CloudHsmCliSigner(self._tool, self.token_name, pair.private)
 
     # What is done to it
 

@@ -16,8 +16,12 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin, tool_login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import CRYPTOGRAPHY_IMPORT_ERROR
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Params, Provider, Unable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
+    Params,
+    Provider,
+    Unable,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import ASN1CRYPTO_IMPORT_ERROR
 

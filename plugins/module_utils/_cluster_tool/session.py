@@ -18,10 +18,16 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession, Undoing, undone
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    Proof,
+    Query,
+    TokenSession,
+    Undoing,
+    undone,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _POLL = 1.0  # seconds between two looks at the cluster
@@ -78,10 +84,17 @@ class ToolSession(TokenSession):
 
     @abc.abstractmethod
     def refusal(self, wish: Wish) -> str | None:
-        """Why the tool cannot generate a pair as wished, or cannot prove it as it must; None if it can."""
+        """Why the tool cannot generate a pair as wished, None if it can."""
+
+    def unprovable(self, attributes: t.Mapping[str, t.Any], quorum: int) -> str | None:
+        """Why the tool cannot prove a pair whose private half has these attributes, None if it can."""
+        return f"each use of the key needs the approval of {quorum} users" if quorum else None
 
     def check_generation(self, wish: Wish) -> None:
         reason = self.refusal(wish) or vendor_refusal(wish, self.facts)
+        unproven = self.unprovable(wish.template(PRIVATE), wish.quorum or 0) if wish.verify else None
+        if unproven and not reason:
+            reason = f"verify is true, and the pair cannot be proven, because {unproven}"
         if reason:
             raise HsmError(f"Refused to generate {wish} on the token '{self.token_name}': {reason}.")
 
@@ -145,6 +158,11 @@ class ToolSession(TokenSession):
 
     def destroy(self, found: TokenObject) -> None:
         self.remove(found.half, found.handle)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        quorum = pair.private.sharing.quorum if pair.private.sharing else 0
+        reason = self.unprovable(pair.private.attributes, quorum)
+        return Proof(None, reason) if reason else super().prove(wish, pair, passive)
 
     # The HSMs of the cluster
 

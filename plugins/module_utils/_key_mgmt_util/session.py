@@ -22,9 +22,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, KeyClass, Value
@@ -91,8 +90,7 @@ class KeyMgmtUtilSession(ToolSession):
         return [key for key in keys if key and self._meant(query, key)]
 
     def _handles(self, query: Query, attempt: str) -> tuple[int, ...]:
-        command = _command.find_key(query.key_class, query.key_type, query.label, query.id, query.token)
-        found = self._tool.read(command, attempt, found_keys)
+        found = self._tool.read(_command.find_key(query), attempt, found_keys)
         return found if query.handle is None else tuple(handle for handle in found if handle == query.handle)
 
     def look_anew(self) -> None:
@@ -164,8 +162,6 @@ class KeyMgmtUtilSession(ToolSession):
     # What is made
 
     def refusal(self, wish: Wish) -> str | None:
-        if wish.verify and wish.quorum:
-            return "verify is true, and each use of the key would need the approval of its users"
         return generation_refusal(wish)
 
     def drawn_id(self, wish: Wish) -> bytes:
@@ -207,20 +203,16 @@ class KeyMgmtUtilSession(ToolSession):
             hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
             raise TokenError(attempt, said=said(node), hint=hint)
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import (
-            KmuSigner,
-            mechanisms_for,
-        )
+    def signer(self, pair: KeyPair) -> Signer:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import KeyMgmtUtilSigner
 
-        quorum = pair.private.sharing.quorum if pair.private.sharing else 0
-        if quorum:
-            return Proof(None, f"each use of the key needs the approval of {quorum} users")
-        signer = KmuSigner(self._tool, self.token_name)
+        return KeyMgmtUtilSigner(self._tool, self.token_name, pair)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         curve = pair.private.curve or pair.public.curve
         nodes = self._tool.nodes
         try:
-            return _proof.prove(signer, mechanisms_for(curve), wish, pair, passive)
+            return super().prove(wish, pair, passive)
         except TokenError as error:
             if not self._tool.alive or curve is None or curve.name not in _MAY_NOT_SIGN:
                 raise

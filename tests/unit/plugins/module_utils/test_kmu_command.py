@@ -17,6 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import generation_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import mechanisms_for, side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
@@ -48,9 +49,9 @@ def test_the_flags_have_the_order_of_the_documentation(wish: Wish, users: tuple[
 
 def test_the_other_commands() -> None:
     told = [
-        _kmu_command.find_key("private", "rsa", "2018-sept", b"test01", True),
-        _kmu_command.find_key("public", "ec_edwards", "a b", b"\xff", None),
-        _kmu_command.find_key("secret", None, None, None, False),
+        _kmu_command.find_key(Query("private", "2018-sept", b"test01", "rsa", token=True)),
+        _kmu_command.find_key(Query("public", "a b", b"\xff", "ec_edwards")),
+        _kmu_command.find_key(Query("secret", token=False)),
         _kmu_command.get_attribute(6, "/tmp/x/attr_6"),
         _kmu_command.sign("/tmp/x/data", 266309, 1, "/tmp/x/signed"),
         _kmu_command.share_key(7, (4, 5), away=True),
