@@ -40,7 +40,8 @@ importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules." + sy
 # As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
 _AS_NOBODY = f"""
 import importlib, os, sys
-for name in ("modules." + sys.argv[1], "module_utils._pkcs11.provider", "module_utils._pair.proof_outside"):
+later = ("_pkcs11.provider", "_pair.proof", "_pair.proof_outside", "_standard.return_values")
+for name in ("modules." + sys.argv[1], *map("module_utils.{{}}".format, later)):
     importlib.import_module("ansible_collections.cryptoki.hsm.plugins." + name)
 os.setgroups([])
 os.setgid({NOBODY})
