@@ -78,7 +78,7 @@ def generation_of(wish: Wish) -> list[str]:
             arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
     for half in (PUBLIC, PRIVATE):
         sent = {name: value for name, value in wish.new_half(half).items() if FACTS.sends(half, name, value)}
-        arguments += [f"--{half}-attributes", *attributes_there(half, sent)]
+        arguments += [f"--{half}-attributes", *attributes_there(sent)]
     if wish.share_with:
         arguments += ["--share-crypto-users", *wish.share_with]
     return arguments

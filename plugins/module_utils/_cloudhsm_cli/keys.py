@@ -24,17 +24,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     HALVES,
-    PRIVATE,
-    PUBLIC,
-    SECRET,
-    Half,
-    KeyClass,
+    KEY_CLASSES,
     Kind,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
-_CLASSES: dict[str, KeyClass] = {"public-key": PUBLIC, "private-key": PRIVATE, "secret-key": SECRET}
+_CLASSES = {f"{key_class}-key": key_class for key_class in KEY_CLASSES}
 _REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 INCONSISTENT = "inconsistent"
@@ -155,7 +151,7 @@ def _users(info: t.Mapping[str, t.Any], name: str) -> tuple[tuple[str, ...], boo
 _SAID_BY_FLAGS = ("label", "token", "modulus_bits", "public_exponent", "ec_params")
 
 
-def attributes_there(half: Half, values: t.Mapping[str, Value]) -> list[str]:
+def attributes_there(values: t.Mapping[str, Value]) -> list[str]:
     """The arguments of `--public-attributes` or `--private-attributes` for a new half.
 
     `derive` is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
@@ -163,7 +159,5 @@ def attributes_there(half: Half, values: t.Mapping[str, Value]) -> list[str]:
     return [
         f"{name_there(name)}={value_there(value)}"
         for name, value in values.items()
-        if name not in _SAID_BY_FLAGS
-        and not (name == "derive" and value is False)
-        and not (half == PUBLIC and name == "sensitive")
+        if name not in _SAID_BY_FLAGS and (name != "derive" or value)
     ]

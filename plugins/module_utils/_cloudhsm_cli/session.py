@@ -23,12 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    FREEZING,
-    HALVES,
-    KeyClass,
-    Value,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, HALVES, KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _SIGNING_VERSION = (5, 11)

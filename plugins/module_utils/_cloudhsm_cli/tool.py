@@ -17,12 +17,7 @@ import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import (
-    Refused,
-    Unclear,
-    data_of,
-    shown,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Refused, Unclear, data_of, shown
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin

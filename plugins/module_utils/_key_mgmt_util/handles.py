@@ -16,12 +16,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    Answer,
-    Node,
-    Unreadable,
-    merged,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Node, Unreadable, merged
 
 _PAIR = re.compile(r"public key handle:\s*([0-9]+)\s+private key handle:\s*([0-9]+)(?![0-9])")
 # 'Total number of keys present 13' (AWS); 'Total number of keys present: 1' (other builds)

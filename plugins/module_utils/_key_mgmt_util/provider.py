@@ -15,12 +15,8 @@ import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import (
-    PEXPECT_IMPORT_ERROR,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import (
-    KeyMgmtUtilSession,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import PEXPECT_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
 

@@ -18,17 +18,11 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump as _dump
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    Answer,
-    readable,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, readable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import (
-    Made,
-    made_pair,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, made_pair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
