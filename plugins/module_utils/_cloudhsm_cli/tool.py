@@ -30,8 +30,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 TIMEOUT = 300.0
 _PAGE = 500  # keys; each page costs a process and a login
 _ATTEMPTS = 3  # for a list that changes while it is read
-# Texts of failures, in lower case, and what to do (page manage-keys-cloudhsm-cli-filtering, quorum and
-# troubleshooting pages; the texts marked M in the research were measured by third parties).
+# Texts of failures, in lower case, and what to do (user guide of AWS CloudHSM, page
+# manage-keys-cloudhsm-cli-filtering and those on quorums and troubleshooting; some are from public bug reports).
 _HINTS = (
     (
         "must be available on at least 2 hsms",

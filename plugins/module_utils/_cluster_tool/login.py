@@ -49,9 +49,8 @@ class ToolLogin:
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
-        if self.pin is None:
-            return []
-        return [self.pin.reveal(), *([f"{self.crypto_user}:{self.pin.reveal()}"] if self.crypto_user else [])]
+        password = [self.pin.reveal()] if self.pin else []
+        return password + [f"{self.crypto_user}:{text}" for text in password if self.crypto_user]
 
 
 def tool_login_from(params: Params, default: str, expectable: t.Sequence[str]) -> ToolLogin:

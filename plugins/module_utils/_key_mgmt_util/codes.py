@@ -19,8 +19,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 INVALID_HANDLE = 0xA8
-LOGIN_FAILURE = 0xA3
-POLICY = 0xB3
 ACCESS_DENIED = 0xC6
 
 
@@ -33,14 +31,14 @@ class Meaning(t.NamedTuple):
 
 _MEANINGS = {
     0x1B: Meaning("ERR_BAD_PKCS_DATA", "the signature does not fit the key"),
-    LOGIN_FAILURE: Meaning(
+    0xA3: Meaning(
         "RET_USER_LOGIN_FAILURE",
         "check crypto_user and the password; it was tried once and not again, because five failures lock the user",
     ),
     INVALID_HANDLE: Meaning(
         "Invalid object handle is passed to this operation", "the key was removed meanwhile, or the handle is another's"
     ),
-    POLICY: Meaning(
+    0xB3: Meaning(
         "This operation violates the current configured/FIPS policies",
         "it is a refusal by policy (this curve, size or exponent in FIPS mode), not an outage, also where a server is"
         " called unavailable; choose what the policy allows",

@@ -87,16 +87,14 @@ def _listed(answer: Answer) -> list[int]:
     within = False
     for line in answer.lines:
         header = _LIST.fullmatch(line)
-        rest = (header[1] if header else line).strip()
         within = within or header is not None
-        if not within or not rest:
-            continue
-        if not _HANDLES.fullmatch(rest):
-            within = False
+        rest = (header[1] if header else line).strip()
+        if within and _HANDLES.fullmatch(rest):
+            handles += map(int, re.findall(r"[0-9]+", rest))
+        elif within and rest:
             if header or rest[:1].isdigit():
                 raise Unreadable("its list of handles is broken")
-            continue
-        handles += map(int, re.findall(r"[0-9]+", rest))
+            within = False
     return handles
 
 

@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import tempfile
@@ -50,10 +51,10 @@ class Tool(Dialogue):
         # '   findKey                Find Key'; a name alone where it has no description
         return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
-    def run(self, command: Command, attempt: str) -> Answer:
-        """The answer of success to a command; raises `TokenError` for any other."""
+    def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
+        """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
         answer = self.ask(command, attempt)
-        if answer.code:
+        if answer.code not in (0, also):
             raise refusal(attempt, answer)
         return answer
 
@@ -69,20 +70,16 @@ class Tool(Dialogue):
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        answer = self.ask(_command.get_key_info(handle), attempt)
-        if answer.code == ACCESS_DENIED:
-            return None
-        if answer.code:
-            raise refusal(attempt, answer)
+        answer = self.run(_command.get_key_info(handle), attempt, also=ACCESS_DENIED)
         with readable(attempt):
-            return key_users(answer)
+            return None if answer.code else key_users(answer)
 
     def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes]:
-        """All attributes of a key, through a file that nobody else can read and that is removed at once."""
-        with self._file(f"attributes-{handle}") as path:
-            count = self.read(_command.get_attribute(handle, path), attempt, _dump.dumped_count)
-            with readable(attempt):
-                return _dump.key_attributes(_content(path, attempt), count)
+        """All attributes of a key."""
+        command = functools.partial(_command.get_attribute, handle)
+        answer, raw = self._written(f"attributes-{handle}", command, attempt)
+        with readable(attempt):
+            return _dump.key_attributes(raw, _dump.dumped_count(answer))
 
     def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
         """A new pair; raises `TokenError` where there is none."""
@@ -99,19 +96,22 @@ class Tool(Dialogue):
 
     def sign(self, handle: int, mechanism: int, data: bytes, attempt: str) -> bytes:
         """A signature made inside the HSM."""
-        with self._file(f"data-{handle}") as path, self._file(f"signature-{handle}") as signature_path:
-            with open(path, "wb") as file:
-                file.write(data)
-            command = _command.sign(path, handle, mechanism, signature_path)
-            self.run(command, attempt)
-            return _content(signature_path, attempt)
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            file.write(data)
+            file.flush()
+            command = functools.partial(_command.sign, file.name, handle, mechanism)
+            return self._written(f"signature-{handle}", command, attempt)[1]
 
-    @contextlib.contextmanager
-    def _file(self, name: str) -> t.Iterator[str]:
-        """A path in a private folder; what the tool writes there is gone afterwards."""
+    def _written(self, name: str, command: t.Callable[[str], Command], attempt: str) -> tuple[Answer, bytes]:
+        """The answer to a command that writes a file, and what it wrote; nobody else can read that, and it is gone."""
         path = os.path.join(self._folder, name)
         try:
-            yield path
+            answer = self.run(command(path), attempt)
+            with open(path, "rb") as file:
+                return answer, file.read()
+        except OSError as error:
+            reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
+            raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -126,12 +126,3 @@ def private_folder() -> t.Iterator[str]:
                 f"The folder {folder} cannot be typed at the tool's prompt; set TMPDIR to one without blanks."
             )
         yield folder
-
-
-def _content(path: str, attempt: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
-        raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
