@@ -62,10 +62,8 @@ def made_pair(answer: Answer) -> Made | None:
     ((public, private),) = found
     if public == private or not (public and private):
         raise Unreadable("its two handles are none of a pair")
-    polled = len(answer.reports) > 1
-    nodes = merged(answer.reports[-2:] if polled else answer.reports)
     rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
-    return Made(public, private, nodes, rolled_back, attested(answer))
+    return Made(public, private, merged(answer.reports[-2:]), rolled_back, attested(answer))
 
 
 def found_keys(answer: Answer) -> tuple[int, ...]:
