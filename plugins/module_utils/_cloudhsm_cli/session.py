@@ -125,9 +125,9 @@ class CloudHsmCliSession(ToolSession):
         message = f"not every HSM of the cluster has {keys}; the CloudHSM CLI does not tell which one lacks it"
         return [Node(hsm.serial, "unsynchronised", message) for hsm in self._hsms]
 
-    def missing(self, servers: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: KeyPair) -> str:
         self._hsms = self._tool.hsms()
-        if len(self._hsms) < servers:
+        if len(self._hsms) < wanted:
             return f"{len(self._hsms)} answer"
         return "not all of them have both halves yet" if self._find_lagging(pair) else ""
 

@@ -29,7 +29,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 # and a slow generation neither.
 TIMEOUT = 300.0
 _PAGE = 500  # keys; each page costs a process and a login
-_ATTEMPTS = 3  # for a list that changes while it is read
+_READINGS = 3  # for a list that changes while it is read
 # Texts of failures, in lower case, and what to do (user guide of AWS CloudHSM, page
 # manage-keys-cloudhsm-cli-filtering and those on quorums and troubleshooting; some are from public bug reports).
 _HINTS = (
@@ -91,7 +91,7 @@ class Tool:
 
     def keys(self, attempt: str, filters: t.Sequence[str] = (), at_most: int | None = None) -> list[Key] | None:
         """All keys that match, or None where they are more than `at_most`; a list that is not whole is an error."""
-        for _again in range(_ATTEMPTS - 1):
+        for _again in range(_READINGS - 1):
             with contextlib.suppress(Unclear):
                 return self._pages(attempt, filters, at_most)
         with self.clear(attempt):

@@ -167,19 +167,19 @@ class ToolSession(TokenSession):
     # The HSMs of the cluster
 
     @abc.abstractmethod
-    def missing(self, servers: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: KeyPair) -> str:
         """Why not so many HSMs have the pair; empty if they have."""
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
-        servers = wish.min_servers
-        if servers is None:
+        wanted = wish.min_servers
+        if wanted is None:
             return
         seconds = self.patience if wish.timeout is None else wish.timeout
-        reason = awaited(lambda: self.missing(servers, pair), seconds if patient else 0)
+        reason = awaited(lambda: self.missing(wanted, pair), seconds if patient else 0)
         if reason:
             waited = f" within {wish.timeout} seconds" if wish.timeout and patient else ""
             raise HsmError(
-                f"Could not find {wish} on {servers} HSMs of the token '{self.token_name}'{waited}: {reason}."
+                f"Could not find {wish} on {wanted} HSMs of the token '{self.token_name}'{waited}: {reason}."
             )
 
 

@@ -151,13 +151,13 @@ class KeyMgmtUtilSession(ToolSession):
         statuses: dict[int, t.Literal["ok", "unsynchronised"]] = {0: "ok", INVALID_HANDLE: "unsynchronised"}
         return [Node(f"node {node.id}", statuses.get(node.code, "failed"), said(node)) for node in self._tool.nodes]
 
-    def missing(self, servers: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"
         self._tool.nodes = merged(
             self._tool.ask(_command.find_single_key(found.handle), attempt).nodes for found in pair.objects
         )
         well = sum(node.code == 0 for node in self._tool.nodes)
-        return f"it is on {well} ({listed(self._tool.nodes)})" if well < servers else ""
+        return f"it is on {well} ({listed(self._tool.nodes)})" if well < wanted else ""
 
     # What is made
 

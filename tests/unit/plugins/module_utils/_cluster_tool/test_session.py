@@ -93,9 +93,9 @@ class Cluster(ToolSession):
         self._try("remove", half, handle)
         self.keys = [key for key in self.keys if key.handle != handle]
 
-    def missing(self, servers: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: KeyPair) -> str:
         there = self.answering.pop(0) if len(self.answering) > 1 else self.answering[0]
-        return f"it is on {there}" if there < servers else ""
+        return f"it is on {there}" if there < wanted else ""
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         raise NotImplementedError
