@@ -31,8 +31,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _POLL = 1.0  # seconds between two looks at the cluster
-# What is told of a session pair whose generation failed.
-SESSION_PAIR = "Nothing of it is left, because it was a pair of this session."
 
 
 class ToolSession(TokenSession):
@@ -131,7 +129,7 @@ class ToolSession(TokenSession):
     def _take_back(self, wish: Wish, drawn: bool) -> str:
         """What a generation that failed may have made: only what carries an id drawn for it is surely its own."""
         if wish.session:
-            return SESSION_PAIR
+            return "Nothing of it is left, because it was a pair of this session."
         try:
             self.reconnect()
             found = [key for half in HALVES for key in self.find(Query(half, id=wish.id))]

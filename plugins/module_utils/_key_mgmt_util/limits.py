@@ -34,9 +34,9 @@ _BORN_TRUE: dict[tuple[Family, Half], frozenset[str]] = {
     ("ecc", PRIVATE): frozenset({"private", "sign", "destroyable", "modifiable"}),
 }
 _NO_SUCH = frozenset({"sign_recover", "verify_recover", "always_authenticate", "copyable"})
-# The vendors' builds differ: false for AWS, true for Azure (key management in Azure Cloud HSM).
-_ANY = frozenset({"wrap_with_trusted"})
-_OPTIONS = frozenset({"label", "id", "sensitive", "extractable"})
+# What has an option or is always as wished; and where the vendors' builds differ: wrap_with_trusted is false for AWS,
+# true for Azure (key management in Azure Cloud HSM).
+_NOT_REFUSED = frozenset({"label", "id", "sensitive", "extractable", "wrap_with_trusted"})
 
 FACTS = VendorFacts(
     "key_mgmt_util",
@@ -62,7 +62,7 @@ def generation_refusal(wish: Wish) -> str | None:
 
 def _attribute_refusal(wish: Wish, half: Half) -> str | None:
     for name, value in wish.required(half).items():
-        if name in _OPTIONS or name in _ANY:
+        if name in _NOT_REFUSED:
             continue
         if name in _NO_SUCH:
             return f"its keys have no attribute {name}"

@@ -15,7 +15,7 @@ import functools
 import secrets
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import SESSION_PAIR, ToolSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
@@ -174,8 +174,8 @@ class KeyMgmtUtilSession(ToolSession):
             self._refuse_unmade(wish, made, attempt)
             return [self._known(made.public, attempt), self._known(made.private, attempt)]
         except TokenError as error:
-            halves: list[tuple[KeyClass, int]] = [(PUBLIC, made.public), (PRIVATE, made.private)]
-            raise error.at(attempt, SESSION_PAIR if wish.session else self.taken_back(halves)) from None
+            halves = ((PUBLIC, made.public), (PRIVATE, made.private))
+            raise error.at(attempt, "" if wish.session else self.taken_back(halves)) from None
 
     @staticmethod
     def _refuse_unmade(wish: Wish, made: Made, attempt: str) -> None:
