@@ -47,12 +47,7 @@ class Query:
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted: dict[str, Value | None] = {
-            "key_type": self.key_type,
-            "id": self.id,
-            "label": self.label,
-            "token": self.token,
-        }
+        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token")}
         return {name: value for name, value in wanted.items() if value is not None}
 
 

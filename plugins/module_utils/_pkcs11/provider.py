@@ -79,14 +79,8 @@ class Pkcs11Provider(Provider):
         return cls(login, params["lock_timeout"]), login
 
     @contextlib.contextmanager
-    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
-        with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
-        """As L{session}, for a process whose parent holds the locks."""
-        with self._loaded(False) as library, self.logged_in(library, self.choose(library), writable) as session:
+    def session(self, *, writable: bool, threads: bool = False, lock: bool = True) -> t.Iterator[Pkcs11Session]:
+        with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
     @contextlib.contextmanager
@@ -104,18 +98,17 @@ class Pkcs11Provider(Provider):
             yield session
 
     @contextlib.contextmanager
-    def library(self, threads: bool = False) -> t.Iterator[Library]:
-        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
-        with locked([self], self._lock_timeout), self._loaded(threads) as library:
-            yield library
+    def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
+        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5).
 
-    @contextlib.contextmanager
-    def _loaded(self, threads: bool) -> t.Iterator[Library]:
+        Not `lock`: the parent of this process holds it.
+        """
         path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
-        if pinned is not None:  # before any code of it runs
-            check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
-        with contextlib.closing(Library(path, self._login.environment, threads)) as library:
-            yield library
+        with locked([self] if lock else [], self._lock_timeout):
+            if pinned is not None:  # before any code of it runs
+                check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+            with contextlib.closing(Library(path, self._login.environment, threads)) as library:
+                yield library
 
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""

@@ -17,7 +17,7 @@ import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenFlag,
     TokenInfo,
@@ -27,7 +27,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import Pkcs11Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     FREEZING,
     HALVES,
@@ -197,7 +196,9 @@ class Pkcs11Session(TokenSession):
         objects = {f"{name}_key": len(self._session.handles(name, {})) for name in KEY_CLASSES}
         return {"state": self._session.state(), "objects": objects}
 
-    def signer(self, pair: KeyPair) -> Pkcs11Signer:
+    def signer(self, pair: KeyPair) -> Signer:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import Pkcs11Signer
+
         return Pkcs11Signer(self._session, pair.private, lambda: self.mechanisms)
 
     def introduction(self) -> dict[str, t.Any]:
