@@ -163,7 +163,7 @@ class Pkcs11Provider(Provider):
 
 @contextlib.contextmanager
 def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[None]:
-    """Holds the locks of this host for all C(providers), whatever their order; C(timeout) in seconds."""
+    """Holds the locks of this host for all `providers`, whatever their order; `timeout` in seconds."""
     tokens = " and ".join(str(provider.selector) for provider in providers)
     try:
         with host_locks([provider.lock_key for provider in providers], timeout):
@@ -178,7 +178,7 @@ def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[
 
 
 def _token_identity(token: TokenInfo) -> dict[str, str]:
-    """What the option C(expect_token) compares of a token, as texts."""
+    """What the option `expect_token` compares of a token, as texts."""
     names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
     return {name: getattr(token, name) for name in names}
 
