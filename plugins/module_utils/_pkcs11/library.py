@@ -6,9 +6,9 @@
 
 Each remedy names the trap of python-pkcs11 0.10 or of a token that it is for:
 
-T1   C_Initialize without locking crashes threads: `Library` asks for locking where several are to work. Even so
-     SoftHSM 2.6.1 fails now and then where one searches while another writes: a `Gate` keeps these apart.
-T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (`Packed`).
+T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work. Even so
+     SoftHSM 2.6.1 fails now and then where one searches while another writes: a L{Gate} keeps these apart.
+T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (L{Packed}).
 T3   A failed login leaks its session: all sessions of the slot are closed.
 T4   Closing a session logs the whole process out: one login session a token and process, closed last.
 T7   One dead slot must not end the search for a token: slots are walked one by one.

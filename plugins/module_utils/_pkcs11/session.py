@@ -22,7 +22,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenFlag,
     TokenInfo,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
@@ -105,6 +104,8 @@ class Pkcs11Session(TokenSession):
         self._session.close()
 
     def check_generation(self, wish: Wish) -> None:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+
         reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self.facts)
         if not reason and wish.verify:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates
