@@ -146,10 +146,6 @@ class Functions:
         """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` (section 5.4.1)."""
         return self.call("C_Initialize", None if flags is None else _CkInitializeArgs(flags=flags))
 
-    def finalize(self) -> int:
-        """C_Finalize (section 5.4.2)."""
-        return self.call("C_Finalize", None)
-
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.3)."""
         info = CkTokenInfo()
@@ -198,10 +194,6 @@ class Functions:
     def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
         """C_InitToken (section 5.5.7); `label` is padded with blanks to 32 bytes."""
         return self.call("C_InitToken", slot_id, so_pin, ctypes.create_string_buffer(label.ljust(32), 32))
-
-    def close_all_sessions(self, slot_id: int) -> int:
-        """C_CloseAllSessions (section 5.6.3)."""
-        return self.call("C_CloseAllSessions", slot_id)
 
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).

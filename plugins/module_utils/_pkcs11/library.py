@@ -115,7 +115,7 @@ class Library:
 
     def close(self) -> None:
         """C_Finalize, never more (T10); what it answers changes nothing any more."""
-        self.functions.finalize()
+        self.functions.call("C_Finalize", None)
 
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
@@ -156,7 +156,7 @@ class Library:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
         except TokenError as error:
-            self.functions.close_all_sessions(token.slot_id)
+            self.functions.call("C_CloseAllSessions", token.slot_id)
             error.final = True
             raise
         return Session(self.functions, session, str(token), self._gate)

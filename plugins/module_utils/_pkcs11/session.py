@@ -16,19 +16,12 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, Signer, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
-    TokenFlag,
-    TokenInfo,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    FREEZING,
-    KEY_CLASSES,
-    Value,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, KEY_CLASSES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:
