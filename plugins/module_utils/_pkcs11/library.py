@@ -86,7 +86,7 @@ class Library:
         try:
             self._lib = self._initialised(path)
         except TokenError as error:
-            if error.ckr == "CKR_CRYPTOKI_NOT_INITIALIZED":
+            if "not initialized" in error.said:  # CKR_CRYPTOKI_NOT_INITIALIZED, for which there is no class
                 raise HsmError(
                     f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
                     " is so; give the path of the module behind it."
