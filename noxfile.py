@@ -220,11 +220,16 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
+def images(session: nox.Session) -> None:
+    """The images of the containers for Molecule, if they are not there yet"""
+    session.install("pip")  # which fetches wheels for the images' Pythons
+    session.run("python", "scripts/containers.py")
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1], requires=["images"])
 def molecule(session: nox.Session) -> None:
     """Molecule scenarios in containers; MOLECULE_SCENARIO names some, separated by blanks"""
-    # The PyPI package ansible brings the collection containers.podman.
-    session.install("molecule", "ansible", "pip")  # pip fetches the wheels of the images
-    session.run("python", "scripts/containers.py")
+    session.install("molecule", "ansible-core")
     names = os.environ.get("MOLECULE_SCENARIO", "").split()
     session.run("python", "scripts/molecule.py", str(stage(session, session.name)), *names, *session.posargs)
 

@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def environment(collection: Path, lane: int) -> dict[str, str]:
         "TEST_CONTAINER": f"{written['TEST_CONTAINER']}-{lane}",
         "ANSIBLE_COLLECTIONS_PATH": str(collection.parents[2]),
         "ANSIBLE_HOME": str(ansible_home(lane)),
+        # Paths of sockets must be short.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path(tempfile.gettempdir(), f"{written['TEST_CONTAINER']}-{lane}")),
         # The lines of the log are looked at below.
         "COLUMNS": "160",
         "NO_COLOR": "1",
