@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.support.compiled import SOURCE, compile_library
 from ansible_collections.cryptoki.hsm.tests.support.environment import clean_environment
-from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, compile_library, open_folder
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.folder import open_folder
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, pin_of
 
 clean_environment()

@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import open_folder
+from ansible_collections.cryptoki.hsm.tests.support.folder import open_folder
 
 ROOT = str(Path(__file__).absolute().parents[5])
 

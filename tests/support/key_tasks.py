@@ -13,11 +13,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import bring, checked
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
 CHANGES = {"generate", "set_attributes", "freeze", "destroy"}

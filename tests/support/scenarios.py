@@ -13,11 +13,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 
 P256 = curve_by_name("P-256")
 WISH = Wish("ecc", label="root", curve=P256)

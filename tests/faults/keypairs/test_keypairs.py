@@ -12,8 +12,8 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.tests.faults.login.test_pin import RIGHT, WRONG, assert_unseen, warning_of
 from ansible_collections.cryptoki.hsm.tests.faults.token.test_storage import Disk
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyRun, FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run
 
 LABELS = ("a", "b", "c", "d", "e", "f")
 PARALLEL = [1, 4]

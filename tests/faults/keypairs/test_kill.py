@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.tests.faults.keypairs.test_keypairs import
     there,
 )
 from ansible_collections.cryptoki.hsm.tests.faults.kill.test_kill import named
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 
 @pytest.mark.parametrize(

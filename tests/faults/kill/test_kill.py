@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import PIN, Run, run_module
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, run_module
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN
 
 WRONG = "Qz84-wr0ng-Vx31"
 RIGHT = "T7k4-q0Rz-8mWp"

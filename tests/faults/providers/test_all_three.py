@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.any_hsm import ClusterHsm, Half, Hsm, TokenHsm
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 ECC, RSA = "hsm_ecc_keypair", "hsm_rsa_keypair"
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256"}

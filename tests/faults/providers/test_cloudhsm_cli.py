@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
-from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
-from ansible_collections.cryptoki.hsm.tests.support.fault import Task
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_input, run_from
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input, run_from
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 BOTH = ["private-key", "public-key"]
 # Answers that are none, or that say no: faults of the simulator.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 LABEL, ID, KEY_TYPE, SIGN, EC_PARAMS, EC_POINT = "0x3", "0x102", "0x100", "0x108", "0x180", "0x181"
 READ = "C_GetAttributeValue"

@@ -11,8 +11,8 @@ import typing as t
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 # What to do about one half, about several pairs or halves, and about halves that nothing tells apart.
 LONE = " Nothing was changed. Bring back its other half, or remove it by state=absent with its id or fingerprint."

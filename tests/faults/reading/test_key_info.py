@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyRun, FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
 
 # No part of it occurs in a message.
 PIN = "T7k4-q0Rz-8mWp"

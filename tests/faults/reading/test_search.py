@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 SEARCH = ("C_FindObjectsInit instead", "C_FindObjects after", "C_FindObjectsFinal after")
 TASKS: dict[str, dict[str, t.Any]] = {

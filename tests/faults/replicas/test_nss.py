@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, parse_listing
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.listing import parse_listing
 
 LABEL, PIN = "NSS Certificate DB", "nss-pin-5512"
 SLOT = 2  # the first one holds no keys

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import Task
 from ansible_collections.cryptoki.hsm.tests.support.nodes import WHOLE, Nodes
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 ORDERS = (("alpha", "beta", "gamma"), ("alpha", "gamma", "beta"))
 

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, pin_of
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 KINDS: dict[str, dict[str, t.Any]] = {
     "hsm_ecc_keypair": {"curve": "P-256"},

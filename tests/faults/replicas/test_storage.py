@@ -12,8 +12,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import NOBODY, give_to_nobody
-from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.folder import give_to_nobody
+from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, module_command
 from ansible_collections.cryptoki.hsm.tests.support.nodes import WHOLE, Nodes
 
 TWO = {"alpha": WHOLE, "gamma": WHOLE}

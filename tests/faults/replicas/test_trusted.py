@@ -11,9 +11,9 @@ import subprocess
 import sys
 import typing as t
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SO_PIN, library
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SO_PIN, library
 
 KEY = "5a" * 32
 KEK = "trusted kek"

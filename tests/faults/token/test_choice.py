@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 # Flags of CK_TOKEN_INFO, and two that are answered by no login at all.
 WRITE_PROTECTED, LOGIN_REQUIRED = "2", "4"

@@ -13,8 +13,10 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import host_locks
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import PIN, SO_PIN, Run
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.folder import give_to_nobody
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN, SO_PIN
 
 ROOT = os.geteuid() == 0
 ALL_SLOTS: dict[str, t.Any] = {"token_label": None, "pin": None}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 
 def test_missing_library(token: FaultyToken) -> None:

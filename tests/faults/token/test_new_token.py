@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import PIN, SO_PIN
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN, SO_PIN
 
 WRONG = "Qz84-wr0ng-Vx31"
 WISH: dict[str, t.Any] = {"token_label": "new", "so_pin": SO_PIN, "pin": PIN}

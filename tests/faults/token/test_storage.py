@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.folder import give_to_nobody
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_input, run_from
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, module_input, run_from
 
 ROOT = os.geteuid() == 0
 PUBLIC = "(public ec key, on secp256r1, label 'k', id DRAWN, fingerprint FINGERPRINT)"

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 DERIVE: dict[str, t.Any] = {"label": "k", "usage": ["derive"]}
 FREEZE: dict[str, t.Any] = {

@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SO_PIN
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SO_PIN
 
 FROZEN = {"private_attributes": {"modifiable": False}}
 # What is there, the task, and what the task itself does.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 SIGN, EXTRACTABLE = "0x108", "0x162"
 PAIR = "the ECC key pair 'k', id DRAWN on the token 'test token' (serial SERIAL, slot N)"

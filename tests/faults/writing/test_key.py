@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyRun, FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 SEARCH = ("C_FindObjectsInit instead", "C_FindObjects after", "C_FindObjectsFinal after")
 # No part of it occurs in a message.

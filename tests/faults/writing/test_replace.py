@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-384", "on_mismatch": "replace"}
 UNTOUCHED = "Did not replace the ECC key pair 'k', which is untouched. "

@@ -19,13 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import (
-    OWNER,
-    OWNER_PASSWORD,
-    Cluster,
-    Terminal,
-    run,
-)
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster, run
+from ansible_collections.cryptoki.hsm.tests.support.terminal import Terminal
 
 OTHER_PASSWORD = "63-other-8127"
 PROMPT = "Command:  "

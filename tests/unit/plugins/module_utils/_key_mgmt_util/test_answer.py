@@ -26,11 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handle
     found_keys,
     made_pair,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import (
-    KeyUsers,
-    key_users,
-    listed_users,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
 from ansible_collections.cryptoki.hsm.tests.support import key_mgmt_util_samples as samples
 
 OK = "SUCCESS"

@@ -17,13 +17,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
-from ansible_collections.cryptoki.hsm.tests.support.task_options import (
-    FAMILIES,
-    LEAST,
-    list_params,
-    wished,
-)
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, LEAST, list_params, wished
 
 PRINT = "ab" * 32
 COLONS = ":".join(["ab"] * 32)

@@ -23,13 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Fam
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token import OPTIONS as TOKEN_OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token_info import OPTIONS as TOKEN_INFO_OPTIONS
-from ansible_collections.cryptoki.hsm.tests.support.task_options import (
-    FAMILIES,
-    LEAST,
-    params,
-    refused,
-    taken,
-)
+from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, LEAST, params, refused, taken
 
 LIST = LOGIN + KEYPAIRS
 NO_NAME = "state is absent but any of the following are missing: label, id, id_hex, fingerprint"

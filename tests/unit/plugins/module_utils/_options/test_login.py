@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
 
 LEAST: dict[str, t.Any] = {"module_path": "/lib.so", "token_label": "demo"}

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 
 @pytest.mark.parametrize(

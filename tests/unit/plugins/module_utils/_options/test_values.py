@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Fam
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, params, wished
 
 WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=9)

@@ -14,12 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    octet_string,
-    pair_of,
-    private_key,
-    without,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import octet_string, pair_of, private_key, without
 
 # The file attr_2100177 of the documentation of genRSAKeyPair, which shows it without its line ends: the lines begin
 # where names and values do.

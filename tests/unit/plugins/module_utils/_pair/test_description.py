@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import parse_uri
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
     SPKI,
     octet_string,
     pair_of,

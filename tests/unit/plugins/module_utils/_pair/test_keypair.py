@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, pack
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
     SPKI,
     pair_of,
     private_key,

@@ -39,14 +39,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.tests.support import memory_token
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    FROZEN,
-    MemorySession,
-    pair_of,
-    private_key,
-    rsa_material,
-)
+from ansible_collections.cryptoki.hsm.tests.support import memory_keys
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import FROZEN, pair_of, private_key, rsa_material
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 
 SMALL, LARGE = rsa_material(2**2047 + 1), rsa_material(2**3071 + 1)
 ON_MISMATCH: tuple[t.Any, ...] = ("fail", "keep", "replace")
@@ -77,7 +72,7 @@ def mendable(facts: VendorFacts, found: t.Mapping[str, t.Any], name: str, wish: 
     if name in FROZEN:
         able = facts.copy and (name != "copyable" or facts.copy_sets_copyable)
         return wish is False and able and found["copyable"] and found["destroyable"]
-    free = name in memory_token.FREE or memory_token.ONE_WAY.get(name) is wish
+    free = name in memory_keys.FREE or memory_keys.ONE_WAY.get(name) is wish
     return free and facts.set_attribute and found["modifiable"]
 
 

@@ -25,14 +25,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-    refusal,
-    rsa_material,
-    without,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 GENERIC = VENDORS["generic"]
 FIXED_WORDS = (

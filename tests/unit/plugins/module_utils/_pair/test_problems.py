@@ -16,12 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import problems
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    pair_of,
-    private_key,
-    rsa_material,
-    without,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 
 KEYS = [private_key("secp256r1", number) for number in range(3)]
 ONE, TWO = pair_of(KEYS[0], handle=1, label="a", id=b"1"), pair_of(KEYS[1], handle=11, label="b", id=b"2")

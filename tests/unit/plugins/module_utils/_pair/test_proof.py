@@ -24,14 +24,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
-from ansible_collections.cryptoki.hsm.tests.support import memory_token
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    Keys,
-    pair_of,
-    private_key,
-    refusal,
-    usual,
-)
+from ansible_collections.cryptoki.hsm.tests.support import memory_keys
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, usual
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import Keys
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 ALL = frozenset(row.code for row in MECHANISMS.values())
 RSA_SIGNING = [
@@ -142,7 +138,7 @@ def test_an_explicit_verify_that_cannot_be_done(kind: str, options: dict[str, t.
         refuse_unprovable(wish_for(kind, verify=verify, **options))
 
 
-@pytest.mark.parametrize("kind", ["2048", *memory_token.CURVES, "ed25519", "ed448"])
+@pytest.mark.parametrize("kind", ["2048", *memory_keys.CURVES, "ed25519", "ed448"])
 def test_a_new_pair_of_each_kind_is_proven_by_its_first_mechanism(kind: str) -> None:
     refuse_unprovable(wish_for(kind, verify=True))
     key = private_key(kind)

@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     choose_token,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 LIBRARY = LibraryInfo("/lib.so", "SoftHSM", "Implementation of PKCS11", "2.6")
 READY = TokenFlag.TOKEN_INITIALIZED | TokenFlag.LOGIN_REQUIRED

@@ -35,7 +35,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
 RSA = ("CKM_RSA_PKCS_KEY_PAIR_GEN", "CKM_RSA_PKCS_OAEP", "CKM_AES_KEY_GEN")
 ECDH = ("CKM_EC_KEY_PAIR_GEN", "CKM_ECDH1_DERIVE")

@@ -13,18 +13,10 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET
-from ansible_collections.cryptoki.hsm.tests.support.key_tasks import (
-    CHANGES,
-    changed_half,
-    names,
-    rsa_pair,
-    run,
-)
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    private_key,
-    refusal,
-)
+from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, changed_half, names, rsa_pair, run
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, handles, session_with
 
 _EITHER: tuple[dict[str, t.Any], ...] = ({"state": "absent"}, {"usage": ["sign"]})

@@ -17,14 +17,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession, refusal
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import (
-    P256,
-    WISH,
-    ec_pair,
-    handles,
-    session_with,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
 
 HALVES = st.sampled_from([PUBLIC, PRIVATE])
 LABELS = st.sampled_from([None, "a", "b"])

@@ -17,14 +17,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import rec
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import SPKI, MemorySession, refusal
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import (
-    SCENARIOS,
-    WISH,
-    ec_pair,
-    present,
-    session_with,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import SCENARIOS, WISH, ec_pair, present, session_with
 
 each = pytest.mark.parametrize("name", sorted(SCENARIOS))
 

@@ -23,14 +23,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup imp
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-    refusal,
-    rsa_material,
-    without,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 ROOT = Wish("ecc", label="root")
 MODULI = [rsa_material(2**2047 + 1 + 2 * number) for number in range(3)]

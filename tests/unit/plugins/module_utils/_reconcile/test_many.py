@@ -19,15 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    SharedSession,
-)
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import (
-    P256,
-    ec_pair,
-    session_with,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession, SharedSession
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, ec_pair, session_with
 
 PARALLEL = [1, 4]
 

@@ -19,12 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import rec
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    SharedSession,
-    pair_of,
-    private_key,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession, SharedSession
 from ansible_collections.cryptoki.hsm.tests.support.task_options import list_params
 
 WRITES = {"generate", "set_attributes", "freeze", "destroy"}

@@ -18,18 +18,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    private_key,
-    refusal,
-)
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import (
-    SCENARIOS,
-    WISH,
-    ec_pair,
-    present,
-    session_with,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import SCENARIOS, WISH, ec_pair, present, session_with
 
 CHANGES = {"generate", "set_attributes", "freeze", "destroy"}
 

@@ -22,14 +22,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET, KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import kcv
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-    refusal,
-    rsa_material,
-    without,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
 MODULI = [rsa_material(2**2047 + 1 + 2 * number) for number in range(2)]

@@ -20,12 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Changes, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import manage, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    pair_of,
-    private_key,
-    refusal,
-)
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import wished
 
 FACTS = VendorFacts("some")

@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import
     uncopyable,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
 NAMES = ("a", "b", "c", "d")
 WISH = Wish("ecc", label="root")

@@ -32,7 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     sizes,
     unpack,
 )
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import FREE, FROZEN, ONE_WAY
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import FREE, FROZEN, ONE_WAY
 
 ULONG = struct.Struct("@L")
 BIGGEST = 2 ** (8 * ULONG.size) - 1

@@ -20,13 +20,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import publ
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import spki_of
-from ansible_collections.cryptoki.hsm.tests.support import memory_token
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    SPKI,
-    material,
-    octet_string,
-    private_key,
-)
+from ansible_collections.cryptoki.hsm.tests.support import memory_keys
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI, material, octet_string, private_key
 
 # OBJ_ATTR_MODULUS of the dump in seeds/genRSAKeyPair.txt, and that in seeds/genECCKeyPair.txt (a point on P-256).
 RSA_DUMP = (
@@ -40,7 +35,7 @@ EC_DUMP = (
     "044a0f9d01d10f7437d9fa20995f0cc742552e5ba16d3d7e9a65a33e20ad3e569e68eb62477a9960a87911e6121d112b698e469a0329a665"
     "eba74ee5ac55eae9f5"
 )
-KINDS = ["2048", *memory_token.CURVES, "ed25519", "ed448"]
+KINDS = ["2048", *memory_keys.CURVES, "ed25519", "ed448"]
 
 
 def test_kcv_of_the_rsa_dump() -> None:
@@ -70,7 +65,7 @@ def test_the_spki_is_that_of_cryptography(kind: str) -> None:
     assert _public_key.fingerprint(expected) == hashlib.sha256(expected).hexdigest()
 
 
-@pytest.mark.parametrize("kind", [*memory_token.CURVES, "ed25519", "ed448"])
+@pytest.mark.parametrize("kind", [*memory_keys.CURVES, "ed25519", "ed448"])
 def test_each_form_of_a_point(kind: str) -> None:
     public = private_key(kind).public_key()
     both = material(private_key(kind))[PUBLIC]

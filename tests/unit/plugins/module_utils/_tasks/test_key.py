@@ -16,18 +16,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.tests.support.key_tasks import (
-    CHANGES,
-    NEW,
-    changed_half,
-    rsa_pair,
-    run,
-)
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import (
-    MemorySession,
-    private_key,
-    refusal,
-)
+from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, NEW, changed_half, rsa_pair, run
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, session_with
 from ansible_collections.cryptoki.hsm.tests.support.task_options import refused
 

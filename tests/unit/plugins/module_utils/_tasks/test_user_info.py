@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import provide
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import user_info as _user_info_module
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import refusal
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
 ALICE = User(3, "alice", "CU", two_factor=False, login_failures=0, quorum_key=True)

@@ -11,25 +11,15 @@ import dataclasses
 import os
 import re
 import shlex
-import shutil
-import subprocess
-import tempfile
 import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
-from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, start_module
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
-    LABEL,
-    PIN,
-    Run,
-    SoftToken,
-    library,
-    module_input,
-    run_from,
-)
+from ansible_collections.cryptoki.hsm.tests.support.listing import parse_listing
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import LABEL, PIN, SoftToken, library
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
-SOURCE = Path(__file__).with_name("pkcs11_fault.c")
 # The calls that change a token.
 WRITING = (
     "C_CreateObject",
@@ -44,46 +34,6 @@ WRITING = (
     "C_InitPIN",
     "C_SetPIN",
 )
-
-
-def compile_library(folder: Path, name: str, *options: str, source: Path = SOURCE) -> Path:
-    """Builds the interposer, or another library, with the host's C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise AssertionError("the fault tests need a C compiler (packages gcc and libc6-dev)")
-    built = folder / name
-    command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *options, "-o", str(built), str(source), "-ldl"]
-    subprocess.run(command, check=True)
-    return built
-
-
-class Task:
-    """A module that runs in the background."""
-
-    def __init__(
-        self, module: str, given: bytes, environment: t.Mapping[str, str] | None = None, **options: t.Any
-    ) -> None:
-        self._process = start_module(module, given, environment, **options)
-        self.pid = self._process.pid
-
-    def finish(self, timeout: float = 60) -> Run:
-        """Waits for the module's answer."""
-        stdout, stderr = self._process.communicate(timeout=timeout)
-        return run_from(stdout, stderr, self._process.returncode)
-
-    def kill(self) -> None:
-        """SIGKILL, as by the kernel when memory is short; harmless when it has ended."""
-        self._process.kill()
-        self._process.communicate(timeout=10)
-
-    def died(self, timeout: float = 60) -> bool:
-        """Waits; whether SIGKILL ended the module before it answered anything."""
-        stdout, _stderr = self._process.communicate(timeout=timeout)
-        return self._process.returncode == -9 and not stdout.strip()
-
-    def ended(self) -> bool:
-        """Whether it is over."""
-        return self._process.poll() is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,29 +138,3 @@ class FaultyToken(SoftToken):
     def lock_file(self) -> Path:
         """The lock that all modules on this token take."""
         return Path(lock_path(f"softhsm {os.path.realpath(self.tokens)}"))
-
-
-def parse_listing(text: str) -> list[dict[str, str]]:
-    """The output of C(pkcs11-tool --list-objects), one dictionary an object."""
-    rows: list[dict[str, str]] = []
-    for line in text.splitlines():
-        head = re.match(r"(Public Key|Private Key|Certificate|Data|Secret Key|Profile) [Oo]bject;?(.*)", line)
-        if head:
-            rows.append({"class": head[1].split()[0].lower(), "kind": head[2].strip()})
-        elif rows and ":" in line:
-            name, _colon, value = line.partition(":")
-            rows[-1][name.strip().lower()] = value.strip()
-    return rows
-
-
-def open_folder() -> Path:
-    """A new folder that every user may enter (those of pytest are private)."""
-    folder = Path(tempfile.mkdtemp(prefix="cryptoki-hsm-"))
-    folder.chmod(0o755)
-    return folder
-
-
-def give_to_nobody(folder: Path) -> None:
-    """Makes nobody the owner of a folder with all that is in it."""
-    for path in [folder, *folder.rglob("*")]:
-        os.chown(path, NOBODY, NOBODY)
