@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# What they assert in there is told as in a test.
+pytest.register_assert_rewrite("ansible_collections.cryptoki.hsm.tests.support")
+
 from ansible_collections.cryptoki.hsm.tests.support.compiled import SOURCE, compile_library
 from ansible_collections.cryptoki.hsm.tests.support.environment import clean_environment
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken

@@ -36,6 +36,12 @@ class Run:
             raise AssertionError(f"did not fail: {self.stdout}")
         return t.cast(str, self.result["msg"])
 
+    @property
+    def warning(self) -> str:
+        """The text of the only warning; since ansible-core 2.19 it comes in a structure."""
+        (warning,) = self.result["warnings"]
+        return t.cast(str, warning if isinstance(warning, str) else warning["event"]["msg"])
+
 
 def module_input(check_mode: bool, params: t.Mapping[str, t.Any]) -> bytes:
     """What a module reads on its standard input."""

@@ -10,53 +10,22 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.faults.login.test_pin import RIGHT, WRONG, assert_unseen, warning_of
-from ansible_collections.cryptoki.hsm.tests.faults.token.test_storage import Disk
-from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.module_run import Run
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.pins import RIGHT, WRONG, assert_unseen
+from ansible_collections.cryptoki.hsm.tests.support.six_pairs import (
+    LABELS,
+    SIX,
+    WHOLE,
+    assert_converged,
+    column,
+    ecc,
+    many,
+    rows,
+    there,
+)
+from ansible_collections.cryptoki.hsm.tests.support.small_disk import Disk
 
-LABELS = ("a", "b", "c", "d", "e", "f")
 PARALLEL = [1, 4]
-
-
-def ecc(label: str, **given: t.Any) -> dict[str, t.Any]:
-    return {"type": "ecc", "label": label, "curve": "P-256", **given}
-
-
-SIX = [ecc(label) for label in LABELS]
-
-
-def many(token: FaultyToken, rules: str = "", **params: t.Any) -> FaultyRun:
-    """Runs hsm_keypairs through the interposer, on the six pairs if nothing else is said."""
-    return token.faulty("hsm_keypairs", rules, **{"keypairs": SIX, **params})
-
-
-def rows(run: Run) -> list[dict[str, t.Any]]:
-    return t.cast("list[dict[str, t.Any]]", run.result["key_pairs"])
-
-
-def column(run: Run, name: str) -> list[t.Any]:
-    return [row[name] for row in rows(run)]
-
-
-def there(token: FaultyToken) -> dict[str, list[str]]:
-    """What each label has, by pkcs11-tool; a kill may leave objects that had no label yet."""
-    labels = {row["label"] for row in token.listing() if row.get("label")}
-    return {label: token.halves(label) for label in sorted(labels)}
-
-
-WHOLE = {label: ["private", "public"] for label in LABELS}
-
-
-def assert_converged(token: FaultyToken, **params: t.Any) -> None:
-    """The second run makes what is missing, the third finds all of it, whole and proven."""
-    second = token.run("hsm_keypairs", **{"keypairs": SIX, **params})
-    assert not second.result.get("failed"), second.stdout
-    third = token.run("hsm_keypairs", **{"keypairs": SIX, **params, "verify": True})
-    assert third.result["changed"] is False
-    assert column(third, "fingerprint") == column(second, "fingerprint")
-    assert column(third, "verified") == ["CKM_ECDSA"] * 6
-    assert there(token) == WHOLE
 
 
 # ---- the login ----
@@ -96,7 +65,7 @@ def test_pin_that_occurs_in_labels(make_token: t.Callable[..., FaultyToken]) -> 
     assert "it is a public half without its private half" in run.msg
     assert "4711" not in run.stdout + run.stderr + progress.read_text()
     assert progress.read_text().startswith("1/3 generated the ECC key pair 'ring ********'\n2/3 failed: Refused ")
-    assert "key_pairs[0].label" in warning_of(run)
+    assert "key_pairs[0].label" in run.warning
 
 
 # ---- what ends in the middle ----
@@ -230,7 +199,7 @@ def test_library_that_cannot_lock(token: FaultyToken) -> None:
     """It works with one thread, and is initialised as for one."""
     run = many(token, f"{CANNOT_LOCK}\nC_Initialize#2 before arguments", parallel=4)
     assert column(run, "changed") == [True] * 6
-    assert warning_of(run) == "parallel is 1 on the token 'test token', its library does not allow threads."
+    assert run.warning == "parallel is 1 on the token 'test token', its library does not allow threads."
     assert run.stderr.strip() == "C_Initialize without arguments"
     assert (run.calls["C_OpenSession"], run.calls["C_Login"]) == (1, 1)
     assert there(token) == WHOLE

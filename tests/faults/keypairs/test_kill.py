@@ -10,7 +10,9 @@ import re
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.faults.keypairs.test_keypairs import (
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.remains import named
+from ansible_collections.cryptoki.hsm.tests.support.six_pairs import (
     LABELS,
     SIX,
     assert_converged,
@@ -20,8 +22,6 @@ from ansible_collections.cryptoki.hsm.tests.faults.keypairs.test_keypairs import
     rows,
     there,
 )
-from ansible_collections.cryptoki.hsm.tests.faults.kill.test_kill import named
-from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 
 
 @pytest.mark.parametrize(

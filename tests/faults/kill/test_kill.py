@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.remains import named
 from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 KEYS: dict[str, dict[str, t.Any]] = {
@@ -24,20 +25,6 @@ KEYS: dict[str, dict[str, t.Any]] = {
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256", "lock_timeout": 1}
 FREEZE: dict[str, t.Any] = {"private_attributes": {"modifiable": False}, "public_attributes": {"modifiable": False}}
 REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
-
-
-def named(msg: str) -> dict[str, t.Any]:
-    """What the message names to be removed, in the way that it names."""
-    half = re.search(
-        r"it is a (?:public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", msg
-    )
-    if half:
-        assert "state=absent with its id or fingerprint" in msg
-        return {"id_hex": half[1]}
-    strangers = re.search(r"its halves do not belong together: \(public .*, fingerprint ([0-9a-f:]{95})\), ", msg)
-    assert strangers, msg
-    assert "remove what is not wanted by state=absent named so" in msg
-    return {"fingerprint": strangers[1]}
 
 
 def converges(token: FaultyToken, module: str, label: str) -> str:

@@ -18,33 +18,8 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, run_module
+from ansible_collections.cryptoki.hsm.tests.support.pins import RIGHT, WRONG, assert_unseen, refused
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN
-
-WRONG = "Qz84-wr0ng-Vx31"
-RIGHT = "T7k4-q0Rz-8mWp"
-_PART = 4  # characters: shorter parts occur by chance
-_DIGITS = 7  # digits in a row: fewer of them occur by chance in times, serial numbers and process ids
-
-
-def parts(secret: str) -> set[str]:
-    """Every piece of a secret that is long enough to give it away, also as it is escaped in JSON."""
-    texts = (secret, json.dumps(secret)[1:-1])
-    length = _DIGITS if secret.isdecimal() else _PART
-    pieces = {text[start : start + length] for text in texts for start in range(len(text) - length + 1)}
-    return {piece for piece in pieces if len(piece) >= _DIGITS or not piece.isdecimal()}
-
-
-def assert_unseen(secret: str, *outputs: str) -> None:
-    """No part of the secret is in any of the outputs."""
-    for output in outputs:
-        seen = [part for part in parts(secret) if part in output]
-        assert not seen, output
-
-
-def refused(run: Run, secret: str) -> str:
-    """The message of a failure that shows nothing of the secret."""
-    assert_unseen(secret, run.stdout, run.stderr)
-    return run.msg
 
 
 def test_wrong_pin_is_one_login(token: FaultyToken) -> None:
@@ -193,16 +168,10 @@ def test_exception_that_nobody_expected(token: FaultyToken) -> None:
     assert "the login failed with" in json.dumps(run.result["exception"])
 
 
-def warning_of(run: Run) -> str:
-    """The text of the only warning; since ansible-core 2.19 it comes in a structure."""
-    (warning,) = run.result["warnings"]
-    return t.cast(str, warning if isinstance(warning, str) else warning["event"]["msg"])
-
-
 def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyToken]) -> None:
     token = make_token(pin="4711")
     run = token.ecc(label="ring 4711", curve="P-256")
-    warning = warning_of(run)
+    warning = run.warning
     assert "4711" not in run.stdout
     assert "ring ********" in run.stdout
     begin, names, end = re.fullmatch("(.* by chance in )(.*?)(; .*)", warning).groups()  # type: ignore[union-attr]
@@ -223,7 +192,7 @@ def test_pin_that_is_the_size_of_the_key(make_token: t.Callable[..., FaultyToken
     token = make_token(pin="2048")
     run = token.rsa(label="k", modulus_bits=2048)
     assert "2048" not in run.stdout
-    assert "key_pair.modulus_bits" in warning_of(run)
+    assert "key_pair.modulus_bits" in run.warning
     assert token.rsa(label="k", modulus_bits=2048).result["changed"] is False
 
 

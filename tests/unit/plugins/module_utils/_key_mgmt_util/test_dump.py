@@ -20,11 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
-from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._pair.test_attribute_file import (
-    EC_DUMP,
-    EC_POINT,
-    RSA_DUMP,
-)
+from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, RSA_DUMP
 
 # AWS, getAttribute, 'Get all attributes of a key': a secret key
 SECRET_DUMP = """\

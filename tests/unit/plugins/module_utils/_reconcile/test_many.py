@@ -12,17 +12,22 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
+    EIGHT,
+    LABELS,
+    PARALLEL,
+    labelled,
+    labels_of,
+    many,
+    messages,
+)
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession, SharedSession
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, ec_pair, session_with
-
-PARALLEL = [1, 4]
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, session_with
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,47 +35,6 @@ def _no_waiting() -> t.Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
         yield
-
-
-def entries_of(*wishes: Wish, state: t.Any = "present") -> list[Entry]:
-    return [Entry(number, state, wish) for number, wish in enumerate(wishes)]
-
-
-def labelled(*labels: str) -> list[Entry]:
-    return entries_of(*(Wish("ecc", label=label, curve=P256) for label in labels))
-
-
-LABELS = tuple("abcdefgh")
-EIGHT = labelled(*LABELS)
-
-
-class Reports(list[Done]):
-    """What was reported, one word a line."""
-
-    def words(self) -> list[tuple[int, str]]:
-        def word(done: Done) -> str:
-            if done.error:
-                return "failed"
-            return "made" if done.outcome is None else "changed" if done.outcome.changed else "unchanged"
-
-        return [(done.entry.number, word(done)) for done in self]
-
-
-def many(
-    session: MemorySession, entries: t.Sequence[Entry], parallel: int = 4, check_mode: bool = False
-) -> tuple[list[Done], Reports]:
-    reports = Reports()
-    return reconcile_many(session, entries, check_mode, parallel, reports.append), reports
-
-
-def labels_of(session: MemorySession) -> dict[str, int]:
-    """How many objects carry each label."""
-    labels = [str(found.label) for found in session.objects]
-    return {label: labels.count(label) for label in labels}
-
-
-def messages(every: t.Sequence[Done]) -> list[str]:
-    return [done.error.msg if done.error else "" for done in every]
 
 
 @pytest.mark.parametrize("parallel", PARALLEL)

@@ -17,10 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import SharedSession
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
-from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._reconcile.test_many import (
+from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
     EIGHT,
     LABELS,
     PARALLEL,
@@ -30,6 +27,9 @@ from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._reconcile
     many,
     messages,
 )
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import SharedSession
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
 
 
 @pytest.fixture(autouse=True, scope="module")
