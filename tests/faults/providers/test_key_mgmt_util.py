@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _kmu_command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import LIST_USERS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
@@ -440,11 +440,11 @@ def test_a_tool_that_hangs_is_ended_after_a_while(kmu: Kmu, kind: str) -> None:
     kmu.cluster.set_fault(kind, "listUsers", times=1)
     started = time.monotonic()
     with pytest.raises(TokenError, match="^Could not look: the HSM answered nothing whole within 1 seconds"):
-        dialogue.ask(_kmu_command.LIST_USERS, "look", 1.0)
+        dialogue.ask(LIST_USERS, "look", 1.0)
     assert time.monotonic() - started < 5
     assert not dialogue.alive and children() == before
     with pytest.raises(TokenError, match="was ended before"):
-        dialogue.ask(_kmu_command.LIST_USERS, "look")
+        dialogue.ask(LIST_USERS, "look")
 
 
 @pytest.mark.parametrize(
@@ -503,4 +503,4 @@ def test_a_tool_that_is_killed_meanwhile_is_a_failure(kmu: Kmu) -> None:
     dialogue.login(OWNER, OWNER_PASSWORD)
     os.kill(_running(kmu, "loginHSM"), signal.SIGKILL)
     with pytest.raises(TokenError, match="because the tool ended"):
-        dialogue.ask(_kmu_command.LIST_USERS, "look")
+        dialogue.ask(LIST_USERS, "look")

@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import key_attributes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Unreadable, parse_answer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import dumped_count, key_attributes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import curve_of_point, raw_point
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.tests.support import key_mgmt_util_samples as samples
 from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, RSA_DUMP
 
 # AWS, getAttribute, 'Get all attributes of a key': a secret key
@@ -204,3 +205,10 @@ def test_a_dump_cut_short_tells_less_or_the_same(dump: tuple[str, int], data: st
 def test_any_bytes_are_read_or_refused(raw: bytes, count: int) -> None:
     with pytest.raises(Unreadable):
         key_attributes(raw, count)
+
+
+def test_the_count_of_attributes() -> None:
+    assert dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_19)) == 19
+    assert dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26)) == 26
+    with pytest.raises(Unreadable):
+        dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26.replace("count: 26", "count:")))

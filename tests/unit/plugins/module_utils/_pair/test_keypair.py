@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Wishes, objects and pairs: templates, what is compared, how halves are joined, and how all this is told."""
+"""Objects and pairs: how halves are joined, what they tell of their key, and how they are named in messages."""
 
 from __future__ import annotations
 
@@ -10,18 +10,12 @@ import dataclasses
 import hashlib
 import typing as t
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
-    Difference,
-    attribute_differences,
-    key_differences,
-)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, pack
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
     SPKI,
@@ -149,90 +143,3 @@ def test_objects_and_wishes_in_messages() -> None:
     assert str(Wish("rsa", label="root")) == "the RSA key pair 'root'"
     wish = Wish("ecc", label="root", id=b"\x01\x02", fingerprint="abcd")
     assert str(wish) == "the ECC key pair 'root', id 01:02, fingerprint ab:cd"
-
-
-@pytest.mark.parametrize(
-    ("difference", "text"),
-    [
-        (Difference(None, "modulus_bits", 2048, 3072), "modulus_bits is 2048, wished 3072"),
-        (Difference(None, "curve", "unknown", "secp256r1"), "curve is unknown, wished secp256r1"),
-        (Difference(PRIVATE, "sign", None, True), "private half's sign is missing, wished true"),
-        (Difference(PUBLIC, "id", b"", b"\x01\xff"), "public half's id is empty, wished 01:ff"),
-        (
-            Difference(PRIVATE, "allowed_mechanisms", (0x1041,), (0x40, 0x80000001)),
-            "private half's allowed_mechanisms is [CKM_ECDSA], wished [CKM_SHA256_RSA_PKCS, 0x80000001]",
-        ),
-    ],
-)
-def test_differences_in_messages(difference: Difference, text: str) -> None:
-    assert str(difference) == text
-
-
-def test_what_of_the_key_is_compared() -> None:
-    pair = pair_of(RSA)
-    assert key_differences(Wish("rsa", label="root"), pair) == []
-    assert key_differences(Wish("rsa", modulus_bits=2048, public_exponent=65537), pair) == []
-    assert key_differences(Wish("rsa", modulus_bits=3072, public_exponent=65539), pair) == [
-        Difference(None, "modulus_bits", 2048, 3072),
-        Difference(None, "public_exponent", 65537, 65539),
-    ]
-    curve = curve_by_name("ed25519")
-    assert key_differences(Wish("ecc", curve=curve), ec_pair(1)) == [Difference(None, "curve", "secp256r1", "ed25519")]
-    assert key_differences(Wish("ecc"), ec_pair(1)) == []
-
-
-@given(st.lists(st.integers(0, 99), unique=True), st.randoms())
-def test_the_order_of_mechanisms_is_no_difference(codes: list[int], random: t.Any) -> None:
-    shuffled = random.sample(codes, len(codes))
-    found = TokenObject(1, PRIVATE, {"allowed_mechanisms": tuple(codes)})
-    assert attribute_differences(PRIVATE, found, {"allowed_mechanisms": tuple(shuffled)}) == []
-    assert len(attribute_differences(PRIVATE, found, {"allowed_mechanisms": (*shuffled, 100)})) == 1
-
-
-BITS: dict[Half, dict[str, str]] = {
-    PRIVATE: {"sign": "sign", "decrypt": "decrypt", "unwrap": "wrap", "derive": "derive"},
-    PUBLIC: {"verify": "sign", "encrypt": "decrypt", "wrap": "wrap"},
-}
-
-
-@given(st.lists(st.sampled_from(["sign", "decrypt", "wrap", "derive"]), unique=True).map(tuple))
-def test_usage_says_every_bit_and_own_attributes_win(usage: tuple[str, ...]) -> None:
-    wish = Wish("ecc", label="x", usage=usage)
-    for half, bits in BITS.items():
-        expected: dict[str, t.Any] = {bit: word in usage for bit, word in bits.items()}
-        expected |= {"label": "x", **({"sensitive": True} if half == PRIVATE else {})}
-        assert wish.required(half) == expected
-    assert Wish("ecc", usage=usage, private_attributes={"sign": False}).required(PRIVATE)["sign"] is False
-    assert Wish("ecc", usage=usage, public_attributes={"verify": True}).template(PUBLIC)["verify"] is True
-
-
-@pytest.mark.parametrize(("family", "may"), [("rsa", ("sign", "decrypt", "unwrap")), ("ecc", ("sign",))])
-def test_a_new_pair_gets_every_bit_said(family: t.Any, may: tuple[str, ...]) -> None:
-    wish = Wish(family, label="x", curve=curve_by_name("P-256") if family == "ecc" else None, modulus_bits=2048)
-    private = wish.new_half(PRIVATE)
-    assert [name for name in ("sign", "sign_recover", "decrypt", "unwrap", "derive") if private.pop(name)] == list(may)
-    assert private == {"token": True, "private": True, "sensitive": True, "extractable": True, "label": "x"}
-    public = wish.new_half(PUBLIC)
-    assert {public.pop(name) for name in ("verify", "verify_recover", "encrypt", "wrap", "derive")} == {True, False}
-    key = {"modulus_bits": 2048, "public_exponent": b"\1\0\1"}
-    if wish.curve:
-        key = {"ec_params": wish.curve.ec_params()}
-    assert public == {"token": True, "private": False, "label": "x", **key}
-
-
-@given(st.dictionaries(st.sampled_from(["trusted", "modifiable", "copyable", "destroyable", "private"]), st.booleans()))
-def test_what_freezes_and_what_is_compared_only_is_not_sent(own: dict[str, bool]) -> None:
-    wish = Wish("rsa", label="x", modulus_bits=2048, session=True, public_attributes=own)
-    sent = wish.new_half(PUBLIC)
-    frozen = [name for name in ("destroyable", "copyable", "modifiable") if own.get(name) is False]
-    if frozen == ["copyable"]:
-        frozen = []  # needs no copy, and so it is set at birth
-    assert list(wish.freezing(PUBLIC)) == frozen and wish.freezing(PRIVATE) == {}
-    assert "trusted" not in sent and not set(frozen) & set(sent) and sent["token"] is False
-    assert all(sent[name] is value for name, value in own.items() if name != "trusted" and name not in frozen)
-    assert own.items() <= wish.required(PUBLIC).items()
-    for name, value in sent.items():
-        pack(name, value)
-    later = wish.unfrozen()
-    assert later.freezing(PUBLIC) == {} and later.new_half(PUBLIC) == sent
-    assert dataclasses.replace(later, public_attributes=own) == wish

@@ -13,7 +13,6 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
@@ -41,13 +40,6 @@ class Faulty(MemorySession):
             if self.kill:
                 raise Killed
             raise TokenError(name, "CKR_DEVICE_ERROR")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting() -> t.Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
-        yield
 
 
 def usable(session: MemorySession) -> int:

@@ -15,7 +15,6 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
     EIGHT,
@@ -28,13 +27,6 @@ from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
 )
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession, SharedSession
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, session_with
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting() -> t.Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
-        yield
 
 
 @pytest.mark.parametrize("parallel", PARALLEL)

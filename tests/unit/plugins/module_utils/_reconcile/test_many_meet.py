@@ -16,7 +16,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
     EIGHT,
     LABELS,
@@ -30,13 +29,6 @@ from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import SharedSession
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting() -> t.Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
-        yield
 
 
 class Contested(SharedSession):

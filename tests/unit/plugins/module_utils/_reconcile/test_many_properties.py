@@ -9,13 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
@@ -26,13 +24,6 @@ from ansible_collections.cryptoki.hsm.tests.support.task_options import list_par
 WRITES = {"generate", "set_attributes", "freeze", "destroy"}
 KINDS = ("secp256r1", "secp384r1", "2048")
 Given = dict[str, t.Any]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting() -> t.Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
-        yield
 
 
 # ---- tokens: whole pairs, halves and duplicates, whose keys the token knows ----

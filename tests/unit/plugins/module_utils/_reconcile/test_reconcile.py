@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import typing as t
 
 import pytest
 
@@ -16,7 +15,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -24,13 +22,6 @@ from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import SCENARIOS, WISH, ec_pair, present, session_with
 
 CHANGES = {"generate", "set_attributes", "freeze", "destroy"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting() -> t.Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_reconcile.time, "sleep", lambda seconds: None)
-        yield
 
 
 def handles(session: MemorySession) -> set[int]:
