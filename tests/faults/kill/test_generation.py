@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SIGKILL at any moment: the lock is free at once, and the next run finishes, finds, or names what is there."""
+"""SIGKILL while a pair is made: the lock is free at once, and the next run finishes, finds, or names what is there."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 import typing as t
@@ -23,8 +22,6 @@ KEYS: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"modulus_bits": 2048},
 }
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256", "lock_timeout": 1}
-FREEZE: dict[str, t.Any] = {"private_attributes": {"modifiable": False}, "public_attributes": {"modifiable": False}}
-REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
 
 
 def converges(token: FaultyToken, module: str, label: str) -> str:
@@ -143,119 +140,3 @@ def test_exact_moment(token: FaultyToken, rule: str, how: str) -> None:
 def test_exact_moment_of_an_rsa_pair(token: FaultyToken) -> None:
     assert token.start("hsm_rsa_keypair", "C_GenerateKeyPair after kill", label="k", modulus_bits=2048).died()
     assert converges(token, "hsm_rsa_keypair", "k") == "found"
-
-
-@pytest.mark.parametrize("call", [1, 2])
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("function", ["C_CopyObject", "C_DestroyObject"])
-def test_kill_while_a_pair_is_frozen(token: FaultyToken, function: str, moment: str, call: int) -> None:
-    """Between the copy of a half and the destruction of its original both are there: the next run removes that."""
-    assert token.start("hsm_ecc_keypair", f"{function}#{call} {moment} kill", **WISH, **FREEZE).died()
-    finished = (function, moment, call) == ("C_DestroyObject", "after", 2)
-    assert token.ecc(**WISH, **FREEZE).result["changed"] is not finished
-    run = token.ecc(**WISH, **FREEZE, verify=True)
-    assert run.result["changed"] is False
-    for half in ("private_key", "public_key"):
-        assert run.key_pair[half]["attributes"]["modifiable"] is False
-    assert token.halves("k") == ["private", "public"]
-
-
-@pytest.mark.parametrize("call", [1, 2])
-def test_kill_while_a_pair_is_changed(token: FaultyToken, call: int) -> None:
-    token.ecc(**WISH)
-    usage: dict[str, t.Any] = {"usage": ["derive"]}
-    assert token.start("hsm_ecc_keypair", f"C_SetAttributeValue#{call} before kill", **WISH, **usage).died()
-    assert token.ecc(**WISH, **usage).result["changed"] is True
-    assert token.ecc(**WISH, **usage, verify=True).result["changed"] is False
-
-
-def test_kill_while_a_pair_is_removed(token: FaultyToken) -> None:
-    """The private half is gone: the public one is named, and removed when it is."""
-    token.ecc(**WISH)
-    absent: dict[str, t.Any] = {"label": "k", "state": "absent", "lock_timeout": 1}
-    assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **absent).died()
-    assert token.halves("k") == ["public"]
-    run = token.ecc(**absent)
-    assert "Name it by id or fingerprint to remove it." in run.msg
-    key_id = token.listing()[0]["id"]
-    assert key_id in run.msg.replace(":", "")
-    assert token.ecc(**absent, id_hex=key_id).result["changed"] is True
-    assert token.ecc(**absent).result["changed"] is False
-    assert token.listing() == []
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        "C_GenerateKeyPair after kill",
-        "C_Sign before kill",
-        "C_SetAttributeValue#1 before kill",
-        "C_SetAttributeValue#2 after kill",
-        "C_DestroyObject#1 before kill",
-    ],
-)
-def test_kill_while_the_old_pair_is_there(token: FaultyToken, rule: str) -> None:
-    """The new pair beside it may as well be the work of another host: it is named, and removed by its label."""
-    old = token.ecc(**WISH).key_pair["fingerprint"]
-    assert token.start("hsm_ecc_keypair", rule, **REPLACE).died()
-    run = token.ecc(**REPLACE)
-    assert run.msg.startswith(
-        "Refused to touch the ECC key pair 'k' on the token 'test token': a replacement of it was broken off, or another"
-        " host is at it: the old pair is there, and beside it the new one, (public ec key, on secp384r1, label 'repl"
-    )
-    label = re.search(r"remove the new one \(state=absent, label '(replacement [0-9a-f]{16})'\)\.$", run.msg)
-    assert label, run.msg
-    assert token.ecc(**WISH, verify=True).key_pair["fingerprint"] == old
-    assert token.ecc(state="absent", label=label[1]).result["changed"] is True
-    assert token.ecc(**REPLACE).result["changed"] is True
-    assert token.ecc(**REPLACE, verify=True).result["changed"] is False
-    assert [row["label"] for row in token.listing()] == ["k", "k"]
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        "C_DestroyObject#2 after kill",
-        "C_SetAttributeValue#3 before kill",
-        "C_SetAttributeValue#4 before kill",
-        "C_SetAttributeValue#4 after kill",
-    ],
-)
-def test_kill_when_the_old_pair_is_gone(token: FaultyToken, rule: str) -> None:
-    """The next run goes on with the new pair where the killed one stopped; there is no second new one."""
-    token.ecc(**WISH)
-    assert token.start("hsm_ecc_keypair", rule, **REPLACE).died()
-    (made,) = {row["id"] for row in token.listing()}
-    run = token.ecc(**REPLACE)
-    assert run.result["changed"] is (rule != "C_SetAttributeValue#4 after kill")
-    assert run.key_pair["id_hex"].replace(":", "") == made
-    assert token.ecc(**REPLACE, verify=True).result["changed"] is False
-    assert [row["label"] for row in token.listing()] == ["k", "k"]
-
-
-def test_kill_between_the_old_halves(token: FaultyToken) -> None:
-    """What is left of the old pair is named; when it is removed, the next run goes on with the new one."""
-    token.ecc(**WISH)
-    assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **REPLACE).died()
-    new = {row["id"] for row in token.listing() if row["label"].startswith("replacement ")}
-    left = named(token.ecc(**REPLACE).msg)
-    assert token.ecc(state="absent", **left).result["changed"] is True
-    run = token.ecc(**REPLACE, verify=True)
-    assert {run.key_pair["id_hex"].replace(":", "")} == new
-    assert [row["label"] for row in token.listing()] == ["k", "k"]
-    assert token.ecc(**REPLACE).result["changed"] is False
-
-
-def test_kill_between_the_ids_of_the_new_pair(token: FaultyToken) -> None:
-    """A wished id that only one half has got: the next run says how to go on, and that works."""
-    token.ecc(**WISH, id="one")
-    assert token.start("hsm_ecc_keypair", "C_SetAttributeValue#3 after kill", **REPLACE, id="one").died()
-    assert token.ecc(**REPLACE, id="one").msg.endswith(
-        "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is gone."
-        " Give both its halves the wished id and label with hsm_key, each named by its uri."
-    )
-    for key in token.run("hsm_key_info").result["objects"]:
-        token.run("hsm_key", uri=key["uri"], new_id="one", new_label="k")
-    run = token.ecc(**REPLACE, id="one", verify=True)
-    assert run.result["changed"] is False and run.key_pair["verified"]
-    assert [row["label"] for row in token.listing()] == ["k", "k"]
