@@ -13,7 +13,6 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.folder import give_to_nobody
-from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, module_command
 from ansible_collections.cryptoki.hsm.tests.support.nodes import WHOLE, Nodes
 
 TWO = {"alpha": WHOLE, "gamma": WHOLE}
@@ -81,11 +80,8 @@ def test_read_only_folder(nodes: Nodes, enough: int) -> None:
 
 
 def as_nobody(nodes: Nodes, **given: t.Any) -> t.Any:
-    own = module_command("hsm_ecc_keypair", as_nobody=True)
-    before = own[own.index("-c") + 1].partition("\nimport importlib, json, sys")[0] + "\n"
-    assert str(NOBODY) in before
-    before = "import concurrent.futures.thread, multiprocessing.connection\n" + before
-    return nodes.start("hsm_ecc_keypair", before=before, **given).finish()
+    imported = "import concurrent.futures.thread, multiprocessing.connection\n"
+    return nodes.start("hsm_ecc_keypair", before=imported, popen={"as_nobody": True}, **given).finish()
 
 
 @pytest.mark.parametrize("enough", [3, 2])
