@@ -4,8 +4,7 @@
 
 """The simulator of key_mgmt_util does what its documentation shows, word for word, with real keys.
 
-Expected outputs are data: the transcripts of AWS's pages genRSAKeyPair and genECCKeyPair (the seeds of this collection),
-of the other key_mgmt_util pages of its guide, and of Azure Cloud HSM's page on certificate storage. Blanks are not
+Expected outputs are data: the transcripts of AWS's pages genRSAKeyPair and genECCKeyPair, of the other key_mgmt_util pages of its guide, and of Azure Cloud HSM's page on certificate storage. Blanks are not
 compared, because pages lose them.
 """
 

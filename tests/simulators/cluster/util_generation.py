@@ -169,7 +169,7 @@ _USAGE = ("encrypt", "decrypt", "wrap", "unwrap", "sign", "verify", "derive", "t
 
 
 def _attributes(usage: set[str], *, private: bool, extractable: bool, session: bool) -> dict[str, bool]:
-    """Attributes of a half, as in the dumps of the seeds."""
+    """Attributes of a half, as in the dumps of genRSAKeyPair and genECCKeyPair."""
     return {
         **{name: name in usage for name in _USAGE},
         "token": not session,

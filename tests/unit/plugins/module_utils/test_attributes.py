@@ -185,7 +185,7 @@ def test_what_is_set_and_read_belongs_to_the_half(half: Half) -> None:
     for bits in USAGE_BITS.values():
         assert half not in bits or bits[half] in ALL_USAGE_BITS[half]
     assert set(ALL_USAGE_BITS[half]) < set(SETTABLE[half])
-    # DESIGN section 3: extractable and sensitive are not among them
+    # extractable is an option of its own, and sensitive is always true
     assert not {"extractable", "sensitive", "token"} & set(SETTABLE[half])
     assert set(sizes(half)) == {row.code for row in ATTRIBUTES.values() if half in row.classes}
     assert all(size > 0 for size in sizes(half).values())
