@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Public keys: the commands' documented dumps, and the SubjectPublicKeyInfo that cryptography makes, from every form."""
+"""Public keys: the commands' documented dumps, and the SubjectPublicKeyInfo of cryptography, from every form."""
 
 from __future__ import annotations
 
