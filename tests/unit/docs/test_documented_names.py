@@ -116,6 +116,12 @@ def test_numbers_of_curves() -> None:
     compare("README.md", "the curve", re.findall(r"\b\d+\b", row), known)
 
 
+def test_each_curve_is_tried() -> None:
+    file = "tests/integration/targets/hsm_ecc_keypair/vars/main.yml"
+    rows = yaml.safe_load(text_of(file))["ecc_curves"]
+    compare(file, "the curve", [row["name"] for row in rows], [curve.name for curve in CURVES])
+
+
 def test_flags_of_the_commands() -> None:
     options = {**KEYPAIR.spec, **RSA.spec, **ECC.spec}
     table = between("README.md", "| flag |", "\n\n")
