@@ -55,7 +55,7 @@ def compare(file: str, what: str, written: t.Iterable[str], known: t.Iterable[st
     """Both must be the same; what a document says of them is no concern."""
     missing, surplus = sorted(set(known) - set(written)), sorted(set(written) - set(known))
     assert not missing, f"{file} lacks {what} {', '.join(missing)}"
-    assert not surplus, f"{file} has {what} {', '.join(surplus)}, which the code has not"
+    assert not surplus, f"{file} has {what} {', '.join(surplus)}, which is not there"
 
 
 def test_providers() -> None:
