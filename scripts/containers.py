@@ -25,7 +25,7 @@ from testbed import install  # type: ignore[import-not-found]  # beside this fil
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/molecule"
-CONTAINERFILE = ROOT / "tests/containers/Containerfile"
+CONTAINERFILE = ROOT / "extensions/molecule/default/Containerfile"
 REQUIREMENTS = ROOT / "meta/ee-requirements.txt"
 IMAGE, BASE = "localhost/cryptoki-hsm-test", "localhost/cryptoki-hsm-base"
 
@@ -153,6 +153,15 @@ def make_podman_run(image: str) -> None:
     say(f"podman runs with {settings.relative_to(ROOT)}")
 
 
+def ssh_key() -> Path:
+    """A key that the containers let in."""
+    key = BUILD / "ssh_key"
+    if not key.exists():
+        need("ssh-keygen", ("openssh-client",))
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    return key
+
+
 def remove_old_images() -> None:
     """Remove our images of other digests; one that a container is using stays."""
     current = {image_of(suite) for suite in SUITES}
@@ -175,6 +184,7 @@ def main() -> None:
     clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     environment = {f"TEST_IMAGE_{suite.upper()}": image_of(suite) for suite in SUITES}
     environment["TEST_CONTAINER"] = f"cryptoki-hsm-{clone}"
+    environment["TEST_SSH_KEY"] = str(ssh_key())
     if "CONTAINERS_CONF" in os.environ:
         environment["CONTAINERS_CONF"] = os.environ["CONTAINERS_CONF"]
     (BUILD / "env.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
