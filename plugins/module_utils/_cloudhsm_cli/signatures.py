@@ -40,7 +40,7 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
 
 
 class CliSigner:
-    """What a proof needs of a session."""
+    """What L{_proof.prove} needs of a session."""
 
     def __init__(self, tool: Tool, token: str) -> None:
         self._tool = tool

@@ -39,7 +39,7 @@ TIMEOUT = 300.0
 _PAGE = 500  # keys; each page costs a process and a login
 _ATTEMPTS = 3  # for a list that changes while it is read
 # Texts of failures, in lower case, and what to do (page manage-keys-cloudhsm-cli-filtering, quorum and
-# troubleshooting pages; some texts were measured by third parties).
+# troubleshooting pages; the texts marked M in the research were measured by third parties).
 _HINTS = (
     (
         "must be available on at least 2 hsms",

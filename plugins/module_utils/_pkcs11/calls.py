@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One session of python-pkcs11, and what its calls have in common; the traps are told in `docs/traps.md`.
+"""One session of python-pkcs11, and what its calls have in common; the traps are told in C(library.py).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.

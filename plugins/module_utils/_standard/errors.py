@@ -71,8 +71,8 @@ class InputError(HsmError):
 class TokenError(HsmError):
     """The HSM answered an attempt with an error.
 
-    C(attempt) completes the sentence 'Could not …', for instance "find the private keys labelled 'root' on token
-    'demo'"; C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
+    C(attempt) completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
+    'demo'); C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
     C(remains) names what is left on the token.
     """
 
