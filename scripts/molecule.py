@@ -132,6 +132,7 @@ def containers(collection: Path, lane: int) -> Iterator[None]:
         yield
     finally:
         molecule(collection, lane, "destroy", "--scenario-name", "default")
+        shutil.rmtree(environment(collection, lane)["ANSIBLE_SSH_CONTROL_PATH_DIR"], ignore_errors=True)
 
 
 def main() -> int:
