@@ -83,6 +83,10 @@ class Pkcs11Provider(Provider):
         with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
+    def unlocked_session(self, *, writable: bool) -> contextlib.AbstractContextManager[Pkcs11Session]:
+        """As `session`, for a process whose parent holds the lock."""
+        return self.session(writable=writable, lock=False)
+
     @contextlib.contextmanager
     def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
         """The session with a token that was chosen, after every check that needs no login."""
@@ -99,10 +103,7 @@ class Pkcs11Provider(Provider):
 
     @contextlib.contextmanager
     def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
-        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5).
-
-        Not `lock`: the parent of this process holds it.
-        """
+        """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
         path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
         with locked([self] if lock else [], self._lock_timeout):
             if pinned is not None:  # before any code of it runs

@@ -56,7 +56,7 @@ class Member:
     def start(self) -> None:
         """Forks its process, which does nothing yet."""
         self.close()
-        enter = functools.partial(self.provider.session, writable=self._writable, lock=False)
+        enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
         self._session = MemberSession(self.name, Worker(enter))
 
     def close(self) -> None:

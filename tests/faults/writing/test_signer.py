@@ -1,6 +1,7 @@
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The one door to a private half: by its handle, whatever the token tells of it, and what comes of a use that it refuses."""
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import sys
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 DECRYPT, UNWRAP, SIGN, DERIVE = "0x105", "0x107", "0x108", "0x10c"
 EVERY_USE = {"usage": ["sign", "decrypt", "wrap"]}
