@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
@@ -19,19 +18,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
-    MECHANISMS,
-    Mechanism,
-    Use,
-)
-
-# It is imported when it is needed (C(proof_outside.py)).
-CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism, Use
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).
-_SIGNING: dict[str, tuple[str, ...]] = {
-    "rsa": (
+_WAYS: dict[tuple[Use, str], tuple[str, ...]] = {
+    ("sign", "rsa"): (
         "CKM_SHA256_RSA_PKCS",
         "CKM_SHA384_RSA_PKCS",
         "CKM_SHA512_RSA_PKCS",
@@ -40,26 +32,24 @@ _SIGNING: dict[str, tuple[str, ...]] = {
         "CKM_SHA512_RSA_PKCS_PSS",
         "CKM_RSA_PKCS",
     ),
-    "ec": ("CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"),
-    "ec_edwards": ("CKM_EDDSA",),
+    ("sign", "ec"): ("CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"),
+    ("sign", "ec_edwards"): ("CKM_EDDSA",),
+    ("decrypt", "rsa"): ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS"),
+    ("derive", "ec"): ("CKM_ECDH1_DERIVE",),
 }
-_DECRYPTING: dict[str, tuple[str, ...]] = {"rsa": ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS")}
-_DERIVING: dict[str, tuple[str, ...]] = {"ec": ("CKM_ECDH1_DERIVE",)}
 
 
 def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]:
     """The mechanisms that a private half with these attributes may be proven with, best first; pure.
 
-    Signing comes first, then decryption, then derivation, within C(allowed_mechanisms).
+    Signing comes first, then decryption, then derivation, within `allowed_mechanisms`.
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
-    tables: dict[Use, dict[str, tuple[str, ...]]] = {"sign": _SIGNING, "decrypt": _DECRYPTING, "derive": _DERIVING}
-    # CKM_RSA_PKCS both signs and decrypts, so that the use comes from the bit.
     rows = [
-        dataclasses.replace(MECHANISMS[name], use=bit)
-        for bit, table in tables.items()
-        if attributes.get(bit) is True
-        for name in table.get(key_type, ())
+        dataclasses.replace(MECHANISMS[name], use=use)  # CKM_RSA_PKCS both signs and decrypts
+        for (use, of_type), names in _WAYS.items()
+        if of_type == key_type and attributes.get(use) is True
+        for name in names
     ]
     allowed = attributes.get("allowed_mechanisms") or wish.allowed_mechanisms
     return [row for row in rows if not allowed or row.code in allowed]
@@ -75,7 +65,7 @@ def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
 
 
 def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
-    """Refuses, before the login, an explicit C(verify=true) that cannot be done."""
+    """Refuses, before the login, an explicit `verify=true` that cannot be done."""
     if wish.verify:
         reason = unprovable(wish, wish.template(PRIVATE))
         if not reason and wish.key_type == "ec" and wish.curve:
@@ -86,23 +76,17 @@ def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
             raise InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
 
 
-def prove(
-    signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair: KeyPair, passive: bool = False
-) -> Proof:
-    """Proves a pair; raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does.
+def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    """Proves a pair; raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
 
-    C(passive): no object is made, so that nothing is derived.
+    `passive`: no object is made, so that nothing is derived.
     """
     reason = unprovable(wish, pair.private.attributes)
     if reason:
         return Proof(None, reason)
-    usable = [row for row in candidates(wish, pair.private.attributes) if row.code in token_mechanisms]
-    if passive:
-        usable = [row for row in usable if row.use != "derive"]
-    if not usable:
-        return Proof(None, "the token has no mechanism for it that can be checked outside")
     if pair.spki is None:
         return Proof(None, "the token does not tell the public key")
+    rows = [row for row in candidates(wish, pair.private.attributes) if not (passive and row.use == "derive")]
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
 
-    return _outside.prove_with(signer, usable, pair, pair.spki)
+    return _outside.prove_with(signer, rows, pair, pair.spki)

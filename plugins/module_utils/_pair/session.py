@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
+import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -20,15 +21,19 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
+# It is imported where there is something to check with it.
+CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+_NOT_OFFERED = "CKR_MECHANISM_INVALID"
 
 
 @dataclasses.dataclass(frozen=True)
 class Query:
     """What to search the keys of one class for, and which attributes to read of them (None: all).
 
-    C(handle): only that of a provider whose handles persist. C(others): other users' keys too, where owners are told.
+    `handle`: only that of a provider whose handles persist. `others`: other users' keys too, where owners are told.
     """
 
     key_class: KeyClass
@@ -42,42 +47,48 @@ class Query:
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted: dict[str, Value | None] = {
-            "key_type": self.key_type,
-            "id": self.id,
-            "label": self.label,
-            "token": self.token,
-        }
+        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token")}
         return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """How a pair was proven: C(method) names it, or is None with the C(reason)."""
+    """How a pair was proven: `method` names it, or is None with the `reason`."""
 
     method: str | None
     reason: str | None = None
 
 
-class Signer(t.Protocol):
-    """What a proof needs of a session with a token."""
+class Signer(abc.ABC):
+    """A private half at work inside its token: the one door for whoever wants something done with it.
 
-    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        """A signature made inside the token."""
+    What it cannot do is answered by CKR_MECHANISM_INVALID, as a token would.
+    """
 
-    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
-        """A decryption made inside the token."""
+    @property
+    @abc.abstractmethod
+    def mechanisms(self) -> t.Collection[int]:
+        """What the token says that it can do; it may have to be asked."""
 
-    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
-        """An ECDH secret made inside the token."""
+    @abc.abstractmethod
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        """A signature; that of an EC key is r and s side by side. RSASSA-PSS takes its own hash and a salt as long."""
+
+    def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
+        """A decryption, with SHA-1 where it is RSAES-OAEP."""
+        raise TokenError("decrypt", _NOT_OFFERED)
+
+    def derive(self, point: bytes, size: int) -> bytes:
+        """The first bytes of an ECDH secret with another's point."""
+        raise TokenError("derive", _NOT_OFFERED)
 
 
 @dataclasses.dataclass(frozen=True)
 class Unable:
-    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).
+    """An option that a provider cannot honour: `above` is the largest number that needs no ability (min_servers).
 
-    C(filters): it chooses keys, and any value of it does, 0 and an empty list too. C(values): only these cannot be
-    honoured. C(usual): the default, which asks for nothing. C(unless): an option that makes it able.
+    `filters`: it chooses keys, and any value of it does, 0 and an empty list too. `values`: only these cannot be
+    honoured. `usual`: the default, which asks for nothing. `unless`: an option that makes it able.
     """
 
     alternative: str
@@ -88,7 +99,7 @@ class Unable:
     unless: str = ""
 
     def asked_for(self, value: t.Any) -> bool:
-        """Whether C(value) asks for what the provider cannot do."""
+        """Whether `value` asks for what the provider cannot do."""
         if self.values:
             return value in self.values
         if self.filters:
@@ -172,7 +183,7 @@ def undone(steps: t.Iterable[Undoing]) -> str:
 
 
 class TokenSession(abc.ABC):
-    """A logged-in session. Every method raises L{TokenError} where the HSM answers with an error."""
+    """A logged-in session. Every method raises `TokenError` where the HSM answers with an error."""
 
     facts: VendorFacts
     token_name: str
@@ -189,13 +200,13 @@ class TokenSession(abc.ABC):
 
     @abc.abstractmethod
     def look_anew(self) -> None:
-        """From now on every answer of L{find} comes from the token, should it not have been so before."""
+        """From now on every answer of `find` comes from the token, should it not have been so before."""
 
     @abc.abstractmethod
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
-        """As L{find}, for many: an object that cannot be read is told as one without attributes, and is no error.
+        """As `find`, for many: an object that cannot be read is told as one without attributes, and is no error.
 
-        None where there are more than C(at_most), which are not read then.
+        None where there are more than `at_most`, which are not read then.
         """
 
     @abc.abstractmethod
@@ -222,19 +233,25 @@ class TokenSession(abc.ABC):
     def destroy(self, found: TokenObject) -> None:
         """Removes one object."""
 
-    @abc.abstractmethod
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not.
+    def signer(self, pair: KeyPair) -> Signer:
+        """The private half of a pair at work."""
+        raise NotImplementedError(type(self).__name__)
 
-        C(passive): without making any object, not even one of the session.
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        """Proves that the halves belong together by what the private half may do; raises `HsmError` if they do not.
+
+        `passive`: without making any object, not even one of the session.
         """
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import prove
+
+        return prove(self.signer(pair), wish, pair, passive)
 
     def nodes(self) -> list[Node]:
         """The HSMs behind this session, as they were at the end of its last work."""
         return [Node(self.token_name)]
 
     def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
-        """Names of crypto users that were given by name or number, sorted; raises L{HsmError} for an unknown one."""
+        """Names of crypto users that were given by name or number, sorted; raises `HsmError` for an unknown one."""
         return tuple(sorted(users))
 
     def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
@@ -242,9 +259,9 @@ class TokenSession(abc.ABC):
         raise NotImplementedError(type(self).__name__)
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:  # noqa: B027
-        """Waits until C(min_servers) HSMs have the pair; raises L{HsmError} when C(timeout) ends before.
+        """Waits until `min_servers` HSMs have the pair; raises `HsmError` when `timeout` ends before.
 
-        C(patient): false looks once, for check mode.
+        `patient`: false looks once, for check mode.
         """
 
 
@@ -264,18 +281,18 @@ class Provider(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def connect(cls, params: Params, any_token: bool) -> tuple[Provider, Credentials]:
-        """The provider of a module's options, and how it logs in; raises L{InputError}.
+        """The provider of a module's options, and how it logs in; raises `InputError`.
 
-        C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+        `any_token`: the options need not choose a token, nor give a user where the HSM answers without.
         """
 
     @abc.abstractmethod
     def session(self, *, writable: bool, threads: bool = False) -> contextlib.AbstractContextManager[TokenSession]:
-        """Locks, loads, logs in; and undoes that. C(threads): several shall work at once, if the library lets them."""
+        """Locks, loads, logs in; and undoes that. `threads`: several shall work at once, if the library lets them."""
 
     @classmethod
     def refuse_unable(cls, params: Params, within: str = "") -> None:
-        """Refuses, before any login, the first option that cannot be honoured; C(within) names a list's entry."""
+        """Refuses, before any login, the first option that cannot be honoured; `within` names a list's entry."""
         for option, unable in cls.cannot.items():
             if unable.asked_for(params.get(option)) and not params.get(unable.unless):
                 refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")

@@ -18,8 +18,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
     Provider,
     Unable,
@@ -49,7 +49,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
@@ -79,15 +79,13 @@ class Pkcs11Provider(Provider):
         return cls(login, params["lock_timeout"]), login
 
     @contextlib.contextmanager
-    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
-        with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
+    def session(self, *, writable: bool, threads: bool = False, lock: bool = True) -> t.Iterator[Pkcs11Session]:
+        with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
-    @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
-        """As L{session}, for a process whose parent holds the locks."""
-        with self._loaded(False) as library, self.logged_in(library, self.choose(library), writable) as session:
-            yield session
+    def unlocked_session(self, *, writable: bool) -> contextlib.AbstractContextManager[Pkcs11Session]:
+        """As `session`, for a process whose parent holds the lock."""
+        return self.session(writable=writable, lock=False)
 
     @contextlib.contextmanager
     def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
@@ -104,23 +102,18 @@ class Pkcs11Provider(Provider):
             yield session
 
     @contextlib.contextmanager
-    def library(self, threads: bool = False) -> t.Iterator[Library]:
+    def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
-        with locked([self], self._lock_timeout), self._loaded(threads) as library:
-            yield library
-
-    @contextlib.contextmanager
-    def _loaded(self, threads: bool) -> t.Iterator[Library]:
-        self._check_library()
-        with contextlib.closing(Library(self._login.module_path, self._login.environment, threads)) as library:
-            yield library
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, **self._login.environment}
+        path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
+        with locked([self] if lock else [], self._lock_timeout):
+            if pinned is not None:  # before any code of it runs
+                check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+            with contextlib.closing(Library(path, self._login.environment, threads)) as library:
+                yield library
 
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
-        environment = self._environment()
+        environment = {**os.environ, **self._login.environment}
         return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
 
     @property
@@ -157,13 +150,6 @@ class Pkcs11Provider(Provider):
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
         return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
 
-    def _check_library(self) -> None:
-        """Compares the library with the pinned digest, before any code of it runs."""
-        wish = self._login.expect.get("library_sha256")
-        if wish is not None:
-            path = self._login.module_path
-            check_expected(f"library {path}", {"library_sha256": wish}, {"library_sha256": _library_digest(path)})
-
     def _check_hidden(self, token: TokenInfo) -> None:
         """For SoftHSM: that no file of the token is hidden from this user."""
         folder = self._soft_folder()
@@ -178,7 +164,7 @@ class Pkcs11Provider(Provider):
 
 @contextlib.contextmanager
 def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[None]:
-    """Holds the locks of this host for all C(providers), whatever their order; C(timeout) in seconds."""
+    """Holds the locks of this host for all `providers`, whatever their order; `timeout` in seconds."""
     tokens = " and ".join(str(provider.selector) for provider in providers)
     try:
         with host_locks([provider.lock_key for provider in providers], timeout):
@@ -193,7 +179,7 @@ def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[
 
 
 def _token_identity(token: TokenInfo) -> dict[str, str]:
-    """What the option C(expect_token) compares of a token, as texts."""
+    """What the option `expect_token` compares of a token, as texts."""
     names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
     return {name: getattr(token, name) for name in names}
 

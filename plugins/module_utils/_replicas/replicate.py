@@ -220,7 +220,7 @@ class _Run:
         if reason:
             return f"Refused to copy {self._wish} to it: {reason}."
         try:
-            choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
+            choose_way(original, donor.session.transfer.able(), node.session.transfer.able(), self._terms.wrapping_key)
         except HsmError as error:
             return error.msg
         return None

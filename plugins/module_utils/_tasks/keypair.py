@@ -16,7 +16,6 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
@@ -43,7 +42,10 @@ def _work(module: HsmModule, family: Family) -> Result:
     if state == "present":
         if replicas:
             replicas.check(wish)
-        refuse_unprovable(wish)
+        if wish.verify:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+
+            refuse_unprovable(wish)
     module.require_libraries(provider)
     if replicas:
         with replicas.group(writable=not module.check_mode) as group:

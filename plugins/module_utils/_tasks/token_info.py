@@ -16,8 +16,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import check
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
     describe_library,
     describe_slot,
@@ -88,11 +90,12 @@ def _chosen(provider: Pkcs11Provider, library: Library, login: Login) -> TokenIn
 
 
 def _described(provider: Pkcs11Provider, library: Library, token: TokenInfo | None) -> Result:
-    answers = library.answers()
+    answers, rv = ask_library(library.functions)
+    check(rv, f"list the slots of {library.info.path}")
     slot_ids = (token.slot_id,) if token else answers.slot_ids
     return {
         "changed": False,
         "library": describe_library(library.info.path, provider.library_sha256, answers),
-        "slots": [describe_slot(library.slot_answers(slot_id), provider.identity) for slot_id in slot_ids],
+        "slots": [describe_slot(ask_slot(library.functions, slot_id), provider.identity) for slot_id in slot_ids],
         "session": None,
     }

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One session's part in the copying of pairs, by the ways of `_pair/transfer.py`.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import (
+    KEK_BYTES,
+    Able,
+    Way,
+    kek,
+    transport_pair,
+    transport_public,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    Half,
+    KeyClass,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import point_of
+
+_OAEP = "CKM_RSA_PKCS_OAEP"
+
+
+class Transfer:
+    """What a token does as the source or as a replica; `peer` names the other one.
+
+    Its helpers are objects of the session; `end` destroys them before that.
+    """
+
+    def __init__(self, session: Session, token: TokenInfo, mechanisms: frozenset[int], facts: VendorFacts) -> None:
+        self._session = session
+        self._token = token
+        self._mechanisms = mechanisms
+        self._facts = facts
+        self._keks: dict[tuple[str, Way], int] = {}
+        self._transport: dict[tuple[str, Way], int] = {}
+        self._made: list[int] = []
+
+    def able(self) -> Able:
+        """What the token can do for a transfer."""
+        return Able(self._token.label, self._mechanisms, self._facts)
+
+    def end(self) -> None:
+        """Destroys all helpers; what a token refuses goes with the session."""
+        while self._made:
+            with contextlib.suppress(TokenError):
+                self._session.destroy(SECRET, self._made.pop())
+
+    def offer(self, peer: str, way: Way) -> bytes:
+        """The replica's first step: its public transport key (RSA modulus or EC point; empty for a trusted key)."""
+        return b"" if way.kind == "trusted" else self._new_transport(peer, way)
+
+    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
+        """The source's step: from now on it has the KEK; what the replica needs to have it, too."""
+        if way.kind == "trusted":
+            self._keks[peer, way] = self._trusted(way, "wrap")
+            return b""
+        if way.kind == "ecdh":
+            point = self._new_transport(peer, way)
+            self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
+            return point
+        transport = template(self._facts.sent(PUBLIC, transport_public(offer)), PUBLIC)
+        public = self._helper("store a public key", "C_CreateObject", transport)
+        secret = template({**kek(wraps=True, extractable=True), "value_len": KEK_BYTES}, SECRET)
+        self._keks[peer, way] = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
+        return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, self._keks[peer, way])
+
+    def settle(self, peer: str, way: Way, answer: bytes) -> None:
+        """The replica's second step: it has the KEK."""
+        if way.kind == "trusted":
+            self._keks[peer, way] = self._trusted(way, "unwrap")
+        elif way.kind == "ecdh":
+            self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
+        else:
+            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, template(kek(wraps=False), SECRET)
+            self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
+
+    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
+        """A private half of the source, wrapped."""
+        arguments = _mechanism(way.wraps), self._keks[peer, way], found.handle
+        return self._session.output(f"wrap the private key '{found.label}'", "C_WrapKey", *arguments)
+
+    def receive(
+        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
+    ) -> KeyPair:
+        """The pair as the replica has it then; `pair` is what is there of it already: nothing, or a public half.
+
+        After an error nothing that this call made is left, or the error names what remains.
+        """
+        sent = {half: template(self._facts.sent(half, values), half) for half, values in templates.items()}
+        unwrap = _mechanism(way.unwraps), self._keks[peer, way], wrapped
+        made: dict[KeyClass, int] = {}
+        try:
+            if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
+                made[PUBLIC] = self._session.make("store a public key", "C_CreateObject", sent[PUBLIC])
+            made[PRIVATE] = self._session.make("unwrap a private key", "C_UnwrapKey", *unwrap, sent[PRIVATE])
+            for half, handle in made.items():
+                pair = pair.with_half(self._session.read(half, handle))
+        except TokenError as error:
+            what = f"copy a key pair to the token {self._token}"
+            raise error.at(what, self._session.take_back(made)) from None
+        pairs = pair_up(pair.objects)
+        return pairs[0] if len(pairs) == 1 else pair
+
+    def _new_transport(self, peer: str, way: Way) -> bytes:
+        """Makes this side's transport pair; its modulus or point."""
+        key_type = "rsa" if way.kind == "rsa" else "ec"
+        templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
+        mechanism = MECHANISMS[KEY_GEN[key_type]].code
+        public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
+        self._made += public, private
+        self._transport[peer, way] = private
+        found = self._session.read(PUBLIC, public)
+        modulus = found.attributes.get("modulus")
+        if key_type == "rsa" and isinstance(modulus, bytes):
+            return modulus
+        if found.spki is None:
+            raise HsmError(f"Could not read the public transport key on the token {self._token}.")
+        return point_of(found.spki)
+
+    def _agreed(self, peer: str, way: Way, point: bytes, *, wraps: bool) -> int:
+        agreed = template({**kek(wraps=wraps), "value_len": KEK_BYTES}, SECRET)
+        return self._helper("derive a key", "C_DeriveKey", ecdh(point), self._transport[peer, way], agreed)
+
+    def _trusted(self, way: Way, use: str) -> int:
+        """The key named by the option; it is no helper, and stays."""
+        found = self._session.handles(SECRET, {"label": way.wrapping_key or "", use: True})
+        if len(found) != 1:
+            raise HsmError(
+                f"Refused to copy a key with the token {self._token}: {len(found) or 'none'} of its secret keys"
+                f" labelled '{way.wrapping_key}' may {use}. Put one such AES key on each token."
+            )
+        return found[0]
+
+    def _helper(self, what: str, function: str, *arguments: t.Any) -> int:
+        self._made.append(self._session.make(what, function, *arguments))
+        return self._made[-1]
+
+
+def _mechanism(name: str) -> CkMechanism:
+    return with_parameter(MECHANISMS[name])
