@@ -112,24 +112,6 @@ class Unable:
 # What some modules need of a provider, beside key pairs.
 Ability = t.Literal["users", "slots"]
 
-_LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
-_ITSELF = "the cluster copies its keys itself: use min_servers"
-# What every tool of a cluster refuses, because it drives no library and knows no mechanisms.
-NOT_FOR_TOOLS: dict[str, Unable] = {
-    "module_path": Unable(_LIBRARY_ONLY),
-    "token_serial": Unable(_LIBRARY_ONLY, filters=True),
-    "slot_id": Unable(_LIBRARY_ONLY, filters=True),
-    "token_uri": Unable(_LIBRARY_ONLY),
-    "library_environment": Unable(_LIBRARY_ONLY),
-    "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
-    "force_login": Unable(_LIBRARY_ONLY),
-    "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
-    "key_gen_mechanism": Unable(_LIBRARY_ONLY),
-    "replicas": Unable(_ITSELF),
-    "wrapping_key": Unable(_ITSELF),
-}
-NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
-
 
 class Credentials(t.Protocol):
     """How a provider logs in, as far as a module has to know it."""
