@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of wished pairs of C(hsm_keypairs), checked before any login: each entry by itself, then one with another.
+"""The list of wished pairs of `hsm_keypairs`, checked before any login: each entry by itself, then one with another.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -30,7 +30,7 @@ _COMMON = (*FOR_ALL_PAIRS, "crypto_user", "lock_timeout")
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One wished pair of the list; C(number) counts from 0, as Ansible does."""
+    """One wished pair of the list; `number` counts from 0, as Ansible does."""
 
     number: int
     state: t.Literal["present", "absent"]
@@ -43,7 +43,7 @@ class Entry:
 
 
 def entries_from(params: Params) -> list[Entry]:
-    """The checked entries of a module's options; raises L{InputError} naming the entry."""
+    """The checked entries of a module's options; raises `InputError` naming the entry."""
     entries = []
     for number, given in enumerate(params["keypairs"]):
         try:

@@ -31,7 +31,7 @@ _CHANGING = (
 
 
 def wish_from(family: Family, params: Params) -> Wish:
-    """The wished pair of a module's options; raises L{InputError} with option, value and rule."""
+    """The wished pair of a module's options; raises `InputError` with option, value and rule."""
     _check_exclusions(params)
     users = _check_sharing(params)
     wish = Wish(
@@ -63,7 +63,7 @@ def wish_from(family: Family, params: Params) -> Wish:
 
 
 def changes_from(params: Params) -> Changes:
-    """What hsm_key is to change, of a key whose type is not known yet; raises L{InputError}."""
+    """What hsm_key is to change, of a key whose type is not known yet; raises `InputError`."""
     if params["state"] == "absent":
         given = [name for name in _CHANGING if params[name] is not None]
         if given:

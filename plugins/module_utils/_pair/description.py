@@ -31,9 +31,9 @@ _NOT_RETURNED = ("public_key_info", "check_value")
 def describe(
     pair: KeyPair | None, uri_attributes: t.Mapping[str, str], names: t.Collection[str] | None = None
 ) -> dict[str, t.Any]:
-    """C(key_pair) of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
+    """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
 
-    C(names): the attributes to return, all if None.
+    `names`: the attributes to return, all if None.
     """
     if pair is None:
         return {}
@@ -74,7 +74,7 @@ def describe_object(
     spki: bytes | None,
     names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
-    """One key; C(spki) is its public key, where it is known from the other half."""
+    """One key; `spki` is its public key, where it is known from the other half."""
     attributes = {
         name: _plain(name, value)
         for name, value in found.attributes.items()
@@ -118,7 +118,7 @@ def _text(raw: bytes) -> str | None:
 
 
 def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None) -> str:
-    """RFC 7512 URI of an object, or of both halves where C(kind) is None."""
+    """RFC 7512 URI of an object, or of both halves where `kind` is None."""
     values: dict[str, t.Any] = dict(token)
     if found.label:
         values["object"] = found.label

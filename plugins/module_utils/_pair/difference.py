@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One attribute that is not as wished; C(half) is None for what both halves share."""
+    """One attribute that is not as wished; `half` is None for what both halves share."""
 
     half: Half | None
     name: str

@@ -27,9 +27,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 
 @dataclasses.dataclass(frozen=True)
 class Sharing:
-    """Who may use a key, where the HSM has users: names in lower case, C(shared_with) sorted and without the owner.
+    """Who may use a key, where the HSM has users: names in lower case, `shared_with` sorted and without the owner.
 
-    C(quorum): how many must approve a use of the key, C(manage_quorum) a change of it or of its sharing; 0 for none.
+    `quorum`: how many must approve a use of the key, `manage_quorum` a change of it or of its sharing; 0 for none.
     """
 
     owner: str | None
@@ -40,9 +40,9 @@ class Sharing:
 
 @dataclasses.dataclass(frozen=True)
 class TokenObject:
-    """One key object as read, or as it would be made (then C(handle) is 0, CK_INVALID_HANDLE).
+    """One key object as read, or as it would be made (then `handle` is 0, CK_INVALID_HANDLE).
 
-    Attributes by name: one that is absent the object lacks. C(unreadable): those that it has and does not tell, with
+    Attributes by name: one that is absent the object lacks. `unreadable`: those that it has and does not tell, with
     the reason.
     """
 
@@ -119,7 +119,7 @@ class TokenObject:
 
 @dataclasses.dataclass(frozen=True)
 class KeyPair:
-    """Objects that belong together: usually one of each half; C(pairing) says how they were joined."""
+    """Objects that belong together: usually one of each half; `pairing` says how they were joined."""
 
     publics: tuple[TokenObject, ...] = ()
     privates: tuple[TokenObject, ...] = ()

@@ -48,7 +48,7 @@ class Action(enum.Enum):
 
 
 class Step(t.NamedTuple):
-    """One change of one half: C(kind) says whether it can be undone, or needs a copy of the object."""
+    """One change of one half: `kind` says whether it can be undone, or needs a copy of the object."""
 
     half: Half
     values: dict[str, Value]
@@ -57,7 +57,7 @@ class Step(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The decision; C(pair) is what was found, C(steps) are in the order in which they are made."""
+    """The decision; `pair` is what was found, `steps` are in the order in which they are made."""
 
     action: Action
     pair: KeyPair | None = None
@@ -91,7 +91,7 @@ def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Differenc
 
 
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
-    """What to do so that the pair is there as wished; raises L{HsmError} where that is refused."""
+    """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
         if wish.fingerprint is not None:
             raise HsmError(
@@ -124,7 +124,7 @@ def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], tok
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
-    """What to do so that the pair is gone; raises L{HsmError} where that is refused. C(pairs) is unclear no more."""
+    """What to do so that the pair is gone; raises `HsmError` where that is refused. `pairs` is unclear no more."""
     if not pairs:
         return Plan(Action.NOTHING)
     (pair,) = pairs
@@ -233,7 +233,7 @@ def _steps(facts: VendorFacts, pair: KeyPair, rows: t.Sequence[Difference]) -> t
 def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: str | None = None) -> KeyPair | None:
     """The pair as it would be after the plan, for check mode: what is known without doing anything.
 
-    C(facts): what the vendor's tokens do not have is not foretold. C(owner): whose it would be, where there are users.
+    `facts`: what the vendor's tokens do not have is not foretold. `owner`: whose it would be, where there are users.
     """
     if plan.action in (Action.GENERATE, Action.REPLACE):
         halves = [TokenObject(0, half, {**_born(wish, half, facts), **wish.freezing(half)}) for half in HALVES]

@@ -19,9 +19,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 def problems(pairs: t.Sequence[KeyPair]) -> list[list[str]]:
     """For each pair the words that fit it.
 
-    C(half): a half without its other. C(duplicate): not the only one of its id, or without an id of its label and
-    type; or with a half more than once. C(orphan): it has neither label nor id, as what a killed generation leaves.
-    C(unreadable): the token does not tell what kind of key it is, or not its name.
+    `half`: a half without its other. `duplicate`: not the only one of its id, or without an id of its label and
+    type; or with a half more than once. `orphan`: it has neither label nor id, as what a killed generation leaves.
+    `unreadable`: the token does not tell what kind of key it is, or not its name.
     """
     counts = collections.Counter(name for pair in pairs for name in _ids(pair) | _labels(pair))
     return [_words(pair, counts) for pair in pairs]

@@ -38,7 +38,7 @@ PROVISIONAL = "replacement "
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """The wished pair, validated. None means: not compared; the defaults of a new pair are in L{template}."""
+    """The wished pair, validated. None means: not compared; the defaults of a new pair are in `template`."""
 
     family: Family
     label: str | None = None
@@ -56,7 +56,7 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
-    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    # What a new pair gets where `id` is None, so that what a lost process made can be found; drawn if None, too.
     drawn_id: bytes | None = None
     # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
     share_with: tuple[str, ...] | None = None
@@ -90,7 +90,7 @@ class Wish:
         return self.curve.key_type if self.curve else KEY_TYPES_OF[self.family][0]
 
     def own_attributes(self, half: Half) -> t.Mapping[str, bool]:
-        """The three-state booleans that the user set for C(half); they win over C(usage)."""
+        """The three-state booleans that the user set for `half`; they win over `usage`."""
         return self.private_attributes if half == PRIVATE else self.public_attributes
 
     def required(self, half: Half) -> dict[str, Value]:
@@ -149,7 +149,7 @@ class Wish:
     def freezing(self, half: Half) -> dict[str, bool]:
         """The attributes of a half that are set to false after every check, in this order.
 
-        C(copyable) alone is set at birth; beside another one it has to wait for the copy which that needs.
+        `copyable` alone is set at birth; beside another one it has to wait for the copy which that needs.
         """
         own = self.own_attributes(half)
         wished = {name: False for name in FREEZING if own.get(name) is False}
@@ -169,7 +169,7 @@ class Wish:
 class Changes(Wish):
     """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
-    C(chosen): how messages name it; C(chosen_exactly): whether that names one key. C(label) and C(id) are the new ones.
+    `chosen`: how messages name it; `chosen_exactly`: whether that names one key. `label` and `id` are the new ones.
     """
 
     chosen: str = ""

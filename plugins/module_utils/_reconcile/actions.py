@@ -56,7 +56,7 @@ def finished(steps: Steps[T]) -> T:
 
 
 def generate(session: TokenSession, wish: Wish, alone: bool = False) -> Steps[tuple[KeyPair, Proof]]:
-    """A new pair that is as wished and proven; C(alone): and the only one of its name. Otherwise nothing is left."""
+    """A new pair that is as wished and proven; `alone`: and the only one of its name. Otherwise nothing is left."""
     pair = session.generate(wish)
     try:
         _refuse_dishonoured(session, wish, pair)
@@ -84,7 +84,7 @@ def _refuse_dishonoured(session: TokenSession, wish: Wish, pair: KeyPair) -> Non
 
 
 def prove_new(session: TokenSession, wish: Wish, pair: KeyPair) -> Proof:
-    """The proof of a new pair, as far as the option C(verify) asks for it."""
+    """The proof of a new pair, as far as the option `verify` asks for it."""
     if wish.verify is False:
         return Proof(None, "verify is false")
     proof = session.prove(wish, pair)
@@ -103,7 +103,7 @@ def _refuse_rival(session: TokenSession, wish: Wish, pair: KeyPair) -> None:
 
 
 def take_back(session: TokenSession, wish: Wish, pair: KeyPair, error: HsmError | RaceLost) -> t.NoReturn:
-    """Destroys the pair that this task made, and raises C(error) again; what cannot be destroyed is named."""
+    """Destroys the pair that this task made, and raises `error` again; what cannot be destroyed is named."""
     try:
         destroy(session, wish, pair)
     except TokenError as undo:

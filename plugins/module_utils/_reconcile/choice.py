@@ -31,7 +31,7 @@ class Task:
 
 
 class Chosen(t.NamedTuple):
-    """What is meant of one key: C(pair), which may be one half of C(of); C(unnamed) of that was not named itself."""
+    """What is meant of one key: `pair`, which may be one half of `of`; `unnamed` of that was not named itself."""
 
     pair: KeyPair
     of: KeyPair
@@ -39,7 +39,7 @@ class Chosen(t.NamedTuple):
 
 
 def choose(session: TokenSession, selection: Selection, changes: Changes, task: Task) -> list[Chosen]:
-    """The pairs and halves that are meant, as many as C(count) says; raises L{HsmError} for any other number.
+    """The pairs and halves that are meant, as many as `count` says; raises `HsmError` for any other number.
 
     Those that are to be removed may be fewer.
     """
@@ -110,7 +110,7 @@ def has_new_name(changes: Changes, found: TokenObject) -> bool:
 def _rejoined(
     session: TokenSession, selection: Selection, changes: Changes, chosen: list[Chosen], check_mode: bool
 ) -> list[Chosen]:
-    """C(chosen), or the pair of which a killed run renamed one half: that half is looked for by its new name."""
+    """`chosen`, or the pair of which a killed run renamed one half: that half is looked for by its new name."""
     halves = [one.of.lone for one in chosen]
     old = [half for half in halves if half and not has_new_name(changes, half)]
     if selection.one_half or len(old) != 1 or (changes.label is None and changes.id is None):

@@ -120,7 +120,7 @@ class IndexedSession(TokenSession):
         self._taken: t.Callable[[], TokenSession] = lambda: login
 
     def resume(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession]) -> None:
-        """Goes on with an index that was made now, and with the session that C(taken) returns."""
+        """Goes on with an index that was made now, and with the session that `taken` returns."""
         self._index, self._current, self._taken = index, index is not None, taken
 
     def find(self, query: Query) -> list[TokenObject]:

@@ -26,9 +26,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 
 def find_pairs(session: TokenSession, wish: Wish) -> list[KeyPair]:
-    """The pairs and halves that C(wish) names: by id if given, else by label and key type, else by fingerprint.
+    """The pairs and halves that `wish` names: by id if given, else by label and key type, else by fingerprint.
 
-    Raises L{HsmError} where the id belongs to another label or key type, and L{TokenError} where a search fails: that
+    Raises `HsmError` where the id belongs to another label or key type, and `TokenError` where a search fails: that
     is never an absence.
     """
     try:
@@ -87,7 +87,7 @@ def _refuse_untyped(session: TokenSession, objects: t.Sequence[TokenObject]) -> 
 
 
 def _completed(session: TokenSession, named: t.Sequence[TokenObject]) -> list[KeyPair]:
-    """The pairs of C(named); a half is called lone only after its other was looked for by id, the labels may differ.
+    """The pairs of `named`; a half is called lone only after its other was looked for by id, the labels may differ.
 
     Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many pairs under one login: each goes the way of a single one (C(reconcile.py)), several at once.
+"""Many pairs under one login: each goes the way of a single one (`reconcile.py`), several at once.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -39,7 +39,7 @@ _END = (
 class Done:
     """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again.
 
-    C(made): beside an error, that a new pair is there all the same. C(nodes): each token's state, where there are
+    `made`: beside an error, that a new pair is there all the same. `nodes`: each token's state, where there are
     several.
     """
 
@@ -101,7 +101,7 @@ class _Task:
         self._made = False
 
     def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
-        """Works until the next stop. An error is that of the entry; one that ends everything goes to C(end)."""
+        """Works until the next stop. An error is that of the entry; one that ends everything goes to `end`."""
         entry = self._entry
         if end:
             return Done(entry, error=self._ended(end[0]), made=self._made)
@@ -130,7 +130,7 @@ def reconcile_many(
     parallel: int,
     report: t.Callable[[Done], None],
 ) -> list[Done]:
-    """Brings each pair into its state, C(parallel) at once; C(report) is told of each when it is made or done.
+    """Brings each pair into its state, `parallel` at once; `report` is told of each when it is made or done.
 
     All new pairs are made first, and then looked for again at once, with what another host may have made meanwhile.
     """

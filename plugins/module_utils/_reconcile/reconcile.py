@@ -67,12 +67,12 @@ class Outcome:
 
 
 def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Outcome:
-    """Brings the pair into C(state), or says what that would do; raises L{HsmError} with nothing half-made left."""
+    """Brings the pair into `state`, or says what that would do; raises `HsmError` with nothing half-made left."""
     return finished(reconciling(session, wish, state, check_mode))
 
 
 def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Steps[Outcome]:
-    """As L{reconcile}, with a stop before a new pair is looked for again."""
+    """As `reconcile`, with a stop before a new pair is looked for again."""
     wish = _resolved(session, wish) if state == "present" else wish
     if state == "absent":
         return _absent(session, wish, check_mode)
@@ -89,7 +89,7 @@ def reconciling(session: TokenSession, wish: Wish, state: str, check_mode: bool)
 
 
 def manage(session: TokenSession, changes: Changes, pair: KeyPair, state: str, check_mode: bool) -> Outcome:
-    """As L{reconcile}, for a pair or a half that was chosen already."""
+    """As `reconcile`, for a pair or a half that was chosen already."""
     changes = _resolved(session, changes)
     if state == "absent":
         return _remove(session, changes, [pair], check_mode)

@@ -41,7 +41,7 @@ def provisional(wish: Wish) -> Wish:
 
 
 def find_leftover(session: TokenSession, wish: Wish) -> KeyPair | None:
-    """The pair that a broken replacement of C(wish) left; raises L{HsmError} where it is not what is wished."""
+    """The pair that a broken replacement of `wish` left; raises `HsmError` where it is not what is wished."""
     draft = provisional(wish)
     pairs = find_pairs(session, draft)
     if not pairs:

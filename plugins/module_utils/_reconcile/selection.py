@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which keys of a token are meant: the filters of C(hsm_key_info) and C(hsm_key), and what they select.
+"""Which keys of a token are meant: the filters of `hsm_key_info` and `hsm_key`, and what they select.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -45,8 +45,8 @@ _HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)
 class Selection:
     """What a key must be; None is any. An empty label or id is that of a key without one.
 
-    C(shared_with): users who all may use it, besides the caller. C(others): other users' keys as well.
-    C(token): attributes of the token that a URI named.
+    `shared_with`: users who all may use it, besides the caller. `others`: other users' keys as well.
+    `token`: attributes of the token that a URI named.
     """
 
     label: str | None = None
@@ -156,7 +156,7 @@ def _moduli(found: TokenObject) -> set[int]:
 class Selected:
     """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself.
 
-    C(unread): keys that were found and could not be read; whether they are meant is not known.
+    `unread`: keys that were found and could not be read; whether they are meant is not known.
     """
 
     objects: tuple[TokenObject, ...]
@@ -165,7 +165,7 @@ class Selected:
 
 
 def selection_from(params: Params) -> Selection:
-    """The checked filters of a module's options; raises L{InputError}."""
+    """The checked filters of a module's options; raises `InputError`."""
     uri = _uri(params.get("uri"))
     return Selection(
         label=_label(params.get("label")) if uri.object is None else uri.object,
@@ -263,7 +263,7 @@ def _kcv(value: t.Any) -> str | None:
 
 
 def select(session: TokenSession, selection: Selection, read: frozenset[str] | None = None) -> Selected:
-    """What C(selection) means on a token, with the attributes C(read); raises L{TokenError} where a search fails.
+    """What `selection` means on a token, with the attributes `read`; raises `TokenError` where a search fails.
 
     The other half of a pair may have another label, and is looked for by id.
     """

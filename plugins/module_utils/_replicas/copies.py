@@ -45,9 +45,9 @@ Templates = dict[Half, dict[str, Value]]
 
 
 class Copies:
-    """What one run makes of one pair. C(before) is what each node had; C(original) is the pair, once it is known.
+    """What one run makes of one pair. `before` is what each node had; `original` is the pair, once it is known.
 
-    C(made): objects by node, none where another host stored the same copy meanwhile. C(doubtful): the nodes whose
+    `made`: objects by node, none where another host stored the same copy meanwhile. `doubtful`: the nodes whose
     process was lost while it made something.
     """
 
@@ -77,7 +77,7 @@ class Copies:
         return outcome.proof
 
     def copy(self, donor: Member, original: KeyPair, node: Member) -> None:
-        """Copies the pair to C(node), and proves it there.
+        """Copies the pair to `node`, and proves it there.
 
         After an error nothing of this run is left there, or the error names what remains, or the node is doubtful.
         """
@@ -152,7 +152,7 @@ class Copies:
         return done
 
     def _look_for_remains(self, node: Member, error: TokenError) -> t.NoReturn:
-        """A token may have stored what it answered an error about (trap T14): it is removed, and C(error) raised."""
+        """A token may have stored what it answered an error about (trap T14): it is removed, and `error` raised."""
         if not node.reached or not (self.original and self.original.private.id):
             raise error
         self._doubtful.add(node)
@@ -162,7 +162,7 @@ class Copies:
         raise error
 
     def _undo(self, node: Member, error: HsmError | RaceLost) -> t.NoReturn:
-        """Removes the copy again and raises C(error); where the process is gone, that has to wait."""
+        """Removes the copy again and raises `error`; where the process is gone, that has to wait."""
         made = self.made.pop(node)
         if not node.reached:
             self._doubtful.add(node)

@@ -26,7 +26,7 @@ Outcomes = dict[Member, list[Outcome]]
 
 
 def bring_everywhere(group: Group, task: Task, deadline: Deadline, work: Work) -> tuple[list[Outcome], list[Node]]:
-    """Does C(work) on all tokens; the outcomes are the source's, changed where any token's key was.
+    """Does `work` on all tokens; the outcomes are the source's, changed where any token's key was.
 
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
@@ -61,7 +61,7 @@ def bring_everywhere(group: Group, task: Task, deadline: Deadline, work: Work) -
 def _each(
     group: Group, members: t.Sequence[Member], work: t.Callable[[Member], list[Outcome]], deadline: Deadline
 ) -> Outcomes:
-    """As L{Group.each}; a refusal is no fault of a token, and raised."""
+    """As `Group.each`; a refusal is no fault of a token, and raised."""
     results = group.each(members, work, deadline)
     for member in members:
         if member.error and not isinstance(member.error, TokenError):

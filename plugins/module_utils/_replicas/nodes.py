@@ -27,7 +27,7 @@ T = t.TypeVar("T")
 
 
 class Member:
-    """One token, and how it fares: C(error) is why it takes no part at the moment."""
+    """One token, and how it fares: `error` is why it takes no part at the moment."""
 
     def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
         self.name = name
@@ -92,7 +92,7 @@ class Group:
         self._refuse_same_token()
 
     def each(self, nodes: t.Sequence[Member], work: t.Callable[[Member], T], deadline: Deadline) -> dict[Member, T]:
-        """What C(work) gives for each node, all at once; a node that fails has its error, and no result."""
+        """What `work` gives for each node, all at once; a node that fails has its error, and no result."""
         results: dict[Member, T] = {}
         if not nodes:
             return results

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option C(replicas): its logins, and every rule between it and a wish, before any login.
+"""The option `replicas`: its logins, and every rule between it and a wish, before any login.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -43,7 +43,7 @@ class Replicas:
             yield group
 
     def check(self, wish: Wish) -> None:
-        """Refuses of a wished pair what copies cannot be or do; raises L{InputError}."""
+        """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
         if wish.on_mismatch == "replace":
             rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
             raise InputError("on_mismatch", rule, "replace")
@@ -59,7 +59,7 @@ class Replicas:
 
 
 def replicas_from(params: Params, source: Credentials) -> Replicas | None:
-    """The checked option of a module, None where it is not given; raises L{InputError}. C(source): its own login."""
+    """The checked option of a module, None where it is not given; raises `InputError`. `source`: its own login."""
     given = params["replicas"]
     if not given:
         return None

@@ -24,16 +24,16 @@ Found = t.Mapping[str, "KeyPair | None"]
 
 @dataclasses.dataclass(frozen=True)
 class CopyPlan:
-    """C(donor) is the node whose pair is copied to those that C(lack) it; None: the source generates it first."""
+    """`donor` is the node whose pair is copied to those that `lack` it; None: the source generates it first."""
 
     donor: str | None
     lack: tuple[str, ...]
 
 
 def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
-    """Which node gives and which take; raises L{HsmError} where the tokens contradict each other.
+    """Which node gives and which take; raises `HsmError` where the tokens contradict each other.
 
-    C(found) has the nodes that were reached, the source among them: a whole pair each, or a lone half.
+    `found` has the nodes that were reached, the source among them: a whole pair each, or a lone half.
     """
     refuse_different(wish, found)
     whole = [name for name, pair in found.items() if pair and pair.whole]

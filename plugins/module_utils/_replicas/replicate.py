@@ -60,9 +60,9 @@ class Replicated:
 
 
 def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Replicated:
-    """Brings the pair into C(state) on the nodes, or says what that would do.
+    """Brings the pair into `state` on the nodes, or says what that would do.
 
-    Raises L{HsmError} where fewer than C(min_servers) have it in the end; then nothing that this run made is left, or
+    Raises `HsmError` where fewer than `min_servers` have it in the end; then nothing that this run made is left, or
     the error names it.
     """
     run = _Run(group, wish, state, terms, check_mode)
@@ -349,7 +349,7 @@ class _Run:
         return Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
 
     def _take_back(self, error: HsmError) -> t.NoReturn:
-        """Removes what this run made, on every node that it can reach, and raises C(error) with what remains."""
+        """Removes what this run made, on every node that it can reach, and raises `error` with what remains."""
         remains = self._copies.take_back(self._last_deadline())
         there = [node.name for node, pair in self._found.items() if pair]
         stays = f" The pair that was there before stays on {', '.join(there)}." if there else ""

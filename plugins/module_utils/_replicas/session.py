@@ -24,7 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 
 class MemberSession(TransferSession):
-    """The session of one node. L{open} logs in; nothing else does, and never twice."""
+    """The session of one node. `open` logs in; nothing else does, and never twice."""
 
     slot_id: int
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors of this collection: one family, turned into C(fail_json) in one place (C(_tasks/edge.py)).
+"""The errors of this collection: one family, turned into `fail_json` in one place (`_tasks/edge.py`).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -16,14 +16,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_valu
 
 
 def one_line(text: str) -> str:
-    """C(text) in one line, whatever a label on the token holds."""
+    """`text` in one line, whatever a label on the token holds."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class HsmError(Exception):
     """Something that the user must know: one line without a secret, and what else the failure returns.
 
-    C(final): the same must not be tried again in this run, because a login failed, or it would come to the same.
+    `final`: the same must not be tried again in this run, because a login failed, or it would come to the same.
     """
 
     final = False
@@ -58,11 +58,11 @@ class InputError(HsmError):
         self.option = option
 
     def within(self, option: str) -> InputError:
-        """The same refusal of what is a part of C(option)."""
+        """The same refusal of what is a part of `option`."""
         return self.renamed(f"{option}.")
 
     def renamed(self, prefix: str) -> InputError:
-        """The same refusal of an option whose name begins with C(prefix)."""
+        """The same refusal of an option whose name begins with `prefix`."""
         told = InputError(f"{prefix}{self.option}", "")
         told.msg = f"{prefix}{self.msg}"
         return told
@@ -71,9 +71,9 @@ class InputError(HsmError):
 class TokenError(HsmError):
     """The HSM answered an attempt with an error.
 
-    C(attempt) completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
-    'demo'); C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
-    C(remains) names what is left on the token.
+    `attempt` completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
+    'demo'); `ckr` is the name of the return value, or None where the library gave none (then `said` is its text).
+    `remains` names what is left on the token.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class HsmModule:
         self.params: Params = self._ansible.params
 
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
-        """Does C(work) and ends the module with its result or its failure."""
+        """Does `work` and ends the module with its result or its failure."""
         try:
             self.params = filled(self._ansible.params, os.environ)
             os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it

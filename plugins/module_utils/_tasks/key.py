@@ -69,7 +69,7 @@ def _work(module: HsmModule) -> Result:
 
 
 def checked(params: Params, check_mode: bool) -> tuple[Selection, Changes, Task]:
-    """What the options choose, and what is to come of it; raises L{InputError}."""
+    """What the options choose, and what is to come of it; raises `InputError`."""
     selection, changes = selection_from(params), changes_from(params)
     task = Task(params["state"], params["count"], check_mode)
     _check_class(selection, changes)

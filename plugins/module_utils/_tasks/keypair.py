@@ -66,7 +66,7 @@ def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result
 
 
 def replicated_result(group: Group, done: Replicated) -> Result:
-    """As L{pair_result}, of the source's pair; the difference says by fingerprints what the tokens have."""
+    """As `pair_result`, of the source's pair; the difference says by fingerprints what the tokens have."""
     told = pair_result(group.source.uri_attributes, done.outcome)
     told["diff"]["before"]["nodes"], told["diff"]["after"]["nodes"] = dict(done.before), dict(done.after)
     return {**told, "nodes": nodes_of(done.nodes)}

@@ -20,9 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 @contextlib.contextmanager
 def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
-    """A function that counts what is done, and tells it in the file C(path) if there is one.
+    """A function that counts what is done, and tells it in the file `path` if there is one.
 
-    C(masked) hides secrets, as Ansible does in what passes through it.
+    `masked` hides secrets, as Ansible does in what passes through it.
     """
     with contextlib.ExitStack() as opened:
         try:

@@ -55,7 +55,7 @@ def _kind(params: Params) -> type[Provider]:
 
 
 def filled(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """C(params) with what the environment gives for options that the provider takes."""
+    """`params` with what the environment gives for options that the provider takes."""
     return with_environment(params, environ, _kind(params).cannot)
 
 
@@ -64,7 +64,7 @@ def provider_from(
 ) -> tuple[Provider, Credentials]:
     """The provider of a module's options, and how it logs in; refuses what the provider cannot do.
 
-    C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+    `any_token`: the options need not choose a token, nor give a user where the HSM answers without.
     """
     kind = _kind(params)
     kind.refuse_lacking(needs)
@@ -73,5 +73,5 @@ def provider_from(
 
 
 def slots_from(params: Params, *, any_token: bool = False) -> tuple[Pkcs11Provider, Login]:
-    """As L{provider_from}, for what only tokens in slots have."""
+    """As `provider_from`, for what only tokens in slots have."""
     return t.cast("tuple[Pkcs11Provider, Login]", provider_from(params, needs="slots", any_token=any_token))
