@@ -79,6 +79,10 @@ class Wish:
             names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
         return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
 
+    def on(self, token: str) -> str:
+        """The pair and the token, as messages name them."""
+        return f"{self} on the token '{token}'"
+
     @property
     def exact(self) -> bool:
         """Whether it names one key, and not only a label that others may have too."""
@@ -95,36 +99,27 @@ class Wish:
 
     def required(self, half: Half) -> dict[str, Value]:
         """What an existing half must have: that which the user said, and CKA_SENSITIVE."""
-        wished: dict[str, Value] = {}
-        if self.label is not None:
-            wished["label"] = self.label
-        if self.id is not None:
-            wished["id"] = self.id
+        wished: dict[str, Value | None] = {"label": self.label, "id": self.id}
         if half == PRIVATE:
-            wished["sensitive"] = True
-            if self.extractable is not None:
-                wished["extractable"] = self.extractable
-            if self.allowed_mechanisms is not None:
-                wished["allowed_mechanisms"] = self.allowed_mechanisms
+            wished |= {"sensitive": True, "extractable": self.extractable}
+            wished["allowed_mechanisms"] = self.allowed_mechanisms
         if self.usage is not None:
-            wished.update(self._usage_bits(half, self.usage))
-        wished.update(self.own_attributes(half))
-        return wished
+            wished |= self._usage_bits(half, self.usage)
+        wished |= self.own_attributes(half)
+        return {name: value for name, value in wished.items() if value is not None}
 
     def _usage_bits(self, half: Half, usage: t.Sequence[str]) -> dict[str, bool]:
         return {bits[half]: word in usage for word, bits in USAGE_BITS.items() if half in bits}
 
     def template(self, half: Half) -> dict[str, Value]:
         """Every attribute of a new half with its value, less the key's size or curve and what freezes the pair."""
-        usage = self.usage if self.usage is not None else DEFAULT_USAGE[self.family]
+        usage = DEFAULT_USAGE[self.family] if self.usage is None else self.usage
         wished: dict[str, Value] = {"token": not self.session, "private": half == PRIVATE}
-        wished.update(dict.fromkeys(ALL_USAGE_BITS[half], False))
-        wished.update(self._usage_bits(half, usage))
+        wished |= dict.fromkeys(ALL_USAGE_BITS[half], False) | self._usage_bits(half, usage)
         if half == PRIVATE:
             wished["extractable"] = True
-        wished.update(self.required(half))
-        later = self.freezing(half)
-        return {name: value for name, value in wished.items() if name not in COMPARE_ONLY and name not in later}
+        wished |= self.required(half)
+        return {name: value for name, value in wished.items() if name not in (*COMPARE_ONLY, *self.freezing(half))}
 
     def new_half(self, half: Half) -> dict[str, Value]:
         """All attributes that a new half gets, with those that describe the key itself."""
@@ -157,12 +152,11 @@ class Wish:
 
     def unfrozen(self) -> Wish:
         """The same wish without what is set to false after every check."""
-        later = {half: self.freezing(half) for half in HALVES}
-        return dataclasses.replace(
-            self,
-            private_attributes={k: v for k, v in self.private_attributes.items() if k not in later[PRIVATE]},
-            public_attributes={k: v for k, v in self.public_attributes.items() if k not in later[PUBLIC]},
+        public, private = (
+            {name: value for name, value in self.own_attributes(half).items() if name not in self.freezing(half)}
+            for half in HALVES
         )
+        return dataclasses.replace(self, private_attributes=private, public_attributes=public)
 
 
 @dataclasses.dataclass(frozen=True)

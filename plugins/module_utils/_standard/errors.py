@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
-
 
 def one_line(text: str) -> str:
     """`text` in one line, whatever a label on the token holds."""
@@ -32,6 +30,16 @@ class HsmError(Exception):
         self.msg = one_line(msg)
         super().__init__(self.msg)
         self.data = data
+
+    @staticmethod
+    def refused(what: str, why: str, remedy: str = "", **data: t.Any) -> HsmError:
+        """What was asked for is not attempted: `what` completes 'Refused to …', `remedy` is a sentence or several."""
+        return HsmError(" ".join(filter(None, (f"Refused to {what}: {why}.", remedy))), **data)
+
+    @staticmethod
+    def failed(what: str, why: str, remedy: str = "", **data: t.Any) -> HsmError:
+        """What was attempted did not come to be: `what` completes 'Could not …'."""
+        return HsmError(" ".join(filter(None, (f"Could not {what}: {why}.", remedy))), **data)
 
     def __str__(self) -> str:
         return self.msg
@@ -71,8 +79,8 @@ class InputError(HsmError):
 class TokenError(HsmError):
     """The HSM answered an attempt with an error.
 
-    `attempt` completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
-    'demo'); `ckr` is the name of the return value, or None where the library gave none (then `said` is its text).
+    `attempt` completes the sentence 'Could not …', for instance `find the private keys labelled 'root' on token
+    'demo'`; `ckr` is the name of the return value, or None where the library gave none (then `said` is its text).
     `remains` names what is left on the token.
     """
 
@@ -85,27 +93,18 @@ class TokenError(HsmError):
         hint: str | None = None,
         remains: str = "",
     ) -> None:
-        answer = ckr or said or "no reason"
+        # Most tasks meet no error, and need no table of what each means.
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
+
         advice = ckr_hint(ckr or "") if hint is None else hint
-        parts = [f"Could not {attempt}: the HSM answered {answer}"]
-        if advice:
-            parts.append(f"; {advice}")
-        parts.append(".")
-        if remains:
-            parts.append(f" {remains}")
-        super().__init__("".join(parts), **self._answer(ckr, said))
+        told = f"the HSM answered {ckr or said or 'no reason'}{advice and f'; {advice}'}."
+        answer = {"ckr": ckr} if ckr else {"provider_error": said.strip("'")} if said else {}
+        super().__init__(" ".join(filter(None, (f"Could not {attempt}: {told}", remains))), **answer)
         self.attempt = attempt
         self.ckr = ckr
         self.said = said
         self.hint = advice
         self.remains = remains
-
-    @staticmethod
-    def _answer(ckr: str | None, said: str) -> dict[str, str]:
-        """What a failure returns of it."""
-        if ckr:
-            return {"ckr": ckr}
-        return {"provider_error": said.strip("'")} if said else {}
 
     def at(self, attempt: str, remains: str = "") -> TokenError:
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""
