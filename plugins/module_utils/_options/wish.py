@@ -14,13 +14,15 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Changes, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
     mechanism_code,
     mechanism_name,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 
 Params = t.Mapping[str, t.Any]
 
@@ -100,6 +102,9 @@ def _curve(value: t.Any) -> Curve | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
+    # RSA pairs need no table of curves.
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+
     try:
         return curve_by_name(value)
     except ValueError as error:

@@ -24,7 +24,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Half,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 
 Family = t.Literal["rsa", "ecc"]
 # The key types that each module manages.
@@ -176,6 +179,15 @@ class Changes(Wish):
     @property
     def exact(self) -> bool:
         return self.chosen_exactly
+
+    @property
+    def renames(self) -> bool:
+        """Whether there is a new label or id."""
+        return self.label is not None or self.id is not None
+
+    def has_name(self, found: TokenObject) -> bool:
+        """Whether a half was renamed already."""
+        return self.renames and self.label in (None, found.label) and self.id in (None, found.id)
 
     def required(self, half: Half) -> dict[str, Value]:
         wished = super().required(half)

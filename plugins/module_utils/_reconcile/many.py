@@ -20,7 +20,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconciling
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
@@ -97,7 +97,7 @@ class _Task:
     def __init__(self, entry: Entry, login: TokenSession, check_mode: bool) -> None:
         self._entry = entry
         self._session = IndexedSession(login)
-        self._steps = reconciling(self._session, entry.wish, entry.state, check_mode)
+        self._stages = Reconciliation(self._session, entry.wish, check_mode).stages(entry.state)
         self._made = False
 
     def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
@@ -108,7 +108,7 @@ class _Task:
         try:
             with sessions.lent() as taken:
                 self._session.resume(index, taken)
-                next(self._steps)
+                next(self._stages)
         except StopIteration as stop:
             return Done(entry, stop.value)
         except HsmError as error:

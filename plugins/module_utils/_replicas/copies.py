@@ -18,15 +18,14 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, attribute_differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import attribute_differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, copied
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import RaceLost, prove_new
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import find_pairs, is_clear
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     CHANGEABLE,
@@ -86,18 +85,23 @@ class Copies:
             if remains:
                 raise HsmError(remains)
             self._doubtful.discard(node)
-        for attempt in range(_RACES):
+        for lost in range(_RACES):
             try:
                 return self._copy_once(donor, original, node)
             except RaceLost:
-                time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
-                if self._met(node, original):
-                    self.made[node] = ()
+                time.sleep(random.uniform(0.1, 0.5) * 2**lost)
+                there = self._on(node).find()
+                if len(there) == 1 and there[0].whole and there[0].spki == original.spki:
+                    self.made[node] = ()  # another host stored the same copy
                     return None
-        raise HsmError(
-            f"Could not copy {self._wish} to the token '{node.session.token_name}': {_RACES} times another host stored"
-            " a pair of the same name at the same moment. Nothing of this task's is left there."
+        raise HsmError.failed(
+            f"copy {self._wish} to the token '{node.session.token_name}'",
+            f"{_RACES} times another host stored a pair of the same name at the same moment",
+            "Nothing of this task's is left there.",
         )
+
+    def _on(self, node: Member) -> Actions:
+        return Actions(node.session, self._wish)
 
     def _copy_once(self, donor: Member, original: KeyPair, node: Member) -> None:
         way = choose_way(original, donor.session.able(), node.session.able(), self._wrapping_key)
@@ -127,16 +131,23 @@ class Copies:
 
     def _check(self, node: Member, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
         """That the copy is the key that it should be, as it should be, and the only one of its name."""
-        where = f"the copy of {self._wish} on the token '{node.session.token_name}'"
+        where = f"the copy of {self._on(node).where}"
         if not pair.whole or pair.spki is None or pair.spki != original.spki:
-            raise HsmError(f"Could not finish {where}: its halves do not belong together, {pair}.")
-        rows = _differences(pair, templates, node.session.facts)
+            raise HsmError.failed(f"finish {where}", f"its halves do not belong together, {pair}")
+        # What the token does not have, and was not sent, is no matter.
+        rows = [
+            row
+            for half, values in templates.items()
+            for row in attribute_differences(half, pair.half(half), values)
+            if row.found is not None and node.session.facts.sends(half, row.name, row.wished)
+        ]
         if rows:
-            raise HsmError(f"Could not finish {where}: the token stored it otherwise, {'; '.join(map(str, rows))}.")
-        proof = prove_new(node.session, self._wish, pair)
+            raise HsmError.failed(f"finish {where}", f"the token stored it otherwise, {listed(rows, '; ')}")
+        proof = self._on(node).prove_new(pair)
         if proof.method is None and self._wish.verify is not False:
-            raise HsmError(f"Could not prove {where}: {proof.reason}. With verify=false it counts without a proof.")
-        if not is_clear(find_pairs(node.session, self._wish)):
+            remedy = "With verify=false it counts without a proof."
+            raise HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
+        if not is_clear(self._on(node).find()):
             raise RaceLost
 
     def _watched(self, node: Member, work: t.Callable[[], T]) -> T:
@@ -172,11 +183,6 @@ class Copies:
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
 
-    def _met(self, node: Member, original: KeyPair) -> bool:
-        """Whether another host stored the same copy."""
-        pairs = find_pairs(node.session, self._wish)
-        return len(pairs) == 1 and pairs[0].whole and pairs[0].spki == original.spki
-
     def take_back(self, deadline: Deadline) -> str:
         """Removes all that this run made, also where a process was lost; the answer tells what remains."""
         involved = [node for node in self._group.all if self.made.get(node) or node in self._doubtful]
@@ -190,49 +196,31 @@ class Copies:
         told = self._group.each(copies, self._take_back_from, deadline.share(2))
         # The source last: a task that is killed in between leaves what the next run can go on with.
         told |= self._group.each([node for node in reached if node not in copies], self._take_back_from, deadline)
-        unknown = [
-            f"What is left of it on the node '{node.name}' is not known: {node.error}"
-            for node in involved
-            if node not in told
-        ]
-        remains = [*filter(None, told.values()), *unknown]
-        return " ".join(remains) or "What this run made was removed again."
+        for node in involved:
+            told.setdefault(node, f"What is left of it on the node '{node.name}' is not known: {node.error}")
+        return " ".join(filter(None, told.values())) or "What this run made was removed again."
 
     def _take_back_from(self, node: Member) -> str:
-        if node not in self._doubtful:
-            return _destroyed(node, self.made[node])
-        return self._destroyed_left(node)
+        return self._destroyed_left(node) if node in self._doubtful else _destroyed(node, self.made[node])
 
     def _destroyed_left(self, node: Member) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
-        ident = self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
-        before = self._before.get(node) or KeyPair()
-        there = [
-            found
-            for half in HALVES
-            for found in (node.session.find(Query(half, id=ident)) if ident else [])
-            if half not in before.halves
-            and (self.original is None or found.fingerprint in (None, self.original.fingerprint))
-        ]
-        if ident and not there:
+        original, before = self.original, self._before.get(node) or KeyPair()
+        ident = original.private.id if original else self._wish.id or self._wish.drawn_id
+        there = self._on(node).search(id=ident) if ident else []
+        prints = (None, original.fingerprint) if original else [found.fingerprint for found in there]
+        left = [found for found in there if found.half not in before.halves and found.fingerprint in prints]
+        if ident and not left:
             return ""
-        halves = [found.half for found in there]
-        sure = self.original is not None or self._wish.id is None  # an id that was given may be another's pair by now
-        if not ident or not sure or len(set(halves)) < len(halves):
-            listed = ", ".join(map(str, there)) or "an object without an id"
-            where = f"on the token '{node.session.token_name}'"
-            return f"What this run left {where} cannot be told from others' keys: {listed}."
-        return _destroyed(node, there)
-
-
-def _differences(pair: KeyPair, templates: Templates, facts: VendorFacts) -> list[Difference]:
-    """In what the token did not follow a template; what it does not have, and was not sent, is no matter."""
-    return [
-        row
-        for half, values in templates.items()
-        for row in attribute_differences(half, pair.half(half), values)
-        if row.found is not None and facts.sends(half, row.name, row.wished)
-    ]
+        halves = {found.half for found in left}
+        # An id that was given may be another's pair by now.
+        sure = ident and (original or self._wish.id is None) and len(halves) == len(left)
+        if sure:
+            return _destroyed(node, left)
+        where = f"on the token '{node.session.token_name}'"
+        return (
+            f"What this run left {where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
+        )
 
 
 def _destroyed(node: Member, objects: t.Iterable[TokenObject]) -> str:

@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import D
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import MemberSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 T = t.TypeVar("T")
 
@@ -40,6 +40,16 @@ class Member:
     def reached(self) -> bool:
         """Whether there is a session with it."""
         return self._session is not None and self._session.opened
+
+    @property
+    def may_come(self) -> bool:
+        """Whether another attempt may fare better than the last one."""
+        return not (self.error and self.error.final)
+
+    def set_apart(self, error: HsmError) -> None:
+        """It takes no part any more, and why."""
+        self.error = error
+        error.final = True
 
     @property
     def session(self) -> MemberSession:
@@ -82,12 +92,13 @@ class Group:
 
         Nodes in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
-        wanted = [node for node in nodes if not node.reached and not (node.error and node.error.final)]
+        wanted = [node for node in nodes if not node.reached and node.may_come]
         for node in wanted:  # all before the first thread: a fork copies locks that other threads hold
             node.start()
-        groups = itertools.groupby(sorted(wanted, key=_storage), key=_storage)
-        turns = [list(members) for _storage_key, members in groups]
-        for turn in itertools.zip_longest(*turns):
+        storages: dict[str, list[Member]] = {}
+        for node in wanted:
+            storages.setdefault(node.provider.lock_key, []).append(node)
+        for turn in itertools.zip_longest(*storages.values()):
             self.each([node for node in turn if node], lambda node: node.session.open(), deadline)
         self._refuse_same_token()
 
@@ -109,6 +120,26 @@ class Group:
                     node.error = error
         return {node: results[node] for node in nodes if node in results}  # in this order, whoever was first
 
+    def source_last(
+        self, nodes: t.Collection[Member], work: t.Callable[[Member], T], deadline: Deadline
+    ) -> dict[Member, T]:
+        """As `each`, the source only after all others have done it."""
+        replicas = [node for node in nodes if node is not self.source]
+        done = self.each(replicas, work, deadline)
+        if len(done) == len(replicas) and self.source in nodes:
+            done |= self.each([self.source], work, deadline)
+        return done
+
+    def without(self, nodes: t.Container[Member]) -> list[Member]:
+        """All nodes but these."""
+        return [node for node in self.all if node not in nodes]
+
+    def refuse_refusals(self, nodes: t.Iterable[Member]) -> None:
+        """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
+        for node in nodes:
+            if node.error and not isinstance(node.error, TokenError):
+                raise node.error
+
     def connect(self, donor: Member, node: Member, way: Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
         parties = donor.session, node.session, way
@@ -129,14 +160,8 @@ class Group:
                 told = (node.provider.lock_key, node.session.slot_id, *sorted(node.session.uri_attributes.items()))
                 other = seen.setdefault(told, node)
                 if other is not node:
-                    raise HsmError(
-                        f"Refused to use the {other} and the {node}: they are the same token"
-                        f" '{node.session.token_name}'. Name each token once."
-                    )
-
-
-def _storage(node: Member) -> str:
-    return node.provider.lock_key
+                    why = f"they are the same token '{node.session.token_name}'"
+                    raise HsmError.refused(f"use the {other} and the {node}", why, "Name each token once.")
 
 
 @contextlib.contextmanager

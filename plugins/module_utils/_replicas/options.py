@@ -14,13 +14,17 @@ import contextlib
 import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, opened_group
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Terms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -42,6 +46,14 @@ class Replicas:
         with opened_group(providers, self.lock_timeout, writable=writable) as group:
             yield group
 
+    def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
+        """One pair, brought into `state` on all tokens."""
+        return replicate(group, wish, state, self.terms, check_mode)
+
+    def bring_keys(self, group: Group, task: KeyTask, check_mode: bool) -> tuple[list[Outcome], list[Node]]:
+        """The keys that a task chooses, changed or removed on all tokens."""
+        return bring_everywhere(group, task, Deadline(self.terms.timeout), check_mode)
+
     def check(self, wish: Wish) -> None:
         """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
         if wish.on_mismatch == "replace":
@@ -58,14 +70,11 @@ class Replicas:
             raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")
 
 
-def replicas_from(params: Params, source: Credentials) -> Replicas | None:
-    """The checked option of a module, None where it is not given; raises `InputError`. `source`: its own login."""
-    given = params["replicas"]
-    if not given:
-        return None
+def replicas_from(params: Params, source: Credentials) -> Replicas:
+    """The checked option of a module; raises `InputError`. `source`: its own login."""
     login = t.cast(Login, source)  # a provider with other logins has refused the option
     logins = {login.selector.name: login}
-    for number, replica in enumerate(given):
+    for number, replica in enumerate(params["replicas"]):
         option = f"replicas[{number}]"
         name = replica["name"].strip()
         if not name or name in logins:

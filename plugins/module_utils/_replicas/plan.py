@@ -45,10 +45,8 @@ def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
     if source in whole:
         return CopyPlan(source, lack)
     if wish.fingerprint is None:
-        raise HsmError(
-            f"Refused to touch {wish}: it is only on replicas, {_listed({name: found[name] for name in whole})}, and"
-            f" not on '{source}'. To copy it back, name it by its fingerprint."
-        )
+        why = f"it is only on replicas, {_listed({name: found[name] for name in whole})}, and not on '{source}'"
+        raise HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
     return CopyPlan(whole[0], lack)
 
 
@@ -57,9 +55,9 @@ def refuse_different(wish: Wish, found: Found) -> None:
     there = {name: pair for name, pair in found.items() if pair}
     prints = {half.fingerprint for pair in there.values() for half in pair.objects if half.fingerprint}
     if len(prints) > 1:
-        raise HsmError(
-            f"Refused to touch {wish}: the tokens have different keys of that name, {_listed(there)}."
-            " Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
+        remedy = "Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
+        raise HsmError.refused(
+            f"touch {wish}", f"the tokens have different keys of that name, {_listed(there)}", remedy
         )
 
 
@@ -67,10 +65,9 @@ def _refuse_half(wish: Wish, name: str, pair: KeyPair | None, *, completable: bo
     """A public half may be what a killed copy left, where another node has the pair; all else is no one's leftover."""
     lone = pair.lone if pair else None
     if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
-        raise HsmError(
-            f"Refused to touch {wish}: what the node '{name}' has of it is no pair, {pair}. Nothing was changed."
-            " Remove it there by state=absent with its id or fingerprint."
-        )
+        why = f"what the node '{name}' has of it is no pair, {pair}"
+        remedy = "Nothing was changed. Remove it there by state=absent with its id or fingerprint."
+        raise HsmError.refused(f"touch {wish}", why, remedy)
 
 
 def uncopyable(pair: KeyPair, wrapping_key: str | None) -> str | None:

@@ -17,15 +17,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import FOR_ALL_PAIRS, KEYPAIRS, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
 
 _MOST_THREADS = 64
 _FEW = 3  # failures that are told in full in one message
@@ -33,7 +34,7 @@ _FEW = 3  # failures that are told in full in one message
 
 def run() -> t.NoReturn:
     """Runs the module."""
-    HsmModule(LOGIN + KEYPAIRS).run(_work)
+    HsmModule(LOGIN + KEYPAIRS, kind_of).run(_work)
 
 
 def _work(module: HsmModule) -> Result:
@@ -42,9 +43,8 @@ def _work(module: HsmModule) -> Result:
     provider, login = provider_from(module.params)
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
-    replicas = replicas_from(module.params, login)
-    for one in replicas.logins.values() if replicas else (login,):
-        module.know(one)
+    module.know(login)
+    replicas = replicas_of(module, login)
     if replicas:
         _check_replicas(replicas, entries)
     module.require_libraries(provider)
@@ -54,9 +54,8 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for done in every:
-        for warning in done.outcome.warnings if done.outcome else ():
-            module.warn(warning)
+    for warning in [warning for done in every if done.outcome for warning in done.outcome.warnings]:
+        module.warn(warning)
     failed = [done for done in every if done.error]
     if failed:
         raise HsmError(_failure(failed, len(every), [node["name"] for node in result["nodes"]]), **result)
@@ -65,11 +64,11 @@ def _work(module: HsmModule) -> Result:
 
 def _check_replicas(replicas: Replicas, entries: t.Sequence[Entry]) -> None:
     for entry in entries:
-        if entry.state == "present":
-            try:
+        try:
+            if entry.state == "present":
                 replicas.check(entry.wish)
-            except InputError as error:
-                raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
+        except InputError as error:
+            raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
 
 
 def _on_token(
@@ -91,7 +90,7 @@ def _on_group(
         every = []
         for entry in entries:
             try:
-                done = replicate(group, entry.wish, entry.state, replicas.terms, module.check_mode)
+                done = replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
                 every.append(Done(entry, done.outcome, nodes=done.nodes))
             except HsmError as error:
                 every.append(Done(entry, error=error))

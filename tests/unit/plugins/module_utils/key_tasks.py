@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import bring, checked
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import task_from
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     MemorySession,
     pair_of,
@@ -25,8 +25,7 @@ NEW: dict[str, t.Any] = {"new_label": "new", "new_id": "new"}
 
 
 def run(session: MemorySession, check_mode: bool = False, **given: t.Any) -> list[Outcome]:
-    selection, changes, task = checked(taken(LOGIN + KEY, given), check_mode)
-    return bring(session, selection, changes, task)
+    return task_from(taken(LOGIN + KEY, given)).bring(session, check_mode)
 
 
 def rsa_pair(handle: int = 1, **changed: t.Any) -> KeyPair:
