@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import publ
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     HALVES,
     PRIVATE,
+    PUBLIC,
     Half,
     KeyClass,
     Value,
@@ -53,6 +54,11 @@ class TokenObject:
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     sharing: Sharing | None = None
+
+    @property
+    def other(self) -> Half:
+        """The other half's class."""
+        return PUBLIC if self.half == PRIVATE else PRIVATE
 
     @functools.cached_property
     def spki(self) -> bytes | None:

@@ -15,7 +15,7 @@ import enum
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     HALVES,
     PRIVATE,
     PUBLIC,
+    Attribute,
     Change,
     Half,
     Kind,
@@ -73,22 +74,23 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     rows = differences(wish, pair)
     kinds = [_step_kind(facts, pair, row) for row in rows]
     fixed = [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
-    if fixed and wish.on_mismatch == "keep":
+    if not fixed:
+        steps = _steps(rows, kinds)
+        _refuse_below_quorum(wish, pair, steps, token)
+        return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
+    if wish.on_mismatch == "keep":
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
-    if fixed and wish.on_mismatch == "replace":
+    if wish.on_mismatch == "replace":
         _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
         return Plan(Action.REPLACE, pair)
-    if fixed:
-        bound = [pair.half(row.half) for row in fixed if row.half and pair.half(row.half).needs_signatures]
-        why = "That cannot be changed in place"
-        if bound and bound[0].sharing:
-            why = f"That needs the signatures of {bound[0].sharing.manage_quorum} users"
-        data = [row.data() for row in fixed]
-        raise HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
-    steps = _steps(rows, kinds)
-    _refuse_below_quorum(wish, pair, steps, token)
-    return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
+    why = "That cannot be changed in place"
+    halves = [pair.half(row.half) for row in fixed if row.half]
+    bound = next((half.sharing for half in halves if half.needs_signatures), None)
+    if bound:
+        why = f"That needs the signatures of {bound.manage_quorum} users"
+    data = [row.data() for row in fixed]
+    raise HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -157,16 +159,16 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | N
     attribute = ATTRIBUTES[row.name]
     if row.found is None and attribute.kind is Kind.BOOL:
         return None
-    in_place = facts.set_attribute and not found.forbids("modifiable")
-    # The copy takes the place of the object, which must go then.
-    by_copy = facts.copy and not found.forbids("copyable", "destroyable")
-    possible = {
-        Change.ANY: in_place,
-        Change.TO_TRUE: in_place and row.wished is True,
-        Change.TO_FALSE: in_place and row.wished is False,
-        Change.BY_COPY: by_copy and row.wished is False and (row.name != "copyable" or facts.copy_sets_copyable),
-    }
-    return attribute.change if possible.get(attribute.change) else None
+    return attribute.change if _can_change(facts, found, row.wished, attribute) else None
+
+
+def _can_change(facts: VendorFacts, found: TokenObject, wished: Value, attribute: Attribute) -> bool:
+    if attribute.change is Change.BY_COPY:
+        # The copy takes the place of the object, which must go then.
+        able = facts.copy and (facts.copy_sets_copyable or attribute.name != "copyable")
+        return able and wished is False and not found.forbids("copyable", "destroyable")
+    one_way = {Change.TO_TRUE: wished is True, Change.TO_FALSE: wished is False, Change.NEVER: False}
+    return one_way.get(attribute.change, True) and facts.set_attribute and not found.forbids("modifiable")
 
 
 def _steps(rows: t.Sequence[Difference], kinds: t.Sequence[Change | None]) -> tuple[Step, ...]:

@@ -143,15 +143,16 @@ class Actions(Work):
 
     def finish_freezing(self, pair: KeyPair) -> KeyPair | None:
         """Removes the original of a half that a killed run left beside its frozen copy; None if it is anything else."""
-        for half, other in ((PRIVATE, PUBLIC), (PUBLIC, PRIVATE)):
-            values, there = self.wish.freezing(half), pair.all_of(half)
-            frozen = [found for found in there if all(found.attributes.get(name) is False for name in values)]
-            counts = (len(there), len(frozen), len(pair.all_of(other)))
-            if values and counts == (2, 1, 1) and self._same_key(pair, there):
-                if not self.check_mode:
-                    self.destroy(KeyPair().with_half(next(found for found in there if found is not frozen[0])))
-                return pair.with_half(frozen[0])
-        return None
+        if len(pair.objects) != 3 or len(pair.halves) != 2:
+            return None
+        half = PRIVATE if len(pair.privates) == 2 else PUBLIC
+        values, there = self.wish.freezing(half), pair.all_of(half)
+        frozen = [found for found in there if all(found.attributes.get(name) is False for name in values)]
+        if not values or len(frozen) != 1 or not self._same_key(pair, there):
+            return None
+        if not self.check_mode:
+            self.destroy(KeyPair().with_half(there[1] if there[0] is frozen[0] else there[0]))
+        return pair.with_half(frozen[0])
 
     def _same_key(self, pair: KeyPair, objects: t.Sequence[TokenObject]) -> bool:
         """Whether these are one key: by the public key that both tell, else by a proof of each with the other half."""

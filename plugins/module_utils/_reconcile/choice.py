@@ -14,13 +14,13 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import check_usage
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Changes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 
 
@@ -30,6 +30,12 @@ class _Chosen(t.NamedTuple):
     pair: KeyPair
     of: KeyPair
     unnamed: tuple[TokenObject, ...] = ()
+
+    @classmethod
+    def of_pair(cls, pair: KeyPair, named: t.Collection[int], one_half: bool) -> _Chosen:
+        """What is meant of a pair by objects with these handles; the other half of one that was named is left alone."""
+        own = pair_of(key for key in pair.objects if key.handle in named) if one_half else pair
+        return cls(own, pair, tuple(key for key in pair.objects if key.handle not in named))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +49,7 @@ class KeyTask:
 
     def bring(self, session: TokenSession, check_mode: bool) -> list[Outcome]:
         """Does it on one token, or says what that would do; every refusal is before any change."""
-        choice = _Choice(session, self, check_mode)
+        choice = _Choice(session, self.changes, check_mode, task=self)
         work = [(choice.checked(one), one.pair) for one in choice.chosen()]
         if len(work) > 1:
             for changes, pair in work:
@@ -68,44 +74,40 @@ class KeyTask:
                 raise InputError(option, rule)
 
 
-class _Choice:
+@dataclasses.dataclass(frozen=True)
+class _Choice(Work):
     """What a task chooses of one token's keys."""
 
-    def __init__(self, session: TokenSession, task: KeyTask, check_mode: bool) -> None:
-        self._session = session
-        self._task = task
-        self._selection = task.selection
-        self._changes = task.changes
-        self._check_mode = check_mode
-        self._on_token = f"on the token '{session.token_name}'"
+    wish: Changes
+    task: KeyTask = dataclasses.field(kw_only=True)
 
     def chosen(self) -> list[_Chosen]:
         """The pairs and halves that are meant, as many as `count` says; raises `HsmError` for any other number.
 
         Those that are to be removed may be fewer.
         """
-        count, present = self._task.count, self._task.state == "present"
-        chosen = self._found(self._selection)
+        count, present = self.task.count, self.task.state == "present"
+        chosen = self._found(self.task.selection)
         if present:
             chosen = self._rejoined(chosen or self._found(self._renamed()))
         number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
+        chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
-            raise HsmError.refused(
-                f"touch the keys chosen by {self._selection} {self._on_token}",
-                f"there are {number}, count is {count}: {listed(one.pair for one in chosen)}",
-                f"Choose one by id, uri or fingerprint, or set count={number}.",
-            )
+            why = f"there are {number}, count is {count}: {listed(one.pair for one in chosen)}"
+            remedy = f"Choose one by id, uri or fingerprint, or set count={number}."
+            raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
         if number < count and present:
             wished = "the key" if count == 1 else f"{count} keys"
-            raise HsmError.failed(
-                f"find {wished} chosen by {self._selection} {self._on_token}",
-                f"there are {number}",
-                "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not.",
-            )
+            remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
+            raise HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)
         return chosen
 
+    @property
+    def _on_token(self) -> str:
+        return f"on the token '{self.session.token_name}'"
+
     def _found(self, selection: Selection) -> list[_Chosen]:
-        selected = select(self._session, selection)
+        selected = select(self.session, selection)
         for unread in selected.unread:  # it may be the one that is meant: that is no absence
             reason = next(iter(unread.unreadable.values()), None)
             raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
@@ -114,107 +116,94 @@ class _Choice:
             why = "hsm_key changes and removes the keys of pairs only"
             raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
         named = {key.handle for key in selected.objects}
-        return [_named_of(pair, named, selection.one_half) for pair in selected.pairs]
+        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in selected.pairs]
 
     def _renamed(self) -> Selection:
         """What the selection means after the change: a key that has its new name already was renamed before."""
-        new = {name: getattr(self._changes, name) for name in ("label", "id")}
-        given = {name: value for name, value in new.items() if None not in (value, getattr(self._selection, name))}
-        return dataclasses.replace(self._selection, **given)
+        old, new = self.task.selection, self.wish
+        return dataclasses.replace(
+            old,
+            label=old.label if None in (old.label, new.label) else new.label,
+            id=old.id if None in (old.id, new.id) else new.id,
+        )
 
     def _rejoined(self, chosen: list[_Chosen]) -> list[_Chosen]:
         """`chosen`, or the pair of which a killed run renamed one half: that half is looked for by its new name."""
-        if self._selection.one_half or not self._changes.renames:
-            return chosen
         halves = [one.of.lone for one in chosen]
-        old = [half for half in halves if half and not self._changes.has_name(half)]
-        if len(old) != 1:
+        old = next((half for half in halves if half and not self.wish.has_name(half)), None)
+        if old is None or self.task.selection.one_half or not self.wish.renames:
             return chosen
-        other = PUBLIC if old[0].half == PRIVATE else PRIVATE
-        wanted = Selection(label=self._changes.label, id=self._changes.id, key_class=other, key_type=old[0].key_type)
-        new = [pair.lone for pair in select(self._session, wanted).pairs if pair.lone]
-        if len(new) != 1 or any(half not in (old[0], new[0]) for half in halves):
+        wanted = Selection(self.wish.label, id=self.wish.id, key_class=old.other, key_type=old.key_type)
+        new = [pair.lone for pair in select(self.session, wanted).pairs if pair.lone]
+        if len(new) != 1 or any(half not in (old, new[0]) for half in halves):
             return chosen
-        pair = self._proven(self._changes, [old[0], new[0]])
+        pair = self._proven(old, new[0])
         return [_Chosen(pair, pair)] if pair else chosen
 
-    def _proven(self, changes: Changes, halves: list[TokenObject]) -> KeyPair | None:
+    def _proven(self, *halves: TokenObject) -> KeyPair | None:
         """The pair of two halves, if it is sure that they are one; without a common name only a proof shows it."""
         together = pair_up(halves)
         if len(together) == 1 and together[0].pairing == "material":
             return together[0]
-        publics, privates = (tuple(key for key in halves if key.half == half) for half in (PUBLIC, PRIVATE))
-        pair = KeyPair(publics, privates, "id")
+        pair = dataclasses.replace(pair_of(halves), pairing="id")
         try:
-            return pair if self._session.prove(changes, pair, passive=self._check_mode).method else None
+            return pair if self.session.prove(self.wish, pair, passive=self.check_mode).method else None
         except HsmError:
             return None
 
     def checked(self, one: _Chosen) -> Changes:
         """The wished changes of one key, now that its type is known; refuses those that cannot be."""
-        key, selection = one.pair.objects[0], self._selection
+        key, selection = one.pair.objects[0], self.task.selection
         if selection.handle is not None:
-            self._task.check_half(dataclasses.replace(selection, key_class=key.half))
+            self.task.check_half(dataclasses.replace(selection, key_class=key.half))
         changes = dataclasses.replace(
-            self._changes,
+            self.wish,
             family="rsa" if key.key_type in KEY_TYPES_OF["rsa"] else "ecc",
             curve=key.curve,
             fingerprint=selection.fingerprint,
             chosen=str(selection),
             chosen_exactly=selection.exact,
         )
-        work = Work(self._session, changes, self._check_mode)
-        if self._task.state == "present":
-            check_usage(changes)
-            if not selection.one_half:
-                alone = "To change this half alone, choose it by a uri with type=."
-                work.refuse_unclear([one.pair], alone if one.pair.lone else "")
-            self._refuse_taken(work, changes, one.pair)
-        self._refuse_unnamed(work, changes, one)
+        dataclasses.replace(self, wish=changes)._check(one)
         return changes
 
-    def _refuse_unnamed(self, work: Work, changes: Changes, one: _Chosen) -> None:
-        """Nothing happens to what was not named: one of many halves, one that its other half names, one without name."""
-        wished = self._selection.fingerprint
-        doubtful = [key for key in one.pair.objects if wished not in (None, key.fingerprint)]
+    def _check(self, one: _Chosen) -> None:
+        if self.task.state == "present":
+            check_usage(self.wish)
+            if not self.task.selection.one_half:
+                alone = "To change this half alone, choose it by a uri with type=."
+                self.refuse_unclear([one.pair], alone if one.pair.lone else "")
+            self._refuse_taken("id", one.pair, [{"id": self.wish.id}])
+            types = KEY_TYPES_OF[self.wish.family]
+            self._refuse_taken("label", one.pair, [{"label": self.wish.label, "key_type": name} for name in types])
+        self._refuse_unnamed(one)
+
+    def _refuse_unnamed(self, one: _Chosen) -> None:
+        """Nothing happens to what was not named: one of many halves, the other of a named one, one without a name."""
+        fingerprint = self.task.selection.fingerprint
+        doubtful = [key for key in one.pair.objects if fingerprint not in (None, key.fingerprint)]
         if one.of.whole:
             if doubtful and one.pair != one.of:  # of a whole pair that is before its change
-                work.refuse_strangers(one.of)
+                self.refuse_strangers(one.of)
             doubtful = []
-        if self._selection.by_absence or not one.of.whole:
-            doubtful += [key for key in one.unnamed if key in one.pair.objects and not changes.has_name(key)]
+        if self.task.selection.by_absence or not one.of.whole:
+            doubtful += [key for key in one.unnamed if key in one.pair.objects and not self.wish.has_name(key)]
         if doubtful:
             why = f"it cannot be kept apart from what was not named, {listed(doubtful)}"
-            raise work.refused("touch", why, "Choose the key by its id, or one half by a uri with type=.")
+            raise self.refused("touch", why, "Choose the key by its id, or one half by a uri with type=.")
 
-    def _refuse_taken(self, work: Work, changes: Changes, pair: KeyPair) -> None:
+    def _refuse_taken(self, name: str, pair: KeyPair, searches: t.Iterable[dict[str, t.Any]]) -> None:
         """A new name must not be that of another key: an id names one pair only, a shared label names none."""
-        searches: dict[str, list[dict[str, t.Any]]] = {
-            "id": [{"id": changes.id}],
-            "label": [{"label": changes.label, "key_type": name} for name in KEY_TYPES_OF[changes.family]],
-        }
-        for name, queries in searches.items():
-            wished = getattr(changes, name)
-            if wished is None or all(getattr(found, name) == wished for found in pair.objects):
-                continue
-            there = [found for query in queries for found in work.search(**query)]
-            others = [found for found in there if found.handle not in pair.handles]
-            if others and not self._is_other_half(changes, pair, others):
-                why = f"the new {name} belongs to {listed(others)}"
-                raise work.refused("rename", why, f"Choose another {name}.")
+        wished = getattr(self.wish, name)
+        if wished is None or all(getattr(found, name) == wished for found in pair.objects):
+            return
+        there = [found for search in searches for found in self.search(**search)]
+        others = [found for found in there if found.handle not in pair.handles]
+        if others and not self._is_other_half(pair.lone, others):
+            raise self.refused("rename", f"the new {name} belongs to {listed(others)}", f"Choose another {name}.")
 
-    def _is_other_half(self, changes: Changes, pair: KeyPair, others: t.Sequence[TokenObject]) -> bool:
+    def _is_other_half(self, half: TokenObject | None, others: t.Sequence[TokenObject]) -> bool:
         """Whether a half alone is to have the name that its other half has already."""
-        half = pair.lone
         if half is None or len(others) != 1 or others[0].half == half.half:
             return False
-        return self._proven(changes, [half, others[0]]) is not None
-
-
-def _named_of(pair: KeyPair, named: t.Collection[int], one_half: bool) -> _Chosen:
-    unnamed = tuple(key for key in pair.objects if key.handle not in named)
-    if not one_half:
-        return _Chosen(pair, pair, unnamed)
-    # One half was named, and the other is left alone.
-    publics, privates = (tuple(key for key in half if key.handle in named) for half in (pair.publics, pair.privates))
-    return _Chosen(KeyPair(publics, privates), pair, unnamed)
+        return self._proven(half, others[0]) is not None

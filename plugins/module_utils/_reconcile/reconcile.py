@@ -18,12 +18,7 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
-    Action,
-    Plan,
-    decide_absent,
-    decide_present,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, decide_absent, decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear

@@ -114,6 +114,23 @@ class Selection:
         """Which keys it may mean; both halves always, because each tells something of the other."""
         return {None: KEY_CLASSES, SECRET: (SECRET,)}.get(self.key_class, HALVES)
 
+    def on(self, session: TokenSession) -> Selection:
+        """The same on one token, with the users as the HSM calls them; refuses what a URI names on another token."""
+        if any(session.uri_attributes.get(name) != value for name, value in self.token.items()):
+            raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
+        if not self.shared_with:
+            return self
+        return dataclasses.replace(self, shared_with=session.resolve_users(self.shared_with))
+
+    def meant(self, found: t.Iterable[TokenObject], pairs: t.Iterable[KeyPair]) -> list[TokenObject]:
+        """The objects that it means, of those that were found."""
+        pair_with = {handle: pair for pair in pairs for handle in pair.handles}
+        return [
+            key
+            for key in found
+            if key.attributes and self.takes(key) and self.takes_key(key, pair_with.get(key.handle, KeyPair()))
+        ]
+
     def takes(self, found: TokenObject) -> bool:
         """Whether the object itself is as wished, the key apart. A name that cannot be read is not an empty one."""
         label = None if found.hides("label") else found.label or ""
@@ -278,18 +295,13 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
 
     The other half of a pair may have another label, and is looked for by id.
     """
-    if any(session.uri_attributes.get(name) != value for name, value in selection.token.items()):
-        raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
-    if selection.shared_with:
-        selection = dataclasses.replace(selection, shared_with=session.resolve_users(selection.shared_with))
+    selection = selection.on(session)
     if read is not None:
         read |= IDENTITY | ({"check_value"} if selection.kcv else frozenset())
     found = _surveyed(session, [selection.query(one, read) for one in selection.classes])
     others = _other_halves(session, found, read) if selection.named else []
     pairs = pair_up(_halves([*found, *others]))
-    pair_with = {handle: pair for pair in pairs for handle in pair.handles}
-    meant = [key for key in found if key.attributes and selection.takes(key)]
-    meant = [key for key in meant if selection.takes_key(key, pair_with.get(key.handle, KeyPair()))]
+    meant = selection.meant(found, pairs)
     handles = {key.handle for key in meant}
     unread = [key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)]
     return Selected(tuple(meant), tuple(pair for pair in pairs if handles & pair.handles), tuple(unread))

@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
     PROVISIONAL,
     Wish,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 T = t.TypeVar("T")
@@ -120,16 +120,16 @@ class Work:
         """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
         if is_clear(pairs):
             return
-        halves = [found.half for pair in pairs for found in pair.objects]
+        objects = [found for pair in pairs for found in pair.objects]
         usual = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
         if len(pairs) > 1:
             usual = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
         what = "its halves do not belong together"
-        if len(halves) == 1:
-            what = f"it is a {halves[0]} half without its {'public' if halves[0] == PRIVATE else 'private'} half"
+        if len(objects) == 1:
+            what = f"it is a {objects[0].half} half without its {objects[0].other} half"
             usual = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
-        elif len(set(halves)) < len(halves):
-            what = f"{len(halves)} {FAMILY_NAME[self.wish.family]} keys have that name"
+        elif len({found.half for found in objects}) < len(objects):
+            what = f"{len(objects)} {FAMILY_NAME[self.wish.family]} keys have that name"
         raise self.refused("touch", f"{what}: {listed(pairs)}", f"Nothing was changed. {remedy or usual}")
 
     def refuse_unnamed_twin(self) -> None:

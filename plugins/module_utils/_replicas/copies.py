@@ -188,39 +188,41 @@ class Copies:
         involved = [node for node in self._group.all if self.made.get(node) or node in self._doubtful]
         if not involved:
             return ""
-        lost = [node for node in involved if not node.reached]
-        self._doubtful.update(lost)
-        self._group.reach(lost, deadline.share(3))
-        reached = [node for node in involved if node.reached]
-        copies = [node for node in reached if node is not self._group.source]
-        told = self._group.each(copies, self._take_back_from, deadline.share(2))
+        self._doubtful.update(node for node in involved if not node.reached)
+        self._group.reach(involved, deadline.share(3))
         # The source last: a task that is killed in between leaves what the next run can go on with.
-        told |= self._group.each([node for node in reached if node not in copies], self._take_back_from, deadline)
-        for node in involved:
-            told.setdefault(node, f"What is left of it on the node '{node.name}' is not known: {node.error}")
-        return " ".join(filter(None, told.values())) or "What this run made was removed again."
+        told = self._taken_back(self._group.replicas(involved), deadline.share(2))
+        told += self._taken_back([node for node in involved if node is self._group.source], deadline)
+        return " ".join(filter(None, told)) or "What this run made was removed again."
+
+    def _taken_back(self, nodes: t.Sequence[Member], deadline: Deadline) -> list[str]:
+        reached = [node for node in nodes if node.reached]
+        told = self._group.each(reached, self._take_back_from, deadline)
+        unknown = "What is left of it on the {} is not known: {}".format
+        return [told[node] if node in told else unknown(node, node.error) for node in nodes]
 
     def _take_back_from(self, node: Member) -> str:
         return self._destroyed_left(node) if node in self._doubtful else _destroyed(node, self.made[node])
 
     def _destroyed_left(self, node: Member) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
-        original, before = self.original, self._before.get(node) or KeyPair()
-        ident = original.private.id if original else self._wish.id or self._wish.drawn_id
-        there = self._on(node).search(id=ident) if ident else []
-        prints = (None, original.fingerprint) if original else [found.fingerprint for found in there]
-        left = [found for found in there if found.half not in before.halves and found.fingerprint in prints]
+        ident = self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
+        left = self._left(node, ident) if ident else []
         if ident and not left:
             return ""
-        halves = {found.half for found in left}
-        # An id that was given may be another's pair by now.
-        sure = ident and (original or self._wish.id is None) and len(halves) == len(left)
-        if sure:
+        sure = self.original is not None or self._wish.id is None  # an id that was given may be another's pair by now
+        if ident and sure and len({found.half for found in left}) == len(left):
             return _destroyed(node, left)
-        where = f"on the token '{node.session.token_name}'"
-        return (
-            f"What this run left {where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
-        )
+        where = f"What this run left on the token '{node.session.token_name}'"
+        return f"{where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
+
+    def _left(self, node: Member, ident: bytes) -> list[TokenObject]:
+        """What has the pair's id, and was not there before."""
+        before = self._before.get(node) or KeyPair()
+        new = [found for found in self._on(node).search(id=ident) if found.half not in before.halves]
+        if self.original is None:
+            return new
+        return [found for found in new if found.fingerprint in (None, self.original.fingerprint)]
 
 
 def _destroyed(node: Member, objects: t.Iterable[TokenObject]) -> str:

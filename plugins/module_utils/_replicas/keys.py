@@ -31,27 +31,37 @@ def bring_everywhere(
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
     """
-    removal = task.state == "absent"
-    # A removal is done on all that can be reached: who hangs does not use up their time.
-    group.reach(group.all, deadline.share(3) if removal else deadline)
-    reached = [member for member in group.all if member.reached and not deadline.passed]
-    done = looks = group.each(reached, lambda member: task.bring(member.session, check_mode=True), deadline)
-    group.refuse_refusals(reached)
-    missing = group.without(looks)
-    if missing and not removal:
-        raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")
-    _refuse_different(looks, removal)
+    done = looks = _look(group, task, deadline)
     if not check_mode:
         done = group.source_last(looks, lambda member: task.bring(member.session, check_mode=False), deadline)
         group.refuse_refusals(looks)
     undone = group.without(done)
     if undone:
         ready = ", ".join(member.name for member in group.all if member in done) or "none"
+        verb = "changed on" if task.state == "present" else "removed from"
         raise HsmError(
             f"Could not finish on all {len(group.all)} tokens. {_reasons(undone)} What remains there is not known;"
-            f" {'removed from' if removal else 'changed on'}: {ready}. Run the task again when all are reached."
+            f" {verb}: {ready}. Run the task again when all are reached."
         )
-    return _merged(group, done), [Node(member.name) for member in group.all]
+    changed = any(outcome.changed for outcomes in done.values() for outcome in outcomes)
+    # The source's outcomes, or for keys that it does not have those of the first token that does.
+    first = next((done[member] for member in group.all if done[member]), [])
+    return [dataclasses.replace(outcome, changed=changed) for outcome in first], [Node(one.name) for one in group.all]
+
+
+def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
+    """What the task would do on each token."""
+    removal = task.state == "absent"
+    # A removal is done on all that can be reached: who hangs does not use up their time.
+    group.reach(group.all, deadline.share(3) if removal else deadline)
+    reached = [member for member in group.all if member.reached and not deadline.passed]
+    looks = group.each(reached, lambda member: task.bring(member.session, check_mode=True), deadline)
+    group.refuse_refusals(reached)
+    missing = group.without(looks)
+    if missing and not removal:
+        raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")
+    _refuse_different(looks, removal)
+    return looks
 
 
 def _refuse_different(looks: Outcomes, removal: bool) -> None:
@@ -64,13 +74,6 @@ def _refuse_different(looks: Outcomes, removal: bool) -> None:
     if any(names != there[0] for names in there):
         listed = "; ".join(f"'{name}' has {', '.join(names) or 'none'}" for name, names in prints.items())
         raise HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)
-
-
-def _merged(group: Group, done: Outcomes) -> list[Outcome]:
-    """The source's outcomes, or for keys that it does not have those of the first token that does."""
-    changed = any(outcome.changed for outcomes in done.values() for outcome in outcomes)
-    first = next((done[member] for member in group.all if done.get(member)), [])
-    return [dataclasses.replace(outcome, changed=outcome.changed or changed) for outcome in first]
 
 
 def _reasons(members: t.Sequence[Member]) -> str:

@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import functools
 import itertools
 import threading
@@ -19,7 +18,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import MemberSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
@@ -124,11 +123,15 @@ class Group:
         self, nodes: t.Collection[Member], work: t.Callable[[Member], T], deadline: Deadline
     ) -> dict[Member, T]:
         """As `each`, the source only after all others have done it."""
-        replicas = [node for node in nodes if node is not self.source]
+        replicas = self.replicas(nodes)
         done = self.each(replicas, work, deadline)
         if len(done) == len(replicas) and self.source in nodes:
             done |= self.each([self.source], work, deadline)
         return done
+
+    def replicas(self, nodes: t.Iterable[Member]) -> list[Member]:
+        """These nodes, less the source."""
+        return [node for node in nodes if node is not self.source]
 
     def without(self, nodes: t.Container[Member]) -> list[Member]:
         """All nodes but these."""
@@ -162,17 +165,3 @@ class Group:
                 if other is not node:
                     why = f"they are the same token '{node.session.token_name}'"
                     raise HsmError.refused(f"use the {other} and the {node}", why, "Name each token once.")
-
-
-@contextlib.contextmanager
-def opened_group(
-    providers: t.Mapping[str, Pkcs11Provider], lock_timeout: float, *, writable: bool
-) -> t.Iterator[Group]:
-    """The nodes by name, under the locks of this host for all of them, and no process of theirs afterwards."""
-    nodes = Group([Member(name, provider, writable) for name, provider in providers.items()])
-    with locked(list(providers.values()), lock_timeout):
-        try:
-            yield nodes
-        finally:
-            for node in nodes.all:
-                node.close()

@@ -19,11 +19,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, opened_group
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
@@ -41,10 +41,15 @@ class Replicas:
 
     @contextlib.contextmanager
     def group(self, *, writable: bool) -> t.Iterator[Group]:
-        """All tokens, under the locks of this host; who works with them logs in."""
+        """All tokens, under the locks of this host, and no process of theirs afterwards; who works with them logs in."""
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        with opened_group(providers, self.lock_timeout, writable=writable) as group:
-            yield group
+        group = Group([Member(name, provider, writable) for name, provider in providers.items()])
+        with locked(list(providers.values()), self.lock_timeout):
+            try:
+                yield group
+            finally:
+                for node in group.all:
+                    node.close()
 
     def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
         """One pair, brought into `state` on all tokens."""

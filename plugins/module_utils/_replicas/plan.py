@@ -36,18 +36,16 @@ def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
     `found` has the nodes that were reached, the source among them: a whole pair each, or a lone half.
     """
     refuse_different(wish, found)
-    whole = [name for name, pair in found.items() if pair and pair.whole]
+    whole = {name: pair for name, pair in found.items() if pair and pair.whole}
     lack = tuple(name for name in found if name not in whole)
     for name in lack:
         _refuse_half(wish, name, found[name], completable=bool(whole))
     if not whole:
         return CopyPlan(None, tuple(name for name in lack if name != source))
-    if source in whole:
-        return CopyPlan(source, lack)
-    if wish.fingerprint is None:
-        why = f"it is only on replicas, {_listed({name: found[name] for name in whole})}, and not on '{source}'"
+    if source not in whole and wish.fingerprint is None:
+        why = f"it is only on replicas, {_listed(whole)}, and not on '{source}'"
         raise HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
-    return CopyPlan(whole[0], lack)
+    return CopyPlan(source if source in whole else next(iter(whole)), lack)
 
 
 def refuse_different(wish: Wish, found: Found) -> None:

@@ -39,6 +39,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
 _PAUSE = 0.5  # seconds between two attempts
 _GRACE = 10.0  # seconds that taking back gets at least, after a timeout
@@ -131,18 +132,26 @@ class _Run:
             self._group.reach(self._group.without(self._found), self._share(3))  # the rest is for copying and finishing
             there = [node for node in self._group.without(self._found) if node.reached and not self._deadline.passed]
             self._look_at(there)
-            possible = [node for node in self._group.all if node in self._found or node.may_come]
-            wanted = enough or len(possible)
-            if self._has_enough(self._found, wanted) or not self._has_enough(possible, wanted):
+            if self._is_decided(enough):
                 break
         if enough and not self._has_enough(self._found, enough):
-            failed = self._group.without(self._found)
-            known = [node for node in failed if node.error]
-            for node in known:
-                t.cast(HsmError, node.error).final = True  # of many pairs, only the first one waits for it
-            raise self._too_few(f"{self._reasons(known or failed)} Nothing was changed.")
+            self._refuse_too_few()
         for node in self._found:
             node.session.deadline = self._deadline
+
+    def _is_decided(self, enough: int) -> bool:
+        """Whether so many nodes are there, all that may come if 0, or cannot be any more."""
+        possible = [node for node in self._group.all if node in self._found or node.may_come]
+        wanted = enough or len(possible)
+        return self._has_enough(self._found, wanted) or not self._has_enough(possible, wanted)
+
+    def _refuse_too_few(self) -> t.NoReturn:
+        """Before anything is made."""
+        failed = self._group.without(self._found)
+        for node in failed:
+            if node.error:
+                node.set_apart(node.error)  # of many pairs, only the first one waits for it
+        raise self._too_few(f"{self._reasons([node for node in failed if node.error] or failed)} Nothing was changed.")
 
     def _look_at(self, nodes: t.Sequence[Member]) -> None:
         """What the nodes have of the pair, whole or a lone half; where it is anything else, it is refused."""
@@ -242,7 +251,7 @@ class _Run:
         """Every node that has the pair to what is wished: the replicas first, the source last."""
         source = self._group.source
         having = [node for node in self._found if (self._found[node] or node in self._copies.made) and not node.error]
-        replicas = [node for node in having if node is not source]
+        replicas = self._group.replicas(having)
         outcomes = self._reconciled(replicas, wish, self._share(2))
         self._group.refuse_refusals(replicas)
         self._require([*outcomes, source])
@@ -305,10 +314,17 @@ class _Run:
         outcome = dataclasses.replace(
             outcomes[source], before=self._found.get(source), changed=changed, warnings=tuple(warnings)
         )
-        found = {node: self._found.get(node) for node in self._group.all}
-        left = {**found, **{node: outcome.after for node, outcome in outcomes.items()}}
-        before, after = ({node.name: _shown(pair) for node, pair in pairs.items()} for pairs in (found, left))
-        return Replicated(outcome, rows, before, after)
+        after = {**self._found, **{node: outcome.after for node, outcome in outcomes.items()}}
+        return Replicated(outcome, rows, self._prints(self._found), self._prints(after))
+
+    def _prints(self, pairs: t.Mapping[Member, KeyPair | None]) -> dict[str, str | None]:
+        """What each node has, by its fingerprint."""
+        told: dict[str, str | None] = {}
+        for node in self._group.all:
+            pair = pairs.get(node)
+            known = colon_hex(bytes.fromhex(pair.fingerprint)) if pair and pair.fingerprint else "not known yet"
+            told[node.name] = known if pair else None
+        return told
 
     def _rows(self, outcomes: t.Mapping[Member, Outcome]) -> tuple[Node, ...]:
         original = outcomes[self._group.source].after if self._group.source in outcomes else None
@@ -342,10 +358,3 @@ class _Run:
         there = [node.name for node, pair in self._found.items() if pair]
         stays = f"The pair that was there before stays on {', '.join(there)}." if there else ""
         raise HsmError(" ".join(filter(None, (error.msg, remains, stays))), **error.data) from None
-
-
-def _shown(pair: KeyPair | None) -> str | None:
-    """A pair as the difference shows it: by its fingerprint."""
-    if pair is None:
-        return None
-    return bytes.fromhex(pair.fingerprint).hex(":") if pair.fingerprint else "not known yet"

@@ -12,12 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    Ability,
-    Credentials,
-    Params,
-    Provider,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Ability, Credentials, Params, Provider
 
 
 def _pkcs11() -> type[Provider]:
