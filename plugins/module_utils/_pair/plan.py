@@ -84,13 +84,17 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     if wish.on_mismatch == "replace":
         _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
         return Plan(Action.REPLACE, pair)
+    raise _unchangeable(wish, pair, fixed, token)
+
+
+def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], token: str) -> HsmError:
     why = "That cannot be changed in place"
     halves = [pair.half(row.half) for row in fixed if row.half]
     bound = next((half.sharing for half in halves if half.needs_signatures), None)
     if bound:
         why = f"That needs the signatures of {bound.manage_quorum} users"
     data = [row.data() for row in fixed]
-    raise HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
+    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:

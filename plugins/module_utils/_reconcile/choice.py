@@ -133,12 +133,17 @@ class _Choice(Work):
         old = next((half for half in halves if half and not self.wish.has_name(half)), None)
         if old is None or self.task.selection.one_half or not self.wish.renames:
             return chosen
-        wanted = Selection(self.wish.label, id=self.wish.id, key_class=old.other, key_type=old.key_type)
-        new = [pair.lone for pair in select(self.session, wanted).pairs if pair.lone]
-        if len(new) != 1 or any(half not in (old, new[0]) for half in halves):
+        new = self._under_new_name(old)
+        if new is None or any(half not in (old, new) for half in halves):
             return chosen
-        pair = self._proven(old, new[0])
+        pair = self._proven(old, new)
         return [_Chosen(pair, pair)] if pair else chosen
+
+    def _under_new_name(self, half: TokenObject) -> TokenObject | None:
+        """The only lone half that could be the other one, and was renamed already."""
+        wanted = Selection(self.wish.label, id=self.wish.id, key_class=half.other, key_type=half.key_type)
+        lone = [pair.lone for pair in select(self.session, wanted).pairs if pair.lone]
+        return lone[0] if len(lone) == 1 else None
 
     def _proven(self, *halves: TokenObject) -> KeyPair | None:
         """The pair of two halves, if it is sure that they are one; without a common name only a proof shows it."""

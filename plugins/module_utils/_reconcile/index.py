@@ -110,11 +110,8 @@ class IndexedSession(TokenSession):
     """
 
     def __init__(self, login: TokenSession) -> None:
-        self.facts = login.facts
-        self.token_name = login.token_name
-        self.user = login.user
-        self.uri_attributes = login.uri_attributes
-        self.write_protected = login.write_protected
+        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected"):
+            setattr(self, name, getattr(login, name))
         self._index: KeyIndex | None = None
         self._current = False
         self._taken: t.Callable[[], TokenSession] = lambda: login
@@ -122,6 +119,18 @@ class IndexedSession(TokenSession):
     def resume(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession]) -> None:
         """Goes on with an index that was made now, and with the session that `taken` returns."""
         self._index, self._current, self._taken = index, index is not None, taken
+
+    def _writing(self) -> TokenSession:
+        """The real session; from now on the token itself is searched."""
+        self._current = False
+        return self._taken()
+
+    def _noted(self, found: TokenObject, gone: TokenObject | None = None) -> TokenObject:
+        """Keeps the index true for the other pairs."""
+        if self._index:
+            self._index.remove(gone or found)
+            self._index.add(found)
+        return found
 
     def find(self, query: Query) -> list[TokenObject]:
         lasting = dataclasses.replace(query, token=True)
@@ -142,28 +151,21 @@ class IndexedSession(TokenSession):
         self._taken().check_generation(wish)
 
     def generate(self, wish: Wish) -> KeyPair:
-        self._current = False
-        return self._noted(self._taken().generate(wish))
-
-    def _noted(self, pair: KeyPair) -> KeyPair:
+        pair = self._writing().generate(wish)
         for found in pair.objects:
-            self._note(found)
+            self._noted(found)
         return pair
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        self._current = False
-        return self._note(self._taken().set_attributes(found, values))
+        return self._noted(self._writing().set_attributes(found, values))
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-        self._current = False
-        frozen = self._taken().freeze(found, values)
-        self._forget(found)
-        return self._note(frozen)
+        return self._noted(self._writing().freeze(found, values), gone=found)
 
     def destroy(self, found: TokenObject) -> None:
-        self._current = False
-        self._taken().destroy(found)
-        self._forget(found)
+        self._writing().destroy(found)
+        if self._index:
+            self._index.remove(found)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)
@@ -175,19 +177,8 @@ class IndexedSession(TokenSession):
         return self._taken().resolve_users(users)
 
     def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
-        self._current = False
-        return self._note(self._taken().share(found, users))
+        return self._noted(self._writing().share(found, users))
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
         if wish.min_servers is not None:
             self._taken().await_servers(wish, pair, patient)
-
-    def _note(self, found: TokenObject) -> TokenObject:
-        """Keeps the index true for the other pairs."""
-        if self._index:
-            self._index.add(found)
-        return found
-
-    def _forget(self, found: TokenObject) -> None:
-        if self._index:
-            self._index.remove(found)

@@ -43,10 +43,13 @@ def bring_everywhere(
             f"Could not finish on all {len(group.all)} tokens. {_reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
-    changed = any(outcome.changed for outcomes in done.values() for outcome in outcomes)
-    # The source's outcomes, or for keys that it does not have those of the first token that does.
-    first = next((done[member] for member in group.all if done[member]), [])
-    return [dataclasses.replace(outcome, changed=changed) for outcome in first], [Node(one.name) for one in group.all]
+    return _merged([done[member] for member in group.all]), [Node(member.name) for member in group.all]
+
+
+def _merged(outcomes: t.Sequence[list[Outcome]]) -> list[Outcome]:
+    """The source's outcomes, or for keys that it does not have those of the first token that does."""
+    changed = any(outcome.changed for each in outcomes for outcome in each)
+    return [dataclasses.replace(outcome, changed=changed) for outcome in next(filter(None, outcomes), [])]
 
 
 def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:

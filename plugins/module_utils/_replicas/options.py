@@ -41,7 +41,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def group(self, *, writable: bool) -> t.Iterator[Group]:
-        """All tokens, under the locks of this host, and no process of theirs afterwards; who works with them logs in."""
+        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
         group = Group([Member(name, provider, writable) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):

@@ -37,15 +37,14 @@ def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
     """
     refuse_different(wish, found)
     whole = {name: pair for name, pair in found.items() if pair and pair.whole}
-    lack = tuple(name for name in found if name not in whole)
-    for name in lack:
-        _refuse_half(wish, name, found[name], completable=bool(whole))
+    lack = {name: pair for name, pair in found.items() if name not in whole}
+    _refuse_halves(wish, lack, completable=bool(whole))
     if not whole:
         return CopyPlan(None, tuple(name for name in lack if name != source))
     if source not in whole and wish.fingerprint is None:
         why = f"it is only on replicas, {_listed(whole)}, and not on '{source}'"
         raise HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
-    return CopyPlan(source if source in whole else next(iter(whole)), lack)
+    return CopyPlan(source if source in whole else next(iter(whole)), tuple(lack))
 
 
 def refuse_different(wish: Wish, found: Found) -> None:
@@ -59,13 +58,14 @@ def refuse_different(wish: Wish, found: Found) -> None:
         )
 
 
-def _refuse_half(wish: Wish, name: str, pair: KeyPair | None, *, completable: bool) -> None:
+def _refuse_halves(wish: Wish, found: Found, *, completable: bool) -> None:
     """A public half may be what a killed copy left, where another node has the pair; all else is no one's leftover."""
-    lone = pair.lone if pair else None
-    if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
-        why = f"what the node '{name}' has of it is no pair, {pair}"
-        remedy = "Nothing was changed. Remove it there by state=absent with its id or fingerprint."
-        raise HsmError.refused(f"touch {wish}", why, remedy)
+    for name, pair in found.items():
+        lone = pair.lone if pair else None
+        if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
+            why = f"what the node '{name}' has of it is no pair, {pair}"
+            remedy = "Nothing was changed. Remove it there by state=absent with its id or fingerprint."
+            raise HsmError.refused(f"touch {wish}", why, remedy)
 
 
 def uncopyable(pair: KeyPair, wrapping_key: str | None) -> str | None:

@@ -54,11 +54,11 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for warning in [warning for done in every if done.outcome for warning in done.outcome.warnings]:
-        module.warn(warning)
-    failed = [done for done in every if done.error]
-    if failed:
-        raise HsmError(_failure(failed, len(every), [node["name"] for node in result["nodes"]]), **result)
+    for outcome in [done.outcome for done in every if done.outcome]:
+        for warning in outcome.warnings:
+            module.warn(warning)
+    if any(done.error for done in every):
+        raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
     return result
 
 
@@ -117,39 +117,38 @@ def _parallel(params: Params) -> int:
 
 
 def _result(uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]) -> Result:
-    rows: list[Result] = []
-    before, after = [], []
-    for done in every:
-        told: Result = {"changed": done.made, "key_pair": None}
-        if done.outcome:
-            told = pair_result(uri_attributes, done.outcome)
-        outcome = {"changed": told["changed"], "failed": bool(done.error), "msg": done.error.msg if done.error else ""}
-        answer = done.error.data if done.error else {}
-        spread = {"nodes": nodes_of(done.nodes)} if done.nodes else {}
-        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **spread, **answer, **outcome})
-        if done.outcome and told["changed"]:
-            before.append(told["diff"]["before"])
-            after.append(told["diff"]["after"])
+    told: list[Result] = [
+        pair_result(uri_attributes, done.outcome) if done.outcome else {"changed": done.made} for done in every
+    ]
+    changed = [row["diff"] for row in told if row["changed"] and "diff" in row]
     return {
-        "changed": any(row["changed"] for row in rows),
-        "key_pairs": rows,
+        "changed": any(row["changed"] for row in told),
+        "key_pairs": [_row(done, row) for done, row in zip(every, told, strict=True)],
         "nodes": nodes_of(nodes),
-        "diff": {"before": {"key_pairs": before}, "after": {"key_pairs": after}},
+        "diff": {when: {"key_pairs": [diff[when] for diff in changed]} for when in ("before", "after")},
     }
 
 
-def _wished(entry: Entry) -> dict[str, t.Any]:
-    """What names an entry where there is no pair to describe."""
+def _row(done: Done, told: Result) -> Result:
+    """What is returned of an entry; the wish names it where there is no pair to describe."""
+    wish, error = done.entry.wish, done.error
     return {
-        "type": entry.wish.family,
-        "label": entry.wish.label,
-        "id_hex": colon_hex(entry.wish.id) if entry.wish.id else None,
+        "type": wish.family,
+        "label": wish.label,
+        "id_hex": colon_hex(wish.id) if wish.id else None,
+        **(told.get("key_pair") or {}),
+        **({"nodes": nodes_of(done.nodes)} if done.nodes else {}),
+        **(error.data if error else {}),
+        "changed": told["changed"],
+        "failed": bool(error),
+        "msg": error.msg if error else "",
     }
 
 
-def _failure(failed: t.Sequence[Done], total: int, tokens: t.Sequence[str]) -> str:
+def _failure(every: t.Sequence[Done], tokens: t.Sequence[str]) -> str:
+    failed = [done for done in every if done.error]
     told = " ".join(f"{done.entry.option}: {done.error.msg}" for done in failed[:_FEW] if done.error)
     more = [f"{done.entry.option} ({done.entry.wish})" for done in failed[_FEW:]]
     rest = f" Failed as well, see key_pairs: {', '.join(more)}." if more else ""
     where = f"the token '{tokens[0]}'" if len(tokens) == 1 else f"the tokens {', '.join(tokens)}"
-    return f"Could not do {len(failed)} of {total} key pairs on {where}. {told}{rest}"
+    return f"Could not do {len(failed)} of {len(every)} key pairs on {where}. {told}{rest}"
