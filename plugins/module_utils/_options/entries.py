@@ -94,9 +94,9 @@ def _refuse_shared_labels(entries: t.Sequence[Entry]) -> None:
         if entry.wish.label is not None and not entry.wish.session:
             by_label.setdefault((entry.wish.family, entry.wish.label), []).append(entry)
     for group in by_label.values():
-        unnamed = [entry for entry in group if entry.wish.id is None and entry.wish.fingerprint is None]
-        if unnamed and len(group) > 1:
-            other = next(entry for entry in group if entry is not unnamed[0])
-            first, second = sorted((unnamed[0], other), key=lambda entry: entry.number)
+        unnamed = next((entry for entry in group if not entry.wish.exact), None)
+        others = [entry for entry in group if entry is not unnamed]
+        if unnamed and others:
+            first, second = sorted((unnamed, others[0]), key=lambda entry: entry.number)
             rule = f"{first.option} has the same type and label '{first.wish.label}'; give each an id of its own"
             raise InputError(second.option, rule)

@@ -125,14 +125,13 @@ def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Co
     """
     filled = dict(params)
     for options, variables in _ENVIRONMENT:
-        if any(option in refused for option in options):
-            continue
         in_uri = options == ("module_path",) and "module-path=" in (params.get("token_uri") or "")
-        if not in_uri and all(params.get(option) is None for option in options):
-            given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
-            if "pin" in given and "pin_file" in given:
-                raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
-            filled.update(given)
+        if in_uri or any(option in refused or params.get(option) is not None for option in options):
+            continue
+        given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
+        if "pin" in given and "pin_file" in given:
+            raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
+        filled.update(given)
     return filled
 
 
@@ -203,14 +202,13 @@ def _selector(params: Params, any_token: bool) -> TokenSelector:
     if len(given) != 1:
         rule = "give exactly one of token_label, token_serial, slot_id and token_uri, or set HSM_TOKEN_LABEL"
         raise InputError("token_label", rule)
-    value = params[given[0]]
-    if given[0] == "token_uri":
-        return TokenSelector(uri=_parsed(value))
-    if given[0] == "slot_id":
-        return TokenSelector(slot_id=value)
-    if given[0] == "token_serial":
-        return TokenSelector(serial=_values.text("token_serial", value))
-    return TokenSelector(label=_values.token_label(value))
+    choices: dict[str, t.Callable[[t.Any], TokenSelector]] = {
+        "token_uri": lambda value: TokenSelector(uri=_parsed(value)),
+        "slot_id": lambda value: TokenSelector(slot_id=value),
+        "token_serial": lambda value: TokenSelector(serial=_values.text("token_serial", value)),
+        "token_label": lambda value: TokenSelector(label=_values.token_label(value)),
+    }
+    return choices[given[0]](params[given[0]])
 
 
 def library_environment(variables: Params | None) -> dict[str, str]:
@@ -226,7 +224,7 @@ def library_environment(variables: Params | None) -> dict[str, str]:
 def _crypto_user(value: t.Any) -> str | None:
     if value is None:
         return None
-    user = str(value) if isinstance(value, int) and not isinstance(value, bool) else _values.text("crypto_user", value)
+    user = str(value) if type(value) is int else _values.text("crypto_user", value)
     if ":" in user:
         # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
         raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
@@ -255,10 +253,9 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
 def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
     if pins is None:
         return {}
-    given = {name: value for name, value in pins.items() if value is not None}
-    if not given:
+    checked = {name: _values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}
+    if not checked:
         raise InputError("expect_token", "it names no value")
-    checked = {name: _values.text(f"expect_token.{name}", value) for name, value in given.items()}
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):
