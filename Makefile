@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test lint format unit sanity integration faults molecule bench docs clean
+.PHONY: help demo test quick lint format unit sanity integration faults molecule bench docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -15,7 +15,11 @@ demo:  ## a token in SoftHSM and playbooks/quickstart.yml run on it, twice
 	scripts/demo "$(PYTHON)"
 
 test: $(NOX)  ## everything that has to pass
-	scripts/test lint sanity unit integration faults molecule
+	build/venv/bin/python scripts/everything.py $(NOX)
+
+quick: $(NOX)  ## before a commit: the code's lint, the unit tests on the newest ansible-core, one integration target
+	CI=true $(NOX) -s lint imports units-2.21
+	$(NOX) -s integration -- hsm_ecc_keypair
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
 	CI=true $(NOX) -s lint imports changelog docs-check license-check extra-checks ansible-lint build-import-check
@@ -50,4 +54,4 @@ clean:  ## removes what was built
 $(NOX):
 	test -n "$(PYTHON)"
 	"$(PYTHON)" -m venv --clear build/venv
-	build/venv/bin/python -m pip install --quiet --disable-pip-version-check nox antsibull-nox
+	build/venv/bin/python -m pip install --quiet --disable-pip-version-check nox antsibull-nox uv

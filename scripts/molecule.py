@@ -1,19 +1,20 @@
 #!/usr/bin/env python
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run Molecule scenarios, keep the log, and fail also where Molecule would not.
+"""Run Molecule scenarios, two at a time, keep their logs, and fail also where Molecule would not.
 
-    molecule.py [SCENARIO...]    all scenarios if none is named
+    molecule.py COLLECTION [SCENARIO...]    all scenarios if none is named
 
-Molecule calls a run successful in which no play matched a host, and it does not know what a PIN looks like. It stops at
-the first scenario that fails; the last lines say which were not run.
+Each scenario is a run of Molecule of its own, so that one that fails does not keep others from running. There are two
+lanes, each with containers that its scenarios share; what a scenario said is shown when it ends. Molecule calls a run
+successful in which no play matched a host, and it does not know what a PIN looks like.
 
-It works on the copy of the collection that the session of nox lays below build/ansible_test, with what containers.py
-wrote down. The log is build/molecule/log.txt.
+COLLECTION is the staged collection; the images are those that containers.py wrote down. The logs are in build/molecule.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -25,30 +26,36 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from lanes import in_lanes  # type: ignore[import-not-found]  # beside this file, no package
 
-BUILD = Path(__file__).resolve().parent.parent / "build"
-# Molecule runs from the root of the collection: from anywhere else it ignores the shared configuration and inventory.
-COLLECTION = BUILD / "ansible_test/ansible_collections/cryptoki/hsm"
-SCENARIOS = COLLECTION / "extensions/molecule"
-ANSIBLE_HOME = BUILD / "molecule/ansible"
-LOG = BUILD / "molecule/log.txt"
+BUILD = Path(__file__).resolve().parent.parent / "build/molecule"
 NOBODY = ("no hosts matched", "Could not match supplied host pattern", "provided hosts list is empty")
 # What each scenario does how often, as config.yml orders it, and how Molecule says that it went well.
 STEPS = {"prepare": 1, "converge": 1, "verify": 2, "idempotence": 1, "cleanup": 1}
 SUCCESS = "Executed: Successful"
+LANES = 2
+# So that no lane has a long one left when the other is done.
+LONG = ("cluster", "key_mgmt_util", "cloudhsm_cli", "many")
 
 
-def environment() -> dict[str, str]:
-    """Of Molecule: the containers, the collections, and nothing in the user's home."""
+def environment(collection: Path, lane: int) -> dict[str, str]:
+    """Of Molecule: the containers of this lane, the collections, and nothing in the user's home."""
+    written = json.loads((BUILD / "env.json").read_text(encoding="utf-8"))
     return {
         **os.environ,
-        **json.loads((BUILD / "molecule/env.json").read_text(encoding="utf-8")),
-        "ANSIBLE_COLLECTIONS_PATH": str(BUILD / "ansible_test"),
-        "ANSIBLE_HOME": str(ANSIBLE_HOME),
+        **written,
+        "TEST_CONTAINER": f"{written['TEST_CONTAINER']}-{lane}",
+        "ANSIBLE_COLLECTIONS_PATH": str(collection.parents[2]),
+        "ANSIBLE_HOME": str(ansible_home(lane)),
         # The lines of the log are looked at below.
         "COLUMNS": "160",
         "NO_COLOR": "1",
     }
+
+
+def ansible_home(lane: int) -> Path:
+    """Where Molecule keeps its state."""
+    return BUILD / f"ansible-{lane}"
 
 
 def secrets(document: object, name: str = "") -> Iterator[str]:
@@ -60,74 +67,93 @@ def secrets(document: object, name: str = "") -> Iterator[str]:
         yield str(document)
 
 
-def pins() -> set[str]:
+def longest_first(scenario: str) -> tuple[int, str]:
+    """The key for sorting."""
+    return (LONG.index(scenario) if scenario in LONG else len(LONG), scenario)
+
+
+def pins(scenarios: Path) -> set[str]:
     """The PINs of the inventory and of the scenarios."""
-    files = [SCENARIOS / "inventory.yml", *SCENARIOS.glob("*/vars/*.yml")]
+    files = [scenarios / "inventory.yml", *scenarios.glob("*/vars/*.yml")]
     found = {pin for file in files for pin in secrets(yaml.safe_load(file.read_text(encoding="utf-8")))}
     return {pin for pin in found if "{{" not in pin}
 
 
-def run(scenarios: list[str]) -> tuple[int, str]:
-    """Molecule's exit status and what it said, which is shown and kept as it comes."""
-    command = ["molecule", "test", *(part for name in scenarios for part in ("--scenario-name", name))]
-    text = []
-    with (
-        LOG.open("w", encoding="utf-8") as file,
-        subprocess.Popen(
-            command, cwd=COLLECTION, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process,
-    ):
-        for line in process.stdout or ():
-            text.append(line)
-            file.write(line)
-            print(line, end="", flush=True)
-    return process.returncode, "".join(text)
-
-
-def complaints(status: int, text: str) -> list[str]:
-    """What is wrong with a run as a whole; Molecule wraps its lines, so blanks do not count."""
-    found = [] if status == 0 else [f"molecule ended with {status}"]
+def complaints(scenario: str, status: int, text: str, hidden: set[str]) -> list[str]:
+    """What is wrong with a run of Molecule, which wraps its lines, so that blanks do not count."""
     plain = re.sub(r"[\s│]+", " ", text)
+    missing = [step for step, times in STEPS.items() if text.count(f"[{scenario} > {step}] {SUCCESS}") != times]
+    found = [f"it ended with {status}"] if status else []
+    found += [f"there is no success in {', '.join(missing)}"] if missing else []
     found += [f"the log says '{phrase}'" for phrase in NOBODY if phrase in plain]
-    dense = plain.replace(" ", "")
-    found += ["the log shows a PIN" for pin in pins() if pin in dense]
+    return found + ["the log shows a PIN" for pin in hidden if pin in plain.replace(" ", "")]
+
+
+def molecule(collection: Path, lane: int, *arguments: str) -> tuple[int, str]:
+    """Molecule's exit status, and what it said."""
+    done = subprocess.run(
+        ["molecule", *arguments],
+        # From the root of the collection: from anywhere else Molecule ignores the shared configuration and inventory.
+        cwd=collection,
+        env=environment(collection, lane),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def run(scenario: str, collection: Path, lane: int, hidden: set[str]) -> list[str]:
+    """Runs a scenario, keeps and shows what was said; the answer is what is wrong with it."""
+    start = time.monotonic()
+    # The containers are there, and stay for the next scenario.
+    status, text = molecule(collection, lane, "test", "--no-shared-state", "--scenario-name", scenario)
+    (BUILD / f"{scenario}.log").write_text(text, encoding="utf-8")
+    found = complaints(scenario, status, text, hidden)
+    outcome = f"FAILED, {'; '.join(found)}" if found else "passed"
+    print(f"{text}molecule: {scenario} {outcome} after {time.monotonic() - start:.0f} s", flush=True)
     return found
 
 
-def outcomes(text: str, scenarios: list[str]) -> dict[str, str]:
-    """What became of each scenario."""
-    found = {}
-    for scenario in scenarios:
-        missing = [step for step, times in STEPS.items() if text.count(f"[{scenario} > {step}] {SUCCESS}") != times]
-        if not missing:
-            found[scenario] = "passed"
-        elif f"[{scenario} > prepare] Executing" not in text:
-            found[scenario] = "not run"
-        else:
-            found[scenario] = f"FAILED, without success in {', '.join(missing)}"
-    return found
+@contextlib.contextmanager
+def containers(collection: Path, lane: int) -> Iterator[None]:
+    """The containers of a lane, for its scenarios."""
+    # Molecule's memory of an earlier run, which may have been broken off
+    shutil.rmtree(ansible_home(lane), ignore_errors=True)
+    status, text = molecule(collection, lane, "create", "--scenario-name", "default")
+    if status:
+        sys.exit(f"{text}molecule: no containers")
+    try:
+        yield
+    finally:
+        molecule(collection, lane, "destroy", "--scenario-name", "default")
 
 
 def main() -> int:
-    every = sorted(path.parent.name for path in SCENARIOS.glob("*/converge.yml"))
-    wanted = sys.argv[1:] or every
+    collection = Path(sys.argv[1])
+    scenarios = collection / "extensions/molecule"
+    every = sorted((path.parent.name for path in scenarios.glob("*/converge.yml")), key=longest_first)
+    wanted = sys.argv[2:] or every
     unknown = sorted(set(wanted) - set(every))
     if unknown:
         sys.exit(f"molecule: there is no scenario {', '.join(unknown)}; there are {', '.join(every)}")
-    # Molecule's memory of an earlier run, which may have been broken off
-    shutil.rmtree(ANSIBLE_HOME, ignore_errors=True)
+    hidden = pins(scenarios)
     start = time.monotonic()
-    status, text = run(wanted)
-    results = outcomes(text, wanted)
-    found = complaints(status, text)
-    print()
-    for scenario, outcome in results.items():
-        print(f"molecule: {scenario} {outcome}")
-    for complaint in found:
-        print(f"molecule: FAILED, {complaint}")
-    passed = list(results.values()).count("passed")
-    print(f"molecule: {passed} of {len(wanted)} scenarios passed in {time.monotonic() - start:.0f} s; the log is {LOG}")
-    return 0 if passed == len(wanted) and not found else 1
+    lanes = range(min(LANES, len(wanted)))
+    with contextlib.ExitStack() as made:
+        for lane in lanes:
+            made.enter_context(containers(collection, lane))
+        outcomes = in_lanes(lanes, wanted, lambda scenario, lane: run(scenario, collection, lane, hidden))
+    failed = {scenario: found for scenario, found in outcomes.items() if found}
+    for scenario, found in failed.items():
+        print(f"molecule: {scenario} FAILED, {'; '.join(found)}")
+    passed = len(wanted) - len(failed)
+    print(
+        f"molecule: {passed} of {len(wanted)} scenarios passed in {time.monotonic() - start:.0f} s; logs are in {BUILD}"
+    )
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import fille
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
 from ansible_collections.cryptoki.hsm.tests.support.fault import compile_library
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
 
 DELAY = 0.005  # seconds
 _PAIRS = 100

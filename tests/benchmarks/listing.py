@@ -11,7 +11,8 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import filled_token
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
 
 SIZES = (100, 1000, 10000)
 _ROUNDS = 3

@@ -19,7 +19,8 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import fille
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
 
 UNCHANGED = 100
 CALLS_A_PAIR = 6

@@ -13,7 +13,8 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import filled_token
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Cost, Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
 
 SIZES = (1, 100, 1000)
 BUDGET = 1.3  # times ansible.builtin.ping

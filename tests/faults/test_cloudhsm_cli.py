@@ -18,7 +18,8 @@ import pytest
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.fault import Task
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_command, module_input, run_from
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_input, run_from
 
 BOTH = ["private-key", "public-key"]
 # Answers that are none, or that say no: faults of the simulator.
@@ -272,7 +273,7 @@ def test_two_hosts_that_share_nothing_but_the_cluster(cli: ClusterRuns, tmp_path
     other = cli.cluster.install_cloudhsm_cli(tmp_path / "other")
     given = {**cli.login(), "label": "k", "curve": "P-256"}
     tasks = [
-        Task(module_command("hsm_ecc_keypair"), module_input(False, {**given, "executable": str(executable)}), {})
+        Task("hsm_ecc_keypair", module_input(False, {**given, "executable": str(executable)}))
         for executable in (cli.executable, other)
     ]
     runs = [task.finish(timeout=120) for task in tasks]

@@ -21,7 +21,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialog
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_command, module_input, run_module
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import module_input, run_module
 
 BOTH = ["private-key", "public-key"]
 # Answers that are none, or that say no: faults of the simulator.

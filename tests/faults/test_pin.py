@@ -177,11 +177,11 @@ def test_exception_that_nobody_expected(token: FaultyToken) -> None:
         "import sys, importlib.abc\n"
         "class Break(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path, target=None):\n"
-        "        if name.endswith('._keypair_module'):\n"
-        "            from ansible_collections.cryptoki.hsm.plugins.module_utils import _cryptoki\n"
+        "        if name.endswith('._tasks.keypair'):\n"
+        "            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import library\n"
         "            def open_(self, token, pin, **more):\n"
         "                raise KeyError('the login failed with ' + pin)\n"
-        "            _cryptoki.Library.open = open_\n"
+        "            library.Library.open = open_\n"
         "sys.meta_path.insert(0, Break())\n"
     )
     traced = {"_ansible_tracebacks_for": ["error"]}  # what -vvv asks a module for since ansible-core 2.19

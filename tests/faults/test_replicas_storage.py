@@ -12,7 +12,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import NOBODY, give_to_nobody, user_arguments
+from ansible_collections.cryptoki.hsm.tests.support.fault import NOBODY, give_to_nobody
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
 from ansible_collections.cryptoki.hsm.tests.support.nodes import WHOLE, Nodes
 
 TWO = {"alpha": WHOLE, "gamma": WHOLE}
@@ -80,7 +81,7 @@ def test_read_only_folder(nodes: Nodes, enough: int) -> None:
 
 
 def as_nobody(nodes: Nodes, **given: t.Any) -> t.Any:
-    own = user_arguments("hsm_ecc_keypair", as_nobody=True)
+    own = module_command("hsm_ecc_keypair", as_nobody=True)
     before = own[own.index("-c") + 1].partition("\nimport importlib, json, sys")[0] + "\n"
     assert str(NOBODY) in before
     before = "import concurrent.futures.thread, multiprocessing.connection\n" + before

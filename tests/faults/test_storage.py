@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody, user_arguments
+from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, give_to_nobody
+from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_input, run_from
 
 ROOT = os.geteuid() == 0
@@ -178,9 +179,7 @@ class Disk:
         login = {**self.token.login(), "library_environment": {"SOFTHSM2_CONF": f"{self.folder}/conf"}}
         said = {name: value for name, value in {**login, "label": "k", **params}.items() if value is not None}
         given = module_input(False, said)
-        done = subprocess.run(
-            self._inside(*user_arguments(module, False)), input=given, capture_output=True, check=False
-        )
+        done = subprocess.run(self._inside(*module_command(module)), input=given, capture_output=True, check=False)
         return run_from(done.stdout, done.stderr, done.returncode)
 
     def listing(self) -> list[str]:

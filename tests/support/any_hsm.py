@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_input
 
 Half = t.Literal["public", "private"]
 
@@ -100,7 +100,7 @@ class ClusterHsm(Hsm):
             for command in ("key list", "findKey"):
                 self._cluster.set_fault("half", command)
         given = {name: value for name, value in {**self._runs.login(), **params}.items() if value is not None}
-        return Task(module_command(module), module_input(check_mode, given), {})
+        return Task(module, module_input(check_mode, given))
 
     def _other(self, *words: str) -> None:
         self._cluster.clear_faults()

@@ -18,34 +18,18 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
+from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, start_module
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
     LABEL,
     PIN,
     Run,
     SoftToken,
     library,
-    module_command,
     module_input,
     run_from,
 )
 
 SOURCE = Path(__file__).with_name("pkcs11_fault.c")
-NOBODY = 65534
-
-# As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
-_AS_NOBODY = f"""
-import importlib, os, pathlib, sys
-plugins = "ansible_collections.cryptoki.hsm.plugins"
-importlib.import_module(f"{{plugins}}.modules.{{sys.argv[1]}}")
-rooms = pathlib.Path(*importlib.import_module(plugins + ".module_utils").__path__)
-for file in rooms.glob("_*/*.py"):  # what a module imports when it needs it
-    importlib.import_module(f"{{plugins}}.module_utils.{{file.parent.name}}.{{file.stem}}")
-os.setgroups([])
-os.setgid({NOBODY})
-os.setuid({NOBODY})
-os.environ["HOME"] = "/nonexistent"
-"""
-
 # The calls that change a token.
 WRITING = (
     "C_CreateObject",
@@ -73,26 +57,13 @@ def compile_library(folder: Path, name: str, *options: str, source: Path = SOURC
     return built
 
 
-def user_arguments(name: str, as_nobody: bool) -> list[str]:
-    """The command that runs a module, as this process's user or as nobody (only root can)."""
-    command = module_command(name)
-    if as_nobody:
-        command[command.index("-c") + 1] = _AS_NOBODY + command[command.index("-c") + 1]
-    return command
-
-
 class Task:
     """A module that runs in the background."""
 
     def __init__(
-        self, command: t.Sequence[str], given: bytes, environment: t.Mapping[str, str], **popen: t.Any
+        self, module: str, given: bytes, environment: t.Mapping[str, str] | None = None, **options: t.Any
     ) -> None:
-        pipes: t.Any = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        self._process = subprocess.Popen(command, env={**os.environ, **environment}, **pipes, **popen)
-        assert self._process.stdin is not None
-        self._process.stdin.write(given)
-        self._process.stdin.close()
-        self._process.stdin = None
+        self._process = start_module(module, given, environment, **options)
         self.pid = self._process.pid
 
     def finish(self, timeout: float = 60) -> Run:
@@ -156,8 +127,7 @@ class FaultyToken(SoftToken):
         fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
         given = {name: value for name, value in {**login, **params}.items() if value is not None}
-        command = user_arguments(module, as_nobody)
-        return Task(command, module_input(check_mode, given), fault, **(popen or {}))
+        return Task(module, module_input(check_mode, given), fault, as_nobody=as_nobody, **(popen or {}))
 
     def faulty(self, module: str, rules: str = "", **params: t.Any) -> FaultyRun:
         """Runs a module through the interposer; every function of the rules must have been called."""

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from ansible_collections.cryptoki.hsm.tests.support.fault import WRITING, FaultyToken, Task
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, library, module_command, module_input
+from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, library, module_input
 
 NAMES = ("alpha", "beta", "gamma")
 Rules = t.Mapping[str, str]
@@ -106,10 +106,8 @@ class Nodes:
         """Starts a module on all nodes; C(before) is Python that its process runs first."""
         for token in self.tokens.values():
             token.log.unlink(missing_ok=True)
-        command = module_command(module)
-        script = command.index("-c") + 1
-        command[script] = before + command[script]
-        return Task(command, module_input(check_mode, self.params(rules, **given)), environment or {}, **(popen or {}))
+        arguments = module_input(check_mode, self.params(rules, **given))
+        return Task(module, arguments, environment, before=before, **(popen or {}))
 
     def run(self, module: str, rules: Rules | None = None, **given: t.Any) -> NodesRun:
         """Runs a module on all nodes; every function of the rules must have been called on its node."""

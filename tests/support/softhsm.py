@@ -13,22 +13,14 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
+
+from ansible_collections.cryptoki.hsm.tests.support.module_process import start_module
 
 PIN = "93-user-7415"
 SO_PIN = "85-officer-2260"
 LABEL = "test token"
-
-_RUN = """
-import importlib, json, sys
-from ansible.module_utils import basic
-name = sys.argv[1]
-basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
-basic._ANSIBLE_PROFILE = "legacy"
-importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules." + name).main()
-"""
 
 
 def library() -> str:
@@ -60,13 +52,8 @@ class Run:
         return t.cast(str, self.result["msg"])
 
 
-def module_command(name: str) -> list[str]:
-    """The command that runs a module of this collection; its arguments come on stdin."""
-    return [sys.executable, "-c", _RUN, name]
-
-
 def module_input(check_mode: bool, params: t.Mapping[str, t.Any]) -> bytes:
-    """What L{module_command} reads."""
+    """What a module reads on its standard input."""
     return json.dumps({"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": check_mode, **params}}).encode()
 
 
@@ -76,18 +63,11 @@ def run_module(
     *,
     check_mode: bool = False,
     environment: t.Mapping[str, str] | None = None,
-    **popen: t.Any,
 ) -> Run:
-    """Runs a module with exactly C(params); C(environment) is added to this process's."""
-    done = subprocess.run(
-        module_command(name),
-        input=module_input(check_mode, params),
-        capture_output=True,
-        env={**os.environ, **(environment or {})},
-        check=False,
-        **popen,
-    )
-    return run_from(done.stdout, done.stderr, done.returncode)
+    """Runs a module with exactly `params`; `environment` is added to this process's."""
+    process = start_module(name, module_input(check_mode, params), environment)
+    stdout, stderr = process.communicate()
+    return run_from(stdout, stderr, process.returncode)
 
 
 def run_from(stdout: bytes, stderr: bytes, status: int) -> Run:

@@ -1,0 +1,87 @@
+#!/usr/bin/env python
+# SPDX-FileCopyrightText: The cryptoki.hsm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run everything that has to pass, to the end even if a part fails, and close with one line.
+
+    everything.py NOX
+
+Parts that keep one processor busy run two at a time; what they say is shown when they end, part by part.
+Parts that fill the machine themselves run alone, and are shown as they go.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Part(NamedTuple):
+    """Sessions of nox under one name."""
+
+    name: str
+    sessions: Sequence[str]
+
+
+# The longest come first.
+SIDE_BY_SIDE = (
+    *(Part(f"sanity-{core}", (f"sanity-{core}",)) for core in ("2.21", "2.19", "2.17")),
+    Part("ansible-lint", ("ansible-lint",)),
+    Part("lint-artefact", ("build-import-check", "docs-check")),
+    *(Part(f"units-{core}", (f"units-{core}",)) for core in ("2.21", "2.17", "2.19")),
+    Part("lint-code", ("lint", "imports", "license-check", "changelog", "extra-checks")),
+)
+ALONE = tuple(Part(name, (name,)) for name in ("integration", "faults", "molecule"))
+
+
+class Outcome(NamedTuple):
+    """What became of a part."""
+
+    part: Part
+    passed: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.part.name}: {'passed' if self.passed else 'FAILED'} after {self.seconds:.0f} s"
+
+
+def run(nox: str, part: Part, shown_at_the_end: bool) -> Outcome:
+    """Runs a part; its output is kept together, or goes where ours does."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [nox, "-s", *part.sessions],
+        cwd=ROOT,
+        env={**os.environ, "CI": "true"},  # the formatters only complain
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if shown_at_the_end else None,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    outcome = Outcome(part, done.returncode == 0, time.monotonic() - start)
+    print(f"{'=' * 20} {part.name}\n{done.stdout or ''}{outcome}", flush=True)
+    return outcome
+
+
+def main() -> int:
+    nox = sys.argv[1]
+    # What the parts need is there before two of them look for it.
+    subprocess.run([sys.executable, ROOT / "scripts/testbed.py", "test"], check=True)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        outcomes = list(pool.map(lambda part: run(nox, part, shown_at_the_end=True), SIDE_BY_SIDE))
+    outcomes += [run(nox, part, shown_at_the_end=False) for part in ALONE]
+    print("\n" + "\n".join(map(str, outcomes)))
+    passed = sum(outcome.passed for outcome in outcomes)
+    print(f"parts: {passed} passed, {len(outcomes) - passed} failed")
+    return 0 if passed == len(outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
