@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, FOR_ALL_PAIRS, RSA
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -63,7 +62,9 @@ def _entry(number: int, given: dict[str, t.Any]) -> Entry:
     if given["state"] == "present" and given[_SIZE[family]] is None:
         raise InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
     wish = wish_from(family, given)
-    if given["state"] == "present":
+    if given["state"] == "present" and wish.verify:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+
         refuse_unprovable(wish, f"the options of keypairs[{number}]")
     return Entry(number, given["state"], wish)
 

@@ -18,8 +18,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
     Provider,
     Unable,
@@ -49,7 +49,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {

@@ -52,6 +52,48 @@ class CkMechanismInfo(ctypes.Structure):
     _fields_ = (("min_key_size", CK_ULONG), ("max_key_size", CK_ULONG), ("flags", CK_ULONG))
 
 
+class CkMechanism(ctypes.Structure):
+    """CK_MECHANISM; keeps its parameter alive as long as it lives."""
+
+    _fields_ = (("mechanism", CK_ULONG), ("parameter", ctypes.c_void_p), ("length", CK_ULONG))
+
+    def __init__(self, mechanism: int, parameter: ctypes.Structure | None = None) -> None:
+        super().__init__(mechanism)
+        self.kept = parameter
+        if parameter is not None:
+            self.parameter, self.length = ctypes.addressof(parameter), ctypes.sizeof(parameter)
+
+
+class CkPssParams(ctypes.Structure):
+    """CK_RSA_PKCS_PSS_PARAMS."""
+
+    _fields_ = (("hash", CK_ULONG), ("mgf", CK_ULONG), ("salt_length", CK_ULONG))
+
+
+class CkOaepParams(ctypes.Structure):
+    """CK_RSA_PKCS_OAEP_PARAMS."""
+
+    _fields_ = (
+        ("hash", CK_ULONG),
+        ("mgf", CK_ULONG),
+        ("source", CK_ULONG),
+        ("source_data", ctypes.c_void_p),
+        ("source_length", CK_ULONG),
+    )
+
+
+class CkEcdhParams(ctypes.Structure):
+    """CK_ECDH1_DERIVE_PARAMS."""
+
+    _fields_ = (
+        ("kdf", CK_ULONG),
+        ("shared_length", CK_ULONG),
+        ("shared_data", ctypes.c_void_p),
+        ("public_length", CK_ULONG),
+        ("public_data", ctypes.c_char_p),
+    )
+
+
 class CkTokenInfo(ctypes.Structure):
     """CK_TOKEN_INFO."""
 
@@ -84,7 +126,7 @@ class CkSessionInfo(ctypes.Structure):
 
 
 def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
-    """All bytes of a C(char) array; the attribute access of ctypes would end at the first NUL."""
+    """All bytes of a `char` array; the attribute access of ctypes would end at the first NUL."""
     field = getattr(type(structure), name)
     return bytes(memoryview(structure).cast("B")[field.offset : field.offset + field.size])
 

@@ -104,13 +104,14 @@ class Copies:
         return Actions(node.session, self._wish)
 
     def _copy_once(self, donor: Member, original: KeyPair, node: Member) -> None:
-        way = choose_way(original, donor.session.able(), node.session.able(), self._wrapping_key)
+        source, replica = donor.session.transfer, node.session.transfer
+        way = choose_way(original, source.able(), replica.able(), self._wrapping_key)
         self._group.connect(donor, node, way)
-        wrapped = donor.session.wrap(node.name, way, original.private)
+        wrapped = source.wrap(node.name, way, original.private)
         templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
         there = self._before[node] or KeyPair()
         try:
-            pair = self._watched(node, lambda: node.session.receive(donor.name, way, wrapped, templates, there))
+            pair = self._watched(node, lambda: replica.receive(donor.name, way, wrapped, templates, there))
         except TokenError as error:
             self._look_for_remains(node, error)
         self.made[node] = tuple(found for found in pair.objects if found not in there.objects)

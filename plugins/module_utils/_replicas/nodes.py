@@ -150,8 +150,8 @@ class Group:
             connected = parties in self._connected
         if connected:
             return
-        offer = node.session.offer(donor.name, way)
-        node.session.settle(donor.name, way, donor.session.answer(node.name, way, offer))
+        replica, source = node.session.transfer, donor.session.transfer
+        replica.settle(donor.name, way, source.answer(node.name, way, replica.offer(donor.name, way)))
         with self._connecting:
             self._connected.add(parties)
 

@@ -16,7 +16,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
@@ -70,6 +69,8 @@ class Replicas:
         if wish.private_attributes.get("wrap_with_trusted") is True and self.terms.wrapping_key is None:
             rule = "it is missing; wrap_with_trusted lets the key be copied under a trusted key only"
             raise InputError("wrapping_key", rule)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
+
         reason = unprovable(wish, wish.template(PRIVATE))
         if reason and wish.verify is not False:
             raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")

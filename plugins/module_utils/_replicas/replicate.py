@@ -239,7 +239,7 @@ class _Run:
         reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
         if reason:
             raise HsmError.refused(f"copy {self._wish} to it", reason)
-        choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
+        choose_way(original, donor.session.transfer.able(), node.session.transfer.able(), self._terms.wrapping_key)
 
     def _require(self, having: t.Collection[Member], so_far: str = "") -> None:
         if not self._has_enough(having, self._terms.min_servers):

@@ -13,8 +13,8 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile as _reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
@@ -147,6 +147,10 @@ def test_one_look_serves_all_new_pairs(parallel: int) -> None:
 
 def test_a_token_without_further_sessions_works_with_one() -> None:
     class Single(SharedSession):
+        def find(self, query: Query) -> list[TokenObject]:
+            threading.Event().wait(0.01)  # so that another thread finds it taken, however fast this host is
+            return super().find(query)
+
         def further(self) -> t.Any:
             self._called("further")
             raise TokenError("open another session", "CKR_SESSION_COUNT")

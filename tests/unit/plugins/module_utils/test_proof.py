@@ -23,10 +23,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Fam
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils import memory_token
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils.memory_token import (
     Keys,
+    MemorySigner,
     pair_of,
     private_key,
     refusal,
@@ -67,7 +68,13 @@ def proven(pair: KeyPair, key: t.Any, kind: str, mechanisms: t.Collection[int] =
     """The proof, and what was asked of the token for it; C(key) is what the token holds as the private half."""
     keys = Keys()
     keys.of[pair.private.handle] = key
-    return _proof.prove(keys, mechanisms, wish_for(kind), pair), keys.uses
+    keys.mechanisms = mechanisms
+    return prove(keys, kind, pair), keys.uses
+
+
+def prove(keys: Keys, kind: str, pair: KeyPair, passive: bool = False) -> Proof:
+    """The proof by what the token does with one of its keys."""
+    return _proof.prove(MemorySigner(keys, pair.private), wish_for(kind), pair, passive)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +193,10 @@ class Choosy(Keys):
         super().__init__()
         self.answer, self.taken = answer, taken
 
-    def sign(self, found: t.Any, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        if mechanism not in self.taken:
+    def sign(self, found: t.Any, mechanism: Mechanism, data: bytes) -> bytes:
+        if mechanism.code not in self.taken:
             raise TokenError("sign", self.answer)
-        return super().sign(found, mechanism, data, pss)
+        return super().sign(found, mechanism, data)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +206,9 @@ def test_the_next_mechanism_is_tried_when_one_is_refused(answer: str) -> None:
     keys = Choosy(answer, *codes("CKM_SHA512_RSA_PKCS_PSS", "CKM_RSA_PKCS"))
     pair = pair_of(private_key("2048"), private={"sign": True})
     keys.of[2] = private_key("2048")
-    assert _proof.prove(keys, ALL, wish_for("2048"), pair) == Proof("CKM_SHA512_RSA_PKCS_PSS")
+    assert prove(keys, "2048", pair) == Proof("CKM_SHA512_RSA_PKCS_PSS")
     keys.taken = ()
-    assert refusal(lambda: _proof.prove(keys, ALL, wish_for("2048"), pair)) == (
+    assert refusal(lambda: prove(keys, "2048", pair)) == (
         f"Could not sign: the HSM answered {answer}; a key that this token does not let be used this way can be made"
         " with verify=false."
     )
@@ -212,7 +219,7 @@ def test_another_answer_is_an_error_at_once() -> None:
     pair = pair_of(private_key("2048"), private={"sign": True})
     keys.of[2] = private_key("2048")
     with pytest.raises(TokenError, match="CKR_DEVICE_ERROR"):
-        _proof.prove(keys, ALL, wish_for("2048"), pair)
+        prove(keys, "2048", pair)
 
 
 def test_a_passive_proof_makes_no_object() -> None:
@@ -220,18 +227,18 @@ def test_a_passive_proof_makes_no_object() -> None:
     keys.of[2] = key
     for private, method in (({"derive": True}, None), ({"derive": True, "sign": True}, "CKM_ECDSA")):
         pair = pair_of(key, private=private)
-        proof = _proof.prove(keys, ALL, wish_for("secp256r1"), pair, passive=True)
+        proof = prove(keys, "secp256r1", pair, passive=True)
         assert proof == (Proof(method) if method else Proof(None, NO_MECHANISM))
     assert keys.uses == ["sign CKM_ECDSA"]
 
 
 def test_a_wrong_decryption_is_found_out() -> None:
     class Wrong(Keys):
-        def decrypt(self, found: t.Any, mechanism: int, data: bytes) -> bytes:
+        def decrypt(self, found: t.Any, mechanism: Mechanism, data: bytes) -> bytes:
             return b"\0" * 32
 
     pair = pair_of(private_key("2048"), private={"decrypt": True})
-    message = refusal(lambda: _proof.prove(Wrong(), ALL, wish_for("2048"), pair))
+    message = refusal(lambda: prove(Wrong(), "2048", pair))
     assert "do not belong together" in message and "CKM_RSA_PKCS_OAEP" in message
 
 
@@ -267,7 +274,7 @@ def test_a_kept_pair_of_another_type_is_proven_as_what_it_is(wished: str, found:
     key = private_key(found)
     keys = Keys()
     keys.of[2] = key
-    proof = _proof.prove(keys, ALL, wish_for(wished), pair_of(key, private={"sign": True}))
+    proof = prove(keys, wished, pair_of(key, private={"sign": True}))
     assert proof.method == {"ed25519": "CKM_EDDSA", "secp256r1": "CKM_ECDSA"}[found]
 
 

@@ -161,7 +161,7 @@ def test_what_is_asked_of_the_proof() -> None:
     unproven = present(session_with(), dataclasses.replace(WISH, verify=False))
     assert unproven.proof == Proof(None, "verify is false")
     session = session_with()
-    session.mechanisms = frozenset()
+    session.keys.mechanisms = frozenset()
     assert present(session, WISH).proof.reason == "the token has no mechanism for it that can be checked outside"
     message = refusal(lambda: present(session, dataclasses.replace(WISH, verify=True)))
     assert message == (
