@@ -30,7 +30,6 @@ except ImportError:
     pass
 
 UNKNOWN_CURVE = "cryptography on this host does not know the curve"
-_UNPROVEN_HINT = "a key that this token does not let be used this way can be made with verify=false"
 # Answers after which the next mechanism is tried: the token does not have this one, or not for this key.
 _REFUSED_MECHANISM = (
     "CKR_MECHANISM_INVALID",
@@ -61,28 +60,31 @@ def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki:
         if curve and known(curve.name):
             raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
         return Proof(None, UNKNOWN_CURVE)
-    refusals: list[tuple[int, TokenError]] = []
+    refusal = None
     for row in rows:
-        if refusals and row.code not in signer.mechanisms:
+        if refusal and row.code not in signer.mechanisms:
             continue
         try:
             fits = _PROVERS[row.use, pair.private.key_type](signer, row, key)
         except TokenError as error:
-            refusal = TokenError(error.attempt, error.ckr, said=error.said, hint=_UNPROVEN_HINT)
-            if error.ckr not in _REFUSED_MECHANISM:
-                raise refusal from None
-            refusals.append((row.code, refusal))
-            continue
+            if error.ckr in _REFUSED_MECHANISM:
+                refusal = row.code, error
+                continue
+            raise _unproven(error) from None
         if fits:
             return Proof(row.name)
         raise HsmError(
             f"The halves {pair} do not belong together: what the private half did by {row.name} does not fit the"
             " public half."
         )
-    for code, refusal in reversed(refusals):
-        if code in signer.mechanisms:
-            raise refusal
+    if refusal and refusal[0] in signer.mechanisms:
+        raise _unproven(refusal[1])
     return Proof(None, "the token has no mechanism for it that can be checked outside")
+
+
+def _unproven(error: TokenError) -> TokenError:
+    hint = "a key that this token does not let be used this way can be made with verify=false"
+    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
 
 
 def _rsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:

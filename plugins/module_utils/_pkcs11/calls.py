@@ -21,7 +21,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import session_state
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
@@ -123,18 +122,14 @@ class Session:
 
         A key that another host removes between the search and the read is searched for again.
         """
-        for dummy in range(_LOOKS - 1):
+        looks = 1
+        while True:
             try:
-                return self._find_once(key_class, wanted, names)
+                return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
             except TokenError as error:
-                if error.ckr != "CKR_OBJECT_HANDLE_INVALID":
+                if error.ckr != "CKR_OBJECT_HANDLE_INVALID" or looks == _LOOKS:
                     raise
-        return self._find_once(key_class, wanted, names)
-
-    def _find_once(
-        self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None
-    ) -> list[TokenObject]:
-        return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+            looks += 1
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
@@ -251,6 +246,8 @@ class Session:
 
     def state(self) -> str:
         """What C_GetSessionInfo says of the login."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import session_state
+
         rv, info = self._calls.session_info(self._handle)
         check(rv, f"read the session with the token {self._token}")
         return session_state(info)

@@ -35,13 +35,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Packed, Session, attempt, check
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import (
-    LibraryAnswers,
-    SlotAnswers,
-    ask_library,
-    ask_slot,
-    token_info,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkTokenInfo, field_text, version
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
 
@@ -50,6 +44,22 @@ try:
     from pkcs11._pkcs11 import lib as _Lib
 except ImportError:
     _Lib = object  # type: ignore[assignment,misc]
+
+
+def token_info(slot_id: int, info: CkTokenInfo) -> TokenInfo:
+    """What this collection goes by of a token."""
+    return TokenInfo(
+        slot_id=slot_id,
+        label=field_text(info, "label"),
+        manufacturer=field_text(info, "manufacturer_id"),
+        model=field_text(info, "model"),
+        serial=field_text(info, "serial_number"),
+        hardware_version=version(info.hardware_version),
+        firmware_version=version(info.firmware_version),
+        flags=TokenFlag(info.flags & sum(TokenFlag)),
+        pin_length_min=info.min_pin_len,
+        pin_length_max=info.max_pin_len,
+    )
 
 
 class _InitialisedLib(_Lib):
@@ -68,7 +78,7 @@ class Library:
     def __init__(self, path: str, environment: t.Mapping[str, str], threads: bool = False) -> None:
         os.environ.update(environment)
         try:
-            self._functions = functions.Functions(path)
+            self.functions = functions.Functions(path)
         except (OSError, AttributeError) as error:
             raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
         self.threads = threads
@@ -95,24 +105,24 @@ class Library:
         with attempt(f"initialise the PKCS#11 library {path}"):
             lib = part.__new__(part, path)
             if self.threads:
-                rv = self._functions.initialize(functions.CKF_OS_LOCKING_OK)
+                rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK)
                 self.threads = rv not in (functions.CKR_CANT_LOCK, functions.CKR_ARGUMENTS_BAD)
             if not self.threads:
-                rv = self._functions.initialize()
+                rv = self.functions.initialize()
             check(rv, f"initialise the PKCS#11 library {path}")
             lib.__init__(path)
         return lib
 
     def close(self) -> None:
         """C_Finalize, never more (T10); what it answers changes nothing any more."""
-        self._functions.finalize()
+        self.functions.finalize()
 
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
         with attempt(f"list the slots of {self.info.path}"):
             self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
-        answers = [(slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots]
+        answers = [(slot_id, *self.functions.token_info(slot_id)) for slot_id in self._slots]
         return [
             token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, functions.rv_name(rv))
             for slot_id, rv, info in answers
@@ -121,24 +131,14 @@ class Library:
 
     def token(self, slot_id: int) -> TokenInfo:
         """The token in one slot, read again."""
-        rv, info = self._functions.token_info(slot_id)
+        rv, info = self.functions.token_info(slot_id)
         check(rv, f"read the token in slot {slot_id}")
         return token_info(slot_id, info)
-
-    def answers(self) -> LibraryAnswers:
-        """What the library tells of itself, and the numbers of all its slots."""
-        answers, rv = ask_library(self._functions)
-        check(rv, f"list the slots of {self.info.path}")
-        return answers
-
-    def slot_answers(self, slot_id: int) -> SlotAnswers:
-        """All that one slot tells without a login; what it answers with an error is named there (T7)."""
-        return ask_slot(self._functions, slot_id)
 
     def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
         """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
         check(
-            self._functions.init_token(slot_id, so_pin.encode(), label.encode()),
+            self.functions.init_token(slot_id, so_pin.encode(), label.encode()),
             f"initialise a token labelled '{label}' in slot {slot_id}",
         )
 
@@ -156,21 +156,21 @@ class Library:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
         except TokenError as error:
-            self._functions.close_all_sessions(token.slot_id)
+            self.functions.close_all_sessions(token.slot_id)
             error.final = True
             raise
-        return Session(self._functions, session, str(token), self._gate)
+        return Session(self.functions, session, str(token), self._gate)
 
     def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
         """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
         with attempt(f"open another session with the token {token}"):
             session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed())
-        return Session(self._functions, session, str(token), self._gate)
+        return Session(self.functions, session, str(token), self._gate)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
-            rv, codes = self._functions.mechanism_list(slot_id)
+            rv, codes = self.functions.mechanism_list(slot_id)
             check(rv, f"list the mechanisms of slot {slot_id}")
             self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
@@ -178,7 +178,7 @@ class Library:
     def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
         """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
         if (slot_id, mechanism) not in self._key_sizes:
-            rv, info = self._functions.mechanism_info(slot_id, mechanism)
+            rv, info = self.functions.mechanism_info(slot_id, mechanism)
             check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
             self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
         return self._key_sizes[slot_id, mechanism]

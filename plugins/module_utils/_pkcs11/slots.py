@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
 
 # Section 5.6.4: CK_SESSION_INFO, state.
@@ -80,27 +79,6 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
     return SlotAnswers(
         slot_id, slot if slot_told else None, token if token_told else None, mechanisms, tuple(dict.fromkeys(errors))
     )
-
-
-def token_info(slot_id: int, info: structures.CkTokenInfo) -> TokenInfo:
-    """What this collection goes by of a token."""
-    return TokenInfo(
-        slot_id=slot_id,
-        label=structures.field_text(info, "label"),
-        manufacturer=structures.field_text(info, "manufacturer_id"),
-        model=structures.field_text(info, "model"),
-        serial=structures.field_text(info, "serial_number"),
-        hardware_version=version(info.hardware_version),
-        firmware_version=version(info.firmware_version),
-        flags=TokenFlag(info.flags & sum(TokenFlag)),
-        pin_length_min=info.min_pin_len,
-        pin_length_max=info.max_pin_len,
-    )
-
-
-def version(pair: structures.CkVersion) -> str:
-    """A CK_VERSION as `major.minor`."""
-    return f"{pair.major}.{pair.minor}"
 
 
 def session_state(info: structures.CkSessionInfo) -> str:

@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates, refuse_unprovable, unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
@@ -212,6 +212,39 @@ def test_the_next_mechanism_is_tried_when_one_is_refused(answer: str) -> None:
         f"Could not sign: the HSM answered {answer}; a key that this token does not let be used this way can be made"
         " with verify=false."
     )
+
+
+class OnlySigning(Signer):
+    """What the tools of clusters can do."""
+
+    mechanisms = frozenset({MECHANISMS["CKM_SHA256_RSA_PKCS"].code})
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("kind", "bit"), [("2048", "decrypt"), ("secp256r1", "derive")])
+def test_what_can_only_sign_says_why_the_rest_is_not_proven(kind: str, bit: str) -> None:
+    pair = pair_of(private_key(kind), private={bit: True})
+    assert _proof.prove(OnlySigning(), wish_for(kind), pair) == Proof(None, NO_MECHANISM)
+
+
+def test_what_the_token_has_is_looked_at_once_it_has_refused() -> None:
+    class Asked(MemorySigner):
+        asked = 0
+
+        @property
+        def mechanisms(self) -> t.Collection[int]:
+            self.asked += 1
+            return codes("CKM_SHA512_RSA_PKCS")
+
+    keys = Choosy("CKR_MECHANISM_INVALID", *codes("CKM_SHA256_RSA_PKCS"))
+    pair = pair_of(private_key("2048"), private={"sign": True})
+    keys.of[2] = private_key("2048")
+    signer = Asked(keys, pair.private)
+    assert (_proof.prove(signer, wish_for("2048"), pair), signer.asked) == (Proof("CKM_SHA256_RSA_PKCS"), 0)
+    keys.taken = codes("CKM_SHA384_RSA_PKCS", "CKM_SHA512_RSA_PKCS")
+    assert _proof.prove(signer, wish_for("2048"), pair) == Proof("CKM_SHA512_RSA_PKCS")  # the list tells, not a trial
 
 
 def test_another_answer_is_an_error_at_once() -> None:
