@@ -24,13 +24,14 @@ Outcomes = dict[Member, list[Outcome]]
 
 
 def bring_everywhere(
-    group: Group, task: KeyTask, deadline: Deadline, check_mode: bool
+    group: Group, task: KeyTask, timeout: float | None, check_mode: bool
 ) -> tuple[list[Outcome], list[Node]]:
     """Does the task on all tokens; the outcomes are the source's, changed where any token's key was.
 
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
     """
+    deadline = Deadline(timeout)
     done = looks = _look(group, task, deadline)
     if not check_mode:
         done = group.source_last(looks, lambda member: task.bring(member.session, check_mode=False), deadline)

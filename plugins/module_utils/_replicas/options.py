@@ -14,14 +14,10 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
@@ -53,10 +49,6 @@ class Replicas:
     def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
         """One pair, brought into `state` on all tokens."""
         return replicate(group, wish, state, self.terms, check_mode)
-
-    def bring_keys(self, group: Group, task: KeyTask, check_mode: bool) -> tuple[list[Outcome], list[Node]]:
-        """The keys that a task chooses, changed or removed on all tokens."""
-        return bring_everywhere(group, task, Deadline(self.terms.timeout), check_mode)
 
     def check(self, wish: Wish) -> None:
         """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""

@@ -36,8 +36,11 @@ def _work(module: HsmModule) -> Result:
     replicas = replicas_of(module, login)
     module.require_libraries(provider)
     if replicas:
+        # What knows of several tokens is imported for the tasks that have them.
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
+
         with replicas.group(writable=not module.check_mode) as group:
-            outcomes, nodes = replicas.bring_keys(group, task, module.check_mode)
+            outcomes, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
             return _result(group.source.uri_attributes, outcomes, nodes)
     with provider.session(writable=not module.check_mode) as session:
         return _result(session.uri_attributes, task.bring(session, module.check_mode), session.nodes())
