@@ -92,14 +92,12 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
             found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
         except TokenError:  # the search for each pair tells of it, if it lasts
             return None
-        if found is None or any(map(_untold, found)):
+        if found is None or any(
+            one.unreadable.get(name, _NO_MATCH) != _NO_MATCH for one in found for name in _SEARCHED
+        ):
             return None
         objects.extend(found)
     return KeyIndex(objects)
-
-
-def _untold(found: TokenObject) -> bool:
-    return any(found.unreadable.get(name, _NO_MATCH) != _NO_MATCH for name in _SEARCHED)
 
 
 class IndexedSession(TokenSession):

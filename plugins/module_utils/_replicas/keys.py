@@ -17,10 +17,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import D
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
-Outcomes = dict[Member, list[Outcome]]
+Outcomes = dict[Token, list[Outcome]]
 
 
 def bring_everywhere(
@@ -34,17 +34,17 @@ def bring_everywhere(
     deadline = Deadline(timeout)
     done = looks = _look(group, task, deadline)
     if not check_mode:
-        done = group.source_last(looks, lambda member: task.bring(member.session, check_mode=False), deadline)
+        done = group.source_last(looks, lambda token: task.bring(token.session, check_mode=False), deadline)
         group.refuse_refusals(looks)
     undone = group.without(done)
     if undone:
-        ready = ", ".join(member.name for member in group.all if member in done) or "none"
+        ready = ", ".join(token.name for token in group.all if token in done) or "none"
         verb = "changed on" if task.state == "present" else "removed from"
         raise HsmError(
             f"Could not finish on all {len(group.all)} tokens. {_reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
-    return _merged([done[member] for member in group.all]), [Node(member.name) for member in group.all]
+    return _merged([done[token] for token in group.all]), [Node(token.name) for token in group.all]
 
 
 def _merged(outcomes: t.Sequence[list[Outcome]]) -> list[Outcome]:
@@ -58,8 +58,8 @@ def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
     removal = task.state == "absent"
     # A removal is done on all that can be reached: who hangs does not use up their time.
     group.reach(group.all, deadline.share(3) if removal else deadline)
-    reached = [member for member in group.all if member.reached and not deadline.passed]
-    looks = group.each(reached, lambda member: task.bring(member.session, check_mode=True), deadline)
+    reached = [token for token in group.all if token.reached and not deadline.passed]
+    looks = group.each(reached, lambda token: task.bring(token.session, check_mode=True), deadline)
     group.refuse_refusals(reached)
     missing = group.without(looks)
     if missing and not removal:
@@ -71,8 +71,8 @@ def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
 def _refuse_different(looks: Outcomes, removal: bool) -> None:
     """The same choice must mean the same keys on every token; those to be removed may be missing somewhere."""
     prints = {
-        member.name: sorted(str(outcome.before.fingerprint) for outcome in outcomes if outcome.before)
-        for member, outcomes in looks.items()
+        token.name: sorted(str(outcome.before.fingerprint) for outcome in outcomes if outcome.before)
+        for token, outcomes in looks.items()
     }
     there = [names for names in prints.values() if names or not removal]
     if any(names != there[0] for names in there):
@@ -80,5 +80,5 @@ def _refuse_different(looks: Outcomes, removal: bool) -> None:
         raise HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)
 
 
-def _reasons(members: t.Sequence[Member]) -> str:
-    return " ".join(f"Node '{member.name}': {member.error}" for member in members)
+def _reasons(tokens: t.Sequence[Token]) -> str:
+    return " ".join(f"Node '{token.name}': {token.error}" for token in tokens)

@@ -18,8 +18,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -38,13 +38,13 @@ class Replicas:
     def group(self, *, writable: bool) -> t.Iterator[Group]:
         """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        group = Group([Member(name, provider, writable) for name, provider in providers.items()])
+        group = Group([Token(name, provider, writable) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):
             try:
                 yield group
             finally:
-                for node in group.all:
-                    node.close()
+                for token in group.all:
+                    token.close()
 
     def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
         """One pair, brought into `state` on all tokens."""

@@ -18,22 +18,22 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
-# By node; None where the node has nothing of that name.
+# By token; None where the token has nothing of that name.
 Found = t.Mapping[str, "KeyPair | None"]
 
 
 @dataclasses.dataclass(frozen=True)
 class CopyPlan:
-    """`donor` is the node whose pair is copied to those that `lack` it; None: the source generates it first."""
+    """`donor` is the token whose pair is copied to those that `lack` it; None: the source generates it first."""
 
     donor: str | None
     lack: tuple[str, ...]
 
 
 def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
-    """Which node gives and which take; raises `HsmError` where the tokens contradict each other.
+    """Which token gives and which take; raises `HsmError` where the tokens contradict each other.
 
-    `found` has the nodes that were reached, the source among them: a whole pair each, or a lone half.
+    `found` has the tokens that were reached, the source among them: a whole pair each, or a lone half.
     """
     refuse_different(wish, found)
     whole = {name: pair for name, pair in found.items() if pair and pair.whole}
@@ -59,7 +59,7 @@ def refuse_different(wish: Wish, found: Found) -> None:
 
 
 def _refuse_halves(wish: Wish, found: Found, *, completable: bool) -> None:
-    """A public half may be what a killed copy left, where another node has the pair; all else is no one's leftover."""
+    """A public half may be what a killed copy left, where another token has the pair; all else is no one's leftover."""
     for name, pair in found.items():
         lone = pair.lone if pair else None
         if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):

@@ -25,8 +25,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 
 _MOST_THREADS = 64
 _FEW = 3  # failures that are told in full in one message
@@ -101,9 +101,9 @@ def _on_group(
 def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
     """Each token as it fared where it fared worst."""
     told = [node for done in every for node in done.nodes if node.status != "ok"]
-    rows = [Node(member.name, "failed", str(member.error)) for member in group.all if member.error]
+    rows = [Node(token.name, "failed", str(token.error)) for token in group.all if token.error]
     first = {node.name: node for node in reversed([*told, *rows])}
-    return [first.get(member.name, Node(member.name)) for member in group.all]
+    return [first.get(token.name, Node(token.name)) for token in group.all]
 
 
 def _parallel(params: Params) -> int:

@@ -19,13 +19,13 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import MemberSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import WorkerSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 T = t.TypeVar("T")
 
 
-class Member:
+class Token:
     """One token, and how it fares: `error` is why it takes no part at the moment."""
 
     def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
@@ -33,7 +33,7 @@ class Member:
         self.provider = provider
         self.error: HsmError | None = None
         self._writable = writable
-        self._session: MemberSession | None = None
+        self._session: WorkerSession | None = None
 
     @property
     def reached(self) -> bool:
@@ -51,7 +51,7 @@ class Member:
         error.final = True
 
     @property
-    def session(self) -> MemberSession:
+    def session(self) -> WorkerSession:
         """The session; raises why there is none."""
         if self._session is None:
             raise self.error or HsmError(f"There is no session with the node '{self.name}'.")
@@ -66,7 +66,7 @@ class Member:
         """Forks its process, which does nothing yet."""
         self.close()
         enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
-        self._session = MemberSession(self.name, Worker(enter))
+        self._session = WorkerSession(self.name, Worker(enter))
 
     def close(self) -> None:
         """Ends its process, if it has one."""
@@ -78,90 +78,90 @@ class Member:
 
 
 class Group:
-    """All nodes of a task, the source first."""
+    """All tokens of a task, the source first."""
 
-    def __init__(self, nodes: t.Sequence[Member]) -> None:
-        self.all = tuple(nodes)
+    def __init__(self, tokens: t.Sequence[Token]) -> None:
+        self.all = tuple(tokens)
         self.source = self.all[0]
-        self._connected: set[tuple[MemberSession, MemberSession, Way]] = set()
+        self._connected: set[tuple[WorkerSession, WorkerSession, Way]] = set()
         self._connecting = threading.Lock()
 
-    def reach(self, nodes: t.Sequence[Member], deadline: Deadline) -> None:
+    def reach(self, tokens: t.Sequence[Token], deadline: Deadline) -> None:
         """Logs in to those that have no session; never to one whose login failed.
 
-        Nodes in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
+        Tokens in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
-        wanted = [node for node in nodes if not node.reached and node.may_come]
-        for node in wanted:  # all before the first thread: a fork copies locks that other threads hold
-            node.start()
-        storages: dict[str, list[Member]] = {}
-        for node in wanted:
-            storages.setdefault(node.provider.lock_key, []).append(node)
+        wanted = [token for token in tokens if not token.reached and token.may_come]
+        for token in wanted:  # all before the first thread: a fork copies locks that other threads hold
+            token.start()
+        storages: dict[str, list[Token]] = {}
+        for token in wanted:
+            storages.setdefault(token.provider.lock_key, []).append(token)
         for turn in itertools.zip_longest(*storages.values()):
-            self.each([node for node in turn if node], lambda node: node.session.open(), deadline)
+            self.each([token for token in turn if token], lambda token: token.session.open(), deadline)
         self._refuse_same_token()
 
-    def each(self, nodes: t.Sequence[Member], work: t.Callable[[Member], T], deadline: Deadline) -> dict[Member, T]:
-        """What `work` gives for each node, all at once; a node that fails has its error, and no result."""
-        results: dict[Member, T] = {}
-        if not nodes:
+    def each(self, tokens: t.Sequence[Token], work: t.Callable[[Token], T], deadline: Deadline) -> dict[Token, T]:
+        """What `work` gives for each token, all at once; a token that fails has its error, and no result."""
+        results: dict[Token, T] = {}
+        if not tokens:
             return results
-        with concurrent.futures.ThreadPoolExecutor(len(nodes)) as threads:
-            for node in nodes:
-                node.error = None
-                node.session.deadline = deadline
-            running = {threads.submit(work, node): node for node in nodes}
+        with concurrent.futures.ThreadPoolExecutor(len(tokens)) as threads:
+            for token in tokens:
+                token.error = None
+                token.session.deadline = deadline
+            running = {threads.submit(work, token): token for token in tokens}
             for future in concurrent.futures.as_completed(running):
-                node = running[future]
+                token = running[future]
                 try:
-                    results[node] = future.result()
+                    results[token] = future.result()
                 except HsmError as error:
-                    node.error = error
-        return {node: results[node] for node in nodes if node in results}  # in this order, whoever was first
+                    token.error = error
+        return {token: results[token] for token in tokens if token in results}  # in this order, whoever was first
 
     def source_last(
-        self, nodes: t.Collection[Member], work: t.Callable[[Member], T], deadline: Deadline
-    ) -> dict[Member, T]:
+        self, tokens: t.Collection[Token], work: t.Callable[[Token], T], deadline: Deadline
+    ) -> dict[Token, T]:
         """As `each`, the source only after all others have done it."""
-        replicas = self.replicas(nodes)
+        replicas = self.replicas(tokens)
         done = self.each(replicas, work, deadline)
-        if len(done) == len(replicas) and self.source in nodes:
+        if len(done) == len(replicas) and self.source in tokens:
             done |= self.each([self.source], work, deadline)
         return done
 
-    def replicas(self, nodes: t.Iterable[Member]) -> list[Member]:
-        """These nodes, less the source."""
-        return [node for node in nodes if node is not self.source]
+    def replicas(self, tokens: t.Iterable[Token]) -> list[Token]:
+        """These tokens, less the source."""
+        return [token for token in tokens if token is not self.source]
 
-    def without(self, nodes: t.Container[Member]) -> list[Member]:
-        """All nodes but these."""
-        return [node for node in self.all if node not in nodes]
+    def without(self, tokens: t.Container[Token]) -> list[Token]:
+        """All tokens but these."""
+        return [token for token in self.all if token not in tokens]
 
-    def refuse_refusals(self, nodes: t.Iterable[Member]) -> None:
-        """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
-        for node in nodes:
-            if node.error and not isinstance(node.error, TokenError):
-                raise node.error
+    def refuse_refusals(self, tokens: t.Iterable[Token]) -> None:
+        """A wish that a token refuses is no fault of the token, and fails the task however many others there are."""
+        for token in tokens:
+            if token.error and not isinstance(token.error, TokenError):
+                raise token.error
 
-    def connect(self, donor: Member, node: Member, way: Way) -> None:
+    def connect(self, donor: Token, token: Token, way: Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
-        parties = donor.session, node.session, way
+        parties = donor.session, token.session, way
         with self._connecting:
             connected = parties in self._connected
         if connected:
             return
-        replica, source = node.session.transfer, donor.session.transfer
-        replica.settle(donor.name, way, source.answer(node.name, way, replica.offer(donor.name, way)))
+        replica, source = token.session.transfer, donor.session.transfer
+        replica.settle(donor.name, way, source.answer(token.name, way, replica.offer(donor.name, way)))
         with self._connecting:
             self._connected.add(parties)
 
     def _refuse_same_token(self) -> None:
         """One token under two names would make its own replica."""
-        seen: dict[t.Hashable, Member] = {}
-        for node in self.all:
-            if node.reached and not node.error:
-                told = (node.provider.lock_key, node.session.slot_id, *sorted(node.session.uri_attributes.items()))
-                other = seen.setdefault(told, node)
-                if other is not node:
-                    why = f"they are the same token '{node.session.token_name}'"
-                    raise HsmError.refused(f"use the {other} and the {node}", why, "Name each token once.")
+        seen: dict[t.Hashable, Token] = {}
+        for token in self.all:
+            if token.reached and not token.error:
+                told = (token.provider.lock_key, token.session.slot_id, *sorted(token.session.uri_attributes.items()))
+                other = seen.setdefault(told, token)
+                if other is not token:
+                    why = f"they are the same token '{token.session.token_name}'"
+                    raise HsmError.refused(f"use the {other} and the {token}", why, "Name each token once.")
