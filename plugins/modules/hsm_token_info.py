@@ -436,13 +436,11 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         describe_slot,
     )
 
-    log_in, chooses = module.params["login"], login.selector.chooses
-    if log_in and not chooses:
-        raise InputError("login", f"it needs one token; {ONE_TOKEN}")
-    if not chooses and set(login.expect) - {"library_sha256"}:
-        raise InputError("expect_token", f"all but library_sha256 needs one token; {ONE_TOKEN}")
+    log_in = module.params["login"]
+    if not login.selector.chooses:
+        refuse_without_token(login, log_in)
     with provider.library() as library:
-        token = provider.choose(library) if chooses else None
+        token = provider.choose(library) if login.selector.chooses else None
         if token:
             provider.check_identity(library, token)
         answers, rv = ask_library(library.functions)
@@ -460,6 +458,14 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
     for path in [] if token else provider.overlooked()[:1]:
         module.warn(f"This user cannot read {path}, so that a token there stays unseen.")
     return result
+
+
+def refuse_without_token(login: Login, log_in: bool) -> None:
+    """What only one token can answer."""
+    if log_in:
+        raise InputError("login", f"it needs one token; {ONE_TOKEN}")
+    if set(login.expect) - {"library_sha256"}:
+        raise InputError("expect_token", f"all but library_sha256 needs one token; {ONE_TOKEN}")
 
 
 def main() -> None:

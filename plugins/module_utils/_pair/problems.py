@@ -42,7 +42,7 @@ def _words(
     hidden = any(found.hides("label") or found.hides("id") for found in pair.objects)
     fits = {
         "half": len(pair.halves) == 1,
-        "duplicate": shared or len(pair.publics) > 1 or len(pair.privates) > 1,
+        "duplicate": shared or max(len(pair.publics), len(pair.privates)) > 1,
         "orphan": not (ids or labels or hidden),
         "unreadable": hidden or any(found.attributes.get("key_type") is None for found in pair.objects),
     }

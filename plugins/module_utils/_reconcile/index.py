@@ -24,7 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.
 _CALLS_A_PAIR = 10
-_FEWEST = 3  # pairs that an index is worth the attempt for
+_FEWEST = 3  # pairs for which an index is worth trying
 # What a search goes by. A value that is there and not told could be the wished one; one that is no text is not.
 _SEARCHED = ("class", "key_type", "label", "id", "token")
 _NO_MATCH = "no valid value"
@@ -92,12 +92,14 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
             found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
         except TokenError:  # the search for each pair tells of it, if it lasts
             return None
-        if found is None or any(
-            one.unreadable.get(name, _NO_MATCH) != _NO_MATCH for one in found for name in _SEARCHED
-        ):
+        if found is None or any(map(_untold, found)):
             return None
         objects.extend(found)
     return KeyIndex(objects)
+
+
+def _untold(found: TokenObject) -> bool:
+    return any(found.unreadable.get(name, _NO_MATCH) != _NO_MATCH for name in _SEARCHED)
 
 
 class IndexedSession(TokenSession):

@@ -188,6 +188,6 @@ class Reconciliation(Work):
         return predicted(self.wish, plan, self.session.facts, self.session.user), _CHECK_MODE
 
     def _refuse_write_protected(self, plan: Plan) -> None:
-        """Before the attempt, so that check mode knows it, too."""
+        """Before anything is done, so that check mode knows it, too."""
         if self.session.write_protected and plan.action is not Action.NOTHING:
             raise self.refused(plan.action.value, "the token is write-protected")

@@ -80,7 +80,7 @@ class Copies:
 
         After an error nothing of this run is left there, or the error names what remains, or the token is doubtful.
         """
-        if token in self._doubtful:  # a second attempt: what the first one left goes before
+        if token in self._doubtful:  # the second time: what the first left goes before
             remains = self._take_back_from(token)
             if remains:
                 raise HsmError(remains)

@@ -41,13 +41,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
-_PAUSE = 0.5  # seconds between two attempts
+_PAUSE = 0.5  # seconds between two rounds
 _GRACE = 10.0  # seconds that taking back gets at least, after a timeout
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """On how many tokens the pair has to be, and in which time (None: one attempt a token, however long it takes)."""
+    """On how many tokens the pair has to be, and in which time (None: each is tried once, however long it takes)."""
 
     min_servers: int
     timeout: float | None = None

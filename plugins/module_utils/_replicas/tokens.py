@@ -42,7 +42,7 @@ class Token:
 
     @property
     def may_come(self) -> bool:
-        """Whether another attempt may fare better than the last one."""
+        """Whether it may fare better another time."""
         return not (self.error and self.error.final)
 
     def set_apart(self, error: HsmError) -> None:
