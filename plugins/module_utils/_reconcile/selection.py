@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 
@@ -124,50 +125,40 @@ class Selection:
 
     def meant(self, found: t.Iterable[TokenObject], pairs: t.Iterable[KeyPair]) -> list[TokenObject]:
         """The objects that it means, of those that were found."""
-        pair_with = {handle: pair for pair in pairs for handle in pair.handles}
+        pair_with = {key.handle: pair for pair in pairs for key in pair.objects}
         return [
             key
             for key in found
             if key.attributes and self.takes(key) and self.takes_key(key, pair_with.get(key.handle, KeyPair()))
         ]
 
+    @functools.cached_property
+    def _of_object(self) -> list[tuple[t.Any, t.Callable[[TokenObject], t.Any]]]:
+        """Each wish of the object itself, and what tells it."""
+        return [(wish, tell) for name, tell in _OF_OBJECT.items() if (wish := getattr(self, name)) is not None]
+
+    @functools.cached_property
+    def _of_key(self) -> list[tuple[t.Any, t.Callable[[TokenObject], set[t.Any]]]]:
+        """Each wish of the key, and what tells it."""
+        return [(wish, tell) for name, tell in _OF_KEY.items() if (wish := getattr(self, name)) is not None]
+
     def takes(self, found: TokenObject) -> bool:
-        """Whether the object itself is as wished, the key apart. A name that cannot be read is not an empty one."""
-        label = None if found.hides("label") else found.label or ""
-        told = {
-            "key_class": found.half,
-            "key_type": found.key_type,
-            "handle": found.handle,
-            "id": None if found.hides("id") else found.id,
-            "label": label,
-        }
-        if any(getattr(self, name) not in (None, value) for name, value in told.items()):
+        """Whether the object itself is as wished, the key apart."""
+        if any(wish != tell(found) for wish, tell in self._of_object):
             return False
+        label = _readable_label(found)
         return self.label_regex is None or (label is not None and bool(self.label_regex.search(label)))
 
     def takes_key(self, found: TokenObject, pair: KeyPair) -> bool:
         """Whether the key itself is as wished; a half that does not tell it goes by its pair."""
         if self.shared_with is not None and not set(self.shared_with) <= _users(pair):
             return False
-        wishes: dict[t.Callable[[TokenObject], set[t.Any]], t.Any] = {
-            _fingerprints: self.fingerprint,
-            _kcvs: self.kcv,
-            _moduli: self.modulus,
-        }
-        return all(
-            wish is None or wish in (told(found) or set().union(*map(told, pair.objects)))
-            for told, wish in wishes.items()
-        )
+        return all(wish in (tell(found) or set().union(*map(tell, pair.objects))) for wish, tell in self._of_key)
 
 
-def _users(pair: KeyPair) -> set[str]:
-    """Who may use the private half: the owner, and those that it is shared with."""
-    shared = [half.sharing for half in pair.privates if half.sharing]
-    return {user for one in shared for user in (one.owner, *one.shared_with) if user}
-
-
-def _fingerprints(found: TokenObject) -> set[str]:
-    return {found.fingerprint} if found.fingerprint else set()
+def _readable_label(found: TokenObject) -> str | None:
+    """A name that cannot be read is not an empty one."""
+    return None if found.hides("label") else found.label or ""
 
 
 def _kcvs(found: TokenObject) -> set[str]:
@@ -179,6 +170,26 @@ def _kcvs(found: TokenObject) -> set[str]:
 def _moduli(found: TokenObject) -> set[int]:
     value = found.attributes.get("modulus")
     return {int.from_bytes(value, "big")} if isinstance(value, bytes) and value else set()
+
+
+_OF_OBJECT: dict[str, t.Callable[[TokenObject], t.Any]] = {
+    "key_class": lambda found: found.half,
+    "key_type": lambda found: found.key_type,
+    "handle": lambda found: found.handle,
+    "id": lambda found: None if found.hides("id") else found.id,
+    "label": _readable_label,
+}
+_OF_KEY: dict[str, t.Callable[[TokenObject], set[t.Any]]] = {
+    "fingerprint": lambda found: {found.fingerprint} if found.fingerprint else set(),
+    "kcv": _kcvs,
+    "modulus": _moduli,
+}
+
+
+def _users(pair: KeyPair) -> set[str]:
+    """Who may use the private half: the owner, and those that it is shared with."""
+    shared = [half.sharing for half in pair.privates if half.sharing]
+    return {user for one in shared for user in (one.owner, *one.shared_with) if user}
 
 
 @dataclasses.dataclass(frozen=True)
