@@ -122,19 +122,15 @@ def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
 
 def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
     """What a replacement needs that is safe at every moment of it."""
-    what = f"replace {wish.on(token)}"
-    lacks = {
-        f"{facts.name} cannot rename a key, which a safe replacement needs": not facts.set_attribute,
-        f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming": (
-            not facts.copy and any(wish.freezing(half) for half in HALVES)
-        ),
-        "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs": (
-            wish.quorum
-        ),
-    }
-    for why, is_so in lacks.items():
-        if is_so:
-            raise HsmError.refused(what, why, differs)
+    what, why = f"replace {wish.on(token)}", ""
+    if not facts.set_attribute:
+        why = f"{facts.name} cannot rename a key, which a safe replacement needs"
+    elif not facts.copy and any(wish.freezing(half) for half in HALVES):
+        why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
+    elif wish.quorum:
+        why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
+    if why:
+        raise HsmError.refused(what, why, differs)
     _refuse_indestructible(what, pair, differs)
 
 

@@ -57,21 +57,12 @@ class KeyIndex:
 
     def find(self, query: Query) -> list[TokenObject]:
         """What a search of the token would have found then, in the order of the handles."""
-        if query.id is not None:
-            named = self._by_name.get(("id", query.id), {})
-        elif query.label is not None:
-            named = self._by_name.get(("label", query.label), {})
-        else:
-            named = self._by_handle
-        with self._lock:
-            rows = sorted(named.items())
         wanted = query.attributes()
-        return [
-            found
-            for _handle, found in rows
-            if found.half == query.key_class
-            and all(found.attributes.get(name) == value for name, value in wanted.items())
-        ]
+        name = next(((name, wanted[name]) for name in ("id", "label") if name in wanted), None)
+        with self._lock:
+            rows = sorted((self._by_name.get(name, {}) if name else self._by_handle).items())
+        objects = [found for _handle, found in rows if found.half == query.key_class]
+        return [found for found in objects if all(found.attributes.get(key) == wanted[key] for key in wanted)]
 
 
 def _names(found: TokenObject) -> tuple[t.Hashable, ...]:
