@@ -215,7 +215,7 @@ def faults(session: nox.Session) -> None:
     workers = str(os.cpu_count() or 1)
     session.run(
         *("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"),
-        *(session.posargs or ["tests/faults"]),
+        *(session.posargs or ["tests/faults", "tests/simulators"]),
     )
 
 

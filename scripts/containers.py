@@ -25,7 +25,7 @@ from testbed import install  # type: ignore[import-not-found]  # beside this fil
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/molecule"
-CONTAINERFILE = ROOT / "tests/containers/Containerfile"
+CONTAINERFILE = ROOT / "extensions/molecule/default/Containerfile"
 REQUIREMENTS = ROOT / "meta/ee-requirements.txt"
 IMAGE, BASE = "localhost/cryptoki-hsm-test", "localhost/cryptoki-hsm-base"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Calls, Spy
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
 
 # What an unchanged pair may cost: with one slot, and for each further slot.
 BUDGET = 24

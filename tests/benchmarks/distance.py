@@ -14,9 +14,10 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import filled_token
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
-from ansible_collections.cryptoki.hsm.tests.support.fault import compile_library
+from ansible_collections.cryptoki.hsm.tests.support.compiled import compile_library
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken, library
 
 DELAY = 0.005  # seconds
 _PAIRS = 100

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken, library
 
 SCRIPTS = Path(__file__).resolve().parent
 

@@ -12,7 +12,8 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import fille
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken, library
 
 SIZES = (100, 1000, 10000)
 _ROUNDS = 3

@@ -20,7 +20,8 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, m
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, library, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken, library
 
 UNCHANGED = 100
 CALLS_A_PAIR = 6

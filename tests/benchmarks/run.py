@@ -36,7 +36,7 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, show
 from ansible_collections.cryptoki.hsm.tests.benchmarks.several import several
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 PARTS = ("calls", "times", "unchanged", "generation", "listing", "distance", "several")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import SoftToken, module_input
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
 
 _ROUNDS = 3
 KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {

@@ -6,30 +6,22 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock as _lock
-from ansible_collections.cryptoki.hsm.tests.support.fault import SOURCE, FaultyToken, compile_library, open_folder
+# What they assert in there is told as in a test.
+pytest.register_assert_rewrite("ansible_collections.cryptoki.hsm.tests.support")
+
+from ansible_collections.cryptoki.hsm.tests.support.compiled import SOURCE, compile_library
+from ansible_collections.cryptoki.hsm.tests.support.environment import clean_environment
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.folder import open_folder
 from ansible_collections.cryptoki.hsm.tests.support.nodes import NAMES, Nodes, pin_of
 
-# The modules that the tests start find the collection where the tests found it.
-ROOT = str(Path(_lock.__file__).absolute().parents[5])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-os.environ["ANSIBLE_COLLECTIONS_PATH"] = ROOT
-# Nothing of the caller's may reach them, and their stdout is buffered as it is on a target.
-for variable in list(os.environ):
-    if variable.startswith(("HSM_", "PKCS11", "SOFTHSM2_", "FAULT", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")):
-        del os.environ[variable]
-# Hundreds of them are started: they compile once, and not into the sources.
-_CACHE = open_folder()
-os.environ["PYTHONPYCACHEPREFIX"] = str(_CACHE)
-atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+clean_environment()
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import library
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 DECRYPT, UNWRAP, SIGN, DERIVE = "0x105", "0x107", "0x108", "0x10c"
 EVERY_USE = {"usage": ["sign", "decrypt", "wrap"]}

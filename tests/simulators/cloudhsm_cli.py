@@ -4,7 +4,7 @@
 
 """CloudHSM CLI (AWS CloudHSM, Client SDK 5) in front of a simulated cluster: single-command and interactive mode.
 
-tests/support/cluster_tools.py installs it as cloudhsm-cli. README.md lists what is assumed.
+tests/support/cluster.py installs it as cloudhsm-cli. README.md lists what is assumed.
 """
 
 from __future__ import annotations

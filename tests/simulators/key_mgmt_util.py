@@ -4,7 +4,7 @@
 
 """key_mgmt_util and its relatives (azcloudhsm_util, key_mgmt_tool) in front of a simulated cluster.
 
-Interactive prompt and singlecmd. tests/support/cluster_tools.py installs it; README.md lists what is assumed.
+Interactive prompt and singlecmd. tests/support/cluster.py installs it; README.md lists what is assumed.
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
-from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
-from ansible_collections.cryptoki.hsm.tests.support.fault import FaultyToken, Task
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, module_input
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, module_input
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 Half = t.Literal["public", "private"]
 

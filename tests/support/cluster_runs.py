@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.tests.support.cluster_tools import OWNER, OWNER_PASSWORD, Cluster
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, run_module
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, run_module
 
 
 class ClusterRuns:

@@ -86,7 +86,7 @@ class Process(t.Protocol):
 
 def module_command(module: str, before: str = "", as_nobody: bool = False) -> list[str]:
     """The command that runs a module; `before` is Python that runs first. Only root can run it as nobody."""
-    return [sys.executable, "-c", (_AS_NOBODY if as_nobody else "") + before + _RUN, module]
+    return [sys.executable, "-c", before + (_AS_NOBODY if as_nobody else "") + _RUN, module]
 
 
 def start_module(

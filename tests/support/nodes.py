@@ -17,8 +17,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from ansible_collections.cryptoki.hsm.tests.support.fault import WRITING, FaultyToken, Task
-from ansible_collections.cryptoki.hsm.tests.support.softhsm import Run, library, module_input
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import WRITING, FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, module_input
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 NAMES = ("alpha", "beta", "gamma")
 Rules = t.Mapping[str, str]

@@ -16,40 +16,40 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from ansible_collections.cryptoki.hsm.tests.support import cluster_tools
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER_PASSWORD, Cluster
 
 
 def make(folder: Path, nodes: str, *users: str) -> None:
     """Makes the cluster, and installs its tools."""
-    cluster = cluster_tools.Cluster(folder, nodes=int(nodes))
+    cluster = Cluster(folder, nodes=int(nodes))
     for user in users:
         cluster.add_user(user, f"password of {user}")
     cluster.install_cloudhsm_cli()
     cluster.install_key_mgmt_util(spelling="aws_status", CLUSTER_SIMULATOR_STRICT_ORDER="1")
     cluster.install_key_mgmt_util(name="azcloudhsm_util", spelling="azure")
-    (folder / "pin").write_text(cluster_tools.OWNER_PASSWORD + "\n")
+    (folder / "pin").write_text(OWNER_PASSWORD + "\n")
 
 
 def look(folder: Path) -> None:
     """Prints everything that the cluster has of its keys, a line a key."""
-    for key in sorted(cluster_tools.Cluster(folder).held(), key=lambda key: key.handle):
+    for key in sorted(Cluster(folder).held(), key=lambda key: key.handle):
         print(key)
 
 
 def sign(folder: Path, label: str, mechanism: str, hash_name: str, data: str) -> None:
     """Signs a file's content with the real private key, past the collection."""
-    sys.stdout.buffer.write(cluster_tools.Cluster(folder).sign(label, Path(data).read_bytes(), mechanism, hash_name))
+    sys.stdout.buffer.write(Cluster(folder).sign(label, Path(data).read_bytes(), mechanism, hash_name))
 
 
 COMMANDS: dict[str, t.Callable[..., None]] = {
     "make": make,
     "look": look,
     "sign": sign,
-    "stop": lambda folder, node: cluster_tools.Cluster(folder).stop_node(int(node)),
-    "start": lambda folder, node: cluster_tools.Cluster(folder).start_node(int(node)),
-    "handles": lambda folder, *numbers: cluster_tools.Cluster(folder).next_handles(*map(int, numbers)),
-    "fault": lambda folder, kind, command: cluster_tools.Cluster(folder).set_fault(kind, command),
-    "well": lambda folder: cluster_tools.Cluster(folder).clear_faults(),
+    "stop": lambda folder, node: Cluster(folder).stop_node(int(node)),
+    "start": lambda folder, node: Cluster(folder).start_node(int(node)),
+    "handles": lambda folder, *numbers: Cluster(folder).next_handles(*map(int, numbers)),
+    "fault": lambda folder, kind, command: Cluster(folder).set_fault(kind, command),
+    "well": lambda folder: Cluster(folder).clear_faults(),
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A replica of another vendor: NSS's software token, which takes RSA keys and no EC keys by unwrapping."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.listing import parse_listing
+
+LABEL, PIN = "NSS Certificate DB", "nss-pin-5512"
+SLOT = 2  # the first one holds no keys
+_INIT_PIN = """
+import sys, pkcs11
+token = next(slot for slot in pkcs11.lib(sys.argv[1]).get_slots() if slot.slot_id == int(sys.argv[2])).get_token()
+token.open(rw=True, so_pin="").init_pin(sys.stdin.read())
+"""
+
+
+class NssToken:
+    """A token of NSS softokn, which takes its parameters by C_Initialize only: the interposer passes them."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        parameters = f"configdir='sql:{folder}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
+        self.library = str(library)
+        self.environment = {
+            "FAULT_MODULE": os.environ["NSS_SOFTOKN"],
+            "FAULT": f"C_Initialize before reserved {parameters}",
+        }
+        self._run([sys.executable, "-c", _INIT_PIN, self.library, str(SLOT)], given=PIN)
+
+    def _run(self, command: list[str], given: str = "") -> str:
+        return subprocess.run(
+            command, input=given, env={**os.environ, **self.environment}, capture_output=True, text=True, check=True
+        ).stdout
+
+    def replica(self) -> dict[str, t.Any]:
+        """The options that reach it."""
+        return {
+            "name": "nss",
+            "module_path": self.library,
+            "library_environment": self.environment,
+            "token_label": LABEL,
+            "pin": PIN,
+        }
+
+    def tool(self, *arguments: str) -> str:
+        """What pkcs11-tool says, logged in."""
+        command = ["pkcs11-tool", "--module", self.library, "--slot", str(SLOT), "--login", "--pin", PIN, *arguments]
+        return self._run(command)
+
+    def listing(self) -> list[dict[str, str]]:
+        """All objects as pkcs11-tool sees them."""
+        return parse_listing(self.tool("--list-objects"))
+
+
+@pytest.fixture
+def nss(tmp_path: Path, interposers: dict[str, Path]) -> NssToken:
+    """A new token."""
+    return NssToken(tmp_path, interposers["one"])
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_rsa_pairs_are_copied(token: FaultyToken, nss: NssToken, tmp_path: Path, bits: int) -> None:
+    wish = {"label": "root", "modulus_bits": bits, "usage": ["sign"], "extractable": False}
+    changed = [
+        token.run("hsm_rsa_keypair", **wish, replicas=[nss.replica()], check_mode=check).result["changed"]
+        for check in (True, False, True, False)
+    ]
+    assert changed == [True, True, False, False]
+    ours, theirs = (
+        {row["class"]: row for row in rows if row.get("label") == "root"} for rows in (token.listing(), nss.listing())
+    )
+    # NSS gives an unwrapped key every use and has to be told again.
+    assert theirs["private"]["usage"] == "sign" and theirs["private"]["access"] == "sensitive"
+    assert theirs["private"]["id"] == ours["private"]["id"] and set(theirs) == set(ours) == {"private", "public"}
+    data, signature, public = (tmp_path / name for name in ("data", "signature", "public.der"))
+    data.write_bytes(b"signed by the copy")
+    nss.tool("--sign", "-m", "SHA256-RSA-PKCS", "--label", "root", "-i", str(data), "-o", str(signature))
+    token.pkcs11_tool("--read-object", "--type", "pubkey", "--label", "root", "-o", str(public))
+    command = ["openssl", "dgst", "-sha256", "-verify", str(public), "-keyform", "DER", "-signature", str(signature)]
+    verified = subprocess.run([*command, str(data)], capture_output=True, text=True, check=False)
+    assert verified.stdout == "Verified OK\n", verified.stderr
+
+
+@pytest.mark.parametrize("curve", ["P-256", "P-384"])
+def test_ec_pairs_are_refused_and_taken_back(token: FaultyToken, nss: NssToken, curve: str) -> None:
+    done = token.run("hsm_ecc_keypair", label="tls", curve=curve, replicas=[nss.replica()])
+    assert "CKR_TEMPLATE_INCOMPLETE" in done.result["msg"] and done.result["ckr"] == "CKR_TEMPLATE_INCOMPLETE"
+    assert [(node["name"], node["status"]) for node in done.result["nodes"]] == [
+        (token.label, "unsynchronised"),
+        ("nss", "unsynchronised"),
+    ]
+    assert token.listing() == nss.listing() == []
+
+
+def test_a_proxy_that_is_another_library_for_each_caller(token: FaultyToken) -> None:
+    done = token.run("hsm_ecc_keypair", label="tls", curve="P-256", module_path=os.environ["P11_KIT_PROXY"])
+    assert "give the path of the module behind it" in done.result["msg"]

@@ -1,0 +1,24 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a killed task left."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+
+def named(msg: str) -> dict[str, t.Any]:
+    """What the message names to be removed, in the way that it names."""
+    half = re.search(
+        r"it is a (?:public|private) half without its (?:public|private) half: \(.*, id ([0-9a-f:]+), ", msg
+    )
+    if half:
+        assert "state=absent with its id or fingerprint" in msg
+        return {"id_hex": half[1]}
+    strangers = re.search(r"its halves do not belong together: \(public .*, fingerprint ([0-9a-f:]{95})\), ", msg)
+    assert strangers, msg
+    assert "remove what is not wanted by state=absent named so" in msg
+    return {"fingerprint": strangers[1]}

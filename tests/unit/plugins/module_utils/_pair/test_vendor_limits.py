@@ -1,0 +1,47 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a vendor's HSMs cannot make."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._pair.test_plan_messages import GENERIC, rsa_wish
+
+
+@pytest.mark.parametrize(
+    ("wish", "facts", "reason"),
+    [
+        (rsa_wish(label="x" * 40, id=b"12"), VENDORS["yubihsm"], None),
+        (rsa_wish(label="x" * 41), VENDORS["yubihsm"], "yubihsm takes at most 40 bytes of label"),
+        (rsa_wish(id=b"123"), VENDORS["yubihsm"], "yubihsm takes at most 2 bytes of id"),
+        (rsa_wish(public_attributes={"copyable": False}), VENDORS["softhsm"], None),
+        (
+            rsa_wish(private_attributes={"copyable": False, "destroyable": False}),
+            VENDORS["softhsm"],
+            "softhsm cannot set copyable=false in the copy that destroyable=false and modifiable=false need",
+        ),
+        (rsa_wish(private_attributes={"copyable": False, "destroyable": False}), GENERIC, None),
+        (
+            rsa_wish(public_attributes={"trusted": True}),
+            GENERIC,
+            "only the security officer can make a key trusted, with the vendor's tool",
+        ),
+        (rsa_wish(public_attributes={"trusted": False}), GENERIC, None),
+        (
+            Wish("ecc", label="x", curve=curve_by_name("brainpoolP256r1")),
+            VENDORS["cloudhsm"],
+            "cloudhsm has the curves ed25519, secp224r1, secp256k1, secp256r1, secp384r1, secp521r1",
+        ),
+        (Wish("ecc", label="x", curve=curve_by_name("P-256")), VENDORS["cloudhsm"], None),
+        (Wish("ecc", label="x", curve=curve_by_name("brainpoolP256r1")), GENERIC, None),
+    ],
+)
+def test_what_a_vendor_cannot_make(wish: Wish, facts: VendorFacts, reason: str | None) -> None:
+    assert vendor_refusal(wish, facts) == reason

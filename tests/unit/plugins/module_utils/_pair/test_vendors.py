@@ -1,0 +1,62 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of vendors, and how a row is chosen."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, vendor_facts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ATTRIBUTES, PRIVATE, PUBLIC, Half
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "name"),
+    [
+        (("SoftHSM", "Implementation of PKCS11", "SoftHSM project", "SoftHSM v2"), "softhsm"),
+        (("PKCS#11 Kit", "PKCS#11 Kit Proxy Module", "SoftHSM project", "SoftHSM v2"), "softhsm"),
+        (("Marvell Semiconductors, Inc.", "CloudHSM PKCS#11"), "cloudhsm"),
+        (("Cavium", ""), "cloudhsm"),
+        (("Yubico (www.yubico.com)", "YubiHSM PKCS#11 Library"), "yubihsm"),
+        (("IBM", "openCryptoki"), "opencryptoki"),
+        (("Mozilla Foundation", "NSS Internal Crypto Services"), "nss"),
+        (("Transsecure", "Innssbruck HSM"), "generic"),
+        (("", ""), "generic"),
+        ((), "generic"),
+    ],
+)
+def test_the_row_that_a_library_describes(descriptions: tuple[str, ...], name: str) -> None:
+    assert vendor_facts("auto", *descriptions).name == name
+
+
+@pytest.mark.parametrize("name", sorted(VENDORS))
+def test_a_named_row_wins_over_the_description(name: str) -> None:
+    assert vendor_facts(name, "SoftHSM", "NSS") is VENDORS[name]
+
+
+@pytest.mark.parametrize("half", [PUBLIC, PRIVATE])
+def test_what_is_sent(half: Half) -> None:
+    cloud, nss = VENDORS["cloudhsm"], VENDORS["nss"]
+    for value in (True, False, b"", ()):
+        assert VENDORS["generic"].sends(half, "private", value)
+        assert not nss.sends(half, "destroyable", value)
+        assert cloud.sends(half, "private", value) is (value is True)
+    assert cloud.sends(PUBLIC, "verify", True) and not cloud.sends(PUBLIC, "verify_recover", False)
+    # The private half's rows are its own
+    assert nss.sends(PUBLIC, "wrap_with_trusted", True) and not nss.sends(PRIVATE, "wrap_with_trusted", True)
+
+
+def test_the_rows_name_what_exists() -> None:
+    halves: tuple[t.Any, ...] = (PUBLIC, PRIVATE)
+    for facts in VENDORS.values():
+        for half, name in facts.not_sent | facts.only_true:
+            assert half in halves and half in ATTRIBUTES[name].classes
+        assert all(name in ATTRIBUTES for name in facts.fixed)
+        assert all(curve_by_name(name).name == name for name in facts.curves)
+        assert all(mark == mark.lower() and mark.isalnum() for mark in facts.marks)
+        assert facts.id_length <= (facts.id_max or facts.id_length)
