@@ -39,7 +39,8 @@ def brought(module: str) -> set[str]:
 def test_the_tools_of_clusters_are_refused(name: str) -> None:
     assert kind_of({"provider": "pkcs11"}) is Pkcs11Provider
     assert refusal(lambda: kind_of({"provider": name})) == (
-        f"provider '{name}' is refused: the tools of clusters make no tokens and have no slots; use the provider pkcs11."
+        f"provider '{name}' is refused: the tools of clusters make no tokens and have no slots; use the provider"
+        " pkcs11."
     )
 
 
