@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login i
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     CRYPTOGRAPHY_IMPORT_ERROR,
+    NO_SLOTS,
     Params,
     Provider,
     Unable,
@@ -40,7 +41,7 @@ class ToolProvider(Provider):
     answers_anybody: t.ClassVar[bool]
     persistent_handles = True
     requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography": CRYPTOGRAPHY_IMPORT_ERROR}
-    lacks = {"slots": "the tools of clusters make no tokens and have no slots; use the provider pkcs11"}
+    lacks = {"slots": NO_SLOTS}
     # What every tool refuses, because it drives no library and knows no mechanisms.
     cannot = {
         "module_path": Unable(_LIBRARY_ONLY),

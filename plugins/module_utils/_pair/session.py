@@ -111,6 +111,7 @@ class Unable:
 
 # What some modules need of a provider, beside key pairs.
 Ability = t.Literal["users", "slots"]
+NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
 
 
 class Credentials(t.Protocol):

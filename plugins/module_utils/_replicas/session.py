@@ -42,8 +42,8 @@ class _RemoteTransfer:
         return lambda *arguments: self._call(_STEPS[step].format(*arguments), f"transfer.{step}", *arguments)
 
 
-class MemberSession(TokenSession):
-    """The session of one node. `open` logs in; nothing else does, and never twice."""
+class WorkerSession(TokenSession):
+    """The session of one token. `open` logs in; nothing else does, and never twice."""
 
     slot_id: int
 
