@@ -18,11 +18,11 @@ test: $(NOX)  ## everything that has to pass
 	build/venv/bin/python scripts/everything.py $(NOX)
 
 quick: $(NOX)  ## before a commit: the code's lint, the unit tests on the newest ansible-core, one integration target
-	CI=true $(NOX) -s lint imports units-2.21
+	CI=true $(NOX) -s lint imports complexity units-2.21
 	$(NOX) -s integration -- hsm_ecc_keypair
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
-	CI=true $(NOX) -s lint imports changelog docs-check license-check extra-checks ansible-lint build-import-check
+	CI=true $(NOX) -s lint imports complexity changelog docs-check license-check extra-checks ansible-lint build-import-check
 
 format: $(NOX)  ## formats the code
 	$(NOX) -s formatters

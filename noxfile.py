@@ -242,6 +242,13 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports", str(ROOT / ".importlinter"), "--no-cache")
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def complexity(session: nox.Session) -> None:
+    """Whether each function can be read at once, as radon counts it"""
+    session.install("radon")
+    session.run("python", "scripts/complexity.py", "plugins", "scripts")
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""
