@@ -99,10 +99,6 @@ def test_a_token_without_further_sessions_works_with_one() -> None:
     asked = threading.Event()
 
     class Single(SharedSession):
-        def find(self, query: Query) -> list[TokenObject]:
-            threading.Event().wait(0.01)  # so that another thread finds it taken, however fast this host is
-            return super().find(query)
-
         def further(self) -> t.Any:
             self._called("further")
             asked.set()
