@@ -180,19 +180,23 @@ def choose_token(
             f"Could not choose a token {selector} in {library.path}: {len(found)} match: {names}."
             " Choose one by token_serial, slot_id or token_uri."
         )
-    raise HsmError(_not_there(selector, slots, library, overlooked()))
+    dead = [slot for slot in slots if isinstance(slot, DeadSlot)]
+    raise HsmError(_not_there(selector, tokens, dead, library, overlooked()))
 
 
 def _not_there(
-    selector: TokenSelector, slots: t.Sequence[TokenInfo | DeadSlot], library: LibraryInfo, hidden: t.Sequence[str]
+    selector: TokenSelector,
+    tokens: t.Sequence[TokenInfo],
+    dead: t.Sequence[DeadSlot],
+    library: LibraryInfo,
+    hidden: t.Sequence[str],
 ) -> str:
-    tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
     there = [token for token in tokens if token.in_use]
     parts = [f"it has {', '.join(map(str, there)) or 'no initialised token'}"]
     if selector.slot_id in {token.slot_id for token in tokens} - {token.slot_id for token in there}:
         parts.append(f"the token in slot {selector.slot_id} is not initialised")
-    dead = ", ".join(str(slot) for slot in slots if isinstance(slot, DeadSlot))
-    parts += [dead] if dead else []
+    if dead:
+        parts.append(", ".join(map(str, dead)))
     parts += [f"this user cannot read {path}, so that a token there stays unseen" for path in hidden[:1]]
     advice = "Check the token's name, the library's configuration and the user that runs the task."
     return f"Could not find a token {selector} in {library.path}: {'; '.join(parts)}. {advice}"
