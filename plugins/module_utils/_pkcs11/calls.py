@@ -259,7 +259,7 @@ class Session:
         """Handles of keys that match, which can be wrapped and unwrapped with from then on."""
         with attempt(f"find {key_class} keys by {' and '.join(wanted)} on the token {self._token}"):
             found = list(self._session.get_objects(packed({"class": f"{key_class}_key", **wanted})))
-        return [self._keep(key) for key in found]
+        return list(dict.fromkeys(self._keep(key) for key in found))
 
     def wrap(self, wrapping: int, mechanism: str, key: int | TokenObject) -> bytes:
         """C_WrapKey of a secret key, by its handle, or of a private half."""
