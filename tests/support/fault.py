@@ -18,6 +18,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
 from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, start_module
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
     LABEL,
@@ -187,7 +188,7 @@ class FaultyToken(SoftToken):
 
     def lock_file(self) -> Path:
         """The lock that all modules on this token take."""
-        return Path(lock_path(f"softhsm {os.path.realpath(self.tokens)}"))
+        return Path(lock_path(lock_key(str(self.tokens))))
 
 
 def parse_listing(text: str) -> list[dict[str, str]]:

@@ -128,7 +128,7 @@ class Pkcs11Provider(Provider):
         """What all tasks on this host that use the same storage or library have in common."""
         folder = self._soft_folder()
         if folder:
-            return f"softhsm {folder}"
+            return _softhsm.lock_key(folder)
         settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
         return f"{os.path.realpath(self._login.module_path)} {settings}"
 
