@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import UNFINISHED, mark_path
 from ansible_collections.cryptoki.hsm.tests.support.module_process import NOBODY, start_module
 from ansible_collections.cryptoki.hsm.tests.support.softhsm import (
     LABEL,
@@ -185,6 +186,16 @@ class FaultyToken(SoftToken):
         ):
             text = re.sub(pattern, word, text)
         return text
+
+    def call_unfinished(self, *paths: Path) -> None:
+        """Lists files as what killed tasks left in the making; all others that are damaged are damage."""
+        for path in paths:
+            with path.with_name(UNFINISHED).open("a") as listed:
+                listed.write(f"{path.name}\n")
+
+    def marks(self) -> list[Path]:
+        """Where tasks that make something say so; these files stay only where one is killed."""
+        return [Path(mark_path(str(folder))) for folder in (self.tokens, *self.tokens.iterdir())]
 
     def lock_file(self) -> Path:
         """The lock that all modules on this token take."""

@@ -164,7 +164,7 @@ def choose_token(
 ) -> TokenInfo:
     """The one token that is meant.
 
-    C(overlooked) tells paths of a software token's storage that the caller cannot read. Raises L{HsmError} when no
+    C(overlooked) tells why tokens of a software token's storage stay unseen, a clause each. Raises L{HsmError} when no
     token or more than one matches; a slot that did not answer is named, because the token may be in it.
     """
     tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
@@ -187,7 +187,7 @@ def choose_token(
         parts.append(f"; {', '.join(dead)}")
     hidden = overlooked()
     if hidden:
-        parts.append(f"; this user cannot read {hidden[0]}, so that a token there stays unseen")
+        parts.append(f"; {hidden[0]}")
     parts.append(". Check the token's name, the library's configuration and the user that runs the task.")
     raise HsmError("".join(parts))
 

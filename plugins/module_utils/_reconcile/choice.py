@@ -43,6 +43,8 @@ def choose(session: TokenSession, selection: Selection, changes: Changes, task: 
 
     Those that are to be removed may be fewer.
     """
+    if task.state == "absent":
+        session.check_absence()
     chosen = _chosen(session, selection)
     if task.state == "present":
         chosen = chosen or _chosen(session, _renamed(selection, changes))
@@ -55,6 +57,7 @@ def choose(session: TokenSession, selection: Selection, changes: Changes, task: 
             f" count is {task.count}: {listed}. Choose one by id, uri or fingerprint, or set count={number}."
         )
     if number < task.count and task.state == "present":
+        session.check_absence()
         wished = "the key" if task.count == 1 else f"{task.count} keys"
         raise HsmError(
             f"Could not find {wished} chosen by {selection} on the token '{session.token_name}': there are {number}."

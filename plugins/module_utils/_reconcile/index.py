@@ -115,6 +115,8 @@ class IndexedSession(TokenSession):
         self.user = login.user
         self.uri_attributes = login.uri_attributes
         self.write_protected = login.write_protected
+        self.warnings = login.warnings
+        self._login = login
         self._index: KeyIndex | None = None
         self._current = False
         self._taken: t.Callable[[], TokenSession] = lambda: login
@@ -126,8 +128,17 @@ class IndexedSession(TokenSession):
     def find(self, query: Query) -> list[TokenObject]:
         lasting = dataclasses.replace(query, token=True)
         if self._index and self._current:
-            return self._index.find(lasting)
+            found = self._index.find(lasting)
+            if not found:
+                self.check_absence()
+            return found
         return self._taken().find(lasting)
+
+    def check_absence(self) -> None:
+        self._login.check_absence()  # looks at files, and needs no session
+
+    def check_making(self, what: str) -> None:
+        self._login.check_making(what)
 
     def look_anew(self) -> None:
         self._current = False

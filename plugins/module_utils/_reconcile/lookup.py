@@ -121,6 +121,7 @@ def refuse_unclear(session: TokenSession, wish: Wish, pairs: t.Sequence[KeyPair]
     """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
     if is_clear(pairs):
         return
+    session.check_absence()  # what is missing may be in a damaged file
     what = _unclear(pairs)
     raise HsmError(
         f"Refused to touch {wish} on the token '{session.token_name}': {what}: {_listed(pairs)}."

@@ -46,6 +46,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacemen
     refuse_leftover,
     replace,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
 # How often another host may win the race for the same name before this one gives up.
@@ -107,6 +108,7 @@ def _resolved(session: TokenSession, wish: W) -> W:
 
 
 def _absent(session: TokenSession, wish: Wish, check_mode: bool) -> Outcome:
+    session.check_absence()
     pairs = find_pairs(session, wish)
     if not (len(pairs) == 1 and pairs[0].lone):
         refuse_unclear(session, wish, pairs)
@@ -162,7 +164,7 @@ def _bring(
         after = predicted(wish, plan, session.facts, session.user)
     else:
         after, proof = yield from _act(session, wish, plan, leftover)
-    return Outcome(changed, before, after, proof, plan.warnings)
+    return Outcome(changed, before, after, proof, (*session.warnings, *plan.warnings))
 
 
 def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) -> KeyPair | None:
@@ -176,6 +178,8 @@ def _prepare(session: TokenSession, wish: Wish, plan: Plan, check_mode: bool) ->
         session.check_generation(wish)
     if plan.action in (Action.CHANGE, Action.REPLACE) and plan.pair:
         refuse_strangers(session, wish, plan.pair, check_mode)
+    if any(step.kind is Change.BY_COPY for step in plan.steps):
+        session.check_making(f"copy {wish} on the token '{session.token_name}'")
     return leftover
 
 

@@ -220,6 +220,7 @@ class _Run:
         if reason:
             return f"Refused to copy {self._wish} to it: {reason}."
         try:
+            node.session.check_making(f"copy {self._wish} to the token '{node.session.token_name}'")
             choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
         except HsmError as error:
             return error.msg

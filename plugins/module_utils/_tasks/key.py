@@ -63,9 +63,17 @@ def _work(module: HsmModule) -> Result:
                     session, selection, changes, dataclasses.replace(task, check_mode=check_mode)
                 ),
             )
+            _warn(module, outcomes)
             return _result(group.source.uri_attributes, outcomes, nodes)
     with provider.session(writable=not module.check_mode) as session:
-        return _result(session.uri_attributes, bring(session, selection, changes, task), session.nodes())
+        outcomes = bring(session, selection, changes, task)
+        _warn(module, outcomes)
+        return _result(session.uri_attributes, outcomes, session.nodes())
+
+
+def _warn(module: HsmModule, outcomes: t.Sequence[Outcome]) -> None:
+    for warning in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
+        module.warn(warning)
 
 
 def checked(params: Params, check_mode: bool) -> tuple[Selection, Changes, Task]:

@@ -39,6 +39,8 @@ def _work(module: HsmModule) -> Result:
     module.know(login)
     module.require_libraries(provider)
     with provider.session(writable=False) as session:
+        for warning in session.tell_damage():
+            module.warn(warning)
         selected = select(session, selection, _to_read(module.params))
         return _result(session, selected, module.params)
 

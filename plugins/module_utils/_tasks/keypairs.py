@@ -54,9 +54,8 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for done in every:
-        for warning in done.outcome.warnings if done.outcome else ():
-            module.warn(warning)
+    for warning in dict.fromkeys(text for done in every if done.outcome for text in done.outcome.warnings):
+        module.warn(warning)
     failed = [done for done in every if done.error]
     if failed:
         raise HsmError(_failure(failed, len(every), [node["name"] for node in result["nodes"]]), **result)
