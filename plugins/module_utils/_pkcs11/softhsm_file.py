@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import struct
-import typing as t
 
 _EMPTY = "it is empty"
 _NO_OBJECT = "it is cut off, or overwritten"
@@ -136,13 +135,13 @@ def _material(key_class: int, key_type: int) -> int:
     return _EC_POINT if key_class == _PUBLIC and key_type in _WITH_POINT else _VALUE
 
 
-def database_damage(file: t.BinaryIO, journal: bool) -> str | None:
+def database_damage(descriptor: int, journal: bool) -> str | None:
     """What the header of an SQLite database and its length tell; a journal repairs it when it is opened next.
 
     What is wrong within the pages is not seen here: SoftHSM answers such a search with an error.
     """
-    header = file.read(_HEADER)
-    size = os.fstat(file.fileno()).st_size
+    header = os.read(descriptor, _HEADER)
+    size = os.fstat(descriptor).st_size
     if journal:
         return None
     if not header:

@@ -14,6 +14,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import abc
+import functools
 import os
 import re
 import threading
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
 
 UNFINISHED = "cryptoki-hsm.unfinished"
 _SMALLEST = 32  # bytes; an object has a counter and its class
+_CHUNK = 1 << 16
 _LOOKS = 3
 _PAUSE = 0.5  # seconds between two of them
 _TOLD = 3  # damaged files that a message names
@@ -123,9 +125,14 @@ class TokenStore(Store):
     def __init__(self, folder: str, lasting: bool, umask: t.Callable[[], str | None]) -> None:
         super().__init__(folder, lasting)
         self._umask = umask
-        self._objects: Objects | None = None
         self._small: dict[str, Damage] = {}
         self._damaged: dict[str, Damage] | None = None
+
+    @functools.cached_property
+    def _objects(self) -> Objects:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
+
+        return Objects()
 
     def __enter__(self) -> TokenStore:
         super().__enter__()
@@ -172,10 +179,7 @@ class TokenStore(Store):
         return {entry.name for entry in _entries(self.folder) if _is_object(entry) and _size(entry) < _SMALLEST}
 
     def _damage(self, name: str) -> Damage | None:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
-
-        objects = self._objects = self._objects or Objects()
-        return _judged(os.path.join(self.folder, name), lambda file: objects.damage(file.read()))
+        return _judged(f"{self.folder}/{name}", lambda descriptor: self._objects.damage(_content(descriptor)))
 
 
 class TokensFolder(Store):
@@ -198,9 +202,9 @@ class TokensFolder(Store):
         database, path = (os.path.join(folder, file) for file in (DATABASE, TOKEN_FILE))
         if os.path.exists(database):
             journal = os.path.exists(f"{database}-journal")
-            return _judged(database, lambda file: database_damage(file, journal))
+            return _judged(database, lambda descriptor: database_damage(descriptor, journal))
         if os.path.isfile(path):
-            return _judged(path, lambda file: token_damage(file.read()))
+            return _judged(path, lambda descriptor: token_damage(_content(descriptor)))
         if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):  # it is told as that, or it is gone
             return None
         # SoftHSM gives every folder a file `generation`, whatever else is in it.
@@ -212,6 +216,16 @@ class TokensFolder(Store):
 def _listed(damaged: t.Sequence[Damage]) -> str:
     more = f" and {len(damaged) - _TOLD} more" if len(damaged) > _TOLD else ""
     return ", ".join(map(str, sorted(damaged)[:_TOLD])) + more
+
+
+def _content(descriptor: int) -> bytes:
+    content = b""
+    while len(content) % _CHUNK == 0:
+        more = os.read(descriptor, _CHUNK)
+        content += more
+        if not more:
+            break
+    return content
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -233,10 +247,14 @@ def _size(entry: os.DirEntry[str]) -> int:
         return _SMALLEST
 
 
-def _judged(path: str, judge: t.Callable[[t.BinaryIO], str | None]) -> Damage | None:
+def _judged(path: str, judge: t.Callable[[int], str | None]) -> Damage | None:
+    """Damage, where `judge` gives a reason for what it reads from the descriptor."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            reason = judge(file)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            reason = judge(descriptor)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, PermissionError):  # what may not be read is told as that
         return None
     except OSError as error:

@@ -152,8 +152,8 @@ def test_database(tmp_path: Path) -> None:
 
     def judged(damaged: bytes, journal: bool = False) -> str | None:
         path.write_bytes(damaged)
-        with open(path, "rb") as file:
-            return database_damage(file, journal)
+        with open(path, "rb", buffering=0) as file:
+            return database_damage(file.fileno(), journal)
 
     assert judged(whole) is None
     for length in (0, 50, 100, 5000, len(whole) - 1):
