@@ -195,7 +195,7 @@ class FaultyToken(SoftToken):
 
     def marks(self) -> list[Path]:
         """Where tasks that make something say so; these files stay only where one is killed."""
-        return [Path(mark_path(str(folder))) for folder in (self.tokens, *self.tokens.iterdir())]
+        return [Path(mark_path(str(folder))) for folder in (self.tokens, *self.tokens.glob("*/"))]
 
     def lock_file(self) -> Path:
         """The lock that all modules on this token take."""

@@ -153,9 +153,9 @@ class Pkcs11Provider(Provider):
         path, environment = self._login.module_path, self._environment()
         return TokenStore(own, lasting, lambda: _softhsm.file_umask(path, environment))
 
-    @property
+    @functools.cached_property
     def lock_key(self) -> str:
-        """What all tasks on this host that use the same storage or library have in common."""
+        """What all tasks on this host that use the same storage or library have in common, from the beginning."""
         if self._soft_folder:
             return _softhsm.lock_key(self._soft_folder)
         settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))

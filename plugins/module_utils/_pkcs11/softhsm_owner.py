@@ -29,7 +29,10 @@ def refuse_foreign(folder: str, umask: t.Callable[[], str | None], what: str) ->
 
     `umask` gives the setting of the configuration, None where there is none or the library knows of none.
     """
-    status = os.stat(folder)
+    try:
+        status = os.stat(folder)
+    except OSError:  # it is gone, which SoftHSM tells
+        return
     owner, caller = status.st_uid, os.geteuid()
     if owner in (caller, 0) or _may_read(status, owner, _mode(umask())):
         return

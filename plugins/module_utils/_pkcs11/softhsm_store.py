@@ -23,7 +23,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import DATABASE, TOKEN_FILE, lock_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
@@ -160,6 +160,8 @@ class TokenStore(Store):
     def refuse_damage(self, token: str) -> None:
         """Refuses to take a key for absent that may be in a damaged file."""
         damaged = self.damaged()
+        if not os.path.isdir(self.folder):
+            raise TokenError(f"search the token {token}", said=f"nothing, and its folder {self.folder} is gone")
         if damaged:
             raise HsmError(
                 f"Refused to take a key for absent on the token {token}: {_listed(damaged)}, and SoftHSM passes over"

@@ -31,6 +31,7 @@ DAMAGES: dict[str, Content] = {
     "cut after the third attribute": lambda whole: whole[:66],
     "garbage": lambda whole: b"\x5a" * len(whole),
 }
+KEY: dict[str, t.Any] = {"label": "k", "curve": "P-256"}
 OTHER: dict[str, t.Any] = {"label": "other", "curve": "P-256"}
 HALVES = {2: "public", 3: "private"}
 
@@ -170,6 +171,16 @@ def test_token_beside_a_damaged_one(token: FaultyToken) -> None:
     assert str(path) in token.run("hsm_token", token_label="damaged", so_pin=SO_PIN).msg
     shutil.rmtree(path.parent)
     assert token.run("hsm_token", token_label="damaged", so_pin=SO_PIN).result["changed"] is True
+
+
+def test_folder_that_is_gone(token: FaultyToken) -> None:
+    """SoftHSM answers that it finds nothing."""
+    token.ecc(label="k", curve="P-256")
+    for params in (KEY, {"label": "k", "curve": None, "state": "absent"}):
+        run = token.faulty_ecc(f"C_FindObjectsInit#1 before run mv {token.tokens} {token.folder}/away", **params)
+        (token.folder / "away").rename(token.tokens)
+        assert f"its folder {inner(token)} is gone" in run.msg
+    assert token.ecc(**KEY, verify=True).result["changed"] is False
 
 
 def test_folder_that_was_never_a_token(token: FaultyToken) -> None:
