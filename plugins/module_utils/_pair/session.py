@@ -190,14 +190,14 @@ class TokenSession(abc.ABC):
         """All matching objects; an empty list is a proof of absence."""
 
     def check_absence(self) -> None:  # noqa: B027
-        """Refuses to take anything for absent where the token's storage is damaged; L{find} does so by itself."""
+        """Refuses to take anything for absent where the token's storage is damaged; `find` does so by itself."""
 
     def tell_damage(self) -> tuple[str, ...]:
-        """As C(warnings), after a closer look, for those who only want to know what is there."""
+        """As `warnings`, after a closer look, for those who only want to know what is there."""
         return self.warnings
 
     def check_making(self, what: str) -> None:  # noqa: B027
-        """Refuses to make an object that the token's owner could not use; C(what) tells what it is for."""
+        """Refuses to make an object that the token's owner could not use; `what` tells what it is for."""
 
     @abc.abstractmethod
     def look_anew(self) -> None:

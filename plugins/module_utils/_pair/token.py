@@ -164,7 +164,7 @@ def choose_token(
 ) -> TokenInfo:
     """The one token that is meant.
 
-    C(overlooked) tells why tokens of a software token's storage stay unseen, a clause each. Raises L{HsmError} when no
+    `overlooked` tells why tokens of a software token's storage stay unseen, a clause each. Raises L{HsmError} when no
     token or more than one matches; a slot that did not answer is named, because the token may be in it.
     """
     tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]

@@ -186,7 +186,7 @@ class Functions:
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
 
-        A handle that is answered twice is one object. C(at_most): it ends when more than so many are found.
+        A handle that is answered twice is one object. `at_most`: it ends when more than so many are found.
         """
         handles: dict[int, None] = {}
         rv = self._call("C_FindObjectsInit", CK_ULONG(session), template.array, CK_ULONG(template.count))
