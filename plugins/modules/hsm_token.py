@@ -163,7 +163,7 @@ def make(module: HsmModule) -> Result:
     module.know(login)
     module.require_libraries(provider)
     with provider.library() as library:
-        outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)
+        outcome = make_token(provider, library, wish, module.check_mode)
     before, after = (described(token) for token in (outcome.before, outcome.after))
     return {"changed": outcome.changed, "token": after, "diff": {"before": before, "after": after}}
 

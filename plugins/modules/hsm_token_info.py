@@ -455,8 +455,10 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         if log_in and token:
             with provider.logged_in(library, token, writable=False) as session:
                 result["session"] = session.describe()
-    for path in [] if token else provider.overlooked()[:1]:
-        module.warn(f"This user cannot read {path}, so that a token there stays unseen.")
+                for warning in session.tell_damage():
+                    module.warn(warning)
+    for unseen in [] if token else provider.overlooked()[:1]:
+        module.warn(f"{unseen[0].upper()}{unseen[1:]}.")
     return result
 
 

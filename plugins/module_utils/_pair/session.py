@@ -176,10 +176,22 @@ class TokenSession(abc.ABC):
     write_protected = False
     # Whether several threads may work with the library at once, each in a session of its own.
     threads = False
+    # What a user should know of the token, whatever becomes of the task.
+    warnings: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def find(self, query: Query) -> list[TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
+
+    def check_absence(self) -> None:  # noqa: B027
+        """Refuses to take anything for absent where the token's storage is damaged; `find` does so by itself."""
+
+    def tell_damage(self) -> tuple[str, ...]:
+        """As `warnings`, after a closer look, for those who only want to know what is there."""
+        return self.warnings
+
+    def check_making(self, what: str) -> None:  # noqa: B027
+        """Refuses to make an object that the token's owner could not use; `what` tells what it is for."""
 
     @abc.abstractmethod
     def look_anew(self) -> None:

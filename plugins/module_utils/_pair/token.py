@@ -197,7 +197,7 @@ def _not_there(
         parts.append(f"the token in slot {selector.slot_id} is not initialised")
     if dead:
         parts.append(", ".join(map(str, dead)))
-    parts += [f"this user cannot read {path}, so that a token there stays unseen" for path in hidden[:1]]
+    parts += hidden[:1]
     advice = "Check the token's name, the library's configuration and the user that runs the task."
     return f"Could not find a token {selector} in {library.path}: {'; '.join(parts)}. {advice}"
 

@@ -198,23 +198,23 @@ class Functions:
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
 
-        `at_most`: it ends when more than so many are found.
+        A handle that is answered twice is one object. `at_most`: it ends when more than so many are found.
         """
-        handles: list[int] = []
+        handles: dict[int, None] = {}
         rv = self.call("C_FindObjectsInit", session, template)
         if rv != CKR_OK:
-            return rv, handles
+            return rv, []
         found = (CK_ULONG * _BATCH)()
         count = CK_ULONG()
         while True:
             rv = self.call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
                 break
-            handles.extend(found[: count.value])
+            handles.update(dict.fromkeys(found[: count.value]))
             if at_most is not None and len(handles) > at_most:
                 break
         final = self.call("C_FindObjectsFinal", session)
-        return rv or final, handles
+        return rv or final, list(handles)
 
     def read(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> dict[int, ReadValue]:
         """Attributes of one object, asked for at once; `sizes` maps each code to its usual size in bytes.

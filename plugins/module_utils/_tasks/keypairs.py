@@ -54,9 +54,8 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for outcome in [done.outcome for done in every if done.outcome]:
-        for warning in outcome.warnings:
-            module.warn(warning)
+    for warning in dict.fromkeys(text for done in every if done.outcome for text in done.outcome.warnings):
+        module.warn(warning)
     if any(done.error for done in every):
         raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
     return result
