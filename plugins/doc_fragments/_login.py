@@ -66,6 +66,8 @@ options:
     description:
       - Environment variables that are set in the module's process before the library is loaded, for instance
         C(SOFTHSM2_CONF) or the vendor's own. Values are texts; quote numbers.
+      - The values are masked wherever they occur in what is shown, but for variables that are known to hold no secret.
+        The guide to the login lists them.
     type: dict
   vendor:
     description:

@@ -206,7 +206,7 @@ def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyTo
     assert "ring ********" in run.stdout
     begin, names, end = re.fullmatch("(.* by chance in )(.*?)(; .*)", warning).groups()  # type: ignore[union-attr]
     assert (begin, end) == (
-        "The PIN occurs by chance in ",
+        "A PIN or another secret occurs by chance in ",
         "; Ansible masks it there, so do not use these values. A longer PIN avoids this.",
     )
     objects = [f"{where}.{half}_key" for where in ("key_pair", "diff.after") for half in ("public", "private")]

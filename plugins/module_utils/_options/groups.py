@@ -15,6 +15,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     KEY_CLASSES,
@@ -25,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     USAGE_BITS,
     Half,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import spellings
 
 FAMILIES = ("rsa", "ecc")
 
@@ -50,9 +52,9 @@ class OptionGroup:
             required_one_of=self.required_one_of + other.required_one_of,
         )
 
-    def create_module(self) -> AnsibleModule:
+    def create_module(self) -> MaskingModule:
         """The AnsibleModule of a module with these options; every module of this collection has a check mode."""
-        return AnsibleModule(
+        return MaskingModule(
             argument_spec=self.spec,
             mutually_exclusive=self.mutually_exclusive,
             required_if=self.required_if,
@@ -60,6 +62,49 @@ class OptionGroup:
             required_one_of=self.required_one_of,
             supports_check_mode=True,
         )
+
+
+class MaskingModule(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule that masks every secret among its options before it checks the first of them."""
+
+    def __init__(self, argument_spec: Spec, **rules: t.Any) -> None:
+        self._seen: set[str] = set()
+        try:
+            super().__init__(argument_spec, **rules)
+        except Exception as error:  # pylint: disable=broad-except
+            # Options of forms that Ansible's own checks stumble over; a traceback would show them.
+            self.fail_json(msg=f"The options cannot be read: {error}.", exception=None)
+
+    def _load_params(self) -> None:
+        """The options as they came; called before anything is checked."""
+        super()._load_params()
+        self.mask(raw_secrets(self.argument_spec, self.params))
+
+    def mask(self, secrets: t.Iterable[str]) -> None:
+        """From now on Ansible masks these texts wherever they occur, however they are spelt."""
+        self.no_log_values.update(spelling for secret in secrets for spelling in spellings(secret) if spelling)
+
+    def unmask(self, texts: t.Collection[str]) -> None:
+        """Takes that back: these were checked, and may be seen."""
+        self._seen.update(texts)
+        self.no_log_values.difference_update(spelling for text in texts for spelling in spellings(text))
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        super().exit_json(**{"invocation": self._invocation(), **result})
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        super().fail_json(msg, **{"invocation": self._invocation(), **result})
+
+    def _invocation(self) -> dict[str, t.Any]:
+        return {"module_args": without_secrets(self.argument_spec, self.params, self._seen)}
+
+    def _log_invocation(self) -> None:
+        """What goes to the system's log is what may be shown."""
+        given, self.params = self.params, self._invocation()["module_args"]
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = given
 
 
 def _three_state(half: Half) -> Spec:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import stat
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
@@ -36,8 +37,21 @@ _ENVIRONMENT: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     ),
 )
 
-
-_SECRET_NAME = re.compile(r"pin|pass|pwd|secret|token|credential", re.IGNORECASE)
+# Variables of library_environment whose values are no secrets, each with where it is documented; others stay masked.
+HARMLESS_VARIABLES = frozenset(
+    {
+        "SOFTHSM2_CONF",  # SoftHSM 2, softhsm2.conf(5): path
+        "CKNFAST_LOADSHARING",  # nShield, Cryptographic API guide, PKCS #11 environment variables: 0 or 1
+        "CKNFAST_OVERRIDE_SECURITY_ASSURANCES",  # likewise: words such as import
+        "ChrystokiConfigurationPath",  # Luna, SDK reference guide: folder of Chrystoki.conf
+        "YUBIHSM_PKCS11_CONF",  # yubihsm-shell, PKCS#11 guide: path
+        "P11NETHSM_CONFIG_FILE",  # nethsm-pkcs11, README: path of p11nethsm.conf
+        "PKCS11SPY",  # OpenSC, pkcs11-spy: path of the library behind it
+        "PKCS11SPY_OUTPUT",  # likewise: path of its log
+        "P11_KIT_STRICT",  # p11-kit manual: yes or no
+    }
+)
+_LEGIBLE_PIN = 3  # characters; shorter PINs occur in every text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -81,12 +95,24 @@ class Login:
 
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
-        named = [value for name, value in self.environment.items() if not _SECRET_NAME.search(name)]
+        named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]
         return [text for text in (self.token_uri, self.crypto_user, *named) if text]
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
-        return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False)) if text]
+        hidden = [value for name, value in self.environment.items() if name not in HARMLESS_VARIABLES]
+        return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False), *hidden) if text]
+
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+        told = _short_pin(self.pin)
+        writer = _writable(self.module_path)
+        if self.pin and writer:
+            told.append(
+                f"Everybody may write {writer}, and the library {self.module_path} gets the PIN; take away that"
+                " permission."
+            )
+        return told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +142,34 @@ class ToolLogin:
         if self.pin is None:
             return []
         return [self.pin.reveal(), *([f"{self.crypto_user}:{self.pin.reveal()}"] if self.crypto_user else [])]
+
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+        return _short_pin(self.pin)
+
+
+def _short_pin(pin: Secret | None) -> list[str]:
+    if pin is None or len(pin.reveal()) >= _LEGIBLE_PIN:
+        return []
+    return [
+        f"The PIN has fewer than {_LEGIBLE_PIN} characters. Ansible masks it wherever it occurs, so texts and values of"
+        " this task cannot be relied on; choose a longer PIN."
+    ]
+
+
+def _writable(path: str) -> str | None:
+    """The file, or a folder above it without the sticky bit, which every user of the host may change."""
+    path = os.path.realpath(path)
+    while True:
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            mode = 0
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+            return path
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
 
 
 def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Collection[str] = ()) -> dict[str, t.Any]:

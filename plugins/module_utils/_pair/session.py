@@ -129,6 +129,9 @@ class Credentials(t.Protocol):
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
 
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+
 
 @dataclasses.dataclass(frozen=True)
 class User:

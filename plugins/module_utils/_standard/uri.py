@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, fields
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 _SCHEME = "pkcs11:"
 _QUERY = ("module_path", "module_name")
@@ -28,6 +28,8 @@ _QUERY_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~?{re.escape(_QUERY_SAFE)}]|%[0-9A
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PIN = re.compile(r"(?:^[^:]*:|[;?&])\s*pin-(value|source)", re.IGNORECASE)
+# What looks like a PIN to whoever masks, more broadly than what is refused: vendors' and misspelt attributes, too.
+_LIKE_PIN = re.compile(r"[:;?&]\s*[^:;?&=]*pin[^:;?&=]*=([^;?&]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,15 @@ def build_uri(uri: PKCS11Uri) -> str:
         in_query = name in _QUERY
         (query if in_query else path).append(f"{attribute}={_escaped(attribute, value, in_query)}")
     return _SCHEME + ";".join(path) + ("?" + "&".join(query) if query else "")
+
+
+def pins_in(text: str) -> list[str]:
+    """What must not be seen of a text that may be a URI with a PIN: all of it, and the PIN by itself."""
+    for spelt in (text, unquote(text)):
+        if _SCHEME in spelt.lower() and _LIKE_PIN.search(spelt):
+            values = [value for found in (text, spelt) for value in _LIKE_PIN.findall(found)]
+            return [text, *(one for value in values for one in (value, unquote(value)) if len(one) > 1)]
+    return []
 
 
 def _escaped(attribute: str, value: str | int | bytes, in_query: bool) -> str:

@@ -36,7 +36,8 @@ class HsmModule:
 
     def __init__(self, group: OptionGroup) -> None:
         self._ansible = group.create_module()
-        self._secrets: list[str] = []
+        self._secrets: set[str] = set()
+        self.hide(os.environ.get("HSM_PIN"))
         self.check_mode: bool = self._ansible.check_mode
         self.params: Params = self._ansible.params
 
@@ -48,7 +49,7 @@ class HsmModule:
             with _stdout_closed():
                 result = work(self)
         except HsmError as error:
-            self._warn_spoiled(error.data)
+            self._warn_spoiled({"msg": error.msg, **error.data})
             self._ansible.fail_json(msg=error.msg, **error.data)
         except Exception as error:  # pylint: disable=broad-except
             # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
@@ -64,14 +65,15 @@ class HsmModule:
         for secret in secrets:
             text = secret.reveal() if isinstance(secret, Secret) else secret
             if text:
-                self._secrets.append(text)
-                self._ansible.no_log_values.add(text)
+                self._secrets.add(text)
+                self._ansible.mask([text])
 
     def know(self, login: Credentials) -> None:
         """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
-        for text in login.harmless():
-            self._ansible.no_log_values.discard(text)
-        self.hide(*self._secrets, *login.secrets())
+        self._ansible.unmask(login.harmless())
+        self.hide(*self._secrets, *login.secrets())  # after that: a text may be the one here and the other there
+        for warning in login.warnings():
+            self.warn(warning)
 
     def masked(self, text: str) -> str:
         """What Ansible would make of a text that does not pass through it."""
@@ -91,8 +93,8 @@ class HsmModule:
         names = spoiled(result, self._secrets)
         if names:
             self._ansible.warn(
-                f"The PIN occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use these values."
-                " A longer PIN avoids this."
+                f"A PIN or another secret occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use"
+                " these values. A longer PIN avoids this."
             )
 
 
