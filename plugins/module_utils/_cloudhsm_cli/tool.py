@@ -32,6 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import Ch
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import masked
 
 # The CLI itself gives up after 87.2 seconds where a key is not available on enough HSMs; it must not be cut off then,
 # and a slow generation neither.
@@ -128,7 +129,7 @@ class Tool:
 
     def _answer(self, attempt: str, arguments: t.Sequence[str], secrets: t.Mapping[str, str]) -> t.Any:
         try:
-            return data_of(self._run(attempt, self._chosen(arguments), secrets))
+            return data_of(self._run(attempt, self._chosen(arguments), secrets), self._hidden)
         except Refused as error:
             said = self._masked(str(error))
             raise TokenError(attempt, said=f"'{said.rstrip('.')}'", hint=_hint(said)) from None
@@ -148,7 +149,7 @@ class Tool:
             said = f"nothing within {self._timeout:g} seconds"
             raise TokenError(attempt, said=said, hint=_UNCLEAR) from None
         if not ended.stdout.strip() and ended.status:
-            said = f"with exit status {ended.status} and {self._masked(shown(ended.stderr))} on its standard error"
+            said = f"with exit status {ended.status} and {shown(self._hidden(ended.stderr))} on its standard error"
             raise TokenError(attempt, said=said, hint="check executable and the tool's configuration")
         return ended.stdout
 
@@ -156,9 +157,10 @@ class Tool:
         return TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR)
 
     def _masked(self, text: str) -> str:
-        for secret in self._login.secrets():
-            text = text.replace(secret, "********")
-        return text
+        return self._hidden(text.encode(errors="surrogateescape")).decode(errors="replace")
+
+    def _hidden(self, raw: bytes) -> bytes:
+        return masked(raw, self._login.secrets())
 
 
 T = t.TypeVar("T")
