@@ -137,13 +137,15 @@ class Library:
 
     def answers(self) -> LibraryAnswers:
         """What the library tells of itself, and the numbers of all its slots."""
-        answers, rv = ask_library(self._functions)
+        with attempt(f"list the slots of {self.info.path}"):
+            answers, rv = ask_library(self._functions)
         check(rv, f"list the slots of {self.info.path}")
         return answers
 
     def slot_answers(self, slot_id: int) -> SlotAnswers:
         """All that one slot tells without a login; what it answers with an error is named there (T7)."""
-        return ask_slot(self._functions, slot_id)
+        with attempt(f"ask slot {slot_id} of {self.info.path}"):
+            return ask_slot(self._functions, slot_id)
 
     def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
         """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
@@ -179,8 +181,11 @@ class Library:
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
-            with attempt(f"list the mechanisms of slot {slot_id}"):
-                self._mechanisms[slot_id] = frozenset(map(int, self._slots[slot_id].get_mechanisms()))
+            what = f"list the mechanisms of slot {slot_id}"
+            with attempt(what):
+                rv, codes = self._functions.mechanism_list(slot_id)
+            check(rv, what)
+            self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
 
     def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:

@@ -44,21 +44,23 @@ class HsmModule:
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does C(work) and ends the module with its result or its failure."""
         try:
-            self.params = filled(self._ansible.params, os.environ)
-            os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
-            with _stdout_closed():
-                result = work(self)
-        except HsmError as error:
-            self._warn_spoiled({"msg": error.msg, **error.data})
-            self._ansible.fail_json(msg=error.msg, **error.data)
+            try:
+                self.params = filled(self._ansible.params, os.environ)
+                os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
+                with _stdout_closed():
+                    result = work(self)
+            except HsmError as error:
+                self._warn_spoiled({"msg": error.msg, **error.data})
+                self._ansible.fail_json(msg=error.msg, **error.data)
+            self._warn_spoiled(result)
+            self._ansible.exit_json(**result)
         except Exception as error:  # pylint: disable=broad-except
             # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
             self._ansible.fail_json(
                 msg=f"Unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it.",
                 exception=traceback.format_exc(),
             )
-        self._warn_spoiled(result)
-        self._ansible.exit_json(**result)
+        raise AssertionError("Ansible ends the module")
 
     def hide(self, *secrets: Secret | str | None) -> None:
         """Registers secrets, which Ansible masks from then on wherever they occur."""
