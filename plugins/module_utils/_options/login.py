@@ -16,6 +16,7 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import PIN_CHOICE, TOKEN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
@@ -51,6 +52,7 @@ HARMLESS_VARIABLES = frozenset(
         "P11_KIT_STRICT",  # p11-kit manual: yes or no
     }
 )
+_LONGEST_PIN_FILE = 4096  # bytes
 _LEGIBLE_PIN = 3  # characters; shorter PINs occur in every text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -201,6 +203,9 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         raise InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
     if not os.path.isabs(path):
         raise InputError("module_path", "give an absolute path", path)
+    kind = _file.irregular(path)
+    if kind not in (None, "a directory"):  # of a folder the loader says as much
+        raise InputError("module_path", f"it is {kind}, not a library", path)
     return Login(
         module_path=path,
         selector=_selector(params, any_token),
@@ -293,17 +298,32 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
         return Secret(_values.text(option, value, secret=True))
     if path is None:
         return None
+    name = f"{option}_file"
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except OSError as error:
-        raise InputError(f"{option}_file", f"it cannot be read ({os.strerror(error.errno or 0)})", path) from None
+        raw = _file.read(path, _LONGEST_PIN_FILE)
+    except _file.FileProblem as error:
+        raise InputError(name, f"it {error}", path) from None
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{option}_file", "it is not valid UTF-8", path) from None
+        raise InputError(name, "it is not valid UTF-8", path) from None
     stripped = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    return Secret(_values.text(f"{option}_file", stripped, secret=True))
+    _refuse_editors_traces(name, stripped, path)
+    return Secret(_values.text(name, stripped, secret=True))
+
+
+def _refuse_editors_traces(option: str, text: str, path: str) -> None:
+    """Refuses what an editor put into the file and nobody sees: sent to the token, it would count as a wrong PIN."""
+    if text.startswith("\ufeff"):
+        raise InputError(option, "it begins with a byte order mark; save it as UTF-8 without one", path)
+    if len(text.splitlines()) > 1 or text.strip("\r\n") != text:
+        raise InputError(option, "it has more than one line", path)
+    if text.rstrip() != text:
+        raise InputError(
+            option,
+            f"it ends with a blank; if the PIN does, too, give it by the option {option.removesuffix('_file')}",
+            path,
+        )
 
 
 def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:

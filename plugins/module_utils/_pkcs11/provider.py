@@ -112,6 +112,7 @@ class Pkcs11Provider(Provider):
     @contextlib.contextmanager
     def _loaded(self, threads: bool) -> t.Iterator[Library]:
         self._check_library()
+        self._check_configuration()
         with contextlib.closing(Library(self._login.module_path, self._login.environment, threads)) as library:
             yield library
 
@@ -163,6 +164,13 @@ class Pkcs11Provider(Provider):
         if wish is not None:
             path = self._login.module_path
             check_expected(f"library {path}", {"library_sha256": wish}, {"library_sha256": _library_digest(path)})
+
+    def _check_configuration(self) -> None:
+        """For SoftHSM: that it can start."""
+        environment, path = self._environment(), self._login.module_path
+        problem = _softhsm.is_softhsm(path, environment) and _softhsm.configuration_problem(environment)
+        if problem:
+            raise HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
 
     def _check_hidden(self, token: TokenInfo) -> None:
         """For SoftHSM: that no file of the token is hidden from this user."""
