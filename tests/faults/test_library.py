@@ -83,7 +83,7 @@ def test_library_that_does_not_start(token: FaultyToken, function: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/nonexistent", "cannot be opened (No such file or directory)"),
+        ("/nonexistent", "cannot be read (No such file or directory)"),
         ("/dev/zero", "is a device, not a regular file"),
         ("FOLDER/fifo", "is a FIFO, not a regular file"),
         ("FOLDER", "is a directory, not a regular file"),

@@ -36,7 +36,7 @@ def opened(path: str, flags: int = os.O_RDONLY) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
     except (OSError, ValueError) as error:
-        raise FileProblem(_what_is_wrong(path, error, not flags & os.O_NOFOLLOW)) from None
+        raise FileProblem(_what_is_wrong(path, error, flags)) from None
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return descriptor
@@ -65,15 +65,15 @@ def irregular(path: str) -> str | None:
     return None if kind == stat.S_IFREG else _KINDS.get(kind, "no file")
 
 
-def _what_is_wrong(path: str, error: Exception, follow: bool) -> str:
+def _what_is_wrong(path: str, error: Exception, flags: int) -> str:
     kind = None
     if isinstance(error, OSError):
         with contextlib.suppress(OSError):
-            kind = stat.S_IFMT(os.stat(path, follow_symlinks=follow).st_mode)
+            kind = stat.S_IFMT(os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW).st_mode)
     if kind is not None and kind in _KINDS:
         return f"is {_KINDS[kind]}, not a regular file"
     reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
-    return f"cannot be opened ({reason})"
+    return f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
 
 
 def written_anew(path: str) -> t.BinaryIO:

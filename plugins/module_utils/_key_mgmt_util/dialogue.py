@@ -22,6 +22,7 @@ import time
 import traceback
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import ending_with_parent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes as _kmu_codes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
@@ -76,6 +77,7 @@ class Dialogue:
                 timeout=None,
                 maxread=65536,
                 dimensions=(50, 2000),
+                preexec_fn=ending_with_parent(),
             )
         except (pexpect.ExceptionPexpect, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pattern import Pattern
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
@@ -50,7 +51,7 @@ class Selection:
     """
 
     label: str | None = None
-    label_regex: re.Pattern[str] | None = None
+    label_regex: Pattern | None = None
     id: bytes | None = None
     key_class: KeyClass | None = None
     key_type: str | None = None
@@ -169,7 +170,7 @@ def selection_from(params: Params) -> Selection:
     uri = _uri(params.get("uri"))
     return Selection(
         label=_label(params.get("label")) if uri.object is None else uri.object,
-        label_regex=_regex(params.get("label_regex")),
+        label_regex=None if params.get("label_regex") is None else Pattern("label_regex", params["label_regex"]),
         id=_identifier(params) if uri.id is None else uri.id,
         key_class=_key_class(params.get("object_class"), uri.type),
         key_type=_key_type(params.get("key_type")),
@@ -216,15 +217,6 @@ def _label(value: t.Any) -> str | None:
 def _identifier(params: Params) -> bytes | None:
     given = params.get("id"), params.get("id_hex")
     return b"" if "" in given else _values.identifier(params)
-
-
-def _regex(value: t.Any) -> re.Pattern[str] | None:
-    if value is None:
-        return None
-    try:
-        return re.compile(_values.text("label_regex", value))
-    except re.error as error:
-        raise InputError("label_regex", f"it is no regular expression of Python, {error}", value) from None
 
 
 def _key_type(value: t.Any) -> str | None:

@@ -17,6 +17,7 @@ import itertools
 import threading
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
@@ -96,7 +97,7 @@ class Group:
         results: dict[Member, T] = {}
         if not nodes:
             return results
-        with concurrent.futures.ThreadPoolExecutor(len(nodes)) as threads:
+        with Threads(len(nodes)) as threads:
             for node in nodes:
                 node.error = None
                 node.session.deadline = deadline

@@ -54,7 +54,7 @@ def test_pin_files_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     assert message == f"pin_file '{tmp_path}/pin' is refused: it is not valid UTF-8."
     missing = tmp_path / "missing"
     message = refusal(lambda: secret("pin", None, str(missing)))
-    assert message == f"pin_file '{missing}' is refused: it cannot be opened ({os.strerror(2)})."
+    assert message == f"pin_file '{missing}' is refused: it cannot be read ({os.strerror(2)})."
     message = refusal(lambda: secret("so_pin", None, str(tmp_path)))
     assert message == f"so_pin_file '{tmp_path}' is refused: it is a directory, not a regular file."
     assert secret("pin", None, None) is None
