@@ -46,7 +46,7 @@ class CloudHsmCliProvider(Provider):
 
     name = "cloudhsm_cli"
     persistent_handles = True
-    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography": CRYPTOGRAPHY_IMPORT_ERROR}
+    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR}
     lacks = {"slots": NO_SLOTS}
     cannot = {
         **NOT_FOR_TOOLS,

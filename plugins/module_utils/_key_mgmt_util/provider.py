@@ -44,7 +44,7 @@ class KeyMgmtUtilProvider(Provider):
     persistent_handles = True
     requires = {
         "asn1crypto": ASN1CRYPTO_IMPORT_ERROR,
-        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR,
         "pexpect": PEXPECT_IMPORT_ERROR,
     }
     lacks = {"slots": NO_SLOTS}

@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
@@ -19,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
     Mechanism,
@@ -26,7 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
 )
 
 # It is imported when it is needed (C(proof_outside.py)).
-CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).

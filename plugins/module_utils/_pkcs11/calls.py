@@ -39,6 +39,9 @@ try:
     import pkcs11
     from pkcs11.attributes import AttributeMapper
     from pkcs11.exceptions import PKCS11Error
+
+    if not hasattr(pkcs11.KeyType, "ML_DSA"):  # came with 0.10
+        PKCS11_IMPORT_ERROR = "python-pkcs11 is older than 0.10"
 except ImportError:
     PKCS11_IMPORT_ERROR = traceback.format_exc()
     AttributeMapper = object  # type: ignore[assignment,misc]

@@ -49,7 +49,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography >= 41": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {

@@ -25,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import found_version, python_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import filled
 
 Params = t.Mapping[str, t.Any]
@@ -36,6 +37,9 @@ class HsmModule:
 
     def __init__(self, group: OptionGroup) -> None:
         self._ansible = group.create_module()
+        problem = python_problem()
+        if problem:
+            self._ansible.fail_json(msg=problem)
         self._secrets: set[str] = set()
         self.hide(os.environ.get("HSM_PIN"))
         self.check_mode: bool = self._ansible.check_mode
@@ -89,7 +93,15 @@ class HsmModule:
         """Fails with Ansible's usual text where a library that the provider needs is missing."""
         for name, error in provider.requires.items():
             if error:
-                raise HsmError(missing_required_lib(name), exception=error)
+                package = name.partition(" ")[0]
+                version = found_version(package)
+                if version is None:
+                    raise HsmError(missing_required_lib(name), exception=error)
+                raise HsmError(
+                    f"Found {package} {version} for {sys.executable}, and {name} is needed; update it, or name another"
+                    " Python by ansible_python_interpreter.",
+                    exception=error,
+                )
 
     def _warn_spoiled(self, result: Result) -> None:
         names = spoiled(result, self._secrets)
