@@ -83,9 +83,9 @@ def test_empty_pin(token: FaultyToken) -> None:
 @pytest.mark.parametrize(
     ("value", "rule"),
     [
-        (84316927, "YAML made a number of it; quote it"),
-        (84.316927, "YAML made a number of it; quote it"),
-        (True, "YAML made a boolean of it; quote it"),
+        (84316927, "it came as a number; quote it, in an INI inventory twice, or end its template in | string"),
+        (84.316927, "it came as a number; quote it, in an INI inventory twice, or end its template in | string"),
+        (True, "it came as a boolean; quote it, in an INI inventory twice, or end its template in | string"),
         ([84316927], "it is no text"),
     ],
 )
@@ -244,7 +244,7 @@ def test_so_pin_that_is_wrong(token: FaultyToken) -> None:
 ANSIBLE = Path(sys.executable).with_name("ansible")
 _CASES: list[tuple[str, dict[str, t.Any], str]] = [
     ("wrong", {"pin": WRONG}, "CKR_PIN_INCORRECT"),
-    ("number", {"pin": 84316927}, "YAML made a number of it"),
+    ("number", {"pin": 84316927}, "it came as a number of it"),
     ("uri", {"token_uri": f"pkcs11:token=test%20token?pin-value={WRONG}", "token_label": None}, "token_uri is refused"),
     ("right", {}, "CHANGED"),
 ]

@@ -29,7 +29,11 @@ def text(option: str, value: t.Any, secret: bool = False) -> str:
         kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value))
         if kind is None:
             raise InputError(option, "it is no text")
-        raise InputError(option, f"YAML made {kind} of it; quote it", None if secret else value)
+        raise InputError(
+            option,
+            f"it came as {kind}; quote it, in an INI inventory twice, or end its template in | string",
+            None if secret else value,
+        )
     if not value:
         raise InputError(option, "it is empty")
     try:

@@ -77,8 +77,18 @@ REFUSALS: list[tuple[list[dict[str, t.Any]], dict[str, t.Any], str]] = [
         {},
         "keypairs[1].curve is refused: it is missing; a new ECC pair needs it.",
     ),
-    ([rsa(label=42)], {}, "keypairs[0].label 42 is refused: YAML made a number of it; quote it."),
-    ([rsa(), ecc(id=True)], {}, "keypairs[1].id True is refused: YAML made a boolean of it; quote it."),
+    (
+        [rsa(label=42)],
+        {},
+        "keypairs[0].label 42 is refused: it came as a number;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
+    (
+        [rsa(), ecc(id=True)],
+        {},
+        "keypairs[1].id True is refused: it came as a boolean;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
     ([rsa(m=1024)], {}, "keypairs[0].modulus_bits 1024 is refused: it must be at least 2048."),
     (
         [ecc(), absent("rsa", id="1", session=True)],

@@ -128,34 +128,57 @@ CHOICE = "give exactly one of token_label, token_serial, slot_id and token_uri, 
             {"token_label": "a "},
             "token_label 'a ' is refused: it ends with a blank, which a token cannot tell from its padding.",
         ),
-        ({"token_label": 5}, "token_label 5 is refused: YAML made a number of it; quote it."),
+        (
+            {"token_label": 5},
+            "token_label 5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"token_label": None, "token_serial": 123},
-            "token_serial 123 is refused: YAML made a number of it; quote it.",
+            "token_serial 123 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
-        ({"pin": 42798}, "pin is refused: YAML made a number of it; quote it."),
-        ({"pin": True}, "pin is refused: YAML made a boolean of it; quote it."),
+        (
+            {"pin": 42798},
+            "pin is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            {"pin": True},
+            "pin is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"pin": ""}, "pin is refused: it is empty."),
         ({"pin": "a\0b"}, "pin is refused: it holds a NUL character."),
         ({"pin": "p\udcffn"}, "pin is refused: it is not valid UTF-8."),
-        ({"crypto_user": 1.5}, "crypto_user 1.5 is refused: YAML made a number of it; quote it."),
+        (
+            {"crypto_user": 1.5},
+            "crypto_user 1.5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"crypto_user": "ann:sesame"},
             "crypto_user is refused: it holds a colon, which ends the user's name in a PKCS#11 PIN.",
         ),
-        ({"crypto_user": True}, "crypto_user True is refused: YAML made a boolean of it; quote it."),
+        (
+            {"crypto_user": True},
+            "crypto_user True is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"library_environment": {"A=B": "x"}},
             "library_environment 'A=B' is refused: no variable has such a name.",
         ),
         (
             {"library_environment": {"A": 1}},
-            "library_environment.A 1 is refused: YAML made a number of it; quote it.",
+            "library_environment.A 1 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
         ({"expect_token": {}}, "expect_token is refused: it names no value."),
         (
             {"expect_token": {"hardware_version": 2.6}},
-            "expect_token.hardware_version 2.6 is refused: YAML made a number of it; quote it.",
+            "expect_token.hardware_version 2.6 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
         (
             {"expect_token": {"fips_state": "2"}},

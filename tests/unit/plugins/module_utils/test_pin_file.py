@@ -58,7 +58,11 @@ def test_pin_files_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     message = refusal(lambda: secret("so_pin", None, str(tmp_path)))
     assert message == f"so_pin_file '{tmp_path}' is refused: it is a directory, not a regular file."
     assert secret("pin", None, None) is None
-    with pytest.raises(InputError, match="^so_pin is refused: YAML made a number of it; quote it.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^so_pin is refused: it came as a number;"
+        r" quote it, in an INI inventory twice, or end its template in \| string.$",
+    ):
         secret("so_pin", 1234, None)
 
 

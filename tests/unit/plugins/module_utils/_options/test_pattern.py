@@ -37,7 +37,7 @@ def test_a_search_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
         ("(", "it is no regular expression of Python, missing ), unterminated subpattern at position 0."),
         ("a{99999999999999999999}", "it is no regular expression of Python, the repetition number is too large."),
         ("a" * 1025, "it has more than 1024 characters."),
-        (5, "YAML made a number of it; quote it."),
+        (5, "it came as a number; quote it, in an INI inventory twice, or end its template in | string."),
     ],
 )
 def test_what_is_none(value: t.Any, rule: str) -> None:
