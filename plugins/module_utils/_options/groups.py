@@ -116,7 +116,7 @@ _TOKEN: Spec = {
     "module_path": {"type": "path"},
     "token_label": {"type": "raw", "no_log": False},
     "token_serial": {"type": "raw", "no_log": False},
-    "slot_id": {"type": "int"},
+    "slot_id": {"type": "str"},
     "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
     "library_environment": {"type": "dict", "no_log": True},  # likewise
     "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
@@ -149,6 +149,7 @@ LOGIN = OptionGroup(
         "executable": {"type": "path"},
         **_TOKEN,
         "lock_timeout": {"type": "int", "default": 300},
+        "lock_folder": {"type": "path"},
     },
     mutually_exclusive=(TOKEN_CHOICE, PIN_CHOICE),
 )

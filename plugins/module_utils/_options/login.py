@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import PIN_CHOICE, TOKEN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri, pins_in
 
 Params = t.Mapping[str, t.Any]
 # What expect_token can pin of a token over PKCS#11.
@@ -57,6 +57,10 @@ _LEGIBLE_PIN = 3  # characters; shorter PINs occur in every text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+# Among filled options: the variable with a PIN that does not count, because crypto_user is given as an option.
+UNUSED_PIN = "unused_pin"
+
+
 class Secret:
     """A PIN; its text is in no representation of it."""
 
@@ -84,6 +88,7 @@ class Login:
     force_login: bool
     expect: t.Mapping[str, str]
     token_uri: str | None = None
+    unused_pin: str | None = None
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or C(user:PIN) for a crypto user or where the vendor's PINs are C(composite)."""
@@ -98,12 +103,14 @@ class Login:
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
         named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]
-        return [text for text in (self.token_uri, self.crypto_user, *named) if text]
+        uri = self.token_uri if self.token_uri and not pins_in(self.token_uri) else None
+        return [text for text in (uri, self.crypto_user, *named) if text]
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
         hidden = [value for name, value in self.environment.items() if name not in HARMLESS_VARIABLES]
-        return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False), *hidden) if text]
+        pins = [self.pin.reveal() if self.pin else None, self.login_pin(False), *pins_in(self.token_uri or "")]
+        return [text for text in (*pins, *hidden) if text]
 
     def warnings(self) -> list[str]:
         """What may be wrong about the secrets, and is no reason to refuse."""
@@ -126,13 +133,14 @@ class ToolLogin:
     crypto_user: str | None
     pin: Secret | None
     expect: t.Mapping[str, str]
+    unused_pin: str | None = None
 
     def credentials(self) -> tuple[str, str]:
         """User and password; raises L{InputError} where one was not given."""
         if self.crypto_user is None:
             raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
         if self.pin is None:
-            raise InputError("pin", "it is missing; give pin or pin_file, or set HSM_PIN_FILE")
+            raise InputError("pin", f"it is missing; {give_pin(self.unused_pin)}")
         return self.crypto_user, self.pin.reveal()
 
     def harmless(self) -> list[str]:
@@ -148,6 +156,16 @@ class ToolLogin:
     def warnings(self) -> list[str]:
         """What may be wrong about the secrets, and is no reason to refuse."""
         return _short_pin(self.pin)
+
+
+def give_pin(unused: str | None) -> str:
+    """What to do about a missing PIN; `unused` is a variable that holds one and does not count."""
+    if unused is None:
+        return "give pin or pin_file, or set HSM_PIN_FILE"
+    return (
+        f"{unused} is set and does not count, because the option crypto_user is given, and variables stand in for user"
+        " and PIN together: give pin_file beside crypto_user, or the user by HSM_CRYPTO_USER"
+    )
 
 
 def _short_pin(pin: Secret | None) -> list[str]:
@@ -189,6 +207,10 @@ def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Co
             if "pin" in given and "pin_file" in given:
                 raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
             filled.update(given)
+        elif "pin" in options and all(params.get(option) is None for option in PIN_CHOICE):
+            unused = next((name for name in ("HSM_PIN_FILE", "HSM_PIN") if environ.get(name)), None)
+            if unused:
+                filled[UNUSED_PIN] = unused
     return filled
 
 
@@ -198,7 +220,12 @@ def login_from(params: Params, any_token: bool = False) -> Login:
     C(any_token): the options need not choose a token.
     """
     uri = params["token_uri"]
-    path = params["module_path"] or (_parsed(uri).module_path if uri else None)
+    in_uri = _parsed(uri).module_path if uri else None
+    path = params["module_path"] or in_uri
+    if path and in_uri and os.path.realpath(path) != os.path.realpath(in_uri):
+        raise InputError(
+            "module_path", "the module-path of token_uri names another library; leave one of them out", path
+        )
     if not path:
         raise InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
     if not os.path.isabs(path):
@@ -216,6 +243,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         force_login=params["force_login"],
         expect=_expected(params["expect_token"]),
         token_uri=uri,
+        unused_pin=params.get(UNUSED_PIN),
     )
 
 
@@ -236,6 +264,7 @@ def tool_login_from(params: Params, default: str, expectable: t.Sequence[str], u
         crypto_user=None if user is None else user.lower(),
         pin=secret("pin", params["pin"], params["pin_file"]),
         expect=_expected(params["expect_token"], expectable),
+        unused_pin=params.get(UNUSED_PIN),
     )
     if user_needed:
         login.credentials()
@@ -266,7 +295,7 @@ def _selector(params: Params, any_token: bool) -> TokenSelector:
     if given[0] == "token_uri":
         return TokenSelector(uri=_parsed(value))
     if given[0] == "slot_id":
-        return TokenSelector(slot_id=value)
+        return TokenSelector(slot_id=_values.slot_id(value))
     if given[0] == "token_serial":
         return TokenSelector(serial=_values.text("token_serial", value))
     return TokenSelector(label=_values.token_label(value))
@@ -330,8 +359,6 @@ def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> 
     if pins is None:
         return {}
     given = {name: value for name, value in pins.items() if value is not None}
-    if not given:
-        raise InputError("expect_token", "it names no value")
     checked = {name: _values.text(f"expect_token.{name}", value) for name, value in given.items()}
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")

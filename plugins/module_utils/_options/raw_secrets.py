@@ -37,7 +37,7 @@ def raw_secrets(spec: Spec, given: t.Any) -> set[str]:
 def _secrets(spec: Spec, given: t.Any) -> t.Iterator[str]:
     given = _as_options(given)
     if not isinstance(given, t.Mapping):
-        if _may_hold_secrets(spec):
+        if _may_hold_secrets(spec) or not isinstance(given, str):
             # Nobody knows what is in it, and Ansible's refusal may tell all of it.
             yield from (word for text in _texts(given) for word in _WORDS.split(text) if len(word) >= _SHORT)
         return
@@ -61,7 +61,7 @@ def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t
     """
     if isinstance(given, t.Mapping):
         return {name: _shown(_row(spec, name), value, seen) for name, value in given.items()}
-    return HIDDEN if _may_hold_secrets(spec) else given
+    return HIDDEN  # nobody knows what is in it
 
 
 def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[str]) -> t.Any:

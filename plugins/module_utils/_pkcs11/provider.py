@@ -17,7 +17,7 @@ import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, give_pin, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     Params,
@@ -228,4 +228,4 @@ def check_pin_state(token: TokenInfo, login: Login) -> None:
         )
     pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
     if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
-        raise InputError("pin", f"the token {token} needs a login; give pin or pin_file, or set HSM_PIN_FILE")
+        raise InputError("pin", f"the token {token} needs a login; {give_pin(login.unused_pin)}")

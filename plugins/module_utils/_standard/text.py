@@ -21,6 +21,15 @@ def colon_hex(value: bytes) -> str:
     return value.hex(":")
 
 
+def did_you_mean(given: str, known: t.Iterable[str]) -> str:
+    """A question with the nearest of the known names; empty where none is near."""
+    from difflib import get_close_matches
+
+    by_case = {name.lower(): name for name in known}
+    near = get_close_matches(given.lower(), by_case, n=1, cutoff=0.8)
+    return f"did you mean {by_case[near[0]]}?" if near else ""
+
+
 def spellings(secret: str) -> set[str]:
     """A secret as it stands, and as it is written in JSON, in the representation of a value, and in one line."""
     quoted = repr(f"'{secret}")[2:-1]  # a text with an apostrophe is put in quotation marks, which changes the rest

@@ -64,8 +64,8 @@ def parse_uri(text: str) -> PKCS11Uri:
     """The attributes of a PKCS#11 URI.
 
     Raises C(ValueError) with a reason of one line that holds no value of the URI, for a value may be a PIN. A PIN in
-    the URI is refused; vendors' attributes (C(x-...)) are passed over; other unknown attributes are refused, since a
-    token or key would otherwise be chosen by less than what was said.
+    the URI is refused; vendors' attributes (C(x-...)) and other programs' in the query are passed over; unknown ones of
+    the path are refused, since a token or key would otherwise be chosen by less than what was said.
     """
     if not isinstance(text, str):
         raise ValueError("a PKCS#11 URI is a text")
@@ -133,8 +133,11 @@ def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, 
         return
     name = _NAMES.get(attribute, "")
     if not name or (name in _QUERY) != in_query:
+        if in_query and not name and re.fullmatch(r"[A-Za-z0-9_-]+", attribute) and "pin" not in attribute.lower():
+            return  # other programs have their own there, and it chooses nothing
         known = ", ".join(key for key, one in _NAMES.items() if (one in _QUERY) == in_query)
-        raise ValueError(f"the {where} of the URI has an attribute that is unknown there; known are {known}")
+        shown = f" '{attribute}'" if re.fullmatch(r"[A-Za-z0-9_%-]{1,40}", attribute) else ""
+        raise ValueError(f"the {where} of the URI has an attribute{shown} that is unknown there; known are {known}")
     if name in found:
         raise ValueError(f"{attribute} is twice in the URI")
     if _BAD_ESCAPE.search(value):
@@ -156,7 +159,7 @@ def _decoded(attribute: str, raw: bytes) -> str | int | bytes:
         raise ValueError(f"{attribute} has a NUL character")
     if attribute == "slot-id":
         if not re.fullmatch(r"[0-9]{1,20}", value):
-            raise ValueError("slot-id is not a number")
+            raise ValueError("slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x… too")
         return int(value)
     if attribute == "type" and value not in _TYPES:
         raise ValueError(f"type is none of {', '.join(_TYPES)}")

@@ -20,11 +20,12 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import use_lock_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import found_version, python_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import filled
 
@@ -50,6 +51,7 @@ class HsmModule:
         try:
             try:
                 self.params = filled(self._ansible.params, os.environ)
+                _choose_lock_folder(self.params["lock_folder"])
                 os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
                 with _stdout_closed():
                     result = work(self)
@@ -110,6 +112,14 @@ class HsmModule:
                 f"A PIN or another secret occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use"
                 " these values. A longer PIN avoids this."
             )
+
+
+def _choose_lock_folder(path: str | None) -> None:
+    if path is not None and not os.path.isabs(path):
+        raise InputError("lock_folder", "give an absolute path", path)
+    if path is not None and not os.path.isdir(path):
+        raise InputError("lock_folder", "there is no such folder", path)
+    use_lock_folder(path)
 
 
 @contextlib.contextmanager

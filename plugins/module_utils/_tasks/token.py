@@ -44,7 +44,7 @@ def _work(module: HsmModule) -> Result:
         label=_values.token_label(module.params["token_label"]),
         so_pin=_pin(module, "so_pin"),
         pin=_pin(module, "pin"),
-        slot_id=module.params["slot_id"],
+        slot_id=None if module.params["slot_id"] is None else _values.slot_id(module.params["slot_id"]),
     )
     provider, login = slots_from({**module.params, "slot_id": None})
     module.know(login)

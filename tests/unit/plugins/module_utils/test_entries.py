@@ -127,7 +127,11 @@ REFUSALS: list[tuple[list[dict[str, t.Any]], dict[str, t.Any], str]] = [
 
 @pytest.mark.parametrize(("keypairs", "given", "message"), REFUSALS)
 def test_what_is_refused(keypairs: list[dict[str, t.Any]], given: dict[str, t.Any], message: str) -> None:
-    assert refusal(lambda: entries(*keypairs, **given)) == message
+    told = refusal(lambda: entries(*keypairs, **given))
+    number = int(message[9]) if message.startswith("keypairs[") else None
+    if number is not None and ".label" not in message:
+        message += f" Its label is '{keypairs[number]['label']}'." if "label" in keypairs[number] else ""
+    assert told == message
 
 
 def test_what_cannot_be_proven_may_be_absent() -> None:

@@ -90,7 +90,7 @@ def test_names(name: str) -> None:
         ),
         ({"crypto_user": "a:b"}, r"replicas\[0\]\.crypto_user is refused: it holds a colon"),
         ({"library_environment": {"A": 1}}, r"replicas\[0\]\.library_environment.A 1 is refused: it came as a number"),
-        ({"expect_token": {}}, r"replicas\[0\]\.expect_token is refused: it names no value"),
+        ({"expect_token": {"serial": 1}}, r"replicas\[0\]\.expect_token.serial 1 is refused: it came as a number"),
         (
             {"token_label": None, "token_uri": "pkcs11:token=two?pin-value=99887766"},
             r"replicas\[0\]\.token_uri is refused: ",

@@ -313,3 +313,8 @@ def test_a_quorum_is_at_most_the_users_and_the_owner(users: list[str], quorum: i
     else:
         with pytest.raises(InputError, match="at most the number of users in share_with and the owner"):
             wished("rsa", share_with=users, quorum=quorum)
+
+
+def test_an_odd_size_is_refused_only_where_it_would_be_made() -> None:
+    assert "modulus_bits 2049 is refused: it must be even" in refusal(lambda: wished("rsa", modulus_bits=2049))
+    assert wished("rsa", modulus_bits=2049, state="absent").modulus_bits == 2049
