@@ -48,6 +48,7 @@ class HsmModule:
 
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does C(work) and ends the module with its result or its failure."""
+        failure: HsmError | None = None
         try:
             try:
                 self.params = filled(self._ansible.params, os.environ)
@@ -56,9 +57,10 @@ class HsmModule:
                 with _stdout_closed():
                     result = work(self)
             except HsmError as error:
-                self._warn_spoiled({"msg": error.msg, **error.data})
-                self._ansible.fail_json(msg=error.msg, **error.data)
+                result, failure = {"msg": error.msg, **error.data}, error
             self._warn_spoiled(result)
+            if failure:  # outside of its handler: it is no bug, so no core adds a traceback to it
+                self._ansible.fail_json(**result)
             self._ansible.exit_json(**result)
         except Exception as error:  # pylint: disable=broad-except
             # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
