@@ -43,7 +43,7 @@ options:
   slot_id:
     description:
       - The slot to initialise, where several are free. SoftHSM always has one free slot.
-    type: int
+    type: str
   token_serial:
     description:
       - Refused, since a new token has no serial number yet.

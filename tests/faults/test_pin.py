@@ -244,7 +244,7 @@ def test_so_pin_that_is_wrong(token: FaultyToken) -> None:
 ANSIBLE = Path(sys.executable).with_name("ansible")
 _CASES: list[tuple[str, dict[str, t.Any], str]] = [
     ("wrong", {"pin": WRONG}, "CKR_PIN_INCORRECT"),
-    ("number", {"pin": 84316927}, "it came as a number of it"),
+    ("number", {"pin": 84316927}, "it came as a number"),
     ("uri", {"token_uri": f"pkcs11:token=test%20token?pin-value={WRONG}", "token_label": None}, "token_uri is refused"),
     ("right", {}, "CHANGED"),
 ]

@@ -172,7 +172,7 @@ class Session:
             raise TokenError(f"read the {key_class} key with handle {handle} on the token {self._token}", answers[0])
         if values.get("class") not in (None, f"{key_class}_key"):
             what = f"read the {key_class} key with handle {handle} on the token {self._token}"
-            raise TokenError(what, said=f"an object of the class {values['class']}", hint=_BROKEN)
+            raise TokenError(what, said=f"an object of the class {values['class']!r}", hint=_BROKEN)
         return TokenObject(handle, key_class, values, unreadable)
 
     def generate(

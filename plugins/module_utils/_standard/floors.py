@@ -14,12 +14,13 @@ import importlib.util
 import os
 import re
 import sys
+import typing as t
 
 PYTHON = (3, 10)
 _VERSION = re.compile(r'__version__ = "(\d+)\.')
 
 
-def python_problem(version: tuple[int, ...] = tuple(sys.version_info)) -> str | None:
+def python_problem(version: tuple[t.Any, ...] = sys.version_info) -> str | None:
     """Why modules cannot run with this Python; None where they can."""
     if version[:2] >= PYTHON:
         return None
