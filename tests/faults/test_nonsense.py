@@ -61,3 +61,18 @@ def test_an_exponent_that_no_number_is_made_of(token: FaultyToken) -> None:
     run = token.faulty("hsm_key_info", f"C_GetAttributeValue after value 122 {'ff' * 2000}", label="k")
     assert run.result["changed"] is False and not run.stderr
     assert "public_exponent" in run.result["key_pairs"][0]["public_key"]["unreadable"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0 0400000000000000", "162 01000000", "102 " + "ab" * 2000, "181 00", "100 ff", "3 ff", "122 " + "ff" * 2000],
+)
+@pytest.mark.parametrize("kind", ["ecc", "rsa"])
+def test_a_new_pair_that_cannot_be_read_leaves_nothing(token: FaultyToken, kind: str, value: str) -> None:
+    options = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}[kind]
+    rule = f"C_GetAttributeValue^C_GenerateKeyPair after value {value}"
+    run = token.faulty(f"hsm_{kind}_keypair", rule, label="k", **options)
+    assert "Unexpected" not in run.stdout and "Traceback" not in run.stdout + run.stderr
+    if run.result.get("failed"):
+        assert "\n" not in run.msg and "test token" in run.msg
+        assert token.halves("k") == []

@@ -42,8 +42,10 @@ _ENVIRONMENT: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 HARMLESS_VARIABLES = frozenset(
     {
         "SOFTHSM2_CONF",  # SoftHSM 2, softhsm2.conf(5): path
-        "CKNFAST_LOADSHARING",  # nShield, Cryptographic API guide, PKCS #11 environment variables: 0 or 1
-        "CKNFAST_OVERRIDE_SECURITY_ASSURANCES",  # likewise: words such as import
+        # nShield, PKCS #11 library environment variables: 0 or 1, words such as import, and a path
+        *("CKNFAST_LOADSHARING", "CKNFAST_HSM_POOL", "CKNFAST_ASSUME_SINGLE_PROCESS", "CKNFAST_FAKE_ACCELERATOR_LOGIN"),
+        *("CKNFAST_NO_ACCELERATOR_SLOTS", "CKNFAST_OVERRIDE_SECURITY_ASSURANCES", "CKNFAST_SESSION_THREADSAFE"),
+        *("CKNFAST_TOKENS_PERSISTENT", "CKNFAST_DEBUG", "CKNFAST_DEBUGFILE"),
         "ChrystokiConfigurationPath",  # Luna, SDK reference guide: folder of Chrystoki.conf
         "YUBIHSM_PKCS11_CONF",  # yubihsm-shell, PKCS#11 guide: path
         "P11NETHSM_CONFIG_FILE",  # nethsm-pkcs11, README: path of p11nethsm.conf
