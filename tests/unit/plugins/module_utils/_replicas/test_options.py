@@ -89,15 +89,23 @@ def test_names(name: str) -> None:
     ("changed", "told"),
     [
         ({"module_path": "p11.so"}, r"replicas\[0\]\.module_path 'p11.so' is refused: give an absolute path"),
-        ({"token_label": 42}, r"replicas\[0\]\.token_label 42 is refused: YAML made a number of it; quote it"),
-        ({"pin": 1234567}, r"replicas\[0\]\.pin is refused: YAML made a number of it; quote it"),
+        (
+            {"token_label": 42},
+            r"replicas\[0\]\.token_label 42 is refused: it came as a number;"
+            r" quote it, in an INI inventory twice, or end its template in \| string",
+        ),
+        (
+            {"pin": 1234567},
+            r"replicas\[0\]\.pin is refused: it came as a number;"
+            r" quote it, in an INI inventory twice, or end its template in \| string",
+        ),
         (
             {"pin": None, "pin_file": "/nonexistent"},
             r"replicas\[0\]\.pin_file '/nonexistent' is refused: it cannot be read",
         ),
         ({"crypto_user": "a:b"}, r"replicas\[0\]\.crypto_user is refused: it holds a colon"),
-        ({"library_environment": {"A": 1}}, r"replicas\[0\]\.library_environment.A 1 is refused: YAML made a number"),
-        ({"expect_token": {}}, r"replicas\[0\]\.expect_token is refused: it names no value"),
+        ({"library_environment": {"A": 1}}, r"replicas\[0\]\.library_environment.A 1 is refused: it came as a number"),
+        ({"expect_token": {"serial": 1}}, r"replicas\[0\]\.expect_token.serial 1 is refused: it came as a number"),
         (
             {"token_label": None, "token_uri": "pkcs11:token=two?pin-value=99887766"},
             r"replicas\[0\]\.token_uri is refused: ",
