@@ -172,21 +172,26 @@ def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Co
         if in_uri or any(option in refused for option in options):
             continue
         if any(params.get(option) is not None for option in options):
-            unused = _unused_pin(params, environ) if "pin" in options else None
-            filled.update({UNUSED_PIN: unused} if unused else {})
-            continue
-        given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
-        if "pin" in given and "pin_file" in given:
-            raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
-        filled.update(given)
+            filled.update(_unused(options, params, environ))
+        else:
+            filled.update(_given(variables, environ))
     return filled
 
 
-def _unused_pin(params: Params, environ: t.Mapping[str, str]) -> str | None:
+def _given(variables: t.Mapping[str, str], environ: t.Mapping[str, str]) -> dict[str, str]:
+    """The options that are given by variables."""
+    given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
+    if "pin" in given and "pin_file" in given:
+        raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
+    return given
+
+
+def _unused(options: t.Container[str], params: Params, environ: t.Mapping[str, str]) -> dict[str, str]:
     """The variable with a PIN that does not count, where the task gives a user and no PIN."""
-    if any(params.get(option) is not None for option in PIN_CHOICE):
-        return None
-    return next((name for name in ("HSM_PIN_FILE", "HSM_PIN") if environ.get(name)), None)
+    if "pin" not in options or any(params.get(option) is not None for option in PIN_CHOICE):
+        return {}
+    unused = next((name for name in ("HSM_PIN_FILE", "HSM_PIN") if environ.get(name)), None)
+    return {UNUSED_PIN: unused} if unused else {}
 
 
 def login_from(params: Params, any_token: bool = False) -> Login:

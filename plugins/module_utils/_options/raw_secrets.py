@@ -42,16 +42,20 @@ def _secrets(spec: Spec, given: t.Any) -> t.Iterator[str]:
             yield from (word for text in _texts(given) for word in _WORDS.split(text) if len(word) >= _SHORT)
         return
     for name, value in given.items():
-        row = _row(spec, name) or {}
-        if row.get("no_log"):
-            yield from _texts(value)
-            if row.get("type") == "dict":
-                yield from _texts(_as_options(value))
-        elif "options" in row:
-            for entry in _entries(value):
-                yield from _secrets(row["options"], entry)
-        for text in _texts(value):
-            yield from pins_in(text)
+        yield from _secrets_of(_row(spec, name) or {}, value)
+
+
+def _secrets_of(row: t.Mapping[str, t.Any], value: t.Any) -> t.Iterator[str]:
+    """Those in the value of one option."""
+    if row.get("no_log"):
+        yield from _texts(value)
+        if row.get("type") == "dict":
+            yield from _texts(_as_options(value))
+    elif "options" in row:
+        for entry in _entries(value):
+            yield from _secrets(row["options"], entry)
+    for text in _texts(value):
+        yield from pins_in(text)
 
 
 def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t.Any:
@@ -67,10 +71,10 @@ def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t
 def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[str]) -> t.Any:
     if value is None or isinstance(value, bool):
         return value
-    if row is None or row.get("no_log"):
-        if row and isinstance(value, t.Mapping):
-            return {name: _shown(row, entry, seen) for name, entry in value.items()}
-        return value if row and str(value) in seen else HIDDEN
+    if row is None:
+        return HIDDEN
+    if row.get("no_log"):
+        return _shown_as_checked(value, seen)
     if any(pins_in(text) for text in _texts(value)):
         return HIDDEN
     if "options" not in row:
@@ -78,6 +82,13 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
     if isinstance(value, (list, tuple)):
         return [without_secrets(row["options"], entry, seen) for entry in value]
     return without_secrets(row["options"], value, seen)
+
+
+def _shown_as_checked(value: t.Any, seen: t.Collection[str]) -> t.Any:
+    """What may be shown of an option that is not to be logged."""
+    if isinstance(value, t.Mapping):
+        return {name: _shown_as_checked(entry, seen) for name, entry in value.items()}
+    return value if value is None or isinstance(value, bool) or str(value) in seen else HIDDEN
 
 
 def _row(spec: Spec, name: t.Any) -> t.Mapping[str, t.Any] | None:

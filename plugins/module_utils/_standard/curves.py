@@ -187,11 +187,13 @@ def curve_by_name(value: str | int) -> Curve:
     reason = _refusal(_plain(name))
     if reason:
         raise ValueError(f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}")
-    names = [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)]
-    question = did_you_mean(text[:40], names)
-    raise ValueError(
-        f"{shown} is no curve that is known here{f', {question}' if question else '.'} Usual names: {_USUAL}"
-    )
+    raise ValueError(f"{shown} is no curve that is known here{_question(text[:40])} Usual names: {_USUAL}")
+
+
+def _question(text: str) -> str:
+    """The end of a clause about an unknown name: the curve that may be meant."""
+    nearest = did_you_mean(text, [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
+    return f", {nearest}" if nearest else "."
 
 
 def _by_number(number: int) -> Curve:

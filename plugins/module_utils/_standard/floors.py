@@ -55,3 +55,9 @@ def found_version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+def is_below(version: str, floor: str) -> bool:
+    """Whether a version is below a floor; never below one that is not said."""
+    found, needed = (tuple(map(int, re.findall(r"[0-9]+", text)[:3])) for text in (version, floor))
+    return found < needed

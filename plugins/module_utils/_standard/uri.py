@@ -125,19 +125,16 @@ def _refuse_pin(text: str) -> None:
 
 def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, t.Any]) -> None:
     """Adds one C(name=value) to C(found); raises C(ValueError) as L{parse_uri}."""
-    where = "query" if in_query else "path"
     attribute, equals, value = part.partition("=")
     if not equals or not attribute:
-        raise ValueError(f"the {where} of the URI has a part without a name or without '='")
+        raise ValueError(f"the {'query' if in_query else 'path'} of the URI has a part without a name or without '='")
     if re.fullmatch(r"x-[A-Za-z0-9_-]+", attribute):
         return
     name = _NAMES.get(attribute, "")
+    if in_query and _of_other_programs(attribute):
+        return
     if not name or (name in _QUERY) != in_query:
-        if in_query and not name and re.fullmatch(r"[A-Za-z0-9_-]+", attribute) and "pin" not in attribute.lower():
-            return  # other programs have their own there, and it chooses nothing
-        known = ", ".join(key for key, one in _NAMES.items() if (one in _QUERY) == in_query)
-        shown = f" '{attribute}'" if re.fullmatch(r"[A-Za-z0-9_%-]{1,40}", attribute) else ""
-        raise ValueError(f"the {where} of the URI has an attribute{shown} that is unknown there; known are {known}")
+        raise ValueError(_unknown(attribute, in_query))
     if name in found:
         raise ValueError(f"{attribute} is twice in the URI")
     if _BAD_ESCAPE.search(value):
@@ -145,6 +142,20 @@ def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, 
     if not allowed.fullmatch(value):
         raise ValueError(f"{attribute} has a character that has to be percent-encoded (a blank is %20, '/' is %2F)")
     found[name] = _decoded(attribute, unquote_to_bytes(value))
+
+
+def _unknown(attribute: str, in_query: bool) -> str:
+    """Why an attribute is refused; its name is no secret."""
+    known = ", ".join(key for key, one in _NAMES.items() if (one in _QUERY) == in_query)
+    shown = f" '{attribute}'" if re.fullmatch(r"[A-Za-z0-9_%-]{1,40}", attribute) else ""
+    where = "query" if in_query else "path"
+    return f"the {where} of the URI has an attribute{shown} that is unknown there; known are {known}"
+
+
+def _of_other_programs(attribute: str) -> bool:
+    """Whether an unknown attribute of the query may be passed over: programs have their own, which choose nothing."""
+    unknown = attribute not in _NAMES and re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
+    return bool(unknown) and "pin" not in attribute.lower()
 
 
 def _decoded(attribute: str, raw: bytes) -> str | int | bytes:

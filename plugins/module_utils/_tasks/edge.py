@@ -26,7 +26,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import found_version, python_problem
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import (
+    found_version,
+    is_below,
+    python_problem,
+)
 
 Params = t.Mapping[str, t.Any]
 Result = dict[str, t.Any]
@@ -98,9 +102,9 @@ class HsmModule:
         """Fails with Ansible's usual text where a library that the provider needs is missing."""
         for name, error in provider.requires.items():
             if error:
-                package = name.partition(" ")[0]
+                package, _sign, floor = name.partition(" >= ")
                 version = found_version(package)
-                if version is None:
+                if version is None or not is_below(version, floor):  # not there, or broken
                     raise HsmError(missing_required_lib(name), exception=error)
                 raise HsmError(
                     f"Found {package} {version} for {sys.executable}, and {name} is needed; update it, or name another"

@@ -41,8 +41,9 @@ class Task:
 def from_options(*replicas: t.Mapping[str, t.Any], **given: t.Any) -> Replicas | None:
     clean = [{name: value for name, value in row.items() if value is not None} for row in replicas]
     task = Task(params("ecc", **LOGIN, replicas=clean, **given))
-    found = replicas_of(t.cast(HsmModule, task), login_from(task.params))
-    assert task.known == (list(found.logins.values()) if found else [])
+    login = login_from(task.params)
+    found = replicas_of(t.cast(HsmModule, task), login)
+    assert task.known == (list(found.logins.values()) if found else [login])
     return found
 
 

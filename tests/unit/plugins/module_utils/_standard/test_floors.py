@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem, python_problem
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import (
+    cryptography_problem,
+    is_below,
+    python_problem,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge
 from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
@@ -65,8 +69,23 @@ def test_every_module_names_what_is_too_old(module: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(edge, "found_version", lambda name: "0.9.3")
     told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
     assert told.startswith(f"Found python-pkcs11 0.9.3 for {sys.executable}, and python-pkcs11 >= 0.10 is needed; ")
-    monkeypatch.setattr(edge, "found_version", lambda name: None)
-    told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
-    assert told.startswith("Failed to import the required Python library (python-pkcs11 >= 0.10) on ")
+    for version in (None, "0.10.1"):  # not there, or broken
+        monkeypatch.setattr(edge, "found_version", lambda name, version=version: version)
+        told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
+        assert told.startswith("Failed to import the required Python library (python-pkcs11 >= 0.10) on ")
     monkeypatch.setattr(edge, "python_problem", lambda: "Found Python 3.9.2.")
     assert call_module(module, {**LOGIN, **MODULES[module]}).result["msg"] == "Found Python 3.9.2."
+
+
+@pytest.mark.parametrize(
+    ("version", "floor", "below"),
+    [
+        ("0.9.3", "0.10", True),
+        ("0.10.0", "0.10", False),
+        ("3.4.8", "41", True),
+        ("41", "41", False),
+        ("4.9.0", "", False),
+    ],
+)
+def test_below_a_floor(version: str, floor: str, below: bool) -> None:
+    assert is_below(version, floor) is below

@@ -21,4 +21,4 @@ def test_a_seed_makes_the_same_inputs_of_all_modules() -> None:
     made = [first.input() for _count in range(300)]
     assert repr(made) == repr([second.input() for _count in range(300)])
     assert {one.module for one in made} == set(MODULES)
-    assert sum(bool(one.secrets) for one in made) > 200
+    assert sum(bool(one.secrets) for one in made) > 150
