@@ -267,6 +267,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Random options for all modules; `-- COUNT SEED` for others than 10,000 and 0"""
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt")
+    session.env["PYTHONPATH"] = str(stage(session, session.name).parents[2])
+    session.run("python", "tests/support/option_fuzz.py", *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation as HTML, in build/docs/build/html"""
     session.install("antsibull-docs", "ansible-core", "ansible-pygments", "sphinx", "sphinx-ansible-theme")

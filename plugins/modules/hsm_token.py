@@ -43,7 +43,7 @@ options:
   slot_id:
     description:
       - The slot to initialise, where several are free. SoftHSM always has one free slot.
-    type: int
+    type: str
   token_serial:
     description:
       - Refused, since a new token has no serial number yet.
@@ -156,7 +156,7 @@ def make(module: HsmModule) -> Result:
         label=_values.token_label(params["token_label"]),
         so_pin=given_pin(module, "so_pin"),
         pin=given_pin(module, "pin"),
-        slot_id=params["slot_id"],
+        slot_id=None if params["slot_id"] is None else _values.slot_id(params["slot_id"]),
     )
     kind_of(params).refuse_unable(params)
     provider, login = kind_of(params).connect({**params, "slot_id": None}, any_token=False)

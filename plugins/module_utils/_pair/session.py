@@ -13,7 +13,6 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -21,11 +20,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
-CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 
 
@@ -122,6 +122,9 @@ class Credentials(t.Protocol):
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
+
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
 
 
 @dataclasses.dataclass(frozen=True)

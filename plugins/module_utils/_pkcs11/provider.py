@@ -18,7 +18,7 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, give_pin, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
@@ -57,7 +57,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
@@ -118,6 +118,7 @@ class Pkcs11Provider(Provider):
         with locked([self] if lock else [], self._lock_timeout):
             if pinned is not None:  # before any code of it runs
                 check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+            self._check_configuration()
             with contextlib.closing(Library(path, self._login.environment, threads)) as library:
                 yield library
 
@@ -200,6 +201,13 @@ class Pkcs11Provider(Provider):
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
         return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
 
+    def _check_configuration(self) -> None:
+        """For SoftHSM: that it can start."""
+        environment, path = self._environment, self._login.module_path
+        problem = _softhsm.is_softhsm(path, environment) and _softhsm.configuration_problem(environment)
+        if problem:
+            raise HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
+
     def _check_hidden(self, token: TokenInfo, own: str | None) -> None:
         """For SoftHSM: that no file of the token is hidden from this user; `own` is its folder, if that is known."""
         folder = own or self._soft_folder
@@ -265,4 +273,4 @@ def check_pin_state(token: TokenInfo, login: Login) -> None:
         )
     pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
     if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
-        raise InputError("pin", f"the token {token} needs a login; give pin or pin_file, or set HSM_PIN_FILE")
+        raise InputError("pin", f"the token {token} needs a login; {give_pin(login.unused_pin)}")

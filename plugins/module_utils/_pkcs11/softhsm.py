@@ -20,6 +20,8 @@ import pwd
 import stat
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -102,10 +104,23 @@ def _configured(environment: Mapping[str, str], name: bytes) -> bytes | None:
     """The value of a setting; empty if it has none, and None if there is no configuration that can be read."""
     for path in _configurations(environment):
         try:
-            with open(path, "rb") as file:
+            with os.fdopen(_file.opened(path), "rb") as file:
                 return _setting(file, name) or b""
-        except (OSError, ValueError):
+        except (OSError, ValueError, _file.FileProblem):
             continue
+    return None
+
+
+def configuration_problem(environment: Mapping[str, str]) -> str | None:
+    """Why SoftHSM cannot start with this environment, as a clause; its own answer is CKR_GENERAL_ERROR, or none."""
+    paths = _configurations(environment)
+    said = "SOFTHSM2_CONF names" if "SOFTHSM2_CONF" in environment else "its configuration is"
+    if not paths:
+        return f"it has no configuration; make {_DEFAULT_CONFIGURATIONS[0]}, or name one by SOFTHSM2_CONF"
+    try:
+        os.close(_file.opened(paths[0]))
+    except _file.FileProblem as problem:
+        return f"{said} '{paths[0]}', which {problem}"
     return None
 
 

@@ -31,6 +31,8 @@ KEY_CLASSES: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
 URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: "secret-key"}
 
 _ULONG = struct.Struct("@L")
+# Bytes. Anyone can store a longer one without a PIN; it is no number that could be shown, nor one of any RSA key.
+_LONGEST_EXPONENT = 1024
 _UNAVAILABLE = _ULONG.unpack(b"\xff" * _ULONG.size)[0]
 
 CLASSES = {"public_key": 2, "private_key": 3, "secret_key": 4}
@@ -214,6 +216,8 @@ def unpack(name: str, raw: bytes) -> Value | None:
     if kind is Kind.TEXT:
         return raw.decode()
     if kind in (Kind.BYTES, Kind.BIG):
+        if name == "public_exponent" and len(raw.lstrip(b"\0")) > _LONGEST_EXPONENT:
+            raise ValueError(f"{len(raw)} bytes are no exponent")
         return raw
     if len(raw) % _ULONG.size or (kind is not Kind.MECHANISMS and len(raw) != _ULONG.size):
         raise ValueError(f"{len(raw)} bytes are no {kind.value}")

@@ -32,7 +32,6 @@ def run() -> t.NoReturn:
 def _work(module: HsmModule) -> Result:
     task = task_from(module.params)
     provider, login = provider_from(module.params)
-    module.know(login)
     replicas = replicas_of(module, login)
     module.require_libraries(provider)
     if replicas:

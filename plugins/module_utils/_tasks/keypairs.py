@@ -43,7 +43,6 @@ def _work(module: HsmModule) -> Result:
     provider, login = provider_from(module.params)
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
-    module.know(login)
     replicas = replicas_of(module, login)
     if replicas:
         _check_replicas(replicas, entries)
