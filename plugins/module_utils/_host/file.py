@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import typing as t
 
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -74,22 +73,3 @@ def _what_is_wrong(path: str, error: Exception, flags: int) -> str:
         return f"is {_KINDS[kind]}, not a regular file"
     reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
     return f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
-
-
-def written_anew(path: str) -> t.BinaryIO:
-    """A regular file, made or emptied, never through a symbolic link; each write goes out at once."""
-    descriptor = opened(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
-    os.ftruncate(descriptor, 0)
-    return t.cast("t.BinaryIO", os.fdopen(descriptor, "wb", buffering=0))
-
-
-def check_writable(path: str) -> None:
-    """Raises `FileProblem` where `written_anew` cannot succeed; touches nothing."""
-    if os.path.lexists(path):
-        os.close(opened(path, os.O_WRONLY | os.O_NOFOLLOW))
-        return
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise FileProblem("cannot be made, its folder does not exist")
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise FileProblem("cannot be made, this user may not write its folder")

@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import PIN_CHOICE, TOKEN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri, pins_in
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, pins_in
 
 Params = t.Mapping[str, t.Any]
 # What expect_token can pin of a token over PKCS#11.
@@ -228,6 +228,8 @@ def login_from(params: Params, any_token: bool = False) -> Login:
 
 
 def _parsed(uri: str) -> PKCS11Uri:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
+
     try:
         parsed = parse_uri(uri)
     except ValueError as error:

@@ -12,10 +12,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-import shlex
 import typing as t
 from urllib.parse import unquote
 
@@ -103,38 +100,19 @@ def _may_hold_secrets(spec: Spec) -> bool:
 
 
 def _entries(value: t.Any) -> t.Iterable[t.Any]:
-    value = _literal(value, "[")
+    if isinstance(value, str):
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._options.options_in_text import literal
+
+        value = literal(value, "[")
     return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _as_options(given: t.Any) -> t.Any:
-    """A dictionary that is written as text, in one of the ways that Ansible takes as well."""
-    given = _literal(given, "{")
-    if isinstance(given, str):
-        try:
-            return dict(_pairs(given))
-        except ValueError:
-            pass
-    return given
+    if not isinstance(given, str):
+        return given
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.options_in_text import as_options
 
-
-def _literal(value: t.Any, start: str) -> t.Any:
-    """The value that a text spells out in JSON or in Python; the text where it is neither."""
-    if isinstance(value, str) and value.lstrip().startswith(start):
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                return parse(value.strip())
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                pass
-    return value
-
-
-def _pairs(text: str) -> t.Iterator[tuple[str, str]]:
-    for word in shlex.split(text.replace(",", " ")):
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(text)
-        yield name.strip(), value
+    return as_options(given)
 
 
 def _texts(value: t.Any) -> t.Iterator[str]:

@@ -164,7 +164,7 @@ class Pkcs11Provider(Provider):
         folder = self._soft_folder
         if not folder:
             return []
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokensFolder
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_tokens import TokensFolder
 
         unseen, advice = "so that a token there stays unseen", "restore it from a backup, or move its folder away"
         hidden = [f"this user cannot read {path}, {unseen}" for path in _softhsm.unreadable(folder)]
@@ -176,7 +176,7 @@ class Pkcs11Provider(Provider):
         """What SoftHSM makes within is known as unfinished should this process be killed."""
         with contextlib.ExitStack() as opened:
             if self._soft_folder:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokensFolder
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_tokens import TokensFolder
 
                 opened.enter_context(TokensFolder(self._soft_folder, lasting=True)).begin()
             yield

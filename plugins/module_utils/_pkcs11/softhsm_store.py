@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies in SoftHSM's store, whole or damaged: the folder of all tokens, and that of one.
+"""What lies in a folder of SoftHSM's store, whole or damaged, and the folder of one token.
 
 SoftHSM passes over damaged files without a word, so that a key or a token which exists looks absent. But files are
 empty for a moment while other programs work, too: damage is what still is there at the last of some looks.
@@ -16,13 +16,12 @@ from __future__ import annotations
 import abc
 import functools
 import os
-import re
 import threading
 import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import DATABASE, TOKEN_FILE, lock_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import TOKEN_FILE, lock_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 if t.TYPE_CHECKING:
@@ -35,8 +34,6 @@ _LOOKS = 3
 _PAUSE = 0.5  # seconds between two of them
 _TOLD = 3  # damaged files that a message names
 _ADVICE = "Restore it from a backup, or move it away if what it held is given up."
-_MISSING = "it is missing"
-_TOKEN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Damage(t.NamedTuple):
@@ -175,44 +172,13 @@ class TokenStore(Store):
         return (f"{_listed(damaged)}, and SoftHSM passes over such files: a key in one looks absent. {_ADVICE}",)
 
     def _names(self) -> set[str]:
-        return {entry.name for entry in _entries(self.folder) if _is_object(entry)}
+        return {entry.name for entry in entries(self.folder) if _is_object(entry)}
 
     def _small_names(self) -> set[str]:
-        return {entry.name for entry in _entries(self.folder) if _is_object(entry) and _size(entry) < _SMALLEST}
+        return {entry.name for entry in entries(self.folder) if _is_object(entry) and _size(entry) < _SMALLEST}
 
     def _damage(self, name: str) -> Damage | None:
-        return _judged(f"{self.folder}/{name}", lambda descriptor: self._objects.damage(_content(descriptor)))
-
-
-class TokensFolder(Store):
-    """The folder of all tokens, which has a folder a token."""
-
-    def damaged(self) -> list[Damage]:
-        """The tokens' own files that are damaged, so that the tokens are not seen; sorted."""
-        return sorted(self._persisting(self._names()).values())
-
-    def _names(self) -> set[str]:
-        return {entry.name for entry in _entries(self.folder) if entry.is_dir(follow_symlinks=False)}
-
-    def _damage(self, name: str) -> Damage | None:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import (
-            database_damage,
-            token_damage,
-        )
-
-        folder = os.path.join(self.folder, name)
-        database, path = (os.path.join(folder, file) for file in (DATABASE, TOKEN_FILE))
-        if os.path.exists(database):
-            journal = os.path.exists(f"{database}-journal")
-            return _judged(database, lambda descriptor: database_damage(descriptor, journal))
-        if os.path.isfile(path):
-            return _judged(path, lambda descriptor: token_damage(_content(descriptor)))
-        if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):  # it is told as that, or it is gone
-            return None
-        # SoftHSM gives every folder a file `generation`, whatever else is in it.
-        files = [entry.name for entry in _entries(folder)]
-        was_token = _TOKEN_NAME.fullmatch(name) or any(file.endswith((".object", ".lock")) for file in files)
-        return Damage(path, _MISSING) if was_token else None
+        return judged(f"{self.folder}/{name}", lambda descriptor: self._objects.damage(content(descriptor)))
 
 
 def _listed(damaged: t.Sequence[Damage]) -> str:
@@ -220,7 +186,8 @@ def _listed(damaged: t.Sequence[Damage]) -> str:
     return ", ".join(map(str, sorted(damaged)[:_TOLD])) + more
 
 
-def _content(descriptor: int) -> bytes:
+def content(descriptor: int) -> bytes:
+    """All that is read from there."""
     content = b""
     while len(content) % _CHUNK == 0:
         more = os.read(descriptor, _CHUNK)
@@ -230,7 +197,8 @@ def _content(descriptor: int) -> bytes:
     return content
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it cannot be read."""
     try:
         with os.scandir(folder) as scan:
             return list(scan)
@@ -249,7 +217,7 @@ def _size(entry: os.DirEntry[str]) -> int:
         return _SMALLEST
 
 
-def _judged(path: str, judge: t.Callable[[int], str | None]) -> Damage | None:
+def judged(path: str, judge: t.Callable[[int], str | None]) -> Damage | None:
     """Damage, where `judge` gives a reason for what it reads from the descriptor."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

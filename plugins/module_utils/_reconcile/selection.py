@@ -30,7 +30,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
 
 Params = t.Mapping[str, t.Any]
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.output_file import check_writable, written_anew
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
 
@@ -27,8 +28,8 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
     """
     if path:
         try:
-            _file.check_writable(path)
-        except _file.FileProblem as error:
+            check_writable(path)
+        except FileProblem as error:
             raise InputError("progress_file", f"it {error}", path) from None
     with contextlib.ExitStack() as opened:
         seen: set[int] = set()
@@ -39,9 +40,9 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
             seen.add(done.entry.number)
             line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
             # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
-            with contextlib.suppress(OSError, _file.FileProblem):
+            with contextlib.suppress(OSError, FileProblem):
                 if path:
-                    file = file or opened.enter_context(_file.written_anew(path))
+                    file = file or opened.enter_context(written_anew(path))
                     file.write(line.encode())
 
         yield tell

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
     SPKI,
     octet_string,

@@ -22,7 +22,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     check_expected,
     choose_token,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 LIBRARY = LibraryInfo("/lib.so", "SoftHSM", "Implementation of PKCS11", "2.6")

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that are written as a text where a dictionary or a list belongs, in the ways that Ansible takes as well.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+import typing as t
+
+
+def as_options(text: str) -> t.Any:
+    """A dictionary that is written as text, in one of the ways that Ansible takes as well."""
+    given = literal(text, "{")
+    if isinstance(given, str):
+        try:
+            return dict(_pairs(given))
+        except ValueError:
+            pass
+    return given
+
+
+def literal(text: str, start: str) -> t.Any:
+    """The value that a text spells out in JSON or in Python; the text where it is neither."""
+    if text.lstrip().startswith(start):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return parse(text.strip())
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                pass
+    return text
+
+
+def _pairs(text: str) -> t.Iterator[tuple[str, str]]:
+    for word in shlex.split(text.replace(",", " ")):
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(text)
+        yield name.strip(), value
