@@ -368,7 +368,8 @@ provider_error:
 
 import dataclasses
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY_INFO, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import NAMES, attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, describe_object
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import task_from

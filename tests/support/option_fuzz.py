@@ -19,16 +19,8 @@ import sys
 import tempfile
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
-    ECC,
-    KEY,
-    KEY_INFO,
-    KEYPAIR,
-    KEYPAIRS,
-    LOGIN,
-    RSA,
-    Spec,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, Spec
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY, KEY_INFO, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token_info import OPTIONS as TOKEN_INFO
 from ansible_collections.cryptoki.hsm.tests.support.module_call import Shown, call_module

@@ -10,7 +10,8 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEYPAIRS, LOGIN, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS

@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, FOR_ALL_PAIRS, RSA
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, RSA
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line

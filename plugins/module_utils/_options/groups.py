@@ -17,12 +17,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    KEY_CLASSES,
     PRIVATE,
     PUBLIC,
-    RETURNED,
     SETTABLE,
     USAGE_BITS,
 )
@@ -99,7 +96,8 @@ class MaskingModule(AnsibleModule):  # type: ignore[misc]
             self.params = given
 
 
-def _each(kind: str, names: t.Iterable[str]) -> Spec:
+def each(kind: str, names: t.Iterable[str]) -> Spec:
+    """Options of one type."""
     return {name: {"type": kind} for name in names}
 
 
@@ -120,8 +118,8 @@ _TOKEN: Spec = {
         "type": "dict",
         "no_log": False,
         "options": {
-            **_each("str", ("library_sha256", "manufacturer", "model")),
-            **_each("raw", ("serial", "hardware_version", "firmware_version", "firmware_id", "fips_state")),
+            **each("str", ("library_sha256", "manufacturer", "model")),
+            **each("raw", ("serial", "hardware_version", "firmware_version", "firmware_id", "fips_state")),
         },
     },
 }
@@ -144,12 +142,12 @@ KEYPAIR = OptionGroup(
     spec={
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
         "label": {"type": "raw", "aliases": ["l"]},
-        **_each("raw", ("id", "id_hex", "fingerprint")),
+        **each("raw", ("id", "id_hex", "fingerprint")),
         "session": {"type": "bool", "default": False, "aliases": ["sess"]},
         "extractable": {"type": "bool"},
         "usage": {"type": "list", "elements": "str", "choices": list(USAGE_BITS)},
-        "private_attributes": {"type": "dict", "options": _each("bool", SETTABLE[PRIVATE])},
-        "public_attributes": {"type": "dict", "options": _each("bool", SETTABLE[PUBLIC])},
+        "private_attributes": {"type": "dict", "options": each("bool", SETTABLE[PRIVATE])},
+        "public_attributes": {"type": "dict", "options": each("bool", SETTABLE[PUBLIC])},
         "allowed_mechanisms": {"type": "list", "elements": "str"},
         "key_gen_mechanism": {"type": "str", "no_log": False},
         "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
@@ -183,69 +181,6 @@ RSA = OptionGroup(
 ECC = OptionGroup(
     spec={"curve": {"type": "raw", "aliases": ["i"]}},
     required_if=(("state", "present", ("curve",)),),
-)
-
-# What concerns the login, the servers and the proofs is said once for all pairs of a list.
-FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key")
-
-KEYPAIRS = OptionGroup(
-    spec={
-        "keypairs": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "no_log": False,
-            "options": {
-                "type": {"type": "str", "required": True, "choices": list(KEY_TYPES_OF)},
-                **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
-                **RSA.spec,
-                **ECC.spec,
-            },
-            "mutually_exclusive": KEYPAIR.mutually_exclusive,
-            "required_if": KEYPAIR.required_if,
-            "required_by": KEYPAIR.required_by,
-        },
-        **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
-        "parallel": {"type": "int"},
-        "progress_file": {"type": "path"},
-    },
-)
-
-# What chooses keys that are there.
-_CHOICE: Spec = {
-    **_each("raw", ("label", "id", "id_hex", "fingerprint")),
-    "uri": {"type": "str"},
-    "key_type": {"type": "raw", "no_log": False},
-    "handle": {"type": "int"},
-}
-_ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
-
-KEY_INFO = OptionGroup(
-    spec={
-        **_CHOICE,
-        **_each("raw", ("label_regex", "modulus", "kcv")),
-        "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
-        "session": {"type": "bool"},
-        "shared_with": {"type": "list", "elements": "raw"},
-        "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
-        "attribute_file": {"type": "bool", "default": False},
-    },
-    mutually_exclusive=_ONE_ID,
-)
-
-KEY = OptionGroup(
-    spec={
-        **_CHOICE,
-        "state": KEYPAIR.spec["state"],
-        "count": {"type": "int", "default": 1},
-        **_each("raw", ("new_label", "new_id", "new_id_hex")),
-        **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
-        "share_with": {"type": "list", "elements": "raw"},
-        "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
-        **{name: KEYPAIR.spec[name] for name in ("timeout", "replicas")},
-    },
-    mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
-    required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),
 )
 
 NEW_TOKEN = OptionGroup(

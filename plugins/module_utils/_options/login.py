@@ -54,7 +54,6 @@ HARMLESS_VARIABLES = frozenset(
         "P11_KIT_STRICT",  # p11-kit manual: yes or no
     }
 )
-_LONGEST_PIN_FILE = 4096  # bytes
 _LEGIBLE_PIN = 3  # characters; shorter PINs occur in every text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -285,32 +284,9 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
         return Secret(_values.text(option, value, secret=True))
     if path is None:
         return None
-    name = f"{option}_file"
-    try:
-        raw = _file.read(path, _LONGEST_PIN_FILE)
-    except _file.FileProblem as error:
-        raise InputError(name, f"it {error}", path) from None
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise InputError(name, "it is not valid UTF-8", path) from None
-    stripped = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    _refuse_editors_traces(name, stripped, path)
-    return Secret(_values.text(name, stripped, secret=True))
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pin_file import pin_in
 
-
-def _refuse_editors_traces(option: str, text: str, path: str) -> None:
-    """Refuses what an editor put into the file and nobody sees: sent to the token, it would count as a wrong PIN."""
-    if text.startswith("\ufeff"):
-        raise InputError(option, "it begins with a byte order mark; save it as UTF-8 without one", path)
-    if len(text.splitlines()) > 1 or text.strip("\r\n") != text:
-        raise InputError(option, "it has more than one line", path)
-    if text.rstrip() != text:
-        raise InputError(
-            option,
-            f"it ends with a blank; if the PIN does, too, give it by the option {option.removesuffix('_file')}",
-            path,
-        )
+    return Secret(pin_in(f"{option}_file", path))
 
 
 def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import changes_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask

@@ -14,7 +14,8 @@ import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import FOR_ALL_PAIRS, KEYPAIRS, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEYPAIRS, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
 
 ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = "ansible_collections.cryptoki.hsm.plugins"

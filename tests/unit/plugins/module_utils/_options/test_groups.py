@@ -12,13 +12,12 @@ import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
-    FOR_ALL_PAIRS,
-    KEYPAIRS,
     LOGIN,
     PIN_CHOICE,
     TOKEN_CHOICE,
     OptionGroup,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN_OPTIONS

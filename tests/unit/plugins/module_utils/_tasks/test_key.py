@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Option groups of many pairs, and of keys that are there.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
+    ECC,
+    KEYPAIR,
+    RSA,
+    OptionGroup,
+    Spec,
+    each,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KEY_CLASSES, RETURNED
+
+# What concerns the login, the servers and the proofs is said once for all pairs of a list.
+FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key")
+
+KEYPAIRS = OptionGroup(
+    spec={
+        "keypairs": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "no_log": False,
+            "options": {
+                "type": {"type": "str", "required": True, "choices": list(KEY_TYPES_OF)},
+                **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
+                **RSA.spec,
+                **ECC.spec,
+            },
+            "mutually_exclusive": KEYPAIR.mutually_exclusive,
+            "required_if": KEYPAIR.required_if,
+            "required_by": KEYPAIR.required_by,
+        },
+        **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
+        "parallel": {"type": "int"},
+        "progress_file": {"type": "path"},
+    },
+)
+
+# What chooses keys that are there.
+_CHOICE: Spec = {
+    **each("raw", ("label", "id", "id_hex", "fingerprint")),
+    "uri": {"type": "str"},
+    "key_type": {"type": "raw", "no_log": False},
+    "handle": {"type": "int"},
+}
+_ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
+
+KEY_INFO = OptionGroup(
+    spec={
+        **_CHOICE,
+        **each("raw", ("label_regex", "modulus", "kcv")),
+        "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
+        "session": {"type": "bool"},
+        "shared_with": {"type": "list", "elements": "raw"},
+        "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
+        "attribute_file": {"type": "bool", "default": False},
+    },
+    mutually_exclusive=_ONE_ID,
+)
+
+KEY = OptionGroup(
+    spec={
+        **_CHOICE,
+        "state": KEYPAIR.spec["state"],
+        "count": {"type": "int", "default": 1},
+        **each("raw", ("new_label", "new_id", "new_id_hex")),
+        **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
+        "share_with": {"type": "list", "elements": "raw"},
+        "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
+        **{name: KEYPAIR.spec[name] for name in ("timeout", "replicas")},
+    },
+    mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
+    required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),
+)
