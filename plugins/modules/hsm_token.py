@@ -121,7 +121,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, NEW_TOKEN, PIN_CHOICE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, PIN_CHOICE, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NO_SLOTS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
@@ -130,6 +130,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
 
+NEW_TOKEN = OptionGroup(
+    spec={
+        "token_label": {"type": "raw", "required": True, "aliases": ["label"], "no_log": False},
+        "so_pin": {"type": "raw", "no_log": True},
+        "so_pin_file": {"type": "path", "no_log": False},
+    },
+    mutually_exclusive=(("so_pin", "so_pin_file"),),
+)
 # The label is that of the token to make, and the slot may be chosen beside it.
 OPTIONS = dataclasses.replace(LOGIN, mutually_exclusive=(PIN_CHOICE,)) + NEW_TOKEN
 MEANINGLESS = {

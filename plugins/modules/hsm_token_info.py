@@ -391,7 +391,7 @@ provider_error:
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, TOKEN_INFO
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
@@ -401,7 +401,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers impo
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 
-OPTIONS = LOGIN + TOKEN_INFO
+OPTIONS = LOGIN + OptionGroup(spec={"login": {"type": "bool", "default": False}})
 ONE_TOKEN = "give token_label, token_serial, slot_id or token_uri, or set HSM_TOKEN_LABEL"
 
 

@@ -182,14 +182,3 @@ ECC = OptionGroup(
     spec={"curve": {"type": "raw", "aliases": ["i"]}},
     required_if=(("state", "present", ("curve",)),),
 )
-
-NEW_TOKEN = OptionGroup(
-    spec={
-        "token_label": {"type": "raw", "required": True, "aliases": ["label"], "no_log": False},
-        "so_pin": {"type": "raw", "no_log": True},
-        "so_pin_file": {"type": "path", "no_log": False},
-    },
-    mutually_exclusive=(("so_pin", "so_pin_file"),),
-)
-
-TOKEN_INFO = OptionGroup(spec={"login": {"type": "bool", "default": False}})

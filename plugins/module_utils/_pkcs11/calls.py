@@ -158,11 +158,11 @@ class Session:
                     unreadable[name] = "no valid value"
             elif read.rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
                 unreadable[name] = functions.rv_name(read.rv)
+        what = f"read the {key_class} key with handle {handle} on the token {self._token}"
         if not values:
             answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]
-            raise TokenError(f"read the {key_class} key with handle {handle} on the token {self._token}", answers[0])
+            raise TokenError(what, answers[0])
         if values.get("class") not in (None, f"{key_class}_key"):
-            what = f"read the {key_class} key with handle {handle} on the token {self._token}"
             raise TokenError(what, said=f"an object of the class {values['class']!r}", hint=_BROKEN)
         return TokenObject(handle, key_class, values, unreadable)
 

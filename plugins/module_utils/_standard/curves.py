@@ -22,8 +22,6 @@ import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
-
 try:
     from asn1crypto import core, keys
 
@@ -33,8 +31,7 @@ except ImportError:
     HAS_ASN1CRYPTO = False
 
 MIN_BITS = 224
-_USUAL = "secp256r1, secp384r1, secp521r1, secp224r1, secp256k1, brainpoolP256r1, ed25519"
-_OID = re.compile(r"[0-2](?:\.[0-9]+)+")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -129,41 +126,18 @@ CURVES: tuple[Curve, ...] = (
 
 # Other OIDs that a token may give for these curves, read but not taken as a wish: GNU's for Ed25519 (OpenPGP cards
 # through OpenSC), and that of WTLS for the very parameters of secp224r1.
-_WAP_ARC = "2.23.43.1.4."
-_OTHER_OIDS = {"1.3.6.1.4.1.11591.15.1": "ed25519", _WAP_ARC + "12": "secp224r1"}
-_AGREEMENT_OIDS = {"1.3.101.110": "X25519", "1.3.101.111": "X448"}  # RFC 8410
-
-# listECCCurveIds 3 to 12: NIST's binary curves (Alibaba genECCKeyPair; Oracle Dedicated KMS listECCCurveIds, whose
-# numbers above 16 no other vendor of the tool documents and which are therefore taken by name only).
-_REFUSED_NUMBERS = {
-    1: "prime192v1",
-    3: "sect163k1",
-    4: "sect163r2",
-    5: "sect233k1",
-    6: "sect233r1",
-    7: "sect283k1",
-    8: "sect283r1",
-    9: "sect409k1",
-    10: "sect409r1",
-    11: "sect571k1",
-    12: "sect571r1",
-}
-
-# Spellings of what is refused, after _plain(); the group is the size in bits, or the number of the WTLS curve.
-_BINARY = re.compile(r"sect\d{3}[rk]\d|c2[pto]nb\d{3}[vwr]\d|(?:nist)?[bk](?:163|233|283|409|571)|oakleyec2n[34]")
-_SMALL = re.compile(r"(?:secp|ansip|prime|brainpoolp|(?:(?:ecc|ecdsasha2)?nist)?p)(\d{3})(?:[rktv]\d)?")
-_AGREEMENT = re.compile(r"(?:id)?x(?:25519|448)|curve(?:25519|448)")
-_WAP = re.compile(r"wapwsgidmecidwtls(\d{1,2})")
+WAP_ARC = "2.23.43.1.4."
+_OTHER_OIDS = {"1.3.6.1.4.1.11591.15.1": "ed25519", WAP_ARC + "12": "secp224r1"}
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """C(name) without case, blanks, C(-), C(_), C(.) and the prefixes of OpenSSL's symbols and of X9.62."""
     plain = re.sub(r"[-_.\s]", "", name).lower().removeprefix("nid")
     return re.sub(r"^(?:ansi)?x962", "", plain)
 
 
-_BY_NAME = {_plain(name): curve for curve in CURVES for name in (curve.name, *curve.aliases)}
-_BY_NUMBER = {curve.number: curve for curve in CURVES if curve.number is not None}
+_BY_NAME = {plain(name): curve for curve in CURVES for name in (curve.name, *curve.aliases)}
+BY_NUMBER = {curve.number: curve for curve in CURVES if curve.number is not None}
 _BY_OID = {curve.oid: curve for curve in CURVES}
 _BY_ANY_OID = _BY_OID | {oid: _BY_NAME[name] for oid, name in _OTHER_OIDS.items()}
 _BY_PARAMETERS = {curve.parameters: curve for curve in CURVES if curve.parameters}
@@ -174,64 +148,16 @@ def curve_by_name(value: str | int) -> Curve:
 
     Raises C(ValueError) with a reason of one line: why a known curve is refused, or what names are usual.
     """
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"{value!r} is no name of a curve; quote it. Usual names: {_USUAL}")
     text = str(value).strip()
-    if re.fullmatch(r"-?[0-9]{1,9}", text):
-        return _by_number(int(text))
-    name = _name_of_oid(text) if _OID.fullmatch(text) else text
-    found = _BY_OID.get(text) or _BY_NAME.get(_plain(name))
-    if found:
-        return found
-    shown = repr(text if len(text) <= 40 else text[:40] + "...")
-    reason = _refusal(_plain(name))
-    if reason:
-        raise ValueError(f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}")
-    raise ValueError(f"{shown} is no curve that is known here{_question(text[:40])} Usual names: {_USUAL}")
+    found = None
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        number = int(text) if _NUMBER.fullmatch(text) else None
+        found = _BY_OID.get(text) or _BY_NAME.get(plain(text)) if number is None else BY_NUMBER.get(number)
+    if found is None:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import refusal
 
-
-def _question(text: str) -> str:
-    """The end of a clause about an unknown name: the curve that may be meant."""
-    nearest = did_you_mean(text, [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
-    return f", {nearest}" if nearest else "."
-
-
-def _by_number(number: int) -> Curve:
-    if number in _BY_NUMBER:
-        return _BY_NUMBER[number]
-    if number in _REFUSED_NUMBERS:
-        name = _REFUSED_NUMBERS[number]
-        raise ValueError(f"{number} ({name}) {_refusal(name)}")
-    known = ", ".join(f"{key} ({curve.name})" for key, curve in sorted(_BY_NUMBER.items()))
-    raise ValueError(f"{number} is none of the HSM command's numbers {known}; give the curve's name")
-
-
-def _name_of_oid(oid: str) -> str:
-    """The name of this OID, so that a refusal can tell the reason; the OID itself where there is none."""
-    if oid in _AGREEMENT_OIDS:
-        return _AGREEMENT_OIDS[oid]
-    if oid.startswith(_WAP_ARC):
-        return "wap-wsg-idm-ecid-wtls" + oid.removeprefix(_WAP_ARC)
-    return str(keys.NamedCurve.map(oid)) if HAS_ASN1CRYPTO else oid
-
-
-def _refusal(plain: str) -> str | None:
-    """Why the curve of this spelling (see L{_plain}) is refused, or None where there is no such curve."""
-    if _AGREEMENT.fullmatch(plain):
-        return "is a curve for key agreement, it cannot sign; for signatures there are ed25519 and ed448"
-    if _BINARY.fullmatch(plain):
-        return f"is over a binary field, which NIST SP 800-186 deprecates. Usual names: {_USUAL}"
-    wap, small = _WAP.fullmatch(plain), _SMALL.fullmatch(plain)
-    if wap:
-        return (
-            "is the same curve as secp224r1: write that" if wap[1] == "12" else "is a curve of WAP, which is withdrawn"
-        )
-    if small and int(small[1]) < MIN_BITS:
-        return (
-            f"has {small[1]} bits, below the {MIN_BITS} bits (112 bits of security) that NIST SP 800-57 part 1 and"
-            " SP 800-186 require; the HSM command answers it with 0xb3 'violates the current configured/FIPS policies'"
-        )
-    return None
+        raise ValueError(refusal(value))
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -247,7 +173,7 @@ def curve_by_ec_params(der: bytes) -> Curve | None:
         if der[0] == 0x06:
             return _BY_ANY_OID.get(core.ObjectIdentifier.load(der, strict=True).dotted)
         if der[0] == 0x13:
-            return _BY_NAME.get(_plain(core.PrintableString.load(der, strict=True).native))
+            return _BY_NAME.get(plain(core.PrintableString.load(der, strict=True).native))
         if der[0] == 0x30:
             return _BY_PARAMETERS.get(_digest(keys.SpecifiedECDomain.load(der, strict=True)))
     except Exception:

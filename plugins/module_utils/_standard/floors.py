@@ -45,19 +45,3 @@ def cryptography_problem() -> str | None:
     except OSError:
         return None  # packed in some other way: its import tells
     return f"cryptography {found[1]} is too old" if found and int(found[1]) < 41 else None
-
-
-def found_version(distribution: str) -> str | None:
-    """The version of an installed distribution, to word a refusal with."""
-    from importlib import metadata
-
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def is_below(version: str, floor: str) -> bool:
-    """Whether a version is below a floor; never below one that is not said."""
-    found, needed = (tuple(map(int, re.findall(r"[0-9]+", text)[:3])) for text in (version, floor))
-    return found < needed

@@ -26,11 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import (
-    found_version,
-    is_below,
-    python_problem,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import python_problem
 
 Params = t.Mapping[str, t.Any]
 Result = dict[str, t.Any]
@@ -102,15 +98,9 @@ class HsmModule:
         """Fails with Ansible's usual text where a library that the provider needs is missing."""
         for name, error in provider.requires.items():
             if error:
-                package, _sign, floor = name.partition(" >= ")
-                version = found_version(package)
-                if version is None or not is_below(version, floor):  # not there, or broken
-                    raise HsmError(missing_required_lib(name), exception=error)
-                raise HsmError(
-                    f"Found {package} {version} for {sys.executable}, and {name} is needed; update it, or name another"
-                    " Python by ansible_python_interpreter.",
-                    exception=error,
-                )
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import too_old
+
+                raise HsmError(too_old(name) or missing_required_lib(name), exception=error)
 
     def _warn_spoiled(self, result: Result) -> None:
         names = spoiled(result, self._secrets)
@@ -122,10 +112,9 @@ class HsmModule:
 
 
 def _choose_lock_folder(path: str | None) -> None:
-    if path is not None and not os.path.isabs(path):
-        raise InputError("lock_folder", "give an absolute path", path)
-    if path is not None and not os.path.isdir(path):
-        raise InputError("lock_folder", "there is no such folder", path)
+    if path is not None and not (os.path.isabs(path) and os.path.isdir(path)):
+        rule = "there is no such folder" if os.path.isabs(path) else "give an absolute path"
+        raise InputError("lock_folder", rule, path)
     use_lock_folder(path)
 
 

@@ -90,11 +90,11 @@ def test_no_two_curves_share_anything() -> None:
     for field in ("name", "oid"):
         assert len({getattr(curve, field) for curve in CURVES}) == len(CURVES)
     assert len({curve.parameters for curve in WEIERSTRASS}) == len(WEIERSTRASS)
-    plain = [_curves._plain(name) for curve in CURVES for name in (curve.name, *curve.aliases)]
+    plain = [_curves.plain(name) for curve in CURVES for name in (curve.name, *curve.aliases)]
     numbers = [curve.number for curve in CURVES if curve.number]
     assert len(set(plain)) == len(_curves._BY_NAME) and sorted(numbers) == [2, 13, 14, 15, 16]
     for name, curve in _curves._BY_NAME.items():
-        assert [other for other in CURVES if name in map(_curves._plain, (other.name, *other.aliases))] == [curve]
+        assert [other for other in CURVES if name in map(_curves.plain, (other.name, *other.aliases))] == [curve]
 
 
 REFUSED_192 = ["1", 1, "prime192v1", "P-192", "p192", "NIST P-192", "secp192r1", "nistp192", "NID_X9_62_prime192v1"]

@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import (
-    cryptography_problem,
-    is_below,
-    python_problem,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import versions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem, python_problem
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import is_below
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge
 from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
@@ -66,11 +64,11 @@ def test_cryptography(about: str | None, problem: str | None, tmp_path: Path, mo
 def test_every_module_names_what_is_too_old(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     requires = {"python-pkcs11 >= 0.10": "an old one", "cryptography >= 41": None}
     monkeypatch.setattr(Pkcs11Provider, "requires", requires)
-    monkeypatch.setattr(edge, "found_version", lambda name: "0.9.3")
+    monkeypatch.setattr(versions, "found_version", lambda name: "0.9.3")
     told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
     assert told.startswith(f"Found python-pkcs11 0.9.3 for {sys.executable}, and python-pkcs11 >= 0.10 is needed; ")
     for version in (None, "0.10.1"):  # not there, or broken
-        monkeypatch.setattr(edge, "found_version", lambda name, version=version: version)
+        monkeypatch.setattr(versions, "found_version", lambda name, version=version: version)
         told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
         assert told.startswith("Failed to import the required Python library (python-pkcs11 >= 0.10) on ")
     monkeypatch.setattr(edge, "python_problem", lambda: "Found Python 3.9.2.")

@@ -1,0 +1,111 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a curve is refused; most tasks name one that is not.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import (
+    BY_NUMBER,
+    CURVES,
+    HAS_ASN1CRYPTO,
+    MIN_BITS,
+    WAP_ARC,
+    plain,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
+
+_USUAL = "secp256r1, secp384r1, secp521r1, secp224r1, secp256k1, brainpoolP256r1, ed25519"
+_OID = re.compile(r"[0-2](?:\.[0-9]+)+")
+_AGREEMENT_OIDS = {"1.3.101.110": "X25519", "1.3.101.111": "X448"}  # RFC 8410
+
+# listECCCurveIds 3 to 12: NIST's binary curves (Alibaba genECCKeyPair; Oracle Dedicated KMS listECCCurveIds, whose
+# numbers above 16 no other vendor of the tool documents and which are therefore taken by name only).
+_REFUSED_NUMBERS = {
+    1: "prime192v1",
+    3: "sect163k1",
+    4: "sect163r2",
+    5: "sect233k1",
+    6: "sect233r1",
+    7: "sect283k1",
+    8: "sect283r1",
+    9: "sect409k1",
+    10: "sect409r1",
+    11: "sect571k1",
+    12: "sect571r1",
+}
+
+# Spellings of what is refused, after plain(); the group is the size in bits, or the number of the WTLS curve.
+_BINARY = re.compile(r"sect\d{3}[rk]\d|c2[pto]nb\d{3}[vwr]\d|(?:nist)?[bk](?:163|233|283|409|571)|oakleyec2n[34]")
+_SMALL = re.compile(r"(?:secp|ansip|prime|brainpoolp|(?:(?:ecc|ecdsasha2)?nist)?p)(\d{3})(?:[rktv]\d)?")
+_AGREEMENT = re.compile(r"(?:id)?x(?:25519|448)|curve(?:25519|448)")
+_WAP = re.compile(r"wapwsgidmecidwtls(\d{1,2})")
+
+
+def refusal(value: t.Any) -> str:
+    """The reason in one line: why a known curve is refused, or what names are usual."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return f"{value!r} is no name of a curve; quote it. Usual names: {_USUAL}"
+    text = str(value).strip()
+    if re.fullmatch(r"-?[0-9]{1,9}", text):
+        return _of_number(int(text))
+    name = _name_of_oid(text) if _OID.fullmatch(text) else text
+    shown = repr(text if len(text) <= 40 else text[:40] + "...")
+    reason = _reason(plain(name))
+    if reason:
+        return f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}"
+    return f"{shown} is no curve that is known here{_question(text[:40])} Usual names: {_USUAL}"
+
+
+def _question(text: str) -> str:
+    """The end of a clause about an unknown name: the curve that may be meant."""
+    nearest = did_you_mean(text, [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
+    return f", {nearest}" if nearest else "."
+
+
+def _of_number(number: int) -> str:
+    if number in _REFUSED_NUMBERS:
+        name = _REFUSED_NUMBERS[number]
+        return f"{number} ({name}) {_reason(name)}"
+    known = ", ".join(f"{key} ({curve.name})" for key, curve in sorted(BY_NUMBER.items()))
+    return f"{number} is none of the HSM command's numbers {known}; give the curve's name"
+
+
+def _name_of_oid(oid: str) -> str:
+    """The name of this OID, so that a refusal can tell the reason; the OID itself where there is none."""
+    if oid in _AGREEMENT_OIDS:
+        return _AGREEMENT_OIDS[oid]
+    if oid.startswith(WAP_ARC):
+        return "wap-wsg-idm-ecid-wtls" + oid.removeprefix(WAP_ARC)
+    if not HAS_ASN1CRYPTO:
+        return oid
+    from asn1crypto import keys
+
+    return str(keys.NamedCurve.map(oid))
+
+
+def _reason(spelt: str) -> str | None:
+    """Why the curve of this spelling (see `plain`) is refused, or None where there is no such curve."""
+    if _AGREEMENT.fullmatch(spelt):
+        return "is a curve for key agreement, it cannot sign; for signatures there are ed25519 and ed448"
+    if _BINARY.fullmatch(spelt):
+        return f"is over a binary field, which NIST SP 800-186 deprecates. Usual names: {_USUAL}"
+    wap, small = _WAP.fullmatch(spelt), _SMALL.fullmatch(spelt)
+    if wap:
+        return (
+            "is the same curve as secp224r1: write that" if wap[1] == "12" else "is a curve of WAP, which is withdrawn"
+        )
+    if small and int(small[1]) < MIN_BITS:
+        return (
+            f"has {small[1]} bits, below the {MIN_BITS} bits (112 bits of security) that NIST SP 800-57 part 1 and"
+            " SP 800-186 require; the HSM command answers it with 0xb3 'violates the current configured/FIPS policies'"
+        )
+    return None
