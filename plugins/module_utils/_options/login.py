@@ -104,7 +104,7 @@ class Login:
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
         named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]
-        uri = self.token_uri if self.token_uri and not pins_in(self.token_uri) else None
+        uri = None if pins_in(self.token_uri or "") else self.token_uri
         return [text for text in (uri, self.crypto_user, *named) if text]
 
     def secrets(self) -> list[str]:

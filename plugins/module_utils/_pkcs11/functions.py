@@ -196,8 +196,8 @@ class Functions:
             rv = self.call(name, first, None, ctypes.byref(count))
             if rv == CKR_OK and count.value > _MOST_NUMBERS:
                 raise Nonsense(f"{name} with {count.value} entries")
-            numbers = (CK_ULONG * (count.value if rv == CKR_OK else 0))()
-            if rv == CKR_OK and count.value:
+            numbers = (CK_ULONG * (0 if rv else count.value))()
+            if numbers:
                 rv = self.call(name, first, numbers, ctypes.byref(count))
             if rv != CKR_BUFFER_TOO_SMALL:
                 break
