@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test quick lint format unit sanity integration faults molecule bench docs clean
+.PHONY: help demo test quick lint format unit sanity integration faults molecule bench mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -44,6 +44,9 @@ molecule: $(NOX)  ## roles and modules in containers; MOLECULE_SCENARIO=name for
 
 bench: $(NOX)  ## the budgets, measured on SoftHSM
 	$(NOX) -s bench
+
+mutants: $(NOX)  ## small random changes of the code, and those that no unit test notices; SEED=n for others
+	$(NOX) -s mutants -- --seed $(or $(SEED),1)
 
 docs: $(NOX)  ## the documentation as HTML, in build/docs
 	$(NOX) -s docs

@@ -152,9 +152,6 @@ class Seen:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.coverage.switch_context(nodeid.split("[")[0])
 
-    def pytest_runtestloop(self) -> None:
-        self.coverage.start()
-
 
 def see(collection: Path) -> dict[str, dict[int, set[str]]]:
     """Run the unit tests once; the answer is for each file and line the tests that run it."""
@@ -162,13 +159,14 @@ def see(collection: Path) -> dict[str, dict[int, set[str]]]:
 
     seen = Seen(collection / CODE)
     enter(collection)
+    seen.coverage.start()
     if pytest.main(["-q", UNITS], plugins=[seen]):
         sys.exit("Unit tests fail without any change.")
     seen.coverage.stop()
     data = seen.coverage.get_data()
     return {
         os.path.relpath(file, collection / CODE): {
-            line: set(filter(None, tests)) for line, tests in data.contexts_by_lineno(file).items()
+            line: set(tests) for line, tests in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
     }
@@ -179,6 +177,8 @@ def unit_tests(mutant: Mutant, seen: dict[int, set[str]]) -> list[str]:
     whole = UNSEEN.get(mutant.room, [])
     lines = range(mutant.first, mutant.last + 1) if mutant.first else seen
     found = set().union(*(seen.get(line, ()) for line in lines))
+    if "" in found:  # at import
+        found = set().union(*seen.values()) - {""}
     own = f"/{mutant.room}/test_{Path(mutant.file).stem}"
     return [*whole, *sorted(found, key=lambda test: (own not in test, f"/{mutant.room}/" not in test, test))]
 
