@@ -366,12 +366,65 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key_info import run
+import dataclasses
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY_INFO, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import NAMES, attribute_file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, describe_object
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import problems
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selected, select, selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+# Attributes that are returned in another form than they are read.
+SOURCE = {"kcv": "check_value", "id_hex": "id"}
+
+
+def look(module: HsmModule) -> Result:
+    """Looks for the keys that the options select, those of other users too, and changes nothing."""
+    selection = dataclasses.replace(selection_from(module.params), others=True)
+    provider, login = provider_from(module.params)
+    module.know(login)
+    module.require_libraries(provider)
+    with provider.session(writable=False) as session:
+        return told(session, select(session, selection, to_read(module.params)), module.params)
+
+
+def to_read(params: Params) -> frozenset[str] | None:
+    """The attributes to ask the token for; None is all."""
+    if params["attributes"] is None:
+        return None
+    names = {*params["attributes"], *(NAMES if params["attribute_file"] else ())}
+    return frozenset(SOURCE.get(name, name) for name in names)
+
+
+def told(session: TokenSession, selected: Selected, params: Params) -> Result:
+    """What is returned of the selected keys."""
+    names, token = params["attributes"], session.uri_attributes
+    spki_of = {handle: pair.spki for pair in selected.pairs for handle in pair.handles}
+
+    def shown(found: TokenObject) -> Result:
+        spki = spki_of.get(found.handle)
+        row = {"class": f"{found.half}_key", **describe_object(found, token, spki, names)}
+        return {**row, "attribute_file": attribute_file(found, spki)} if params["attribute_file"] else row
+
+    return {
+        "changed": False,
+        "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
+        "key_pairs": [
+            {**describe(pair, token, names), "problems": words}
+            for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)
+        ],
+        "nodes": nodes_of(session.nodes()),
+    }
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    HsmModule(LOGIN + KEY_INFO, kind_of).run(look)
 
 
 if __name__ == "__main__":

@@ -117,12 +117,78 @@ ckr:
   sample: CKR_PIN_LEN_RANGE
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token import run
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, NEW_TOKEN, PIN_CHOICE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NO_SLOTS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import TokenWish, make_token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
+
+# The label is that of the token to make, and the slot may be chosen beside it.
+OPTIONS = dataclasses.replace(LOGIN, mutually_exclusive=(PIN_CHOICE,)) + NEW_TOKEN
+MEANINGLESS = {
+    "token_serial": "a new token has no serial number yet",
+    "token_uri": "a token is made by its label",
+    "crypto_user": "a PKCS#11 token has one user",
+}
+
+
+def kind_of(params: Params) -> type[Pkcs11Provider]:
+    """Only PKCS#11 makes tokens, so that the other providers need not reach the target."""
+    if params["provider"] != Pkcs11Provider.name:
+        raise InputError("provider", NO_SLOTS, params["provider"])
+    return Pkcs11Provider
+
+
+def make(module: HsmModule) -> Result:
+    """Makes the token if it is not there, finishes it if a broken run left it without a user PIN."""
+    params = module.params
+    for option, reason in MEANINGLESS.items():
+        if params[option] is not None:
+            raise InputError(option, reason)
+    wish = TokenWish(
+        label=_values.token_label(params["token_label"]),
+        so_pin=given_pin(module, "so_pin"),
+        pin=given_pin(module, "pin"),
+        slot_id=params["slot_id"],
+    )
+    kind_of(params).refuse_unable(params)
+    provider, login = kind_of(params).connect({**params, "slot_id": None}, any_token=False)
+    module.know(login)
+    module.require_libraries(provider)
+    with provider.library() as library:
+        outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)
+    before, after = (described(token) for token in (outcome.before, outcome.after))
+    return {"changed": outcome.changed, "token": after, "diff": {"before": before, "after": after}}
+
+
+def given_pin(module: HsmModule, option: str) -> Secret:
+    """A PIN that has to be given; Ansible masks it from now on."""
+    pin = secret(option, module.params[option], module.params[f"{option}_file"])
+    if pin is None:
+        raise InputError(option, f"it is missing; give it or {option}_file")
+    module.hide(pin)
+    return pin
+
+
+def described(token: TokenInfo | None) -> dict[str, t.Any]:
+    """What is returned of a token."""
+    if token is None:
+        return {}
+    names = ("label", "serial", "manufacturer", "model", "slot_id", "uri")
+    user_pin = bool(token.flags & TokenFlag.USER_PIN_INITIALIZED)
+    return {**{name: getattr(token, name) for name in names}, "user_pin_initialized": user_pin}
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    HsmModule(OPTIONS, kind_of).run(make)
 
 
 if __name__ == "__main__":

@@ -389,12 +389,88 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token_info import run
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, TOKEN_INFO
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+
+OPTIONS = LOGIN + TOKEN_INFO
+ONE_TOKEN = "give token_label, token_serial, slot_id or token_uri, or set HSM_TOKEN_LABEL"
+
+
+def look(module: HsmModule) -> Result:
+    """Describes the library and its slots, or the HSMs of a cluster."""
+    log_in = module.params["login"]
+    # Without a login nobody needs the PIN, not even one in a file that the whole group of modules is given.
+    params = module.params if log_in else {**module.params, "pin_file": None}
+    provider, login = provider_from(params, any_token=True)
+    module.know(login)
+    module.require_libraries(provider)
+    if "slots" in provider.lacks:
+        return cluster(provider, log_in)
+    return slots(module, t.cast("Pkcs11Provider", provider), t.cast(Login, login))
+
+
+def cluster(provider: Provider, log_in: bool) -> Result:
+    """A cluster has no slots; its HSMs are told without a login."""
+    if log_in:
+        rule = f"the provider {provider.name} shows nothing more after a login; leave it out"
+        raise InputError("login", rule, "true")
+    hsms = [{"name": told["serial"], "expect_token": told} for told in provider.identities()]
+    return {"changed": False, "library": None, "slots": [], "session": None, "hsms": hsms}
+
+
+def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
+    """The slot of the chosen token, or all; a session with it, if the task logs in."""
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import check
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
+        describe_library,
+        describe_slot,
+    )
+
+    log_in = module.params["login"]
+    if not login.selector.chooses:
+        refuse_without_token(login, log_in)
+    with provider.library() as library:
+        token = provider.choose(library) if login.selector.chooses else None
+        if token:
+            provider.check_identity(library, token)
+        answers, rv = ask_library(library.functions)
+        check(rv, f"list the slots of {library.info.path}")
+        slot_ids = (token.slot_id,) if token else answers.slot_ids
+        result: Result = {
+            "changed": False,
+            "library": describe_library(library.info.path, provider.library_sha256, answers),
+            "slots": [describe_slot(ask_slot(library.functions, slot_id), provider.identity) for slot_id in slot_ids],
+            "session": None,
+        }
+        if log_in and token:
+            with provider.logged_in(library, token, writable=False) as session:
+                result["session"] = session.describe()
+    for path in [] if token else provider.overlooked()[:1]:
+        module.warn(f"This user cannot read {path}, so that a token there stays unseen.")
+    return result
+
+
+def refuse_without_token(login: Login, log_in: bool) -> None:
+    """What only one token can answer."""
+    if log_in:
+        raise InputError("login", f"it needs one token; {ONE_TOKEN}")
+    if set(login.expect) - {"library_sha256"}:
+        raise InputError("expect_token", f"all but library_sha256 needs one token; {ONE_TOKEN}")
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    HsmModule(OPTIONS, kind_of).run(look)
 
 
 if __name__ == "__main__":

@@ -81,12 +81,24 @@ users:
       sample: false
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.user_info import run
+import dataclasses
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+
+def users(module: HsmModule) -> Result:
+    """All users of the HSM, as its own tool lists them."""
+    provider, login = provider_from(module.params, needs="users", any_token=True)
+    module.know(login)
+    module.require_libraries(provider)
+    return {"changed": False, "users": [dataclasses.asdict(user) for user in provider.users()]}
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    HsmModule(LOGIN, kind_of).run(users)
 
 
 if __name__ == "__main__":

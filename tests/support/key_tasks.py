@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import bring, checked
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import task_from
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
@@ -22,8 +22,7 @@ NEW: dict[str, t.Any] = {"new_label": "new", "new_id": "new"}
 
 
 def run(session: MemorySession, check_mode: bool = False, **given: t.Any) -> list[Outcome]:
-    selection, changes, task = checked(taken(LOGIN + KEY, given), check_mode)
-    return bring(session, selection, changes, task)
+    return task_from(taken(LOGIN + KEY, given)).bring(session, check_mode)
 
 
 def rsa_pair(handle: int = 1, **changed: t.Any) -> KeyPair:

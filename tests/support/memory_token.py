@@ -19,15 +19,18 @@ import typing as t
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
+    MECHANISMS,
+    Mechanism,
+    mechanism_name,
+)
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import BITS, FREE, FROZEN, ONE_WAY, pair_of, private_key
 
 
@@ -37,18 +40,21 @@ class Keys:
     def __init__(self) -> None:
         self.of: dict[int, t.Any] = {}
         self.uses: list[str] = []
+        self.mechanisms: t.Collection[int] = frozenset(row.code for row in MECHANISMS.values())
 
     def _use(self, found: TokenObject, bit: str, mechanism: int) -> t.Any:
+        if mechanism not in self.mechanisms:
+            raise TokenError(bit, "CKR_MECHANISM_INVALID")
         self.uses.append(f"{bit} {mechanism_name(mechanism)}")
         allowed = found.attributes.get("allowed_mechanisms")
         if found.attributes.get(bit) is not True or (isinstance(allowed, tuple) and mechanism not in allowed):
             raise TokenError(bit, "CKR_KEY_FUNCTION_NOT_PERMITTED")
         return self.of[found.handle]
 
-    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
+    def sign(self, found: TokenObject, mechanism: Mechanism, data: bytes) -> bytes:
         """C_Sign."""
-        key = self._use(found, "sign", mechanism)
-        name = mechanism_name(mechanism)
+        key = self._use(found, "sign", mechanism.code)
+        name = mechanism.name
         digest = next((word for word in ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512") if word in name), "")
         algorithm: t.Any = getattr(hashes, digest)() if digest else None
         if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -61,8 +67,6 @@ class Keys:
         if not isinstance(key, rsa.RSAPrivateKey):
             return t.cast(bytes, key.sign(data))
         if name.endswith("_PSS"):
-            if pss.upper() != digest:
-                raise TokenError("sign", "CKR_MECHANISM_PARAM_INVALID")
             return key.sign(data, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), algorithm)
         if algorithm is not None:
             return key.sign(data, padding.PKCS1v15(), algorithm)
@@ -76,10 +80,10 @@ class Keys:
         block = b"\x00\x01" + b"\xff" * (size - len(data) - 3) + b"\x00" + data
         return pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n).to_bytes(size, "big")
 
-    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
+    def decrypt(self, found: TokenObject, mechanism: Mechanism, data: bytes) -> bytes:
         """C_Decrypt."""
-        key = self._use(found, "decrypt", mechanism)
-        oaep = mechanism == MECHANISMS["CKM_RSA_PKCS_OAEP"].code
+        key = self._use(found, "decrypt", mechanism.code)
+        oaep = mechanism.name == "CKM_RSA_PKCS_OAEP"
         sha1 = hashes.SHA1()  # noqa: S303
         return t.cast(
             bytes, key.decrypt(data, padding.OAEP(padding.MGF1(sha1), sha1, None) if oaep else padding.PKCS1v15())
@@ -92,6 +96,26 @@ class Keys:
         return t.cast(bytes, secret[:size])
 
 
+class MemorySigner(Signer):
+    """One of the L{Keys} at work."""
+
+    def __init__(self, keys: Keys, found: TokenObject) -> None:
+        self._keys, self._found = keys, found
+
+    @property
+    def mechanisms(self) -> t.Collection[int]:
+        return self._keys.mechanisms
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        return self._keys.sign(self._found, mechanism, data)
+
+    def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
+        return self._keys.decrypt(self._found, mechanism, data)
+
+    def derive(self, point: bytes, size: int) -> bytes:
+        return self._keys.derive(self._found, point, size)
+
+
 class MemorySession(TokenSession):
     """A session with the token; C(refused) maps a method's name to what the token answers instead."""
 
@@ -102,7 +126,6 @@ class MemorySession(TokenSession):
         self.facts = facts
         self.objects: list[TokenObject] = [found for pair in pairs for found in pair.objects]
         self.keys = Keys()
-        self.mechanisms = frozenset(row.code for row in MECHANISMS.values())
         self.refused: dict[str, str] = {}
         self.calls: list[str] = []
         self.queries: list[Query] = []
@@ -195,9 +218,12 @@ class MemorySession(TokenSession):
             raise TokenError("destroy", "CKR_ACTION_PROHIBITED")
         self.objects.remove(stored)
 
+    def signer(self, pair: KeyPair) -> Signer:
+        return MemorySigner(self.keys, pair.private)
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         self._called("prove")
-        return _proof.prove(self.keys, self.mechanisms, wish, pair, passive)
+        return super().prove(wish, pair, passive)
 
 
 class SharedSession(MemorySession):

@@ -39,9 +39,12 @@ importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules." + sy
 """
 # As root, a module becomes another user only after it has imported everything: the tests' Python may be out of reach.
 _AS_NOBODY = f"""
-import importlib, os, sys
-for name in ("modules." + sys.argv[1], "module_utils._pkcs11.provider", "module_utils._pair.proof_outside"):
-    importlib.import_module("ansible_collections.cryptoki.hsm.plugins." + name)
+import importlib, os, pathlib, sys
+plugins = "ansible_collections.cryptoki.hsm.plugins"
+importlib.import_module(f"{{plugins}}.modules.{{sys.argv[1]}}")
+rooms = pathlib.Path(*importlib.import_module(plugins + ".module_utils").__path__)
+for file in rooms.glob("_*/*.py"):  # what a module imports when it needs it
+    importlib.import_module(f"{{plugins}}.module_utils.{{file.parent.name}}.{{file.stem}}")
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})
@@ -51,7 +54,8 @@ os.environ["HOME"] = "/nonexistent"
 _IMPORTED = (
     *("ansible.module_utils.basic", "cryptography.hazmat.primitives.asymmetric.rsa", "pexpect", "pkcs11"),
     *("modules.hsm_rsa_keypair", "modules.hsm_ecc_keypair", "modules.hsm_key", "modules.hsm_keypairs"),
-    *("module_utils._pkcs11.provider", "module_utils._pair.proof_outside", "module_utils._replicas.replicate"),
+    *("module_utils._pkcs11.provider", "module_utils._pair.proof_outside", "module_utils._replicas.options"),
+    *("module_utils._reconcile.replacement", "module_utils._standard.curves", "module_utils._standard.return_values"),
 )
 _LONGEST = 1 << 17  # bytes of a request, which is mostly an environment
 

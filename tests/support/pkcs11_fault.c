@@ -31,6 +31,7 @@
  *   stranger            after C_GenerateKeyPair: the public handle is that of another key
  *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
  *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
+ *   untold CODE         the same: the token does not tell the attribute
  *   stop                instead of C_GetAttributeValue: end at the first attribute that fails, leave the rest alone
  *
  * Arguments pass as machine words whatever their number, which the calling conventions of x86-64 and AArch64 allow.
@@ -204,6 +205,18 @@ static word other_value(const char *rest, word *a, const word *room, word rv, in
     return rv;
 }
 
+static word untold(const char *rest, const word *a, word rv)
+{
+    attribute *asked = (attribute *)a[2];
+    word code = strtoul(rest, NULL, 0);
+    for (word i = 0; i < a[3]; i++)
+        if (asked[i].type == code) {
+            asked[i].length = UNAVAILABLE;
+            rv = TYPE_INVALID;
+        }
+    return rv;
+}
+
 static word stop_at_failure(const word *a)
 {
     for (word i = 0; i < a[3]; i++) {
@@ -266,6 +279,7 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "stranger")) stranger(a);
     else if (!strcmp(what, "value")) return other_value(r->rest, a, room, rv, 0);
     else if (!strcmp(what, "sized")) return other_value(r->rest, a, room, rv, 1);
+    else if (!strcmp(what, "untold")) return untold(r->rest, a, rv);
     else if (!strcmp(what, "stop")) return stop_at_failure(a);
     else { fprintf(stderr, "FAULT: %s has no action %s\n", names[index], what); abort(); }
     return rv;

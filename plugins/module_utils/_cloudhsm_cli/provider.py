@@ -19,8 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool, too_old
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin, tool_login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import CRYPTOGRAPHY_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
     NO_SLOTS,
     NOT_FOR_TOOLS,
     Params,

@@ -332,6 +332,9 @@ class CliSession(TokenSession):
         keys = [(found, self._key(found)) for found in pair.objects]
         return {found.handle for found, key in keys if key is None or not key.synchronised}
 
+    def signer(self, pair: KeyPair) -> CliSigner:
+        return CliSigner(self._tool, self.token_name, pair.private)
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         private = pair.private
         quorum = private.sharing.quorum if private.sharing else 0
@@ -340,8 +343,7 @@ class CliSession(TokenSession):
         if reason:
             return Proof(None, reason)
         self._settle(pair)
-        signer = CliSigner(self._tool, self.token_name)
-        return _proof.prove(signer, mechanisms_for(private.curve), wish, pair, passive)
+        return super().prove(wish, pair, passive)
 
     def _settle(self, pair: KeyPair) -> None:
         """Waits for a new key to be everywhere: the next command may talk to an HSM that has not got it yet."""

@@ -22,9 +22,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import reference
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 SIGNING_VERSION = (5, 11)
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
@@ -39,40 +40,37 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset(MECHANISMS[name].code for name in names)
 
 
-class CliSigner:
-    """What L{_proof.prove} needs of a session."""
+class CliSigner(Signer):
+    """The private half `found`, which can only sign."""
 
-    def __init__(self, tool: Tool, token: str) -> None:
+    def __init__(self, tool: Tool, token: str, found: TokenObject) -> None:
         self._tool = tool
         self._token = token
+        self._found = found
 
-    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        """A signature made inside an HSM."""
-        name = mechanism_name(mechanism)
-        attempt = f"sign with the private key {reference(found.handle)} on the token '{self._token}' by {name}"
-        arguments = ["crypto", "sign", *_command(name, pss), "--data", base64.b64encode(data).decode()]
-        answer = self._tool.command(attempt, [*arguments, "--key-filter", reference(found.handle)])
+    @property
+    def mechanisms(self) -> frozenset[int]:
+        return mechanisms_for(self._found.curve)
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        key = reference(self._found.handle)
+        attempt = f"sign with the private key {key} on the token '{self._token}' by {mechanism.name}"
+        if mechanism.code not in self.mechanisms:
+            raise TokenError(attempt, "CKR_MECHANISM_INVALID")
+        arguments = ["crypto", "sign", *_command(mechanism), "--data", base64.b64encode(data).decode()]
+        answer = self._tool.command(attempt, [*arguments, "--key-filter", key])
         try:
             return base64.b64decode(member(answer, "signature", str), validate=True)
         except (Unclear, binascii.Error) as error:
             raise TokenError(attempt, said=f"no signature ({error})", hint="") from None
 
-    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
-        """Not to be had."""
-        raise TokenError("decrypt", said="nothing: the CloudHSM CLI has no such command", hint="")
 
-    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
-        """Not to be had."""
-        raise TokenError("derive", said="nothing: the CloudHSM CLI has no such command", hint="")
-
-
-def _command(mechanism: str, pss: str) -> list[str]:
+def _command(mechanism: Mechanism) -> list[str]:
     """The command and its flags for a mechanism."""
-    if mechanism == "CKM_EDDSA":
+    name = mechanism.hash
+    if mechanism.name == "CKM_EDDSA":
         return ["ed25519"]
-    name = (MECHANISMS[mechanism].hash or "sha256").lower()
-    if pss:
-        size = hashlib.new(pss).digest_size
-        return ["rsa-pkcs-pss", "--hash-function", name, "--mgf", f"mgf1-{pss}", "--salt-length", str(size)]
-    family = "ecdsa" if mechanism.startswith("CKM_ECDSA") else "rsa-pkcs"
-    return [family, "--hash-function", name]
+    if mechanism.name.endswith("_PSS"):
+        size = hashlib.new(name).digest_size
+        return ["rsa-pkcs-pss", "--hash-function", name, "--mgf", f"mgf1-{name}", "--salt-length", str(size)]
+    return ["ecdsa" if mechanism.family == "ec" else "rsa-pkcs", "--hash-function", name]

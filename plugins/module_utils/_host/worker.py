@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import operator
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 if t.TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-# The name of a method and its arguments.
+# The name of a method, or of one of an attribute (`transfer.offer`), and its arguments.
 Call = tuple[str, tuple[t.Any, ...]]
 _CLOSING = 5.0  # seconds that a worker gets to log out
 
@@ -154,7 +155,7 @@ def _serve(pipe: Connection, target: t.Callable[[], contextlib.AbstractContextMa
             try:
                 if worked_on is None:
                     worked_on = entered.enter_context(target())
-                answer = "result", getattr(worked_on, name)(*arguments)
+                answer = "result", operator.attrgetter(name)(worked_on)(*arguments)
             except HsmError as error:
                 answer = "error", error
             except Exception:  # pylint: disable=broad-except

@@ -22,8 +22,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialog
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KmuSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin, tool_login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import CRYPTOGRAPHY_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
     NO_SLOTS,
     NOT_FOR_TOOLS,
     Params,

@@ -23,10 +23,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import KmuSigner, mechanisms_for
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import KmuSigner
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, ListedUser
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     Node,
@@ -296,15 +295,17 @@ class KmuSession(TokenSession):
         self._tool.nodes = nodes
         return nodes
 
+    def signer(self, pair: KeyPair) -> KmuSigner:
+        return KmuSigner(self._tool, self.token_name, pair)
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         quorum = pair.private.sharing.quorum if pair.private.sharing else 0
         if quorum:
             return Proof(None, f"each use of the key needs the approval of {quorum} users")
-        signer = KmuSigner(self._tool, self.token_name)
         curve = pair.private.curve or pair.public.curve
         nodes = self._tool.nodes
         try:
-            return _proof.prove(signer, mechanisms_for(curve), wish, pair, passive)
+            return super().prove(wish, pair, passive)
         except TokenError as error:
             if not self._tool.alive or curve is None or curve.name not in _MAY_NOT_SIGN:
                 raise

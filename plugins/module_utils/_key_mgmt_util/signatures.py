@@ -13,10 +13,11 @@ from __future__ import annotations
 import contextlib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 with contextlib.suppress(ImportError):  # the module says that cryptography is missing
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -46,31 +47,27 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset({MECHANISMS[f"CKM_ECDSA_SHA{bits}"].code})
 
 
-class KmuSigner:
-    """What a proof needs of the tool: L{Signer} of the providers."""
+class KmuSigner(Signer):
+    """The private half of `pair`, which can only sign."""
 
-    def __init__(self, tool: Tool, token_name: str) -> None:
+    def __init__(self, tool: Tool, token_name: str, pair: KeyPair) -> None:
         self._tool = tool
         self._token_name = token_name
+        self._pair = pair
 
-    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        """A signature; that of an EC key as r and s side by side, as PKCS#11 has it."""
-        attempt = self._attempt("sign", found)
-        signature = self._tool.sign(found.handle, _NUMBERS[mechanism], data, attempt)
+    @property
+    def mechanisms(self) -> frozenset[int]:
+        return mechanisms_for(self._pair.private.curve or self._pair.public.curve)
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        found = self._pair.private
+        attempt = f"sign with the {found.half} key {found.handle} on the token '{self._token_name}'"
+        if mechanism.code not in self.mechanisms:
+            raise TokenError(attempt, "CKR_MECHANISM_INVALID")
+        signature = self._tool.sign(found.handle, _NUMBERS[mechanism.code], data, attempt)
         if found.key_type == "ec" and found.curve:
             return side_by_side(signature, (found.curve.bits + 7) // 8)
         return signature
-
-    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
-        """Not offered: none of the tool's mechanisms decrypts."""
-        raise TokenError(self._attempt("decrypt", found), said="that it cannot", hint="")
-
-    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
-        """Not offered: the tool derives nothing."""
-        raise TokenError(self._attempt("derive", found), said="that it cannot", hint="")
-
-    def _attempt(self, what: str, found: TokenObject) -> str:
-        return f"{what} with the {found.half} key {found.handle} on the token '{self._token_name}'"
 
 
 def side_by_side(signature: bytes, size: int) -> bytes:

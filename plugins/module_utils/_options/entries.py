@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of wished pairs of C(hsm_keypairs), checked before any login: each entry by itself, then one with another.
+"""The list of wished pairs of `hsm_keypairs`, checked before any login: each entry by itself, then one with another.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, FOR_ALL_PAIRS, RSA
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -30,7 +29,7 @@ _COMMON = (*FOR_ALL_PAIRS, "crypto_user", "lock_timeout")
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One wished pair of the list; C(number) counts from 0, as Ansible does."""
+    """One wished pair of the list; `number` counts from 0, as Ansible does."""
 
     number: int
     state: t.Literal["present", "absent"]
@@ -43,7 +42,7 @@ class Entry:
 
 
 def entries_from(params: Params) -> list[Entry]:
-    """The checked entries of a module's options; raises L{InputError} naming the entry."""
+    """The checked entries of a module's options; raises `InputError` naming the entry."""
     entries = []
     for number, given in enumerate(params["keypairs"]):
         try:
@@ -63,7 +62,9 @@ def _entry(number: int, given: dict[str, t.Any]) -> Entry:
     if given["state"] == "present" and given[_SIZE[family]] is None:
         raise InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
     wish = wish_from(family, given)
-    if given["state"] == "present":
+    if given["state"] == "present" and wish.verify:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+
         refuse_unprovable(wish, f"the options of keypairs[{number}]")
     return Entry(number, given["state"], wish)
 
@@ -94,9 +95,9 @@ def _refuse_shared_labels(entries: t.Sequence[Entry]) -> None:
         if entry.wish.label is not None and not entry.wish.session:
             by_label.setdefault((entry.wish.family, entry.wish.label), []).append(entry)
     for group in by_label.values():
-        unnamed = [entry for entry in group if entry.wish.id is None and entry.wish.fingerprint is None]
-        if unnamed and len(group) > 1:
-            other = next(entry for entry in group if entry is not unnamed[0])
-            first, second = sorted((unnamed[0], other), key=lambda entry: entry.number)
+        unnamed = next((entry for entry in group if not entry.wish.exact), None)
+        others = [entry for entry in group if entry is not unnamed]
+        if unnamed and others:
+            first, second = sorted((unnamed, others[0]), key=lambda entry: entry.number)
             rule = f"{first.option} has the same type and label '{first.wish.label}'; give each an id of its own"
             raise InputError(second.option, rule)

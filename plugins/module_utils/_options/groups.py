@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option groups that modules are made of; each has a twin in C(plugins/doc_fragments).
+"""The option groups that modules are made of; each has a twin in `plugins/doc_fragments`.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -16,6 +16,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     KEY_CLASSES,
     PRIVATE,
@@ -23,10 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     RETURNED,
     SETTABLE,
     USAGE_BITS,
-    Half,
 )
-
-FAMILIES = ("rsa", "ecc")
 
 Spec = dict[str, dict[str, t.Any]]
 
@@ -52,18 +50,12 @@ class OptionGroup:
 
     def create_module(self) -> AnsibleModule:
         """The AnsibleModule of a module with these options; every module of this collection has a check mode."""
-        return AnsibleModule(
-            argument_spec=self.spec,
-            mutually_exclusive=self.mutually_exclusive,
-            required_if=self.required_if,
-            required_by=self.required_by,
-            required_one_of=self.required_one_of,
-            supports_check_mode=True,
-        )
+        rules = {name: value for name, value in vars(self).items() if name != "spec"}
+        return AnsibleModule(argument_spec=self.spec, supports_check_mode=True, **rules)
 
 
-def _three_state(half: Half) -> Spec:
-    return {name: {"type": "bool"} for name in SETTABLE[half]}
+def _each(kind: str, names: t.Iterable[str]) -> Spec:
+    return {name: {"type": kind} for name in names}
 
 
 # How one token is reached and logged in to; a replica has these too.
@@ -83,14 +75,8 @@ _TOKEN: Spec = {
         "type": "dict",
         "no_log": False,
         "options": {
-            "library_sha256": {"type": "str"},
-            "manufacturer": {"type": "str"},
-            "model": {"type": "str"},
-            "serial": {"type": "raw"},
-            "hardware_version": {"type": "raw"},
-            "firmware_version": {"type": "raw"},
-            "firmware_id": {"type": "raw"},
-            "fips_state": {"type": "raw"},
+            **_each("str", ("library_sha256", "manufacturer", "model")),
+            **_each("raw", ("serial", "hardware_version", "firmware_version", "firmware_id", "fips_state")),
         },
     },
 }
@@ -112,14 +98,12 @@ KEYPAIR = OptionGroup(
     spec={
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
         "label": {"type": "raw", "aliases": ["l"]},
-        "id": {"type": "raw"},
-        "id_hex": {"type": "raw"},
-        "fingerprint": {"type": "raw"},
+        **_each("raw", ("id", "id_hex", "fingerprint")),
         "session": {"type": "bool", "default": False, "aliases": ["sess"]},
         "extractable": {"type": "bool"},
         "usage": {"type": "list", "elements": "str", "choices": list(USAGE_BITS)},
-        "private_attributes": {"type": "dict", "options": _three_state(PRIVATE)},
-        "public_attributes": {"type": "dict", "options": _three_state(PUBLIC)},
+        "private_attributes": {"type": "dict", "options": _each("bool", SETTABLE[PRIVATE])},
+        "public_attributes": {"type": "dict", "options": _each("bool", SETTABLE[PUBLIC])},
         "allowed_mechanisms": {"type": "list", "elements": "str"},
         "key_gen_mechanism": {"type": "str", "no_log": False},
         "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
@@ -166,7 +150,7 @@ KEYPAIRS = OptionGroup(
             "required": True,
             "no_log": False,
             "options": {
-                "type": {"type": "str", "required": True, "choices": list(FAMILIES)},
+                "type": {"type": "str", "required": True, "choices": list(KEY_TYPES_OF)},
                 **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
                 **RSA.spec,
                 **ECC.spec,
@@ -183,10 +167,7 @@ KEYPAIRS = OptionGroup(
 
 # What chooses keys that are there.
 _CHOICE: Spec = {
-    "label": {"type": "raw"},
-    "id": {"type": "raw"},
-    "id_hex": {"type": "raw"},
-    "fingerprint": {"type": "raw"},
+    **_each("raw", ("label", "id", "id_hex", "fingerprint")),
     "uri": {"type": "str"},
     "key_type": {"type": "raw", "no_log": False},
     "handle": {"type": "int"},
@@ -196,11 +177,9 @@ _ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
 KEY_INFO = OptionGroup(
     spec={
         **_CHOICE,
-        "label_regex": {"type": "raw"},
+        **_each("raw", ("label_regex", "modulus", "kcv")),
         "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
         "session": {"type": "bool"},
-        "modulus": {"type": "raw"},
-        "kcv": {"type": "raw"},
         "shared_with": {"type": "list", "elements": "raw"},
         "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
         "attribute_file": {"type": "bool", "default": False},
@@ -213,9 +192,7 @@ KEY = OptionGroup(
         **_CHOICE,
         "state": KEYPAIR.spec["state"],
         "count": {"type": "int", "default": 1},
-        "new_label": {"type": "raw"},
-        "new_id": {"type": "raw"},
-        "new_id_hex": {"type": "raw"},
+        **_each("raw", ("new_label", "new_id", "new_id_hex")),
         **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
         "share_with": {"type": "list", "elements": "raw"},
         "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},

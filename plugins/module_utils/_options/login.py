@@ -57,7 +57,7 @@ class Secret:
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """Everything that is needed to reach one token; C(pin) is None where none was given."""
+    """Everything that is needed to reach one token; `pin` is None where none was given."""
 
     module_path: str
     selector: TokenSelector
@@ -70,7 +70,7 @@ class Login:
     token_uri: str | None = None
 
     def login_pin(self, composite: bool) -> str | None:
-        """What C_Login gets: the PIN, or C(user:PIN) for a crypto user or where the vendor's PINs are C(composite)."""
+        """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
         if self.pin is None:
             return None
         if self.crypto_user is not None:
@@ -91,7 +91,7 @@ class Login:
 
 @dataclasses.dataclass(frozen=True)
 class ToolLogin:
-    """What is needed to drive the tool of an HSM cluster; C(cluster) is None where only one is configured."""
+    """What is needed to drive the tool of an HSM cluster; `cluster` is None where only one is configured."""
 
     executable: str
     cluster: str | None
@@ -100,7 +100,7 @@ class ToolLogin:
     expect: t.Mapping[str, str]
 
     def credentials(self) -> tuple[str, str]:
-        """User and password; raises L{InputError} where one was not given."""
+        """User and password; raises `InputError` where one was not given."""
         if self.crypto_user is None:
             raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
         if self.pin is None:
@@ -119,27 +119,26 @@ class ToolLogin:
 
 
 def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Collection[str] = ()) -> dict[str, t.Any]:
-    """C(params) with what the environment gives for the groups of which no option is given; never for replicas.
+    """`params` with what the environment gives for the groups of which no option is given; never for replicas.
 
-    C(refused): options that the provider does not take, so that nothing stands in for them.
+    `refused`: options that the provider does not take, so that nothing stands in for them.
     """
     filled = dict(params)
     for options, variables in _ENVIRONMENT:
-        if any(option in refused for option in options):
-            continue
         in_uri = options == ("module_path",) and "module-path=" in (params.get("token_uri") or "")
-        if not in_uri and all(params.get(option) is None for option in options):
-            given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
-            if "pin" in given and "pin_file" in given:
-                raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
-            filled.update(given)
+        if in_uri or any(option in refused or params.get(option) is not None for option in options):
+            continue
+        given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
+        if "pin" in given and "pin_file" in given:
+            raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
+        filled.update(given)
     return filled
 
 
 def login_from(params: Params, any_token: bool = False) -> Login:
-    """The checked login of a module's options (L{with_environment} first); raises L{InputError}.
+    """The checked login of a module's options (`with_environment` first); raises `InputError`.
 
-    C(any_token): the options need not choose a token.
+    `any_token`: the options need not choose a token.
     """
     uri = params["token_uri"]
     path = params["module_path"] or (_parsed(uri).module_path if uri else None)
@@ -161,9 +160,9 @@ def login_from(params: Params, any_token: bool = False) -> Login:
 
 
 def tool_login_from(params: Params, default: str, expectable: t.Sequence[str], user_needed: bool) -> ToolLogin:
-    """The checked login of a cluster's tool; raises L{InputError}.
+    """The checked login of a cluster's tool; raises `InputError`.
 
-    C(default): the executable, if none is given. C(expectable): what expect_token can pin. C(user_needed): whether
+    `default`: the executable, if none is given. `expectable`: what expect_token can pin. `user_needed`: whether
     nothing can be done without a user.
     """
     executable = params["executable"] or default
@@ -203,18 +202,17 @@ def _selector(params: Params, any_token: bool) -> TokenSelector:
     if len(given) != 1:
         rule = "give exactly one of token_label, token_serial, slot_id and token_uri, or set HSM_TOKEN_LABEL"
         raise InputError("token_label", rule)
-    value = params[given[0]]
-    if given[0] == "token_uri":
-        return TokenSelector(uri=_parsed(value))
-    if given[0] == "slot_id":
-        return TokenSelector(slot_id=value)
-    if given[0] == "token_serial":
-        return TokenSelector(serial=_values.text("token_serial", value))
-    return TokenSelector(label=_values.token_label(value))
+    choices: dict[str, t.Callable[[t.Any], TokenSelector]] = {
+        "token_uri": lambda value: TokenSelector(uri=_parsed(value)),
+        "slot_id": lambda value: TokenSelector(slot_id=value),
+        "token_serial": lambda value: TokenSelector(serial=_values.text("token_serial", value)),
+        "token_label": lambda value: TokenSelector(label=_values.token_label(value)),
+    }
+    return choices[given[0]](params[given[0]])
 
 
 def library_environment(variables: Params | None) -> dict[str, str]:
-    """Variables for the library, each a text; raises L{InputError}."""
+    """Variables for the library, each a text; raises `InputError`."""
     checked = {}
     for name, value in (variables or {}).items():
         if "=" in name or not name:
@@ -226,7 +224,7 @@ def library_environment(variables: Params | None) -> dict[str, str]:
 def _crypto_user(value: t.Any) -> str | None:
     if value is None:
         return None
-    user = str(value) if isinstance(value, int) and not isinstance(value, bool) else _values.text("crypto_user", value)
+    user = str(value) if type(value) is int else _values.text("crypto_user", value)
     if ":" in user:
         # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
         raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
@@ -234,7 +232,7 @@ def _crypto_user(value: t.Any) -> str | None:
 
 
 def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
-    """The PIN given as C(option) or in the file C(path) (one trailing newline stripped); raises L{InputError}."""
+    """The PIN given as `option` or in the file `path` (one trailing newline stripped); raises `InputError`."""
     if value is not None:
         return Secret(_values.text(option, value, secret=True))
     if path is None:
@@ -255,10 +253,9 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
 def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
     if pins is None:
         return {}
-    given = {name: value for name, value in pins.items() if value is not None}
-    if not given:
+    checked = {name: _values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}
+    if not checked:
         raise InputError("expect_token", "it names no value")
-    checked = {name: _values.text(f"expect_token.{name}", value) for name, value in given.items()}
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):

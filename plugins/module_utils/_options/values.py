@@ -4,7 +4,7 @@
 
 """Checks of single option values, before any login: pure functions that return the checked value.
 
-Texts that YAML would spoil arrive as C(raw): an unquoted C(0123456) is the number 42798, C(yes) a boolean.
+Texts that YAML would spoil arrive as `raw`: an unquoted `0123456` is the number 42798, `yes` a boolean.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -24,7 +24,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 def text(option: str, value: t.Any, secret: bool = False) -> str:
-    """C(value) as a text that is UTF-8 without NUL and not empty; raises L{InputError}, never echoing a secret."""
+    """`value` as a text that is UTF-8 without NUL and not empty; raises `InputError`, never echoing a secret."""
     if isinstance(value, bool) or not isinstance(value, str):
         kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value))
         if kind is None:
@@ -43,7 +43,7 @@ def text(option: str, value: t.Any, secret: bool = False) -> str:
 
 
 def label(option: str, value: t.Any, longest: int = LABEL_MAX) -> str:
-    """A label of 1 to C(longest) bytes of UTF-8."""
+    """A label of 1 to `longest` bytes of UTF-8."""
     checked = text(option, value)
     size = len(checked.encode())
     if size > longest:
@@ -60,7 +60,7 @@ def token_label(value: t.Any) -> str:
 
 
 def identifier(params: t.Mapping[str, t.Any]) -> bytes | None:
-    """The CKA_ID of the options C(id) (text, stored as UTF-8) and C(id_hex) (bytes); None without either."""
+    """The CKA_ID of the options `id` (text, stored as UTF-8) and `id_hex` (bytes); None without either."""
     if params.get("id") is not None:
         return text("id", params["id"]).encode()
     if params.get("id_hex") is None:
@@ -72,7 +72,7 @@ def identifier(params: t.Mapping[str, t.Any]) -> bytes | None:
 
 
 def fingerprint(value: t.Any) -> str | None:
-    """A SHA-256 of the SubjectPublicKeyInfo as 64 lower-case digits; colons and a prefix C(SHA256:) are taken off."""
+    """A SHA-256 of the SubjectPublicKeyInfo as 64 lower-case digits; colons and a prefix `SHA256:` are taken off."""
     if value is None:
         return None
     given = text("fingerprint", value)

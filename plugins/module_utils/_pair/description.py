@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
@@ -31,41 +31,43 @@ _NOT_RETURNED = ("public_key_info", "check_value")
 def describe(
     pair: KeyPair | None, uri_attributes: t.Mapping[str, str], names: t.Collection[str] | None = None
 ) -> dict[str, t.Any]:
-    """C(key_pair) of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
+    """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
 
-    C(names): the attributes to return, all if None.
+    `names`: the attributes to return, all if None.
     """
     if pair is None:
         return {}
     leading = (pair.privates or pair.publics)[0]
     public = (pair.publics or pair.privates)[0]
-    text, spki = _text(leading.id), pair.spki
+    spki, sharing = pair.spki, leading.sharing
     described: dict[str, t.Any] = {
         "label": leading.label,
-        "id": text,
-        "id_hex": colon_hex(leading.id) if leading.id else None,
+        **_ids(leading.id),
         "key_type": None if leading.hides("key_type") else leading.key_type,
         "public_key_pem": _public_key.public_key_pem(spki) if spki else None,
         "fingerprint": colon_hex(bytes.fromhex(_public_key.fingerprint(spki))) if spki else None,
         "uri": _uri(uri_attributes, leading),
         "pairing": pair.pairing,
-        **_sharing(leading.sharing),
-        "public_key": describe_object(pair.publics[0], uri_attributes, spki, names) if pair.publics else None,
-        "private_key": describe_object(pair.privates[0], uri_attributes, spki, names) if pair.privates else None,
+        "public_key": None,
+        "private_key": None,
     }
+    for half in pair.halves:
+        described[f"{half}_key"] = describe_object(pair.half(half), uri_attributes, spki, names)
+    if sharing:  # only where the HSM tells it
+        told = {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
+        described |= told
     if leading.key_type == "rsa":
-        described["modulus_bits"] = public.modulus_bits
-        described["public_exponent"] = public.public_exponent
-    else:
-        described["curve"] = public.curve.name if public.curve else None
-    return described
+        return {**described, "modulus_bits": public.modulus_bits, "public_exponent": public.public_exponent}
+    return {**described, "curve": public.curve.name if public.curve else None}
 
 
-def _sharing(sharing: Sharing | None) -> dict[str, t.Any]:
-    """Owner, users and quorum, where the HSM tells them."""
-    if sharing is None:
-        return {}
-    return {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
+def _ids(raw: bytes) -> dict[str, str | None]:
+    """The id as a text, where it is one, and in hexadecimal digits."""
+    try:
+        text = raw.decode() or None
+    except UnicodeDecodeError:
+        text = None
+    return {"id": text, "id_hex": colon_hex(raw) if raw else None}
 
 
 def describe_object(
@@ -74,14 +76,9 @@ def describe_object(
     spki: bytes | None,
     names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
-    """One key; C(spki) is its public key, where it is known from the other half."""
-    attributes = {
-        name: _plain(name, value)
-        for name, value in found.attributes.items()
-        if value is not None and name not in _NOT_RETURNED
-    }
-    attributes["id"] = _text(found.id)
-    attributes["id_hex"] = colon_hex(found.id) if found.id else None
+    """One key; `spki` is its public key, where it is known from the other half."""
+    told = {name: value for name, value in found.attributes.items() if value is not None and name not in _NOT_RETURNED}
+    attributes = {**{name: _plain(name, value) for name, value in told.items()}, **_ids(found.id)}
     check_value = found.attributes.get("check_value")
     if isinstance(check_value, bytes) and check_value:
         attributes["kcv"] = check_value.hex()
@@ -110,22 +107,10 @@ def _plain(name: str, value: Value) -> t.Any:
     return value
 
 
-def _text(raw: bytes) -> str | None:
-    try:
-        return raw.decode() or None
-    except UnicodeDecodeError:
-        return None
-
-
 def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None) -> str:
-    """RFC 7512 URI of an object, or of both halves where C(kind) is None."""
-    values: dict[str, t.Any] = dict(token)
-    if found.label:
-        values["object"] = found.label
-    if found.id:
-        values["id"] = found.id
-    if kind:
-        values["type"] = kind
+    """RFC 7512 URI of an object, or of both halves where `kind` is None."""
+    named = {"object": found.label or None, "id": found.id or None, "type": kind}
+    values: dict[str, t.Any] = {**token, **named}
     return build_uri(PKCS11Uri(**values))
 
 
@@ -135,8 +120,7 @@ def spoiled(value: t.Any, secrets: t.Sequence[str], path: str = "") -> list[str]
         rows = [(f"{path}.{key}" if path else str(key), member) for key, member in value.items()]
     elif isinstance(value, list):
         rows = [(f"{path}[{index}]", member) for index, member in enumerate(value)]
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return [path] if any(secret in str(value) for secret in secrets) else []
     else:
-        return []
+        told = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        return [path] if told and any(secret in str(value) for secret in secrets) else []
     return [name for row_path, member in rows for name in spoiled(member, secrets, row_path)]

@@ -21,38 +21,56 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One attribute that is not as wished; C(half) is None for what both halves share."""
+    """One attribute that is not as wished; `half` is None for what both halves share."""
 
     half: Half | None
     name: str
     found: t.Any
     wished: t.Any
 
+    def data(self) -> dict[str, t.Any]:
+        """What a failure returns of it."""
+        found, wished = (_returned(value) for value in (self.found, self.wished))
+        return {"half": self.half, "name": self.name, "found": found, "wished": wished}
+
     def __str__(self) -> str:
         where = f"{self.half} half's " if self.half else ""
-        return f"{where}{self.name} is {_shown(self.name, self.found)}, wished {_shown(self.name, self.wished)}"
+        return f"{where}{self.name} is {_shown(self.found)}, wished {_shown(self.wished)}"
 
 
-def _shown(name: str, value: t.Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex(":") or "empty"
+def _returned(value: t.Any) -> t.Any:
     if isinstance(value, tuple):
-        return "[" + ", ".join(mechanism_name(one) if isinstance(one, int) else one for one in value) + "]"
+        return [mechanism_name(one) if isinstance(one, int) else one for one in value]
+    return value.hex(":") if isinstance(value, bytes) else value
+
+
+def _shown(value: t.Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_returned(value))}]"
+    if isinstance(value, bytes):
+        return _returned(value) or "empty"
     if isinstance(value, bool):
         return str(value).lower()
     return "missing" if value is None else str(value)
 
 
+def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+    """Everything in which an existing pair, or a lone half, is not as wished."""
+    rows = key_differences(wish, pair)
+    for half in pair.halves:
+        rows += attribute_differences(half, pair.half(half), wish.required(half))
+    return rows + sharing_differences(wish, pair)
+
+
 def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     """What differs of the key itself (size, exponent, curve, type): nothing can change it."""
-    public = pair.objects[0]
+    found = pair.objects[0]
     rows: list[tuple[str, t.Any, t.Any]] = []
     if wish.family == "rsa":
-        rows.append(("modulus_bits", public.modulus_bits, wish.modulus_bits))
-        rows.append(("public_exponent", public.public_exponent, wish.public_exponent))
+        rows = [(name, getattr(found, name), getattr(wish, name)) for name in ("modulus_bits", "public_exponent")]
     elif wish.curve:
-        rows.append(("curve", public.curve.name if public.curve else "unknown", wish.curve.name))
-    return [Difference(None, name, found, wished) for name, found, wished in rows if wished not in (None, found)]
+        rows = [("curve", found.curve.name if found.curve else "unknown", wish.curve.name)]
+    return [Difference(None, name, value, wished) for name, value, wished in rows if wished not in (None, value)]
 
 
 def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
@@ -61,7 +79,8 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
         return []
     sharing = pair.private.sharing
     if sharing is None:
-        return [] if not wish.users() and not wish.quorum else [Difference(PRIVATE, "shared_with", None, wish.users())]
+        users = wish.users()
+        return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
     rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
     if wish.quorum is not None:
         quorum: t.Any = sharing.quorum
@@ -73,10 +92,9 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value]) -> list[Difference]:
     """What differs of the attributes of one half; an attribute that the object lacks counts as missing."""
-    rows = []
-    for name, wish in wished.items():
-        value = found.attributes.get(name)
-        same = set(value) == set(wish) if isinstance(value, tuple) and isinstance(wish, tuple) else value == wish
-        if not same:
-            rows.append(Difference(half, name, value, wish))
-    return rows
+    rows = [Difference(half, name, found.attributes.get(name), value) for name, value in wished.items()]
+    return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]
+
+
+def _in_any_order(value: t.Any) -> t.Any:
+    return frozenset(value) if isinstance(value, tuple) else value

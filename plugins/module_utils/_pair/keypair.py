@@ -16,20 +16,23 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
     PRIVATE,
     PUBLIC,
     Half,
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve, curve_by_ec_params
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 
 
 @dataclasses.dataclass(frozen=True)
 class Sharing:
-    """Who may use a key, where the HSM has users: names in lower case, C(shared_with) sorted and without the owner.
+    """Who may use a key, where the HSM has users: names in lower case, `shared_with` sorted and without the owner.
 
-    C(quorum): how many must approve a use of the key, C(manage_quorum) a change of it or of its sharing; 0 for none.
+    `quorum`: how many must approve a use of the key, `manage_quorum` a change of it or of its sharing; 0 for none.
     """
 
     owner: str | None
@@ -40,9 +43,9 @@ class Sharing:
 
 @dataclasses.dataclass(frozen=True)
 class TokenObject:
-    """One key object as read, or as it would be made (then C(handle) is 0, CK_INVALID_HANDLE).
+    """One key object as read, or as it would be made (then `handle` is 0, CK_INVALID_HANDLE).
 
-    Attributes by name: one that is absent the object lacks. C(unreadable): those that it has and does not tell, with
+    Attributes by name: one that is absent the object lacks. `unreadable`: those that it has and does not tell, with
     the reason.
     """
 
@@ -51,6 +54,11 @@ class TokenObject:
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     sharing: Sharing | None = None
+
+    @property
+    def other(self) -> Half:
+        """The other half's class."""
+        return PUBLIC if self.half == PRIVATE else PRIVATE
 
     @functools.cached_property
     def spki(self) -> bytes | None:
@@ -84,7 +92,12 @@ class TokenObject:
     def curve(self) -> Curve | None:
         """The curve, where this is an EC key on one that we know."""
         params = self.attributes.get("ec_params")
-        return curve_by_ec_params(params) if isinstance(params, bytes) else None
+        if not isinstance(params, bytes):
+            return None
+        # RSA keys need no table of curves.
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+
+        return curve_by_ec_params(params)
 
     @property
     def modulus_bits(self) -> int | None:
@@ -100,6 +113,15 @@ class TokenObject:
         """Exponent of an RSA key."""
         exponent = self.attributes.get("public_exponent")
         return int.from_bytes(exponent, "big") if isinstance(exponent, bytes) and exponent else None
+
+    def forbids(self, *names: str) -> bool:
+        """Whether one of these bits is false; one that the object lacks forbids nothing."""
+        return any(self.attributes.get(name) is False for name in names)
+
+    @property
+    def needs_signatures(self) -> bool:
+        """Whether a change of this key needs the approval of several users, which no task can gather."""
+        return self.sharing is not None and self.sharing.manage_quorum > 0
 
     def hides(self, name: str) -> bool:
         """Whether it is unknown what the object has of an attribute: the token did not tell it."""
@@ -119,7 +141,7 @@ class TokenObject:
 
 @dataclasses.dataclass(frozen=True)
 class KeyPair:
-    """Objects that belong together: usually one of each half; C(pairing) says how they were joined."""
+    """Objects that belong together: usually one of each half; `pairing` says how they were joined."""
 
     publics: tuple[TokenObject, ...] = ()
     privates: tuple[TokenObject, ...] = ()
@@ -153,17 +175,26 @@ class KeyPair:
     @property
     def halves(self) -> tuple[Half, ...]:
         """The halves that are there: both of a whole pair."""
-        return tuple(half for half, there in ((PUBLIC, self.publics), (PRIVATE, self.privates)) if there)
+        return tuple(half for half in HALVES if self.all_of(half))
+
+    def all_of(self, half: Half) -> tuple[TokenObject, ...]:
+        """The objects of one half: one of a whole pair."""
+        return self.privates if half == PRIVATE else self.publics
 
     def half(self, half: Half) -> TokenObject:
         """One half of a whole pair, or the one that a lone half is."""
-        return self.private if half == PRIVATE else self.public
+        return self.all_of(half)[0]
 
     def with_half(self, found: TokenObject) -> KeyPair:
         """The pair with one of its halves exchanged."""
         if found.half == PRIVATE:
             return dataclasses.replace(self, privates=(found,))
         return dataclasses.replace(self, publics=(found,))
+
+    @property
+    def handles(self) -> frozenset[int]:
+        """The handles of all objects."""
+        return frozenset(found.handle for found in self.objects)
 
     @property
     def spki(self) -> bytes | None:
@@ -188,7 +219,7 @@ def pair_up(objects: t.Sequence[TokenObject]) -> list[KeyPair]:
     groups: dict[t.Hashable, list[TokenObject]] = {}
     for found in objects:
         groups.setdefault(_joint(found, told_by_private), []).append(found)
-    return [_as_pair(group) for group in groups.values()]
+    return [pair_of(group) for group in groups.values()]
 
 
 def _joint(found: TokenObject, told_by_private: t.Collection[bytes | None]) -> t.Hashable:
@@ -203,10 +234,11 @@ def _joint(found: TokenObject, told_by_private: t.Collection[bytes | None]) -> t
     return ("name", found.key_type, curve, name) if name else ("handle", found.half, found.handle)
 
 
-def _as_pair(group: t.Sequence[TokenObject]) -> KeyPair:
-    publics = tuple(found for found in group if found.half == PUBLIC)
-    privates = tuple(found for found in group if found.half == PRIVATE)
-    pairing: t.Literal["material", "id"] | None = None
-    if publics and privates:
-        pairing = "material" if privates[0].spki or privates[0].attributes.get("modulus") else "id"
-    return KeyPair(publics, privates, pairing)
+def pair_of(group: t.Iterable[TokenObject]) -> KeyPair:
+    """The pair of halves that belong together."""
+    group = tuple(group)
+    publics, privates = (tuple(found for found in group if found.half == half) for half in HALVES)
+    if not (publics and privates):
+        return KeyPair(publics, privates)
+    told = privates[0].spki or privates[0].attributes.get("modulus")
+    return KeyPair(publics, privates, "material" if told else "id")

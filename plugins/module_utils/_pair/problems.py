@@ -19,32 +19,31 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 def problems(pairs: t.Sequence[KeyPair]) -> list[list[str]]:
     """For each pair the words that fit it.
 
-    C(half): a half without its other. C(duplicate): not the only one of its id, or without an id of its label and
-    type; or with a half more than once. C(orphan): it has neither label nor id, as what a killed generation leaves.
-    C(unreadable): the token does not tell what kind of key it is, or not its name.
+    `half`: a half without its other. `duplicate`: not the only one of its id, or without an id of its label and
+    type; or with a half more than once. `orphan`: it has neither label nor id, as what a killed generation leaves.
+    `unreadable`: the token does not tell what kind of key it is, or not its name.
     """
-    counts = collections.Counter(name for pair in pairs for name in _ids(pair) | _labels(pair))
-    return [_words(pair, counts) for pair in pairs]
+    names = [_names(pair) for pair in pairs]
+    counts = collections.Counter(name for ids, labels in names for name in {*ids, *labels})
+    return [_words(pair, ids, labels, counts) for pair, (ids, labels) in zip(pairs, names, strict=True)]
 
 
-def _ids(pair: KeyPair) -> set[t.Hashable]:
-    return {("id", found.id) for found in pair.objects if found.id}
+def _names(pair: KeyPair) -> tuple[set[t.Hashable], set[t.Hashable]]:
+    """Its ids and its labels."""
+    ids: set[t.Hashable] = {("id", found.id) for found in pair.objects if found.id}
+    return ids, {("label", found.key_type, found.label) for found in pair.objects if found.label}
 
 
-def _labels(pair: KeyPair) -> set[t.Hashable]:
-    return {("label", found.key_type, found.label) for found in pair.objects if found.label}
-
-
-def _words(pair: KeyPair, counts: t.Mapping[t.Hashable, int]) -> list[str]:
+def _words(
+    pair: KeyPair, ids: set[t.Hashable], labels: set[t.Hashable], counts: t.Mapping[t.Hashable, int]
+) -> list[str]:
     # Labels may be shared by pairs that have ids of their own.
-    shared = any(counts[name] > 1 for name in _ids(pair) or _labels(pair))
-    surplus = len(pair.publics) > 1 or len(pair.privates) > 1
-    unnamed = not _ids(pair) and not _labels(pair)
-    hidden = any(found.hides(name) for found in pair.objects for name in ("label", "id"))
+    shared = any(counts[name] > 1 for name in ids or labels)
+    hidden = any(found.hides("label") or found.hides("id") for found in pair.objects)
     fits = {
-        "half": not (pair.publics and pair.privates),
-        "duplicate": shared or surplus,
-        "orphan": unnamed and not hidden,
+        "half": len(pair.halves) == 1,
+        "duplicate": shared or max(len(pair.publics), len(pair.privates)) > 1,
+        "orphan": not (ids or labels or hidden),
         "unreadable": hidden or any(found.attributes.get("key_type") is None for found in pair.objects),
     }
     return [word for word, is_so in fits.items() if is_so]

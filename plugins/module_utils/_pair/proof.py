@@ -11,7 +11,6 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
@@ -24,9 +23,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
     Mechanism,
     Use,
 )
-
-# It is imported when it is needed (C(proof_outside.py)).
-CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).
@@ -50,7 +46,7 @@ _DERIVING: dict[str, tuple[str, ...]] = {"ec": ("CKM_ECDH1_DERIVE",)}
 def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]:
     """The mechanisms that a private half with these attributes may be proven with, best first; pure.
 
-    Signing comes first, then decryption, then derivation, within C(allowed_mechanisms).
+    Signing comes first, then decryption, then derivation, within `allowed_mechanisms`.
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
     tables: dict[Use, dict[str, tuple[str, ...]]] = {"sign": _SIGNING, "decrypt": _DECRYPTING, "derive": _DERIVING}
@@ -75,7 +71,7 @@ def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
 
 
 def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
-    """Refuses, before the login, an explicit C(verify=true) that cannot be done."""
+    """Refuses, before the login, an explicit `verify=true` that cannot be done."""
     if wish.verify:
         reason = unprovable(wish, wish.template(PRIVATE))
         if not reason and wish.key_type == "ec" and wish.curve:
@@ -86,23 +82,17 @@ def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
             raise InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
 
 
-def prove(
-    signer: Signer, token_mechanisms: t.Collection[int], wish: Wish, pair: KeyPair, passive: bool = False
-) -> Proof:
-    """Proves a pair; raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does.
+def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    """Proves a pair; raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
 
-    C(passive): no object is made, so that nothing is derived.
+    `passive`: no object is made, so that nothing is derived.
     """
     reason = unprovable(wish, pair.private.attributes)
     if reason:
         return Proof(None, reason)
-    usable = [row for row in candidates(wish, pair.private.attributes) if row.code in token_mechanisms]
-    if passive:
-        usable = [row for row in usable if row.use != "derive"]
-    if not usable:
-        return Proof(None, "the token has no mechanism for it that can be checked outside")
     if pair.spki is None:
         return Proof(None, "the token does not tell the public key")
+    rows = [row for row in candidates(wish, pair.private.attributes) if not (passive and row.use == "derive")]
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
 
-    return _outside.prove_with(signer, usable, pair, pair.spki)
+    return _outside.prove_with(signer, rows, pair, pair.spki)

@@ -30,9 +30,14 @@ except ImportError:
     pass
 
 UNKNOWN_CURVE = "cryptography on this host does not know the curve"
-_UNPROVEN_HINT = "a key that this token does not let be used this way can be made with verify=false"
-# Answers after which the next mechanism is tried: the token lists this one and does not take it.
-_REFUSED_MECHANISM = ("CKR_MECHANISM_INVALID", "CKR_MECHANISM_PARAM_INVALID", "CKR_KEY_FUNCTION_NOT_PERMITTED")
+# Answers after which the next mechanism is tried: the token does not have this one, or not for this key.
+_REFUSED_MECHANISM = (
+    "CKR_MECHANISM_INVALID",
+    "CKR_MECHANISM_PARAM_INVALID",
+    "CKR_KEY_FUNCTION_NOT_PERMITTED",
+    "CKR_KEY_TYPE_INCONSISTENT",
+    "CKR_FUNCTION_NOT_SUPPORTED",
+)
 # DigestInfo of SHA-256 without the digest (RFC 8017, section 9.2, note 1).
 _SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
@@ -43,10 +48,10 @@ def known(curve: str) -> bool:
     return curve.lower() in {name.lower() for name in names}
 
 
-def prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, spki: bytes) -> Proof:
-    """The proof with the first of the C(usable) mechanisms that the token takes; its policy may refuse some.
+def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki: bytes) -> Proof:
+    """The proof with the first mechanism that the token takes. What it has is looked at once it has refused one.
 
-    Raises L{HsmError} when the halves do not belong together, and L{TokenError} as the token does.
+    Raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
     """
     try:
         key: t.Any = serialization.load_der_public_key(spki)
@@ -55,45 +60,48 @@ def prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, spk
         if curve and known(curve.name):
             raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
         return Proof(None, UNKNOWN_CURVE)
-    return _prove_with(signer, usable, pair, key)
-
-
-def _prove_with(signer: Signer, usable: t.Sequence[Mechanism], pair: KeyPair, key: t.Any) -> Proof:
-    for mechanism in usable:
+    refusal = None
+    for row in rows:
+        if refusal and row.code not in signer.mechanisms:
+            continue
         try:
-            fits = _PROVERS[mechanism.use, pair.private.key_type](signer, mechanism, pair, key)
+            fits = _PROVERS[row.use, pair.private.key_type](signer, row, key)
         except TokenError as error:
-            if error.ckr in _REFUSED_MECHANISM and mechanism is not usable[-1]:
+            if error.ckr in _REFUSED_MECHANISM:
+                refusal = row.code, error
                 continue
-            raise TokenError(error.attempt, error.ckr, said=error.said, hint=_UNPROVEN_HINT) from None
-        if not fits:
-            break
-        return Proof(mechanism.name)
-    raise HsmError(
-        f"The halves {pair} do not belong together: what the private half did by {mechanism.name} does not fit the"
-        " public half."
-    )
+            raise _unproven(error) from None
+        if fits:
+            return Proof(row.name)
+        raise HsmError(
+            f"The halves {pair} do not belong together: what the private half did by {row.name} does not fit the"
+            " public half."
+        )
+    if refusal and refusal[0] in signer.mechanisms:
+        raise _unproven(refusal[1])
+    return Proof(None, "the token has no mechanism for it that can be checked outside")
 
 
-def _rsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+def _unproven(error: TokenError) -> TokenError:
+    hint = "a key that this token does not let be used this way can be made with verify=false"
+    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
+
+
+def _rsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
-    name = mechanism.hash or "sha256"
-    algorithm: t.Any = getattr(hashes, name.upper())()
+    algorithm: t.Any = getattr(hashes, (mechanism.hash or "sha256").upper())()
     scheme: t.Any = padding.PKCS1v15()
-    message, pss = data, ""
+    message = data if mechanism.hash else _SHA256_DIGEST_INFO + hashlib.sha256(data).digest()
     if mechanism.name.endswith("_PSS"):
-        scheme, pss = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size), name
-    elif not mechanism.hash:
-        message = _SHA256_DIGEST_INFO + hashlib.sha256(data).digest()
-    signature = signer.sign(pair.private, mechanism.code, message, pss)
-    return _verifies(key, signature, data, scheme, algorithm)
+        scheme = padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+    return _verifies(key, signer.sign(mechanism, message), data, scheme, algorithm)
 
 
-def _ecdsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+def _ecdsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
     name = mechanism.hash or _fitting_hash(key.curve.key_size)
     message = data if mechanism.hash else hashlib.new(name, data).digest()
-    signature = signer.sign(pair.private, mechanism.code, message)
+    signature = signer.sign(mechanism, message)
     half = len(signature) // 2
     numbers = (int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
     algorithm: t.Any = getattr(hashes, name.upper())()
@@ -105,9 +113,9 @@ def _fitting_hash(bits: int) -> str:
     return "sha256" if bits <= 256 else "sha384" if bits <= 384 else "sha512"
 
 
-def _eddsa_signature(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: t.Any) -> bool:
+def _eddsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
-    return _verifies(key, signer.sign(pair.private, mechanism.code, data), data)
+    return _verifies(key, signer.sign(mechanism, data), data)
 
 
 def _verifies(key: t.Any, signature: bytes, *arguments: t.Any) -> bool:
@@ -118,22 +126,22 @@ def _verifies(key: t.Any, signature: bytes, *arguments: t.Any) -> bool:
     return True
 
 
-def _decryption(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: rsa.RSAPublicKey) -> bool:
+def _decryption(signer: Signer, mechanism: Mechanism, key: rsa.RSAPublicKey) -> bool:
     data = secrets.token_bytes(32)
     scheme: t.Any = padding.PKCS1v15()
     if mechanism.name == "CKM_RSA_PKCS_OAEP":  # SHA-1 is the library's default and all that SoftHSM 2.6 takes
         scheme = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303
-    return signer.decrypt(pair.private, mechanism.code, key.encrypt(data, scheme)) == data
+    return signer.decrypt(mechanism, key.encrypt(data, scheme)) == data
 
 
-def _derivation(signer: Signer, mechanism: Mechanism, pair: KeyPair, key: ec.EllipticCurvePublicKey) -> bool:
+def _derivation(signer: Signer, mechanism: Mechanism, key: ec.EllipticCurvePublicKey) -> bool:
     outside = ec.generate_private_key(key.curve)
     point = outside.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     shared = outside.exchange(ec.ECDH(), key)
-    return signer.derive(pair.private, point, len(shared)) == shared
+    return signer.derive(point, len(shared)) == shared
 
 
-_PROVERS: dict[tuple[str, str], t.Callable[[Signer, Mechanism, KeyPair, t.Any], bool]] = {
+_PROVERS: dict[tuple[str, str], t.Callable[[Signer, Mechanism, t.Any], bool]] = {
     ("sign", "rsa"): _rsa_signature,
     ("sign", "ec"): _ecdsa_signature,
     ("sign", "ec_edwards"): _eddsa_signature,

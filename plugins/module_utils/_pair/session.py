@@ -13,6 +13,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
+import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -20,8 +21,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
+# It is imported where there is something to check with it.
+CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+_NOT_OFFERED = "CKR_MECHANISM_INVALID"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,17 +64,28 @@ class Proof:
     reason: str | None = None
 
 
-class Signer(t.Protocol):
-    """What a proof needs of a session with a token."""
+class Signer(abc.ABC):
+    """A private half at work inside its token: the one door for whoever wants something done with it.
 
-    def sign(self, found: TokenObject, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        """A signature made inside the token."""
+    What it cannot do is answered by CKR_MECHANISM_INVALID, as a token would.
+    """
 
-    def decrypt(self, found: TokenObject, mechanism: int, data: bytes) -> bytes:
-        """A decryption made inside the token."""
+    @property
+    @abc.abstractmethod
+    def mechanisms(self) -> t.Collection[int]:
+        """What the token says that it can do; it may have to be asked."""
 
-    def derive(self, found: TokenObject, point: bytes, size: int) -> bytes:
-        """An ECDH secret made inside the token."""
+    @abc.abstractmethod
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        """A signature; that of an EC key is r and s side by side. RSASSA-PSS takes its own hash and a salt as long."""
+
+    def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
+        """A decryption, with SHA-1 where it is RSAES-OAEP."""
+        raise TokenError("decrypt", _NOT_OFFERED)
+
+    def derive(self, point: bytes, size: int) -> bytes:
+        """The first bytes of an ECDH secret with another's point."""
+        raise TokenError("derive", _NOT_OFFERED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,12 +238,18 @@ class TokenSession(abc.ABC):
     def destroy(self, found: TokenObject) -> None:
         """Removes one object."""
 
-    @abc.abstractmethod
+    def signer(self, pair: KeyPair) -> Signer:
+        """The private half of a pair at work."""
+        raise NotImplementedError(type(self).__name__)
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not.
 
         C(passive): without making any object, not even one of the session.
         """
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import prove
+
+        return prove(self.signer(pair), wish, pair, passive)
 
     def nodes(self) -> list[Node]:
         """The HSMs behind this session, as they were at the end of its last work."""

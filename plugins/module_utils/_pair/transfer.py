@@ -24,7 +24,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import KeyWrap, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ALL_USAGE_BITS,
@@ -73,28 +73,31 @@ class Able:
         """Whether it has all these mechanisms."""
         return all(MECHANISMS[name].code in self.mechanisms for name in names)
 
+    def key_wraps(self) -> dict[KeyWrap, str]:
+        """By which mechanisms AES keys wrap others, best first."""
+        return {kind: name for kind, name in self.facts.key_wraps if self.has(name)}
+
 
 def choose_way(pair: KeyPair, source: Able, replica: Able, wrapping_key: str | None) -> Way:
-    """The way for a pair; raises L{HsmError} where the tokens have none in common."""
-    theirs = {kind: name for kind, name in replica.facts.key_wraps if replica.has(name)}
-    ours = {kind: name for kind, name in source.facts.key_wraps if source.has(name)}
-    wraps = next(((name, theirs[kind]) for kind, name in ours.items() if kind in theirs), None)
-    if wraps is None:
+    """The way for a pair; raises `HsmError` where the tokens have none in common."""
+    ours, theirs = source.key_wraps(), replica.key_wraps()
+    kind = next((kind for kind in ours if kind in theirs), None)
+    if kind is None:
         raise _no_way(source, replica, "no AES key wrap (CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD, CKM_AES_KEY_WRAP)")
+    wraps = ours[kind], theirs[kind]
     if wrapping_key is not None:
         return Way("trusted", *wraps, wrapping_key=wrapping_key)
     bits = _rsa_bits(pair.public)
-    rsa = ("CKM_RSA_PKCS_OAEP",)
-    if bits and source.has("CKM_AES_KEY_GEN", *rsa) and replica.has(KEY_GEN["rsa"], *rsa):
+    oaep, ecdh = "CKM_RSA_PKCS_OAEP", (KEY_GEN["ec"], "CKM_ECDH1_DERIVE")
+    if bits and source.has("CKM_AES_KEY_GEN", oaep) and replica.has(KEY_GEN["rsa"], oaep):
         return Way("rsa", *wraps, rsa_bits=bits)
-    ecdh = (KEY_GEN["ec"], "CKM_ECDH1_DERIVE")
     if source.has(*ecdh) and replica.has(*ecdh):
         return Way("ecdh", *wraps)
     raise _no_way(source, replica, "neither RSA-OAEP nor ECDH to agree on a key that is strong enough")
 
 
 def _rsa_bits(key: TokenObject) -> int:
-    """The size of an RSA transport key that is at least as strong as C(key); 0 where none is practical."""
+    """The size of an RSA transport key that is at least as strong as `key`; 0 where none is practical."""
     if key.curve:
         return _SMALLEST_RSA if key.curve.bits <= _RSA_MATCHES_CURVE_BITS else 0
     bits = max(_SMALLEST_RSA, key.modulus_bits or 0)

@@ -19,11 +19,9 @@ def vendor_refusal(wish: Wish, facts: VendorFacts) -> str | None:
     """Why a new pair as wished cannot be had from this vendor, or None."""
     if facts.curves and wish.curve and wish.curve.name not in facts.curves:
         return f"{facts.name} has the curves {', '.join(sorted(facts.curves))}"
-    for name, value, longest in (
-        ("label", (wish.label or "").encode(), facts.label_max),
-        ("id", wish.id or b"", facts.id_max),
-    ):
-        if longest and len(value) > longest:
+    sizes = {"label": (len((wish.label or "").encode()), facts.label_max), "id": (len(wish.id or b""), facts.id_max)}
+    for name, (size, longest) in sizes.items():
+        if size > longest > 0:
             return f"{facts.name} takes at most {longest} bytes of {name}"
     if not facts.copy_sets_copyable and any("copyable" in wish.freezing(half) for half in HALVES):
         return f"{facts.name} cannot set copyable=false in the copy that destroyable=false and modifiable=false need"

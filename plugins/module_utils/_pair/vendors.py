@@ -14,7 +14,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
 
 KeyWrap = t.Literal["KWP", "PAD", "KW"]
 
@@ -60,6 +60,10 @@ class VendorFacts:
     def sends(self, half: Half, name: str, value: object) -> bool:
         """Whether a template for C(half) may hold this attribute with this value."""
         return (half, name) not in self.not_sent and ((half, name) not in self.only_true or value is True)
+
+    def sent(self, half: Half, values: t.Mapping[str, Value]) -> dict[str, Value]:
+        """What of a template for `half` is sent."""
+        return {name: value for name, value in values.items() if self.sends(half, name, value)}
 
 
 def _attributes(half: Half, names: str) -> frozenset[tuple[Half, str]]:

@@ -24,7 +24,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Half,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 
 Family = t.Literal["rsa", "ecc"]
 # The key types that each module manages.
@@ -38,7 +41,7 @@ PROVISIONAL = "replacement "
 
 @dataclasses.dataclass(frozen=True)
 class Wish:
-    """The wished pair, validated. None means: not compared; the defaults of a new pair are in L{template}."""
+    """The wished pair, validated. None means: not compared; the defaults of a new pair are in `template`."""
 
     family: Family
     label: str | None = None
@@ -56,7 +59,7 @@ class Wish:
     key_gen_mechanism: int | None = None
     on_mismatch: t.Literal["fail", "keep", "replace"] = "fail"
     verify: bool | None = None
-    # What a new pair gets where C(id) is None, so that what a lost process made can be found; drawn if None, too.
+    # What a new pair gets where `id` is None, so that what a lost process made can be found; drawn if None, too.
     drawn_id: bytes | None = None
     # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
     share_with: tuple[str, ...] | None = None
@@ -79,6 +82,10 @@ class Wish:
             names.append(f"fingerprint {bytes.fromhex(self.fingerprint).hex(':')}")
         return f"the {FAMILY_NAME[self.family]} key pair {', '.join(names)}"
 
+    def on(self, token: str) -> str:
+        """The pair and the token, as messages name them."""
+        return f"{self} on the token '{token}'"
+
     @property
     def exact(self) -> bool:
         """Whether it names one key, and not only a label that others may have too."""
@@ -90,41 +97,32 @@ class Wish:
         return self.curve.key_type if self.curve else KEY_TYPES_OF[self.family][0]
 
     def own_attributes(self, half: Half) -> t.Mapping[str, bool]:
-        """The three-state booleans that the user set for C(half); they win over C(usage)."""
+        """The three-state booleans that the user set for `half`; they win over `usage`."""
         return self.private_attributes if half == PRIVATE else self.public_attributes
 
     def required(self, half: Half) -> dict[str, Value]:
         """What an existing half must have: that which the user said, and CKA_SENSITIVE."""
-        wished: dict[str, Value] = {}
-        if self.label is not None:
-            wished["label"] = self.label
-        if self.id is not None:
-            wished["id"] = self.id
+        wished: dict[str, Value | None] = {"label": self.label, "id": self.id}
         if half == PRIVATE:
-            wished["sensitive"] = True
-            if self.extractable is not None:
-                wished["extractable"] = self.extractable
-            if self.allowed_mechanisms is not None:
-                wished["allowed_mechanisms"] = self.allowed_mechanisms
+            wished |= {"sensitive": True, "extractable": self.extractable}
+            wished["allowed_mechanisms"] = self.allowed_mechanisms
         if self.usage is not None:
-            wished.update(self._usage_bits(half, self.usage))
-        wished.update(self.own_attributes(half))
-        return wished
+            wished |= self._usage_bits(half, self.usage)
+        wished |= self.own_attributes(half)
+        return {name: value for name, value in wished.items() if value is not None}
 
     def _usage_bits(self, half: Half, usage: t.Sequence[str]) -> dict[str, bool]:
         return {bits[half]: word in usage for word, bits in USAGE_BITS.items() if half in bits}
 
     def template(self, half: Half) -> dict[str, Value]:
         """Every attribute of a new half with its value, less the key's size or curve and what freezes the pair."""
-        usage = self.usage if self.usage is not None else DEFAULT_USAGE[self.family]
+        usage = DEFAULT_USAGE[self.family] if self.usage is None else self.usage
         wished: dict[str, Value] = {"token": not self.session, "private": half == PRIVATE}
-        wished.update(dict.fromkeys(ALL_USAGE_BITS[half], False))
-        wished.update(self._usage_bits(half, usage))
+        wished |= dict.fromkeys(ALL_USAGE_BITS[half], False) | self._usage_bits(half, usage)
         if half == PRIVATE:
             wished["extractable"] = True
-        wished.update(self.required(half))
-        later = self.freezing(half)
-        return {name: value for name, value in wished.items() if name not in COMPARE_ONLY and name not in later}
+        wished |= self.required(half)
+        return {name: value for name, value in wished.items() if name not in (*COMPARE_ONLY, *self.freezing(half))}
 
     def new_half(self, half: Half) -> dict[str, Value]:
         """All attributes that a new half gets, with those that describe the key itself."""
@@ -149,7 +147,7 @@ class Wish:
     def freezing(self, half: Half) -> dict[str, bool]:
         """The attributes of a half that are set to false after every check, in this order.
 
-        C(copyable) alone is set at birth; beside another one it has to wait for the copy which that needs.
+        `copyable` alone is set at birth; beside another one it has to wait for the copy which that needs.
         """
         own = self.own_attributes(half)
         wished = {name: False for name in FREEZING if own.get(name) is False}
@@ -157,19 +155,18 @@ class Wish:
 
     def unfrozen(self) -> Wish:
         """The same wish without what is set to false after every check."""
-        later = {half: self.freezing(half) for half in HALVES}
-        return dataclasses.replace(
-            self,
-            private_attributes={k: v for k, v in self.private_attributes.items() if k not in later[PRIVATE]},
-            public_attributes={k: v for k, v in self.public_attributes.items() if k not in later[PUBLIC]},
+        public, private = (
+            {name: value for name, value in self.own_attributes(half).items() if name not in self.freezing(half)}
+            for half in HALVES
         )
+        return dataclasses.replace(self, private_attributes=private, public_attributes=public)
 
 
 @dataclasses.dataclass(frozen=True)
 class Changes(Wish):
     """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
-    C(chosen): how messages name it; C(chosen_exactly): whether that names one key. C(label) and C(id) are the new ones.
+    `chosen`: how messages name it; `chosen_exactly`: whether that names one key. `label` and `id` are the new ones.
     """
 
     chosen: str = ""
@@ -182,6 +179,15 @@ class Changes(Wish):
     @property
     def exact(self) -> bool:
         return self.chosen_exactly
+
+    @property
+    def renames(self) -> bool:
+        """Whether there is a new label or id."""
+        return self.label is not None or self.id is not None
+
+    def has_name(self, found: TokenObject) -> bool:
+        """Whether a half was renamed already."""
+        return self.renames and self.label in (None, found.label) and self.id in (None, found.id)
 
     def required(self, half: Half) -> dict[str, Value]:
         wished = super().required(half)

@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The few C functions of a PKCS#11 library that python-pkcs11 hides, makes dear or makes unsafe, by ctypes.
+"""The C functions of a PKCS#11 library, by ctypes, as far as python-pkcs11 hides them, makes them dear or unsafe.
 
-What is here, and why: C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList and C_GetMechanismInfo (it gives up
-all slots for a dead one, trap T7, and hands on undefined memory, trap T12), C_GetTokenInfo (it keeps PIN lengths and
-bytes that are no UTF-8 from us), C_InitToken and C_GetSessionInfo (it has none), C_Initialize with locking (trap T1),
-C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one sized call an object (it
-makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8),
-C_SetAttributeValue with a whole template, C_CopyObject and C_DestroyObject by handle. Sections name PKCS#11 3.1.
+What is here, and why: C_Initialize with locking (trap T1), C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList
+and C_GetMechanismInfo (it gives up all slots for a dead one, trap T7, and hands on undefined memory, trap T12),
+C_GetTokenInfo (it keeps PIN lengths and bytes that are no UTF-8 from us), C_InitToken and C_GetSessionInfo (it has
+none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one sized call an object
+(it makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8), and all
+that makes, changes or uses an object: by its handle, where it would search and read the object first, and refuse a use
+whose attribute it could not read. Sections name PKCS#11 3.1.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -25,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures im
     CK_ULONG,
     UNAVAILABLE,
     CkInfo,
+    CkMechanism,
     CkMechanismInfo,
     CkSessionInfo,
     CkSlotInfo,
@@ -33,40 +35,34 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures im
 )
 
 CKR_OK = 0x00
+CKR_ARGUMENTS_BAD = 0x07
+CKR_CANT_LOCK = 0x0A
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
 CKR_MECHANISM_INVALID = 0x70
 CKR_OBJECT_HANDLE_INVALID = 0x82
 CKR_TOKEN_NOT_PRESENT = 0xE0
 CKR_TOKEN_NOT_RECOGNIZED = 0xE1
 CKR_BUFFER_TOO_SMALL = 0x150
-CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
 
 CKF_OS_LOCKING_OK = 0x02
 
-# Places in CK_FUNCTION_LIST behind the version (section 5.1; the order never changed since 2.0).
-_INDEX = {
-    "C_Initialize": 0,
-    "C_Finalize": 1,
-    "C_GetInfo": 2,
-    "C_GetSlotList": 4,
-    "C_GetSlotInfo": 5,
-    "C_GetTokenInfo": 6,
-    "C_GetMechanismList": 7,
-    "C_GetMechanismInfo": 8,
-    "C_InitToken": 9,
-    "C_CloseAllSessions": 14,
-    "C_GetSessionInfo": 15,
-    "C_CopyObject": 21,
-    "C_DestroyObject": 22,
-    "C_GetAttributeValue": 24,
-    "C_SetAttributeValue": 25,
-    "C_FindObjectsInit": 26,
-    "C_FindObjects": 27,
-    "C_FindObjectsFinal": 28,
-}
+# CK_FUNCTION_LIST behind the version (section 5.1; the order never changed since 2.0).
+_NAMES = """
+Initialize Finalize GetInfo GetFunctionList GetSlotList GetSlotInfo GetTokenInfo GetMechanismList GetMechanismInfo
+InitToken InitPIN SetPIN OpenSession CloseSession CloseAllSessions GetSessionInfo GetOperationState SetOperationState
+Login Logout CreateObject CopyObject DestroyObject GetObjectSize GetAttributeValue SetAttributeValue FindObjectsInit
+FindObjects FindObjectsFinal EncryptInit Encrypt EncryptUpdate EncryptFinal DecryptInit Decrypt DecryptUpdate
+DecryptFinal DigestInit Digest DigestUpdate DigestKey DigestFinal SignInit Sign SignUpdate SignFinal SignRecoverInit
+SignRecover VerifyInit Verify VerifyUpdate VerifyFinal VerifyRecoverInit VerifyRecover DigestEncryptUpdate
+DecryptDigestUpdate SignEncryptUpdate DecryptVerifyUpdate GenerateKey GenerateKeyPair WrapKey UnwrapKey DeriveKey
+SeedRandom GenerateRandom GetFunctionStatus CancelFunction WaitForSlotEvent
+"""
+_INDEX = {f"C_{name}": index for index, name in enumerate(_NAMES.split())}
 # A byte that fills the buffers before a read: what still holds nothing else was not touched by the library.
 _UNTOUCHED = 0xA5
 _BATCH = 64  # handles asked for in one call
+_ROOM = 8192  # bytes for a signature, a decrypted text or a wrapped key
+_MOST_ROOM = 1 << 20
 
 
 class _FunctionList(ctypes.Structure):
@@ -105,25 +101,50 @@ class Template:
             entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), len(value)
 
 
+def rv_name(rv: int) -> str:
+    """The name of a CK_RV. Most tasks meet no error, and need no table of them."""
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_name
+
+    return ckr_name(rv)
+
+
+def _function_list(path: str) -> t.Any:
+    """The functions of the library: the one place that says which of its lists is used."""
+    pointer = ctypes.POINTER(_FunctionList)()
+    rv = ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(pointer))
+    if rv != CKR_OK or not pointer:
+        raise OSError(f"C_GetFunctionList answered 0x{rv:X}")
+    return pointer.contents.functions
+
+
+def _as_c(arguments: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
+    """A number as CK_ULONG, a structure by its address, bytes and templates followed by their length."""
+    for value in arguments:
+        if isinstance(value, int):
+            yield CK_ULONG(value)
+        elif isinstance(value, ctypes.Structure):
+            yield ctypes.byref(value)
+        elif isinstance(value, bytes):
+            yield from (value, CK_ULONG(len(value)))
+        elif isinstance(value, Template):
+            yield from (value.array, CK_ULONG(value.count))
+        else:
+            yield value
+
+
 class Functions:
     """The functions of one loaded library; each returns the CK_RV, or what it read together with it."""
 
     def __init__(self, path: str) -> None:
-        library = ctypes.CDLL(path)
-        pointer = ctypes.POINTER(_FunctionList)()
-        rv = library.C_GetFunctionList(ctypes.byref(pointer))
-        if rv != CKR_OK or not pointer:
-            raise OSError(f"C_GetFunctionList answered 0x{rv:X}")
-        self._library = library
-        self._functions = pointer.contents.functions
+        self._functions = _function_list(path)
 
     def _call(self, name: str, *arguments: t.Any) -> int:
         function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
-        return t.cast(int, function(*arguments))
+        return t.cast(int, function(*_as_c(arguments)))
 
-    def initialize(self, flags: int) -> int:
-        """C_Initialize with CK_C_INITIALIZE_ARGS (section 5.4.1)."""
-        return self._call("C_Initialize", ctypes.byref(_CkInitializeArgs(flags=flags)))
+    def initialize(self, flags: int | None = None) -> int:
+        """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` (section 5.4.1)."""
+        return self._call("C_Initialize", None if flags is None else _CkInitializeArgs(flags=flags))
 
     def finalize(self) -> int:
         """C_Finalize (section 5.4.2)."""
@@ -132,12 +153,12 @@ class Functions:
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.3)."""
         info = CkTokenInfo()
-        return self._call("C_GetTokenInfo", CK_ULONG(slot_id), ctypes.byref(info)), info
+        return self._call("C_GetTokenInfo", slot_id, info), info
 
     def info(self) -> tuple[int, CkInfo]:
         """C_GetInfo (section 5.4.3)."""
         info = CkInfo()
-        return self._call("C_GetInfo", ctypes.byref(info)), info
+        return self._call("C_GetInfo", info), info
 
     def slot_list(self) -> tuple[int, list[int]]:
         """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
@@ -146,21 +167,21 @@ class Functions:
     def slot_info(self, slot_id: int) -> tuple[int, CkSlotInfo]:
         """C_GetSlotInfo (section 5.5.2)."""
         info = CkSlotInfo()
-        return self._call("C_GetSlotInfo", CK_ULONG(slot_id), ctypes.byref(info)), info
+        return self._call("C_GetSlotInfo", slot_id, info), info
 
     def mechanism_list(self, slot_id: int) -> tuple[int, list[int]]:
         """C_GetMechanismList (section 5.5.5)."""
-        return self._list("C_GetMechanismList", CK_ULONG(slot_id))
+        return self._list("C_GetMechanismList", slot_id)
 
     def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
         """C_GetMechanismInfo (section 5.5.6)."""
         info = CkMechanismInfo()
-        return self._call("C_GetMechanismInfo", CK_ULONG(slot_id), CK_ULONG(mechanism), ctypes.byref(info)), info
+        return self._call("C_GetMechanismInfo", slot_id, mechanism, info), info
 
     def session_info(self, session: int) -> tuple[int, CkSessionInfo]:
         """C_GetSessionInfo (section 5.6.4)."""
         info = CkSessionInfo()
-        return self._call("C_GetSessionInfo", CK_ULONG(session), ctypes.byref(info)), info
+        return self._call("C_GetSessionInfo", session, info), info
 
     def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
         """What a function lists in two calls, the first for the count; once more where it has grown in between."""
@@ -175,37 +196,36 @@ class Functions:
         return rv, numbers[: count.value] if rv == CKR_OK else []
 
     def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
-        """C_InitToken (section 5.5.7); C(label) is padded with blanks to 32 bytes."""
-        padded = ctypes.create_string_buffer(label.ljust(32), 32)
-        return self._call("C_InitToken", CK_ULONG(slot_id), so_pin, CK_ULONG(len(so_pin)), padded)
+        """C_InitToken (section 5.5.7); `label` is padded with blanks to 32 bytes."""
+        return self._call("C_InitToken", slot_id, so_pin, ctypes.create_string_buffer(label.ljust(32), 32))
 
     def close_all_sessions(self, slot_id: int) -> int:
         """C_CloseAllSessions (section 5.6.3)."""
-        return self._call("C_CloseAllSessions", CK_ULONG(slot_id))
+        return self._call("C_CloseAllSessions", slot_id)
 
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
 
-        C(at_most): it ends when more than so many are found.
+        `at_most`: it ends when more than so many are found.
         """
         handles: list[int] = []
-        rv = self._call("C_FindObjectsInit", CK_ULONG(session), template.array, CK_ULONG(template.count))
+        rv = self._call("C_FindObjectsInit", session, template)
         if rv != CKR_OK:
             return rv, handles
         found = (CK_ULONG * _BATCH)()
         count = CK_ULONG()
         while True:
-            rv = self._call("C_FindObjects", CK_ULONG(session), found, CK_ULONG(_BATCH), ctypes.byref(count))
+            rv = self._call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
                 break
             handles.extend(found[: count.value])
             if at_most is not None and len(handles) > at_most:
                 break
-        final = self._call("C_FindObjectsFinal", CK_ULONG(session))
+        final = self._call("C_FindObjectsFinal", session)
         return rv or final, handles
 
     def read(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> dict[int, ReadValue]:
-        """Attributes of one object, asked for at once; C(sizes) maps each code to its usual size in bytes.
+        """Attributes of one object, asked for at once; `sizes` maps each code to its usual size in bytes.
 
         What the one call does not settle (a longer value, an answer about another attribute, a library that stops at
         the first one it does not have) is asked for again by itself, so no attribute can spoil another (trap T8).
@@ -229,7 +249,7 @@ class Functions:
         places = list(itertools.accumulate(sizes.values(), initial=0))
         for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
             entry.type, entry.value, entry.length = code, start + place, size
-        rv = self._call("C_GetAttributeValue", CK_ULONG(session), CK_ULONG(handle), array, CK_ULONG(len(sizes)))
+        rv = self._call("C_GetAttributeValue", session, handle, array, len(sizes))
         values = {}
         for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
             length = entry.length
@@ -243,7 +263,7 @@ class Functions:
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
         entry = CkAttribute(code, None, 0)
-        arguments = (CK_ULONG(session), CK_ULONG(handle), ctypes.byref(entry), CK_ULONG(1))
+        arguments = (session, handle, entry, 1)
         rv = self._call("C_GetAttributeValue", *arguments)
         if rv != CKR_OK or entry.length == UNAVAILABLE:
             return ReadValue(None, rv or CKR_ATTRIBUTE_TYPE_INVALID)
@@ -254,23 +274,28 @@ class Functions:
 
     def set_attributes(self, session: int, handle: int, template: Template) -> int:
         """C_SetAttributeValue (section 5.7.3)."""
-        return self._call(
-            "C_SetAttributeValue", CK_ULONG(session), CK_ULONG(handle), template.array, CK_ULONG(template.count)
-        )
-
-    def copy(self, session: int, handle: int, template: Template) -> tuple[int, int]:
-        """C_CopyObject (section 5.7.2): the return value and the new object's handle."""
-        new = CK_ULONG()
-        rv = self._call(
-            "C_CopyObject",
-            CK_ULONG(session),
-            CK_ULONG(handle),
-            template.array,
-            CK_ULONG(template.count),
-            ctypes.byref(new),
-        )
-        return rv, new.value
+        return self._call("C_SetAttributeValue", session, handle, template)
 
     def destroy(self, session: int, handle: int) -> int:
         """C_DestroyObject (section 5.7.4)."""
-        return self._call("C_DestroyObject", CK_ULONG(session), CK_ULONG(handle))
+        return self._call("C_DestroyObject", session, handle)
+
+    def make(self, name: str, *arguments: t.Any) -> tuple[int, int]:
+        """A function that makes an object, whose handle is its last argument (sections 5.7.1, 5.7.2 and 5.18)."""
+        new = CK_ULONG()
+        return self._call(name, *arguments, ctypes.byref(new)), new.value
+
+    def output(self, name: str, *arguments: t.Any) -> tuple[int, bytes]:
+        """What a function writes into a buffer, its last argument but one (section 5.2); a larger one where it asks."""
+        size = CK_ULONG(_ROOM)
+        for _dummy in range(2):
+            room = ctypes.create_string_buffer(min(size.value, _MOST_ROOM))
+            rv = self._call(name, *arguments, room, ctypes.byref(size))
+            if rv != CKR_BUFFER_TOO_SMALL:
+                break
+        return rv, room.raw[: size.value] if rv == CKR_OK else b""
+
+    def operate(self, name: str, session: int, mechanism: CkMechanism, key: int, data: bytes) -> tuple[int, bytes]:
+        """C_Sign or C_Decrypt of all data at once, and what begins it (sections 5.13 and 5.10)."""
+        rv = self._call(f"{name}Init", session, mechanism, key)
+        return (rv, b"") if rv != CKR_OK else self.output(name, session, data)

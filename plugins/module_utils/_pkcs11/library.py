@@ -23,7 +23,6 @@ Do not use it from outside.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
 
@@ -34,24 +33,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenInfo,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import (
-    Packed,
-    PKCS11Error,
-    Session,
-    attempt,
-    check,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Packed, Session, attempt, check
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import (
-    LibraryAnswers,
-    SlotAnswers,
-    ask_library,
-    ask_slot,
-    token_info,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkTokenInfo, field_text, version
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_name
 
 try:
     import pkcs11
@@ -60,32 +46,51 @@ except ImportError:
     _Lib = object  # type: ignore[assignment,misc]
 
 
-class _LockingLib(_Lib):
-    """Initialises the library with locks of the operating system, which python-pkcs11 never asks for (T1)."""
+def token_info(slot_id: int, info: CkTokenInfo) -> TokenInfo:
+    """What this collection goes by of a token."""
+    return TokenInfo(
+        slot_id=slot_id,
+        label=field_text(info, "label"),
+        manufacturer=field_text(info, "manufacturer_id"),
+        model=field_text(info, "model"),
+        serial=field_text(info, "serial_number"),
+        hardware_version=version(info.hardware_version),
+        firmware_version=version(info.firmware_version),
+        flags=TokenFlag(info.flags & sum(TokenFlag)),
+        pin_length_min=info.min_pin_len,
+        pin_length_max=info.max_pin_len,
+    )
+
+
+class _InitialisedLib(_Lib):
+    """python-pkcs11's part of a library that is initialised by us, as python-pkcs11 cannot (T1)."""
 
     def initialize(self) -> None:
-        """Called by the constructor in place of C_Initialize(NULL)."""
-        check(functions.Functions(self.so).initialize(functions.CKF_OS_LOCKING_OK), "initialise it for threads")
+        """Called by its constructor for C_Initialize."""
 
 
 class Library:
     """A loaded and initialised PKCS#11 library; close it when all sessions are closed.
 
-    C(threads): several shall work with it at once. Whether they may, L{threads} tells.
+    `threads`: several shall work with it at once; afterwards, whether they may.
     """
 
     def __init__(self, path: str, environment: t.Mapping[str, str], threads: bool = False) -> None:
         os.environ.update(environment)
         try:
-            self._functions = functions.Functions(path)
+            self.functions = functions.Functions(path)
         except (OSError, AttributeError) as error:
             raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
         self.threads = threads
         self._gate = Gate()
         try:
-            with attempt(f"initialise the PKCS#11 library {path}"):
-                self._lib = self._initialised(path)
+            self._lib = self._initialised(path)
         except TokenError as error:
+            if error.ckr == "CKR_CRYPTOKI_NOT_INITIALIZED":
+                raise HsmError(
+                    f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
+                    " is so; give the path of the module behind it."
+                ) from None
             hint = "check the library's configuration and that this user may read it"
             raise TokenError(error.attempt, error.ckr, said=error.said, hint=hint) from None
         major, minor = self._lib.library_version
@@ -96,59 +101,44 @@ class Library:
 
     def _initialised(self, path: str) -> t.Any:
         """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
-        if self.threads:
-            try:
-                return _LockingLib(path)
-            except TokenError as error:
-                if error.ckr not in ("CKR_CANT_LOCK", "CKR_ARGUMENTS_BAD"):
-                    raise TokenError(f"initialise the PKCS#11 library {path}", error.ckr) from None
-            self.threads = False
-        return pkcs11.lib(path)
+        part: t.Any = _InitialisedLib
+        with attempt(f"initialise the PKCS#11 library {path}"):
+            lib = part.__new__(part, path)
+            if self.threads:
+                rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK)
+                self.threads = rv not in (functions.CKR_CANT_LOCK, functions.CKR_ARGUMENTS_BAD)
+            if not self.threads:
+                rv = self.functions.initialize()
+            check(rv, f"initialise the PKCS#11 library {path}")
+            lib.__init__(path)
+        return lib
 
     def close(self) -> None:
-        """C_Finalize; what it answers changes nothing any more."""
-        if self.threads:
-            self._functions.finalize()
-        with contextlib.suppress(PKCS11Error):
-            self._lib.finalize()
+        """C_Finalize, never more (T10); what it answers changes nothing any more."""
+        self.functions.finalize()
 
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
         with attempt(f"list the slots of {self.info.path}"):
             self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
-        answers = [(slot_id, *self._functions.token_info(slot_id)) for slot_id in self._slots]
-        if any(rv == functions.CKR_CRYPTOKI_NOT_INITIALIZED for dummy, rv, dummy2 in answers):
-            raise HsmError(
-                f"Could not use {self.info.path}: it is not the same library for each part of this program. p11-kit's"
-                " proxy is so; give the path of the module behind it."
-            )
+        answers = [(slot_id, *self.functions.token_info(slot_id)) for slot_id in self._slots]
         return [
-            token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, ckr_name(rv))
+            token_info(slot_id, info) if rv == functions.CKR_OK else DeadSlot(slot_id, functions.rv_name(rv))
             for slot_id, rv, info in answers
             if rv not in empty
         ]
 
     def token(self, slot_id: int) -> TokenInfo:
         """The token in one slot, read again."""
-        rv, info = self._functions.token_info(slot_id)
+        rv, info = self.functions.token_info(slot_id)
         check(rv, f"read the token in slot {slot_id}")
         return token_info(slot_id, info)
-
-    def answers(self) -> LibraryAnswers:
-        """What the library tells of itself, and the numbers of all its slots."""
-        answers, rv = ask_library(self._functions)
-        check(rv, f"list the slots of {self.info.path}")
-        return answers
-
-    def slot_answers(self, slot_id: int) -> SlotAnswers:
-        """All that one slot tells without a login; what it answers with an error is named there (T7)."""
-        return ask_slot(self._functions, slot_id)
 
     def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
         """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
         check(
-            self._functions.init_token(slot_id, so_pin.encode(), label.encode()),
+            self.functions.init_token(slot_id, so_pin.encode(), label.encode()),
             f"initialise a token labelled '{label}' in slot {slot_id}",
         )
 
@@ -160,44 +150,42 @@ class Library:
         user = "security officer" if so else "user"
         mode: dict[str, t.Any] = {"so_pin" if so else "user_pin": pin}
         if pin is None:
-            mode = {"user_pin": pkcs11.PROTECTED_AUTH} if _has_pin_pad(token) else {}
+            pin_pad = token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
+            mode = {"user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
         try:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
         except TokenError as error:
-            self._functions.close_all_sessions(token.slot_id)
+            self.functions.close_all_sessions(token.slot_id)
             error.final = True
             raise
-        return Session(self._functions, session, str(token), self._gate)
+        return Session(self.functions, session, str(token), self._gate)
 
     def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
         """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
         with attempt(f"open another session with the token {token}"):
             session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed())
-        return Session(self._functions, session, str(token), self._gate)
+        return Session(self.functions, session, str(token), self._gate)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
-            with attempt(f"list the mechanisms of slot {slot_id}"):
-                self._mechanisms[slot_id] = frozenset(map(int, self._slots[slot_id].get_mechanisms()))
+            rv, codes = self.functions.mechanism_list(slot_id)
+            check(rv, f"list the mechanisms of slot {slot_id}")
+            self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
 
     def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
         """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
         if (slot_id, mechanism) not in self._key_sizes:
-            with attempt(f"read the mechanism 0x{mechanism:x} of slot {slot_id}"):
-                info = self._slots[slot_id].get_mechanism_info(mechanism)
-            self._key_sizes[slot_id, mechanism] = info.min_key_length, info.max_key_length
+            rv, info = self.functions.mechanism_info(slot_id, mechanism)
+            check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
+            self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
         return self._key_sizes[slot_id, mechanism]
 
 
-def _has_pin_pad(token: TokenInfo) -> bool:
-    return bool(token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
-
-
 def any_mechanism_name(code: int) -> str:
-    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as C(0x…)."""
+    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as `0x…`."""
     own = mechanism_name(code)
     if own.startswith("CKM_") or code not in {member.value for member in pkcs11.Mechanism}:
         return own

@@ -10,6 +10,7 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -67,8 +68,8 @@ def make_token(
     _check_pin("so_pin", wish.so_pin, target)
     _check_pin("pin", wish.pin, target)
     if check_mode:
-        flags = target.flags | TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
-        return TokenOutcome(True, token, dataclasses.replace(target, label=wish.label, flags=flags))
+        made = dataclasses.replace(target, label=wish.label, flags=target.flags | _PIN_FLAGS)
+        return TokenOutcome(True, token, made)
     if not token:
         library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
     _set_user_pin(library, wish, library.token(target.slot_id))
@@ -81,47 +82,36 @@ def _existing(
     slots: t.Sequence[TokenInfo | DeadSlot],
     overlooked: t.Callable[[], t.Sequence[str]],
 ) -> TokenInfo | None:
-    found = [
-        slot
-        for slot in slots
-        if isinstance(slot, TokenInfo) and slot.label == wish.label  # whatever its flags say
-    ]
+    found = [slot for slot in slots if isinstance(slot, TokenInfo) and slot.label == wish.label]  # whatever its flags
+    where = f"in {library.info.path}"
     if len(found) > 1:
-        raise HsmError(
-            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: there are"
-            f" {len(found)}, {', '.join(map(str, found))}."
-        )
+        raise _refusal(wish, where, f"there are {len(found)}, {', '.join(map(str, found))}.")
     if found:
         return found[0]
     unseen = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
     unseen.extend(f"this user cannot read {path}" for path in overlooked()[:1])
     if unseen:
-        raise HsmError(
-            f"Refused to make a token labelled '{wish.label}' in {library.info.path}: whether it is there already is"
-            f" not known, because {' and '.join(unseen)}."
-        )
+        why = f"whether it is there already is not known, because {' and '.join(unseen)}."
+        raise _refusal(wish, where, why)
     return None
 
 
 def _free_slot(library: Library, wish: TokenWish, slots: t.Sequence[TokenInfo | DeadSlot]) -> TokenInfo:
-    tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
-    if wish.slot_id is not None:
-        tokens = [slot for slot in tokens if slot.slot_id == wish.slot_id]
+    tokens = [slot for slot in slots if isinstance(slot, TokenInfo) and wish.slot_id in (None, slot.slot_id)]
     free = [slot for slot in tokens if not slot.in_use]
     if len(free) == 1:
         return free[0]
     where = f"in {library.info.path}" if wish.slot_id is None else f"in slot {wish.slot_id} of {library.info.path}"
     if free:
         names = ", ".join(str(slot.slot_id) for slot in free)
-        raise HsmError(
-            f"Refused to make a token labelled '{wish.label}' {where}: {len(free)} slots are free ({names})."
-            " Choose one by slot_id."
-        )
+        raise _refusal(wish, where, f"{len(free)} slots are free ({names}). Choose one by slot_id.")
     there = ", ".join(map(str, tokens)) or "none"
-    raise HsmError(
-        f"Refused to make a token labelled '{wish.label}' {where}: no uninitialised token is there (tokens: {there}),"
-        " and a token is never initialised again."
-    )
+    why = f"no uninitialised token is there (tokens: {there}), and a token is never initialised again."
+    raise _refusal(wish, where, why)
+
+
+def _refusal(wish: TokenWish, where: str, why: str) -> HsmError:
+    return HsmError(f"Refused to make a token labelled '{wish.label}' {where}: {why}")
 
 
 def _check_pin(option: str, pin: Secret, token: TokenInfo) -> None:
@@ -133,11 +123,8 @@ def _check_pin(option: str, pin: Secret, token: TokenInfo) -> None:
 
 def _set_user_pin(library: Library, wish: TokenWish, token: TokenInfo) -> None:
     try:
-        session = library.open(token, wish.so_pin.reveal(), rw=True, so=True)
-        try:
+        with contextlib.closing(library.open(token, wish.so_pin.reveal(), rw=True, so=True)) as session:
             session.init_pin(wish.pin.reveal())
-        finally:
-            session.close()
     except TokenError as error:
         raise error.at(
             f"set the user PIN of the token {token}",

@@ -18,8 +18,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
     Provider,
     Unable,
@@ -49,7 +49,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": _proof.CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
@@ -111,16 +111,15 @@ class Pkcs11Provider(Provider):
 
     @contextlib.contextmanager
     def _loaded(self, threads: bool) -> t.Iterator[Library]:
-        self._check_library()
-        with contextlib.closing(Library(self._login.module_path, self._login.environment, threads)) as library:
+        path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
+        if pinned is not None:  # before any code of it runs
+            check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+        with contextlib.closing(Library(path, self._login.environment, threads)) as library:
             yield library
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, **self._login.environment}
 
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
-        environment = self._environment()
+        environment = {**os.environ, **self._login.environment}
         return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
 
     @property
@@ -156,13 +155,6 @@ class Pkcs11Provider(Provider):
     def library_sha256(self) -> str:
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
         return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
-
-    def _check_library(self) -> None:
-        """Compares the library with the pinned digest, before any code of it runs."""
-        wish = self._login.expect.get("library_sha256")
-        if wish is not None:
-            path = self._login.module_path
-            check_expected(f"library {path}", {"library_sha256": wish}, {"library_sha256": _library_digest(path)})
 
     def _check_hidden(self, token: TokenInfo) -> None:
         """For SoftHSM: that no file of the token is hidden from this user."""

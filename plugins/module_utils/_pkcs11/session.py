@@ -16,26 +16,18 @@ import functools
 import secrets
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as _proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    Proof,
-    Query,
-    Undoing,
-    undone,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenFlag,
     TokenInfo,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able, Way
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer_session import TransferSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transport_keys import Keks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import Pkcs11Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     FREEZING,
     HALVES,
@@ -53,8 +45,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
     mechanism_name,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
-class Pkcs11Session(TransferSession):
+
+class Pkcs11Session(TokenSession):
     """One logged-in token, reached through one library."""
 
     def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
@@ -67,7 +62,13 @@ class Pkcs11Session(TransferSession):
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
         self.threads = library.threads
-        self._keks = Keks(session, facts, str(token))
+
+    @functools.cached_property
+    def transfer(self) -> Transfer:
+        """This session's part in the copying of pairs."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
+
+        return Transfer(self._session, self._token, self.mechanisms, self.facts)
 
     @property
     def mechanisms(self) -> frozenset[int]:
@@ -100,14 +101,17 @@ class Pkcs11Session(TransferSession):
 
     def close(self) -> None:
         """Logs out, and leaves nothing that a transfer needed."""
-        self._keks.end()
+        if "transfer" in self.__dict__:
+            self.transfer.end()
         self._session.close()
 
     def check_generation(self, wish: Wish) -> None:
         reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self.facts)
-        provable = {row.code for row in _proof.candidates(wish, wish.template(PRIVATE))}
-        if not reason and wish.verify and not provable & self.mechanisms:
-            reason = "verify is true and the token has no mechanism to prove the pair with"
+        if not reason and wish.verify:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates
+
+            if not {row.code for row in candidates(wish, wish.template(PRIVATE))} & self.mechanisms:
+                reason = "verify is true and the token has no mechanism to prove the pair with"
         if reason:
             raise HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
 
@@ -134,7 +138,7 @@ class Pkcs11Session(TransferSession):
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._undo(handles) if handles else self._undo_unknown(wish, drawn)
+            remains = self._session.take_back(handles) if handles else self._undo_unknown(wish, drawn)
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
         except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
             self._undo_unknown(wish, drawn)
@@ -152,14 +156,7 @@ class Pkcs11Session(TransferSession):
         values = wish.new_half(half)
         if not self.facts.copy:
             values.update(wish.freezing(half))
-        return {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
-
-    def _undo(self, handles: t.Mapping[KeyClass, int]) -> str:
-        """Destroys what a call of this process returned, the private half first: a public one alone harms less."""
-        return undone(
-            Undoing(f"the new {half} half", f"handle {handle}", functools.partial(self._session.destroy, half, handle))
-            for half, handle in sorted(handles.items())
-        )
+        return self.facts.sent(half, values)
 
     def _undo_unknown(self, wish: Wish, drawn: bool) -> str:
         """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""
@@ -172,7 +169,7 @@ class Pkcs11Session(TransferSession):
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         if drawn:
-            return self._undo({key.half: key.handle for key in found})
+            return self._session.take_back({key.half: key.handle for key in found})
         if found:
             names = ", ".join(map(str, found))
             return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
@@ -200,47 +197,13 @@ class Pkcs11Session(TransferSession):
         objects = {f"{name}_key": len(self._session.handles(name, {})) for name in KEY_CLASSES}
         return {"state": self._session.state(), "objects": objects}
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        return _proof.prove(self._session, self.mechanisms, wish, pair, passive)
+    def signer(self, pair: KeyPair) -> Pkcs11Signer:
+        return Pkcs11Signer(self._session, pair.private, lambda: self.mechanisms)
 
     def introduction(self) -> dict[str, t.Any]:
         """What another process has to know of this session to work with it."""
         names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id")
         return {name: getattr(self, name) for name in names}
-
-    def able(self) -> Able:
-        return Able(self.token_name, self.mechanisms, self.facts)
-
-    def offer(self, peer: str, way: Way) -> bytes:
-        return self._keks.offer(peer, way)
-
-    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
-        return self._keks.answer(peer, way, offer)
-
-    def settle(self, peer: str, way: Way, answer: bytes) -> None:
-        self._keks.settle(peer, way, answer)
-
-    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
-        return self._keks.wrap(peer, way, found)
-
-    def receive(
-        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
-    ) -> KeyPair:
-        sent = {
-            half: {name: value for name, value in values.items() if self.facts.sends(half, name, value)}
-            for half, values in templates.items()
-        }
-        made: dict[KeyClass, int] = {}
-        try:
-            if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
-                made[PUBLIC] = self._session.create(PUBLIC, sent[PUBLIC])
-            made[PRIVATE] = self._keks.unwrap(peer, way, wrapped, sent[PRIVATE])
-            for half, handle in made.items():
-                pair = pair.with_half(self._session.read(half, handle))
-        except TokenError as error:
-            raise error.at(f"copy a key pair to the token {self._token}", self._undo(made)) from None
-        pairs = pair_up(pair.objects)
-        return pairs[0] if len(pairs) == 1 else pair
 
 
 def _key_gen(wish: Wish) -> int:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_name
 
 # Section 5.6.4: CK_SESSION_INFO, state.
 _STATES = ("ro_public", "ro_user", "rw_public", "rw_user", "rw_so")
@@ -38,7 +36,7 @@ class LibraryAnswers:
 
 @dataclasses.dataclass(frozen=True)
 class SlotAnswers:
-    """What one slot tells; None where it answered with one of the C(errors), or where no token is in the slot."""
+    """What one slot tells; None where it answered with one of the `errors`, or where no token is in the slot."""
 
     slot_id: int
     slot: structures.CkSlotInfo | None
@@ -60,7 +58,7 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
 
     def told(call: str, rv: int) -> bool:
         if rv not in (functions.CKR_OK, functions.CKR_TOKEN_NOT_PRESENT):
-            errors.append(CallError(call, ckr_name(rv)))
+            errors.append(CallError(call, functions.rv_name(rv)))
         return rv == functions.CKR_OK
 
     rv, slot = calls.slot_info(slot_id)
@@ -81,27 +79,6 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
     return SlotAnswers(
         slot_id, slot if slot_told else None, token if token_told else None, mechanisms, tuple(dict.fromkeys(errors))
     )
-
-
-def token_info(slot_id: int, info: structures.CkTokenInfo) -> TokenInfo:
-    """What this collection goes by of a token."""
-    return TokenInfo(
-        slot_id=slot_id,
-        label=structures.field_text(info, "label"),
-        manufacturer=structures.field_text(info, "manufacturer_id"),
-        model=structures.field_text(info, "model"),
-        serial=structures.field_text(info, "serial_number"),
-        hardware_version=version(info.hardware_version),
-        firmware_version=version(info.firmware_version),
-        flags=TokenFlag(info.flags & sum(TokenFlag)),
-        pin_length_min=info.min_pin_len,
-        pin_length_max=info.max_pin_len,
-    )
-
-
-def version(pair: structures.CkVersion) -> str:
-    """A CK_VERSION as C(major.minor)."""
-    return f"{pair.major}.{pair.minor}"
 
 
 def session_state(info: structures.CkSessionInfo) -> str:

@@ -11,9 +11,15 @@ Do not use it from outside.
 from __future__ import annotations
 
 import ctypes
+import typing as t
 
 CK_ULONG = ctypes.c_ulong
 UNAVAILABLE = CK_ULONG(-1).value  # CK_UNAVAILABLE_INFORMATION, section 3.1
+
+
+def _ulongs(names: str) -> tuple[tuple[str, t.Any], ...]:
+    """Members that are CK_ULONG, as most are."""
+    return tuple((name, CK_ULONG) for name in names.split())
 
 
 class CkVersion(ctypes.Structure):
@@ -49,7 +55,42 @@ class CkSlotInfo(ctypes.Structure):
 class CkMechanismInfo(ctypes.Structure):
     """CK_MECHANISM_INFO. All zero when it is made, which matters: SoftHSM 2.6.1 adds its flags to what is there."""
 
-    _fields_ = (("min_key_size", CK_ULONG), ("max_key_size", CK_ULONG), ("flags", CK_ULONG))
+    _fields_ = _ulongs("min_key_size max_key_size flags")
+
+
+class CkMechanism(ctypes.Structure):
+    """CK_MECHANISM; keeps its parameter alive as long as it lives."""
+
+    _fields_ = (("mechanism", CK_ULONG), ("parameter", ctypes.c_void_p), ("length", CK_ULONG))
+
+    def __init__(self, mechanism: int, parameter: ctypes.Structure | None = None) -> None:
+        super().__init__(mechanism)
+        self.kept = parameter
+        if parameter is not None:
+            self.parameter, self.length = ctypes.addressof(parameter), ctypes.sizeof(parameter)
+
+
+class CkPssParams(ctypes.Structure):
+    """CK_RSA_PKCS_PSS_PARAMS."""
+
+    _fields_ = _ulongs("hash mgf salt_length")
+
+
+class CkOaepParams(ctypes.Structure):
+    """CK_RSA_PKCS_OAEP_PARAMS."""
+
+    _fields_ = (*_ulongs("hash mgf source"), ("source_data", ctypes.c_void_p), ("source_length", CK_ULONG))
+
+
+class CkEcdhParams(ctypes.Structure):
+    """CK_ECDH1_DERIVE_PARAMS."""
+
+    _fields_ = (
+        *_ulongs("kdf shared_length"),
+        ("shared_data", ctypes.c_void_p),
+        ("public_length", CK_ULONG),
+        ("public_data", ctypes.c_char_p),
+    )
 
 
 class CkTokenInfo(ctypes.Structure):
@@ -60,17 +101,8 @@ class CkTokenInfo(ctypes.Structure):
         ("manufacturer_id", ctypes.c_char * 32),
         ("model", ctypes.c_char * 16),
         ("serial_number", ctypes.c_char * 16),
-        ("flags", CK_ULONG),
-        ("max_session_count", CK_ULONG),
-        ("session_count", CK_ULONG),
-        ("max_rw_session_count", CK_ULONG),
-        ("rw_session_count", CK_ULONG),
-        ("max_pin_len", CK_ULONG),
-        ("min_pin_len", CK_ULONG),
-        ("total_public_memory", CK_ULONG),
-        ("free_public_memory", CK_ULONG),
-        ("total_private_memory", CK_ULONG),
-        ("free_private_memory", CK_ULONG),
+        *_ulongs("flags max_session_count session_count max_rw_session_count rw_session_count max_pin_len min_pin_len"),
+        *_ulongs("total_public_memory free_public_memory total_private_memory free_private_memory"),
         ("hardware_version", CkVersion),
         ("firmware_version", CkVersion),
         ("utc_time", ctypes.c_char * 16),
@@ -80,11 +112,11 @@ class CkTokenInfo(ctypes.Structure):
 class CkSessionInfo(ctypes.Structure):
     """CK_SESSION_INFO."""
 
-    _fields_ = (("slot_id", CK_ULONG), ("state", CK_ULONG), ("flags", CK_ULONG), ("device_error", CK_ULONG))
+    _fields_ = _ulongs("slot_id state flags device_error")
 
 
 def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
-    """All bytes of a C(char) array; the attribute access of ctypes would end at the first NUL."""
+    """All bytes of a `char` array; the attribute access of ctypes would end at the first NUL."""
     field = getattr(type(structure), name)
     return bytes(memoryview(structure).cast("B")[field.offset : field.offset + field.size])
 
@@ -92,3 +124,8 @@ def field_bytes(structure: ctypes.Structure, name: str) -> bytes:
 def field_text(structure: ctypes.Structure, name: str) -> str:
     """A padded text of a structure; what is no UTF-8 in it is escaped."""
     return field_bytes(structure, name).rstrip(b" \0").decode(errors="backslashreplace")
+
+
+def version(pair: CkVersion) -> str:
+    """A CK_VERSION as `major.minor`."""
+    return f"{pair.major}.{pair.minor}"

@@ -15,13 +15,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import (
-    LibraryAnswers,
-    SlotAnswers,
-    token_info,
-    version,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name, token_info
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import LibraryAnswers, SlotAnswers
 
 Described = dict[str, t.Any]
 
@@ -80,8 +75,8 @@ def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Describ
         "sha256": sha256,
         "manufacturer": structures.field_text(answers.info, "manufacturer_id"),
         "description": structures.field_text(answers.info, "library_description"),
-        "version": version(answers.info.library_version),
-        "cryptoki_version": version(answers.info.cryptoki_version),
+        "version": structures.version(answers.info.library_version),
+        "cryptoki_version": structures.version(answers.info.cryptoki_version),
     }
 
 
@@ -92,8 +87,8 @@ def describe_slot(answers: SlotAnswers, identity: t.Callable[[TokenInfo], t.Mapp
         "slot_id": answers.slot_id,
         "description": structures.field_text(slot, "slot_description") if slot else None,
         "manufacturer": structures.field_text(slot, "manufacturer_id") if slot else None,
-        "hardware_version": version(slot.hardware_version) if slot else None,
-        "firmware_version": version(slot.firmware_version) if slot else None,
+        "hardware_version": structures.version(slot.hardware_version) if slot else None,
+        "firmware_version": structures.version(slot.firmware_version) if slot else None,
         "flags": _words(slot.flags, SlotFlag) if slot else None,
         "errors": [{"call": error.call, "ckr": error.ckr} for error in answers.errors],
         "token": _token(answers, answers.token, identity) if answers.token else None,

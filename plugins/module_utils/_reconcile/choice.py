@@ -13,125 +13,202 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import check_usage
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Changes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Changes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, SECRET
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 
 
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """What is to come of the chosen keys, and how many they may be."""
-
-    state: str = "present"
-    count: int = 1
-    check_mode: bool = False
-
-
-class Chosen(t.NamedTuple):
-    """What is meant of one key: C(pair), which may be one half of C(of); C(unnamed) of that was not named itself."""
+class _Chosen(t.NamedTuple):
+    """What is meant of one key: `pair`, which may be one half of `of`; `unnamed` of that was not named itself."""
 
     pair: KeyPair
     of: KeyPair
     unnamed: tuple[TokenObject, ...] = ()
 
-
-def choose(session: TokenSession, selection: Selection, changes: Changes, task: Task) -> list[Chosen]:
-    """The pairs and halves that are meant, as many as C(count) says; raises L{HsmError} for any other number.
-
-    Those that are to be removed may be fewer.
-    """
-    chosen = _chosen(session, selection)
-    if task.state == "present":
-        chosen = chosen or _chosen(session, _renamed(selection, changes))
-        chosen = _rejoined(session, selection, changes, chosen, task.check_mode)
-    number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
-    if number > task.count:
-        listed = ", ".join(str(one.pair) for one in chosen)
-        raise HsmError(
-            f"Refused to touch the keys chosen by {selection} on the token '{session.token_name}': there are {number},"
-            f" count is {task.count}: {listed}. Choose one by id, uri or fingerprint, or set count={number}."
-        )
-    if number < task.count and task.state == "present":
-        wished = "the key" if task.count == 1 else f"{task.count} keys"
-        raise HsmError(
-            f"Could not find {wished} chosen by {selection} on the token '{session.token_name}': there are {number}."
-            " hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
-        )
-    return chosen
+    @classmethod
+    def of_pair(cls, pair: KeyPair, named: t.Collection[int], one_half: bool) -> _Chosen:
+        """What is meant of a pair by objects with these handles; the other half of one that was named is left alone."""
+        own = pair_of(key for key in pair.objects if key.handle in named) if one_half else pair
+        return cls(own, pair, tuple(key for key in pair.objects if key.handle not in named))
 
 
-def _chosen(session: TokenSession, selection: Selection) -> list[Chosen]:
-    selected = select(session, selection)
-    where = f"the token '{session.token_name}'"
-    for unread in selected.unread:  # it may be the one that is meant: that is no absence
-        reason = next(iter(unread.unreadable.values()), None)
-        raise TokenError(f"read the {unread.half} key with handle {unread.handle} on {where}", reason)
-    secrets = [key for key in selected.objects if key.half == SECRET]
-    if secrets and not selected.pairs:
-        raise HsmError(
-            f"Refused to touch {', '.join(map(str, secrets))} on {where}: hsm_key changes and removes the keys of pairs"
-            " only."
-        )
-    named = {key.handle for key in selected.objects}
-    return [_of_pair(selection, pair, named) for pair in selected.pairs]
+@dataclasses.dataclass(frozen=True)
+class KeyTask:
+    """Which keys are to be changed or removed, on whatever token, and how many they may be."""
+
+    selection: Selection
+    changes: Changes
+    state: str = "present"
+    count: int = 1
+
+    def bring(self, session: TokenSession, check_mode: bool) -> list[Outcome]:
+        """Does it on one token, or says what that would do; every refusal is before any change."""
+        choice = _Choice(session, self.changes, check_mode, task=self)
+        work = [(choice.checked(one), one.pair) for one in choice.chosen()]
+        if len(work) > 1:
+            for changes, pair in work:
+                Reconciliation(session, changes, check_mode=True).manage(pair, self.state)
+        return [Reconciliation(session, changes, check_mode).manage(pair, self.state) for changes, pair in work]
+
+    def check_half(self, selection: Selection) -> None:
+        """What was said of a half that is not chosen would come to nothing."""
+        if selection.key_class == SECRET:
+            raise InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
+        given = {
+            "extractable": self.changes.extractable is not None,
+            "private_attributes": bool(self.changes.private_attributes),
+            "share_with": self.changes.share_with is not None,
+        }
+        if selection.key_class == PRIVATE:
+            given = {"public_attributes": bool(self.changes.public_attributes)}
+        for option, is_given in given.items():
+            if is_given and selection.key_class is not None:
+                by = "uri" if selection.handle is None else "handle"
+                rule = f"the {by} chooses the {selection.key_class} half alone, which it does not concern"
+                raise InputError(option, rule)
 
 
-def _of_pair(selection: Selection, pair: KeyPair, named: t.Collection[int]) -> Chosen:
-    unnamed = tuple(key for key in pair.objects if key.handle not in named)
-    if not selection.one_half:
-        return Chosen(pair, pair, unnamed)
-    # One half was named, and the other is left alone.
-    own = KeyPair(
-        tuple(key for key in pair.publics if key.handle in named),
-        tuple(key for key in pair.privates if key.handle in named),
-    )
-    return Chosen(own, pair, unnamed)
+@dataclasses.dataclass(frozen=True)
+class _Choice(Work):
+    """What a task chooses of one token's keys."""
 
+    wish: Changes
+    task: KeyTask = dataclasses.field(kw_only=True)
 
-def _renamed(selection: Selection, changes: Changes) -> Selection:
-    """What the selection means after the change: a key that has its new name already was renamed before."""
-    return dataclasses.replace(
-        selection,
-        label=changes.label if changes.label is not None and selection.label is not None else selection.label,
-        id=changes.id if changes.id is not None and selection.id is not None else selection.id,
-    )
+    def chosen(self) -> list[_Chosen]:
+        """The pairs and halves that are meant, as many as `count` says; raises `HsmError` for any other number.
 
-
-def has_new_name(changes: Changes, found: TokenObject) -> bool:
-    """Whether a half was renamed already."""
-    if changes.label is None and changes.id is None:
-        return False
-    return changes.label in (None, found.label) and changes.id in (None, found.id)
-
-
-def _rejoined(
-    session: TokenSession, selection: Selection, changes: Changes, chosen: list[Chosen], check_mode: bool
-) -> list[Chosen]:
-    """C(chosen), or the pair of which a killed run renamed one half: that half is looked for by its new name."""
-    halves = [one.of.lone for one in chosen]
-    old = [half for half in halves if half and not has_new_name(changes, half)]
-    if selection.one_half or len(old) != 1 or (changes.label is None and changes.id is None):
+        Those that are to be removed may be fewer.
+        """
+        count, present = self.task.count, self.task.state == "present"
+        chosen = self._found(self.task.selection)
+        if present:
+            chosen = self._rejoined(chosen or self._found(self._renamed()))
+        number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
+        chosen_by = f"chosen by {self.task.selection} {self._on_token}"
+        if number > count:
+            why = f"there are {number}, count is {count}: {listed(one.pair for one in chosen)}"
+            remedy = f"Choose one by id, uri or fingerprint, or set count={number}."
+            raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
+        if number < count and present:
+            wished = "the key" if count == 1 else f"{count} keys"
+            remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
+            raise HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)
         return chosen
-    half = PUBLIC if old[0].half == PRIVATE else PRIVATE
-    wanted = Selection(label=changes.label, id=changes.id, key_class=half, key_type=old[0].key_type)
-    new = [pair.lone for pair in select(session, wanted).pairs if pair.lone]
-    if len(new) != 1 or any(key not in (old[0], new[0]) for key in halves):
-        return chosen
-    pair = proven(session, changes, [old[0], new[0]], check_mode)
-    return [Chosen(pair, pair)] if pair else chosen
 
+    @property
+    def _on_token(self) -> str:
+        return f"on the token '{self.session.token_name}'"
 
-def proven(session: TokenSession, changes: Changes, halves: list[TokenObject], check_mode: bool) -> KeyPair | None:
-    """The pair of two halves, if it is sure that they are one; halves that share no name have nothing else to show."""
-    together = pair_up(halves)
-    if len(together) == 1 and together[0].pairing == "material":
-        return together[0]
-    publics, privates = (tuple(key for key in halves if key.half == half) for half in (PUBLIC, PRIVATE))
-    pair = KeyPair(publics, privates, "id")
-    try:
-        return pair if session.prove(changes, pair, passive=check_mode).method else None
-    except HsmError:
-        return None
+    def _found(self, selection: Selection) -> list[_Chosen]:
+        selected = select(self.session, selection)
+        for unread in selected.unread:  # it may be the one that is meant: that is no absence
+            reason = next(iter(unread.unreadable.values()), None)
+            raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
+        secrets = [key for key in selected.objects if key.half == SECRET]
+        if secrets and not selected.pairs:
+            why = "hsm_key changes and removes the keys of pairs only"
+            raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
+        named = {key.handle for key in selected.objects}
+        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in selected.pairs]
+
+    def _renamed(self) -> Selection:
+        """What the selection means after the change: a key that has its new name already was renamed before."""
+        old, new = self.task.selection, self.wish
+        return dataclasses.replace(
+            old,
+            label=old.label if None in (old.label, new.label) else new.label,
+            id=old.id if None in (old.id, new.id) else new.id,
+        )
+
+    def _rejoined(self, chosen: list[_Chosen]) -> list[_Chosen]:
+        """`chosen`, or the pair of which a killed run renamed one half: that half is looked for by its new name."""
+        halves = [one.of.lone for one in chosen]
+        old = next((half for half in halves if half and not self.wish.has_name(half)), None)
+        if old is None or self.task.selection.one_half or not self.wish.renames:
+            return chosen
+        new = self._under_new_name(old)
+        if new is None or any(half not in (old, new) for half in halves):
+            return chosen
+        pair = self._proven(old, new)
+        return [_Chosen(pair, pair)] if pair else chosen
+
+    def _under_new_name(self, half: TokenObject) -> TokenObject | None:
+        """The only lone half that could be the other one, and was renamed already."""
+        wanted = Selection(self.wish.label, id=self.wish.id, key_class=half.other, key_type=half.key_type)
+        lone = [pair.lone for pair in select(self.session, wanted).pairs if pair.lone]
+        return lone[0] if len(lone) == 1 else None
+
+    def _proven(self, *halves: TokenObject) -> KeyPair | None:
+        """The pair of two halves, if it is sure that they are one; without a common name only a proof shows it."""
+        together = pair_up(halves)
+        if len(together) == 1 and together[0].pairing == "material":
+            return together[0]
+        pair = dataclasses.replace(pair_of(halves), pairing="id")
+        try:
+            return pair if self.session.prove(self.wish, pair, passive=self.check_mode).method else None
+        except HsmError:
+            return None
+
+    def checked(self, one: _Chosen) -> Changes:
+        """The wished changes of one key, now that its type is known; refuses those that cannot be."""
+        key, selection = one.pair.objects[0], self.task.selection
+        if selection.handle is not None:
+            self.task.check_half(dataclasses.replace(selection, key_class=key.half))
+        changes = dataclasses.replace(
+            self.wish,
+            family="rsa" if key.key_type in KEY_TYPES_OF["rsa"] else "ecc",
+            curve=key.curve,
+            fingerprint=selection.fingerprint,
+            chosen=str(selection),
+            chosen_exactly=selection.exact,
+        )
+        dataclasses.replace(self, wish=changes)._check(one)
+        return changes
+
+    def _check(self, one: _Chosen) -> None:
+        if self.task.state == "present":
+            check_usage(self.wish)
+            if not self.task.selection.one_half:
+                alone = "To change this half alone, choose it by a uri with type=."
+                self.refuse_unclear([one.pair], alone if one.pair.lone else "")
+            self._refuse_taken("id", one.pair, [{"id": self.wish.id}])
+            types = KEY_TYPES_OF[self.wish.family]
+            self._refuse_taken("label", one.pair, [{"label": self.wish.label, "key_type": name} for name in types])
+        self._refuse_unnamed(one)
+
+    def _refuse_unnamed(self, one: _Chosen) -> None:
+        """Nothing happens to what was not named: one of many halves, the other of a named one, one without a name."""
+        fingerprint = self.task.selection.fingerprint
+        doubtful = [key for key in one.pair.objects if fingerprint not in (None, key.fingerprint)]
+        if one.of.whole:
+            if doubtful and one.pair != one.of:  # of a whole pair that is before its change
+                self.refuse_strangers(one.of)
+            doubtful = []
+        if self.task.selection.by_absence or not one.of.whole:
+            doubtful += [key for key in one.unnamed if key in one.pair.objects and not self.wish.has_name(key)]
+        if doubtful:
+            why = f"it cannot be kept apart from what was not named, {listed(doubtful)}"
+            raise self.refused("touch", why, "Choose the key by its id, or one half by a uri with type=.")
+
+    def _refuse_taken(self, name: str, pair: KeyPair, searches: t.Iterable[dict[str, t.Any]]) -> None:
+        """A new name must not be that of another key: an id names one pair only, a shared label names none."""
+        wished = getattr(self.wish, name)
+        if wished is None or all(getattr(found, name) == wished for found in pair.objects):
+            return
+        there = [found for search in searches for found in self.search(**search)]
+        others = [found for found in there if found.handle not in pair.handles]
+        if others and not self._is_other_half(pair.lone, others):
+            raise self.refused("rename", f"the new {name} belongs to {listed(others)}", f"Choose another {name}.")
+
+    def _is_other_half(self, half: TokenObject | None, others: t.Sequence[TokenObject]) -> bool:
+        """Whether a half alone is to have the name that its other half has already."""
+        if half is None or len(others) != 1 or others[0].half == half.half:
+            return False
+        return self._proven(half, others[0]) is not None

@@ -24,7 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.
 _CALLS_A_PAIR = 10
-_FEWEST = 3  # pairs that an index is worth the attempt for
+_FEWEST = 3  # pairs for which an index is worth trying
 # What a search goes by. A value that is there and not told could be the wished one; one that is no text is not.
 _SEARCHED = ("class", "key_type", "label", "id", "token")
 _NO_MATCH = "no valid value"
@@ -57,21 +57,12 @@ class KeyIndex:
 
     def find(self, query: Query) -> list[TokenObject]:
         """What a search of the token would have found then, in the order of the handles."""
-        if query.id is not None:
-            named = self._by_name.get(("id", query.id), {})
-        elif query.label is not None:
-            named = self._by_name.get(("label", query.label), {})
-        else:
-            named = self._by_handle
-        with self._lock:
-            rows = sorted(named.items())
         wanted = query.attributes()
-        return [
-            found
-            for _handle, found in rows
-            if found.half == query.key_class
-            and all(found.attributes.get(name) == value for name, value in wanted.items())
-        ]
+        name = next(((name, wanted[name]) for name in ("id", "label") if name in wanted), None)
+        with self._lock:
+            rows = sorted((self._by_name.get(name, {}) if name else self._by_handle).items())
+        objects = [found for _handle, found in rows if found.half == query.key_class]
+        return [found for found in objects if all(found.attributes.get(key) == wanted[key] for key in wanted)]
 
 
 def _names(found: TokenObject) -> tuple[t.Hashable, ...]:
@@ -110,18 +101,27 @@ class IndexedSession(TokenSession):
     """
 
     def __init__(self, login: TokenSession) -> None:
-        self.facts = login.facts
-        self.token_name = login.token_name
-        self.user = login.user
-        self.uri_attributes = login.uri_attributes
-        self.write_protected = login.write_protected
+        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected"):
+            setattr(self, name, getattr(login, name))
         self._index: KeyIndex | None = None
         self._current = False
         self._taken: t.Callable[[], TokenSession] = lambda: login
 
     def resume(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession]) -> None:
-        """Goes on with an index that was made now, and with the session that C(taken) returns."""
+        """Goes on with an index that was made now, and with the session that `taken` returns."""
         self._index, self._current, self._taken = index, index is not None, taken
+
+    def _writing(self) -> TokenSession:
+        """The real session; from now on the token itself is searched."""
+        self._current = False
+        return self._taken()
+
+    def _noted(self, found: TokenObject, gone: TokenObject | None = None) -> TokenObject:
+        """Keeps the index true for the other pairs."""
+        if self._index:
+            self._index.remove(gone or found)
+            self._index.add(found)
+        return found
 
     def find(self, query: Query) -> list[TokenObject]:
         lasting = dataclasses.replace(query, token=True)
@@ -142,28 +142,21 @@ class IndexedSession(TokenSession):
         self._taken().check_generation(wish)
 
     def generate(self, wish: Wish) -> KeyPair:
-        self._current = False
-        return self._noted(self._taken().generate(wish))
-
-    def _noted(self, pair: KeyPair) -> KeyPair:
+        pair = self._writing().generate(wish)
         for found in pair.objects:
-            self._note(found)
+            self._noted(found)
         return pair
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        self._current = False
-        return self._note(self._taken().set_attributes(found, values))
+        return self._noted(self._writing().set_attributes(found, values))
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-        self._current = False
-        frozen = self._taken().freeze(found, values)
-        self._forget(found)
-        return self._note(frozen)
+        return self._noted(self._writing().freeze(found, values), gone=found)
 
     def destroy(self, found: TokenObject) -> None:
-        self._current = False
-        self._taken().destroy(found)
-        self._forget(found)
+        self._writing().destroy(found)
+        if self._index:
+            self._index.remove(found)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)
@@ -175,19 +168,8 @@ class IndexedSession(TokenSession):
         return self._taken().resolve_users(users)
 
     def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
-        self._current = False
-        return self._note(self._taken().share(found, users))
+        return self._noted(self._writing().share(found, users))
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
         if wish.min_servers is not None:
             self._taken().await_servers(wish, pair, patient)
-
-    def _note(self, found: TokenObject) -> TokenObject:
-        """Keeps the index true for the other pairs."""
-        if self._index:
-            self._index.add(found)
-        return found
-
-    def _forget(self, found: TokenObject) -> None:
-        if self._index:
-            self._index.remove(found)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many pairs under one login: each goes the way of a single one (C(reconcile.py)), several at once.
+"""Many pairs under one login: each goes the way of a single one (`reconcile.py`), several at once.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -20,7 +20,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconciling
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
@@ -39,7 +39,7 @@ _END = (
 class Done:
     """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again.
 
-    C(made): beside an error, that a new pair is there all the same. C(nodes): each token's state, where there are
+    `made`: beside an error, that a new pair is there all the same. `nodes`: each token's state, where there are
     several.
     """
 
@@ -97,18 +97,18 @@ class _Task:
     def __init__(self, entry: Entry, login: TokenSession, check_mode: bool) -> None:
         self._entry = entry
         self._session = IndexedSession(login)
-        self._steps = reconciling(self._session, entry.wish, entry.state, check_mode)
+        self._stages = Reconciliation(self._session, entry.wish, check_mode).stages(entry.state)
         self._made = False
 
     def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
-        """Works until the next stop. An error is that of the entry; one that ends everything goes to C(end)."""
+        """Works until the next stop. An error is that of the entry; one that ends everything goes to `end`."""
         entry = self._entry
         if end:
             return Done(entry, error=self._ended(end[0]), made=self._made)
         try:
             with sessions.lent() as taken:
                 self._session.resume(index, taken)
-                next(self._steps)
+                next(self._stages)
         except StopIteration as stop:
             return Done(entry, stop.value)
         except HsmError as error:
@@ -130,7 +130,7 @@ def reconcile_many(
     parallel: int,
     report: t.Callable[[Done], None],
 ) -> list[Done]:
-    """Brings each pair into its state, C(parallel) at once; C(report) is told of each when it is made or done.
+    """Brings each pair into its state, `parallel` at once; `report` is told of each when it is made or done.
 
     All new pairs are made first, and then looked for again at once, with what another host may have made meanwhile.
     """

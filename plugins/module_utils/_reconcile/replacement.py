@@ -17,148 +17,123 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import dishonoured
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import PROVISIONAL, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import (
-    Steps,
-    destroy,
-    freeze,
-    generate,
-    prove_new,
-    take_back,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import find_pairs, is_clear
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import PROVISIONAL
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged, is_clear, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
-
-def provisional(wish: Wish) -> Wish:
-    """The new pair until the old one is gone: its label follows from the wished name, its id is drawn."""
-    name = hashlib.sha256(str(wish).encode()).hexdigest()[:16]
-    return dataclasses.replace(wish.unfrozen(), label=f"{PROVISIONAL}{name}", id=None, fingerprint=None)
+_FINISHED_LATER = "Remove that public half by its fingerprint; the same task then finishes the replacement."
 
 
-def find_leftover(session: TokenSession, wish: Wish) -> KeyPair | None:
-    """The pair that a broken replacement of C(wish) left; raises L{HsmError} where it is not what is wished."""
-    draft = provisional(wish)
-    pairs = find_pairs(session, draft)
-    if not pairs:
-        return None
-    names = " and ".join(map(str, pairs))
-    if not is_clear(pairs):
-        raise _unfinished(session, wish, f"it is not one pair, {names}")
-    rows = dishonoured(draft, pairs[0], session.facts)
-    if rows:
-        raise _unfinished(session, wish, f"it is not as wished ({'; '.join(map(str, rows))}), {names}")
-    return pairs[0]
+class Replacement(Actions):
+    """The wish is that of the pair in the end; `draft` is the work on the new pair until the old one is gone."""
+
+    @property
+    def draft(self) -> Actions:
+        """The label of the new pair follows from the wished name, its id is drawn."""
+        label = f"{PROVISIONAL}{hashlib.sha256(str(self.wish).encode()).hexdigest()[:16]}"
+        wish = dataclasses.replace(self.wish.unfrozen(), label=label, id=None, fingerprint=None)
+        return Actions(self.session, wish, self.check_mode)
+
+    def leftover(self) -> KeyPair | None:
+        """The pair that a broken replacement left; raises `HsmError` where it is not what is wished."""
+        draft = self.draft
+        pairs = draft.find()
+        if not pairs:
+            return None
+        if not is_clear(pairs):
+            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}")
+        rows = dishonoured(draft.wish, pairs[0], self.session.facts)
+        if rows:
+            raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
+        return pairs[0]
+
+    def refuse_leftover(self, leftover: KeyPair | None) -> None:
+        """Refuses to begin a replacement while another one is begun and the old pair is there."""
+        if leftover:
+            raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
+
+    def _unfinished(self, state: str) -> HsmError:
+        label = self.draft.wish.label
+        return self.refused(
+            "touch",
+            f"a replacement of it was broken off, or another host is at it: {state}",
+            f"If no other host is at it, remove the new one (state=absent, label '{label}').",
+        )
+
+    def finish(self, leftover: KeyPair) -> tuple[KeyPair, Proof]:
+        """Gives the new pair its name after a run that was killed when the old pair was gone."""
+        proof = self.prove_new(leftover)
+        return self._rename(leftover), proof
+
+    def replace(self, old: KeyPair) -> Staged[tuple[KeyPair, Proof]]:
+        """Makes and proves another pair under a provisional name, and only then destroys the old one and renames."""
+        draft = self.draft
+        try:
+            new, proof = yield from draft.generate(alone=True)
+        except HsmError as error:
+            raise self._not_replaced(error) from None
+        try:
+            for half in (PRIVATE, PUBLIC):  # a token that cannot rename is found out while the old pair still exists
+                self.session.set_attributes(new.half(half), {"label": draft.wish.label or ""})
+        except HsmError as error:
+            draft.take_back(new, self._not_replaced(error))
+        self._destroy_old(draft, old, new)
+        return self._rename(new), proof
+
+    def _destroy_old(self, draft: Actions, old: KeyPair, new: KeyPair) -> None:
+        """Destroys the old pair; the new one is taken back only if the old private half is surely still there."""
+        try:
+            self.destroy(KeyPair(privates=old.privates))
+        except TokenError as error:
+            if self._is_there(old.private):
+                draft.take_back(new, self._not_replaced(error))
+            remains = (
+                f"The old private half is not seen any more. What remains is its public half, {old.public}, and the new"
+                f" pair, {new}. {_FINISHED_LATER}"
+            )
+            raise TokenError(error.attempt, error.ckr, said=error.said, hint="", remains=remains) from None
+        try:
+            self.destroy(KeyPair(publics=old.publics))
+        except TokenError as error:
+            remains = f"The new pair is there, whole and proven, {new}. {_FINISHED_LATER}"
+            raise error.at(error.attempt, remains) from None
+
+    def _is_there(self, private: TokenObject) -> bool:
+        """Whether a search still finds this private half; an error says nothing, so that it counts as gone."""
+        try:
+            found = self.session.find(Query(PRIVATE, label=private.label, id=private.id or None))
+        except TokenError:
+            return False
+        return any(_told(other) == _told(private) for other in found)
+
+    def _not_replaced(self, error: HsmError) -> HsmError:
+        return HsmError(f"Did not replace {self.wish}, which is untouched. {error.msg}", **error.data)
+
+    def _rename(self, new: KeyPair) -> KeyPair:
+        """The ids first, on both halves, then the labels: after a kill the halves are found by the one or the other."""
+        names: list[dict[str, Value]] = [{"label": self.wish.label or ""}]
+        if self.wish.id is not None:
+            names.insert(0, {"id": self.wish.id})
+        renamed = new
+        try:
+            for name in names:
+                for half in (PRIVATE, PUBLIC):
+                    renamed = renamed.with_half(self.session.set_attributes(renamed.half(half), name))
+        except TokenError as error:
+            ending = "The same task finishes it."
+            if self.wish.id is not None and renamed is not new:
+                # Halves with different ids are found by neither; only a person can tell what is meant.
+                ending = "Give both its halves the wished id and label with hsm_key, each named by its uri."
+            remains = f"The old pair is gone; the new one is whole: {renamed}. {ending}"
+            raise error.at(f"rename the replacement of {self.where}", remains) from None
+        return self.freeze(renamed)
 
 
-def refuse_leftover(session: TokenSession, wish: Wish, leftover: KeyPair | None) -> None:
-    """Refuses to begin a replacement while another one is begun and the old pair is there."""
-    if leftover:
-        raise _unfinished(session, wish, f"the old pair is there, and beside it the new one, {leftover}")
-
-
-def _unfinished(session: TokenSession, wish: Wish, state: str) -> HsmError:
-    label = provisional(wish).label
-    return HsmError(
-        f"Refused to touch {wish} on the token '{session.token_name}': a replacement of it was broken off, or another"
-        f" host is at it: {state}. If no other host is at it, remove the new one (state=absent, label '{label}')."
-    )
-
-
-def finish(session: TokenSession, wish: Wish, leftover: KeyPair) -> tuple[KeyPair, Proof]:
-    """Gives the new pair its name after a run that was killed when the old pair was gone."""
-    proof = prove_new(session, wish, leftover)
-    return _rename(session, wish, leftover), proof
-
-
-def replace(session: TokenSession, wish: Wish, old: KeyPair) -> Steps[tuple[KeyPair, Proof]]:
-    """Generates and proves another pair under a provisional name, and only then destroys the old one and renames."""
-    draft = provisional(wish)
-    try:
-        new, proof = yield from generate(session, draft, alone=True)
-    except HsmError as error:
-        raise _not_replaced(wish, error) from None
-    try:
-        for half in (PRIVATE, PUBLIC):  # a token that cannot rename is found out while the old pair still exists
-            session.set_attributes(new.half(half), {"label": draft.label or ""})
-    except HsmError as error:
-        take_back(session, draft, new, _not_replaced(wish, error))
-    _destroy_old(session, wish, draft, old, new)
-    return _rename(session, wish, new), proof
-
-
-def _destroy_old(session: TokenSession, wish: Wish, draft: Wish, old: KeyPair, new: KeyPair) -> None:
-    """Destroys the old pair; the new one is taken back only if the old private half is surely still there."""
-    try:
-        destroy(session, wish, KeyPair(privates=old.privates))
-    except TokenError as error:
-        if _is_there(session, old.private):
-            take_back(session, draft, new, _not_replaced(wish, error))
-        raise TokenError(
-            error.attempt,
-            error.ckr,
-            said=error.said,
-            hint="",
-            remains=f"The old private half is not seen any more. What remains is its public half, {old.public}, and the"
-            f" new pair, {new}. Remove that public half by its fingerprint; the same task then finishes the"
-            " replacement.",
-        ) from None
-    try:
-        destroy(session, wish, KeyPair(publics=old.publics))
-    except TokenError as error:
-        raise error.at(
-            error.attempt,
-            f"The new pair is there, whole and proven, {new}. Remove that public half by its fingerprint; the same task"
-            " then finishes the replacement.",
-        ) from None
-
-
-def _is_there(session: TokenSession, private: TokenObject) -> bool:
-    """Whether a search still finds this private half; an error says nothing, so that it counts as gone."""
-    try:
-        found = session.find(Query(PRIVATE, label=private.label, id=private.id or None))
-    except TokenError:
-        return False
-    return any(_same(other, private) for other in found)
-
-
-def _same(one: TokenObject, other: TokenObject) -> bool:
-    if one.spki or other.spki:
-        return one.spki == other.spki
-    return (one.key_type, one.attributes.get("ec_params"), one.id) == (
-        other.key_type,
-        other.attributes.get("ec_params"),
-        other.id,
-    )
-
-
-def _not_replaced(wish: Wish, error: HsmError) -> HsmError:
-    return HsmError(f"Did not replace {wish}, which is untouched. {error.msg}", **error.data)
-
-
-def _rename(session: TokenSession, wish: Wish, new: KeyPair) -> KeyPair:
-    """The ids first, on both halves, then the labels: after a kill the halves are found by the one or the other."""
-    names: list[dict[str, Value]] = [{"id": wish.id}] if wish.id is not None else []
-    names.append({"label": wish.label or ""})
-    renamed = new
-    try:
-        for name in names:
-            for half in (PRIVATE, PUBLIC):
-                renamed = renamed.with_half(session.set_attributes(renamed.half(half), name))
-    except TokenError as error:
-        raise error.at(
-            f"rename the replacement of {wish} on the token '{session.token_name}'",
-            f"The old pair is gone; the new one is whole: {renamed}. {_ending(wish, begun=renamed is not new)}",
-        ) from None
-    return freeze(session, wish, renamed)
-
-
-def _ending(wish: Wish, begun: bool) -> str:
-    """Halves with different ids are found by neither name; with a wished id only a person can tell what is meant."""
-    if wish.id is None or not begun:
-        return "The same task finishes it."
-    return "Give both its halves the wished id and label with hsm_key, each named by its uri."
+def _told(found: TokenObject) -> object:
+    """What tells one private half from another."""
+    return found.spki or (found.key_type, found.attributes.get("ec_params"), found.id)

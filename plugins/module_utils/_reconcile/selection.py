@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which keys of a token are meant: the filters of C(hsm_key_info) and C(hsm_key), and what they select.
+"""Which keys of a token are meant: the filters of `hsm_key_info` and `hsm_key`, and what they select.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -11,6 +11,7 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing as t
 
@@ -23,8 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     IDENTITY,
     KEY_CLASSES,
     KEY_TYPES,
-    PRIVATE,
-    PUBLIC,
     SECRET,
     URI_TYPES,
     KeyClass,
@@ -39,14 +38,25 @@ _URI_CLASSES: dict[str, KeyClass] = {name: key_class for key_class, name in URI_
 _TOKEN_PARTS = ("token", "manufacturer", "serial", "model")
 _KCV = re.compile(r"(0x)?([0-9a-f]{6,16})", re.IGNORECASE)
 _HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)
+# How messages name what was selected.
+_TEXTS: dict[str, t.Callable[[t.Any], str]] = {
+    "label": "label '{}'".format,
+    "label_regex": lambda regex: f"label_regex '{regex.pattern}'",
+    "id": lambda value: f"id {value.hex(':') or 'empty'}",
+    "key_class": "object_class {}_key".format,
+    "key_type": "key_type {}".format,
+    "fingerprint": lambda digits: f"fingerprint {bytes.fromhex(digits).hex(':')}",
+    "kcv": "kcv {}".format,
+    "handle": "handle {}".format,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
     """What a key must be; None is any. An empty label or id is that of a key without one.
 
-    C(shared_with): users who all may use it, besides the caller. C(others): other users' keys as well.
-    C(token): attributes of the token that a URI named.
+    `shared_with`: users who all may use it, besides the caller. `others`: other users' keys as well.
+    `token`: attributes of the token that a URI named.
     """
 
     label: str | None = None
@@ -64,17 +74,13 @@ class Selection:
     others: bool = False
 
     def __str__(self) -> str:
-        texts = {
-            "label": None if self.label is None else f"'{self.label}'",
-            "label_regex": self.label_regex and f"'{self.label_regex.pattern}'",
-            "id": None if self.id is None else self.id.hex(":") or "empty",
-            "object_class": self.key_class and f"{self.key_class}_key",
-            "key_type": self.key_type,
-            "fingerprint": self.fingerprint and bytes.fromhex(self.fingerprint).hex(":"),
-            "kcv": self.kcv,
-            "handle": None if self.handle is None else str(self.handle),
-        }
-        return ", ".join(f"{name} {text}" for name, text in texts.items() if text) or "any"
+        given = {name: getattr(self, name) for name in _TEXTS if getattr(self, name) is not None}
+        return ", ".join(_TEXTS[name](value) for name, value in given.items()) or "any"
+
+    @property
+    def exact(self) -> bool:
+        """Whether it names one key, and not only a label that others may have too."""
+        return self.id is not None or self.fingerprint is not None or self.one_half
 
     @property
     def named(self) -> bool:
@@ -104,41 +110,55 @@ class Selection:
             others=self.others,
         )
 
+    @property
+    def classes(self) -> tuple[KeyClass, ...]:
+        """Which keys it may mean; both halves always, because each tells something of the other."""
+        return {None: KEY_CLASSES, SECRET: (SECRET,)}.get(self.key_class, HALVES)
+
+    def on(self, session: TokenSession) -> Selection:
+        """The same on one token, with the users as the HSM calls them; refuses what a URI names on another token."""
+        if any(session.uri_attributes.get(name) != value for name, value in self.token.items()):
+            raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
+        if not self.shared_with:
+            return self
+        return dataclasses.replace(self, shared_with=session.resolve_users(self.shared_with))
+
+    def meant(self, found: t.Iterable[TokenObject], pairs: t.Iterable[KeyPair]) -> list[TokenObject]:
+        """The objects that it means, of those that were found."""
+        pair_with = {key.handle: pair for pair in pairs for key in pair.objects}
+        return [
+            key
+            for key in found
+            if key.attributes and self.takes(key) and self.takes_key(key, pair_with.get(key.handle, KeyPair()))
+        ]
+
+    @functools.cached_property
+    def _of_object(self) -> list[tuple[t.Any, t.Callable[[TokenObject], t.Any]]]:
+        """Each wish of the object itself, and what tells it."""
+        return [(wish, tell) for name, tell in _OF_OBJECT.items() if (wish := getattr(self, name)) is not None]
+
+    @functools.cached_property
+    def _of_key(self) -> list[tuple[t.Any, t.Callable[[TokenObject], set[t.Any]]]]:
+        """Each wish of the key, and what tells it."""
+        return [(wish, tell) for name, tell in _OF_KEY.items() if (wish := getattr(self, name)) is not None]
+
     def takes(self, found: TokenObject) -> bool:
-        """Whether the object itself is as wished, the key apart. A name that cannot be read is not an empty one."""
-        label, hidden = found.label or "", found.hides("label")
-        return (
-            self.key_class in (None, found.half)
-            and self.key_type in (None, found.key_type)
-            and self.handle in (None, found.handle)
-            and (self.id is None or (self.id == found.id and not found.hides("id")))
-            and (self.label is None or (self.label == label and not hidden))
-            and (self.label_regex is None or (bool(self.label_regex.search(label)) and not hidden))
-        )
+        """Whether the object itself is as wished, the key apart."""
+        if any(wish != tell(found) for wish, tell in self._of_object):
+            return False
+        label = _readable_label(found)
+        return self.label_regex is None or (label is not None and bool(self.label_regex.search(label)))
 
     def takes_key(self, found: TokenObject, pair: KeyPair) -> bool:
         """Whether the key itself is as wished; a half that does not tell it goes by its pair."""
-        wishes: tuple[tuple[t.Any, t.Callable[[TokenObject], set[t.Any]]], ...] = (
-            (self.fingerprint, _fingerprints),
-            (self.kcv, _kcvs),
-            (self.modulus, _moduli),
-        )
         if self.shared_with is not None and not set(self.shared_with) <= _users(pair):
             return False
-        return all(
-            wish is None or wish in (told(found) or {value for other in pair.objects for value in told(other)})
-            for wish, told in wishes
-        )
+        return all(wish in (tell(found) or set().union(*map(tell, pair.objects))) for wish, tell in self._of_key)
 
 
-def _users(pair: KeyPair) -> set[str]:
-    """Who may use the private half: the owner, and those that it is shared with."""
-    shared = [half.sharing for half in pair.privates if half.sharing]
-    return {user for one in shared for user in (one.owner, *one.shared_with) if user}
-
-
-def _fingerprints(found: TokenObject) -> set[str]:
-    return {found.fingerprint} if found.fingerprint else set()
+def _readable_label(found: TokenObject) -> str | None:
+    """A name that cannot be read is not an empty one."""
+    return None if found.hides("label") else found.label or ""
 
 
 def _kcvs(found: TokenObject) -> set[str]:
@@ -152,11 +172,31 @@ def _moduli(found: TokenObject) -> set[int]:
     return {int.from_bytes(value, "big")} if isinstance(value, bytes) and value else set()
 
 
+_OF_OBJECT: dict[str, t.Callable[[TokenObject], t.Any]] = {
+    "key_class": lambda found: found.half,
+    "key_type": lambda found: found.key_type,
+    "handle": lambda found: found.handle,
+    "id": lambda found: None if found.hides("id") else found.id,
+    "label": _readable_label,
+}
+_OF_KEY: dict[str, t.Callable[[TokenObject], set[t.Any]]] = {
+    "fingerprint": lambda found: {found.fingerprint} if found.fingerprint else set(),
+    "kcv": _kcvs,
+    "modulus": _moduli,
+}
+
+
+def _users(pair: KeyPair) -> set[str]:
+    """Who may use the private half: the owner, and those that it is shared with."""
+    shared = [half.sharing for half in pair.privates if half.sharing]
+    return {user for one in shared for user in (one.owner, *one.shared_with) if user}
+
+
 @dataclasses.dataclass(frozen=True)
 class Selected:
     """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself.
 
-    C(unread): keys that were found and could not be read; whether they are meant is not known.
+    `unread`: keys that were found and could not be read; whether they are meant is not known.
     """
 
     objects: tuple[TokenObject, ...]
@@ -165,20 +205,15 @@ class Selected:
 
 
 def selection_from(params: Params) -> Selection:
-    """The checked filters of a module's options; raises L{InputError}."""
+    """The checked filters of a module's options; raises `InputError`."""
     uri = _uri(params.get("uri"))
+    checked = {name: check(params[name]) for name, check in _CHECKS.items() if params.get(name) is not None}
+    given = {"label": uri.object, "id": uri.id}
     return Selection(
-        label=_label(params.get("label")) if uri.object is None else uri.object,
-        label_regex=_regex(params.get("label_regex")),
-        id=_identifier(params) if uri.id is None else uri.id,
+        **{"id": _identifier(params), **checked, **{name: value for name, value in given.items() if value is not None}},
         key_class=_key_class(params.get("object_class"), uri.type),
-        key_type=_key_type(params.get("key_type")),
         session=params.get("session"),
-        modulus=_modulus(params.get("modulus")),
-        fingerprint=_values.fingerprint(params.get("fingerprint")),
-        kcv=_kcv(params.get("kcv")),
         handle=params.get("handle"),
-        shared_with=_users_wished(params.get("shared_with")),
         token={name: value for name in _TOKEN_PARTS if (value := getattr(uri, name)) is not None},
     )
 
@@ -208,9 +243,9 @@ def _key_class(option: str | None, uri_type: str | None) -> KeyClass | None:
     return chosen.pop() if chosen else None
 
 
-def _label(value: t.Any) -> str | None:
+def _label(value: t.Any) -> str:
     """A label as it may be on a token: longer than those that we make, or empty."""
-    return value if value in (None, "") else _values.text("label", value)
+    return "" if value == "" else _values.text("label", value)
 
 
 def _identifier(params: Params) -> bytes | None:
@@ -218,18 +253,14 @@ def _identifier(params: Params) -> bytes | None:
     return b"" if "" in given else _values.identifier(params)
 
 
-def _regex(value: t.Any) -> re.Pattern[str] | None:
-    if value is None:
-        return None
+def _regex(value: t.Any) -> re.Pattern[str]:
     try:
         return re.compile(_values.text("label_regex", value))
     except re.error as error:
         raise InputError("label_regex", f"it is no regular expression of Python, {error}", value) from None
 
 
-def _key_type(value: t.Any) -> str | None:
-    if value is None:
-        return None
+def _key_type(value: t.Any) -> str:
     name = _values.text("key_type", value).lower()
     if name in KEY_TYPES:
         return name
@@ -239,13 +270,11 @@ def _key_type(value: t.Any) -> str | None:
     raise InputError("key_type", f"choose from {', '.join(KEY_TYPES)}, or give a vendor's number as 0x…", value)
 
 
-def _users_wished(values: t.Sequence[t.Any] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(sorted({_values.user("shared_with", value) for value in values}))
+def _shared_with(values: t.Sequence[t.Any]) -> tuple[str, ...]:
+    return tuple(sorted({_values.user("shared_with", value) for value in values}))
 
 
-def _modulus(value: t.Any) -> int | None:
-    if value is None:
-        return None
+def _modulus(value: t.Any) -> int:
     digits = re.sub(r"[\s:]", "", _values.text("modulus", value)).lower().removeprefix("0x")
     try:
         return int.from_bytes(bytes.fromhex(digits), "big")
@@ -253,53 +282,55 @@ def _modulus(value: t.Any) -> int | None:
         raise InputError("modulus", "give pairs of hexadecimal digits, with or without colons") from None
 
 
-def _kcv(value: t.Any) -> str | None:
-    if value is None:
-        return None
+def _kcv(value: t.Any) -> str:
     digits = _KCV.fullmatch(_values.text("kcv", value).replace(":", ""))
     if not digits or len(digits[2]) % 2:
         raise InputError("kcv", "give at least six hexadecimal digits", value)
     return digits[2].lower()
 
 
+# The options that are filters as they stand, each with what checks it.
+_CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "label": _label,
+    "label_regex": _regex,
+    "key_type": _key_type,
+    "modulus": _modulus,
+    "fingerprint": _values.fingerprint,
+    "kcv": _kcv,
+    "shared_with": _shared_with,
+}
+
+
 def select(session: TokenSession, selection: Selection, read: frozenset[str] | None = None) -> Selected:
-    """What C(selection) means on a token, with the attributes C(read); raises L{TokenError} where a search fails.
+    """What `selection` means on a token, with the attributes `read`; raises `TokenError` where a search fails.
 
     The other half of a pair may have another label, and is looked for by id.
     """
-    if any(session.uri_attributes.get(name) != value for name, value in selection.token.items()):
-        raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
-    if selection.shared_with:
-        selection = dataclasses.replace(selection, shared_with=session.resolve_users(selection.shared_with))
+    selection = selection.on(session)
     if read is not None:
-        read = read | IDENTITY | ({"check_value"} if selection.kcv else frozenset())
-    classes: list[KeyClass] = [SECRET] if selection.key_class == SECRET else [PUBLIC, PRIVATE]
-    if selection.key_class is None:
-        classes.append(SECRET)
-    found = [key for one in classes for key in session.survey(selection.query(one, read)) or ()]
-    others = _others(session, found, read) if selection.named else []
-    pairs = pair_up([key for key in (*found, *others) if key.half != SECRET and key.attributes])
-    pair_of = {key.handle: pair for pair in pairs for key in pair.objects}
-    meant = [
-        key
-        for key in found
-        if key.attributes
-        and selection.takes(key)
-        and selection.takes_key(key, pair_of.get(key.handle, KeyPair((key,))))
-    ]
+        read |= IDENTITY | ({"check_value"} if selection.kcv else frozenset())
+    found = _surveyed(session, [selection.query(one, read) for one in selection.classes])
+    others = _other_halves(session, found, read) if selection.named else []
+    pairs = pair_up(_halves([*found, *others]))
+    meant = selection.meant(found, pairs)
     handles = {key.handle for key in meant}
-    return Selected(
-        tuple(meant),
-        tuple(pair for pair in pairs if any(key.handle in handles for key in pair.objects)),
-        tuple(key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)),
-    )
+    unread = [key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)]
+    return Selected(tuple(meant), tuple(pair for pair in pairs if handles & pair.handles), tuple(unread))
 
 
-def _others(session: TokenSession, found: t.Sequence[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
+def _surveyed(session: TokenSession, queries: t.Iterable[Query]) -> list[TokenObject]:
+    return [key for query in queries for key in session.survey(query) or ()]
+
+
+def _halves(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
+    """The readable keys of pairs."""
+    return [key for key in keys if key.half != SECRET and key.attributes]
+
+
+def _other_halves(session: TokenSession, found: list[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
     """The halves that were not found by the name, of those that lack their other."""
+    lacking = [pair for pair in pair_up(_halves(found)) if len(pair.halves) == 1]
+    ids = sorted({key.id for pair in lacking for key in pair.objects if key.id})
     known = {key.handle for key in found}
-    pairs = pair_up([key for key in found if key.half != SECRET and key.attributes])
-    ids = {key.id for pair in pairs if not (pair.publics and pair.privates) for key in pair.objects if key.id}
-    queries = [Query(half, id=id_, read=read) for id_ in sorted(ids) for half in HALVES]
-    more = [key for query in queries for key in session.survey(query) or ()]
+    more = _surveyed(session, [Query(half, id=id_, read=read) for id_ in ids for half in HALVES])
     return [key for key in more if key.handle not in known]

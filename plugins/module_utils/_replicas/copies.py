@@ -18,16 +18,15 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, attribute_differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import attribute_differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, copied
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import RaceLost, prove_new
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import find_pairs, is_clear
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     CHANGEABLE,
     HALVES,
@@ -45,22 +44,22 @@ Templates = dict[Half, dict[str, Value]]
 
 
 class Copies:
-    """What one run makes of one pair. C(before) is what each node had; C(original) is the pair, once it is known.
+    """What one run makes of one pair. `before` is what each token had; `original` is the pair, once it is known.
 
-    C(made): objects by node, none where another host stored the same copy meanwhile. C(doubtful): the nodes whose
+    `made`: objects by token, none where another host stored the same copy meanwhile. `doubtful`: the tokens whose
     process was lost while it made something.
     """
 
     def __init__(
-        self, group: Group, wish: Wish, wrapping_key: str | None, before: t.Mapping[Member, KeyPair | None]
+        self, group: Group, wish: Wish, wrapping_key: str | None, before: t.Mapping[Token, KeyPair | None]
     ) -> None:
         self._group = group
         self._wish = wish
         self._wrapping_key = wrapping_key
         self._before = before
         self.original: KeyPair | None = None
-        self.made: dict[Member, tuple[TokenObject, ...]] = {}
-        self._doubtful: set[Member] = set()
+        self.made: dict[Token, tuple[TokenObject, ...]] = {}
+        self._doubtful: set[Token] = set()
 
     def generate(self, deadline: Deadline) -> Proof:
         """Has the source generate the pair, extractable until all copies are there, with an id that is known here."""
@@ -76,171 +75,163 @@ class Copies:
             self.made[source] = outcome.after.objects
         return outcome.proof
 
-    def copy(self, donor: Member, original: KeyPair, node: Member) -> None:
-        """Copies the pair to C(node), and proves it there.
+    def copy(self, donor: Token, original: KeyPair, token: Token) -> None:
+        """Copies the pair to `token`, and proves it there.
 
-        After an error nothing of this run is left there, or the error names what remains, or the node is doubtful.
+        After an error nothing of this run is left there, or the error names what remains, or the token is doubtful.
         """
-        if node in self._doubtful:  # a second attempt: what the first one left goes before
-            remains = self._take_back_from(node)
+        if token in self._doubtful:  # the second time: what the first left goes before
+            remains = self._take_back_from(token)
             if remains:
                 raise HsmError(remains)
-            self._doubtful.discard(node)
-        for attempt in range(_RACES):
+            self._doubtful.discard(token)
+        for lost in range(_RACES):
             try:
-                return self._copy_once(donor, original, node)
+                return self._copy_once(donor, original, token)
             except RaceLost:
-                time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
-                if self._met(node, original):
-                    self.made[node] = ()
+                time.sleep(random.uniform(0.1, 0.5) * 2**lost)
+                there = self._on(token).find()
+                if len(there) == 1 and there[0].whole and there[0].spki == original.spki:
+                    self.made[token] = ()  # another host stored the same copy
                     return None
-        raise HsmError(
-            f"Could not copy {self._wish} to the token '{node.session.token_name}': {_RACES} times another host stored"
-            " a pair of the same name at the same moment. Nothing of this task's is left there."
+        raise HsmError.failed(
+            f"copy {self._wish} to the token '{token.session.token_name}'",
+            f"{_RACES} times another host stored a pair of the same name at the same moment",
+            "Nothing of this task's is left there.",
         )
 
-    def _copy_once(self, donor: Member, original: KeyPair, node: Member) -> None:
-        way = choose_way(original, donor.session.able(), node.session.able(), self._wrapping_key)
-        self._group.connect(donor, node, way)
-        wrapped = donor.session.wrap(node.name, way, original.private)
-        templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
-        there = self._before[node] or KeyPair()
-        try:
-            pair = self._watched(node, lambda: node.session.receive(donor.name, way, wrapped, templates, there))
-        except TokenError as error:
-            self._look_for_remains(node, error)
-        self.made[node] = tuple(found for found in pair.objects if found not in there.objects)
-        try:
-            pair = self._mended(node, pair, templates)
-            self._check(node, original, pair, templates)
-        except (HsmError, RaceLost) as error:
-            self._undo(node, error)
+    def _on(self, token: Token) -> Actions:
+        return Actions(token.session, self._wish)
 
-    def _mended(self, node: Member, pair: KeyPair, templates: Templates) -> KeyPair:
+    def _copy_once(self, donor: Token, original: KeyPair, token: Token) -> None:
+        source, replica = donor.session.transfer, token.session.transfer
+        way = choose_way(original, source.able(), replica.able(), self._wrapping_key)
+        self._group.connect(donor, token, way)
+        wrapped = source.wrap(token.name, way, original.private)
+        templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
+        there = self._before[token] or KeyPair()
+        try:
+            pair = self._watched(token, lambda: replica.receive(donor.name, way, wrapped, templates, there))
+        except TokenError as error:
+            self._look_for_remains(token, error)
+        self.made[token] = tuple(found for found in pair.objects if found not in there.objects)
+        try:
+            pair = self._mended(token, pair, templates)
+            self._check(token, original, pair, templates)
+        except (HsmError, RaceLost) as error:
+            self._undo(token, error)
+
+    def _mended(self, token: Token, pair: KeyPair, templates: Templates) -> KeyPair:
         """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set."""
-        for half in HALVES if pair.whole and node.session.facts.set_attribute else ():
+        for half in HALVES if pair.whole and token.session.facts.set_attribute else ():
             rows = attribute_differences(half, pair.half(half), templates[half])
             values = {row.name: row.wished for row in rows if row.found is not None and row.name in CHANGEABLE}
             if values:
-                pair = pair.with_half(node.session.set_attributes(pair.half(half), values))
+                pair = pair.with_half(token.session.set_attributes(pair.half(half), values))
         return pair
 
-    def _check(self, node: Member, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
+    def _check(self, token: Token, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
         """That the copy is the key that it should be, as it should be, and the only one of its name."""
-        where = f"the copy of {self._wish} on the token '{node.session.token_name}'"
+        where = f"the copy of {self._on(token).where}"
         if not pair.whole or pair.spki is None or pair.spki != original.spki:
-            raise HsmError(f"Could not finish {where}: its halves do not belong together, {pair}.")
-        rows = _differences(pair, templates, node.session.facts)
+            raise HsmError.failed(f"finish {where}", f"its halves do not belong together, {pair}")
+        # What the token does not have, and was not sent, is no matter.
+        rows = [
+            row
+            for half, values in templates.items()
+            for row in attribute_differences(half, pair.half(half), values)
+            if row.found is not None and token.session.facts.sends(half, row.name, row.wished)
+        ]
         if rows:
-            raise HsmError(f"Could not finish {where}: the token stored it otherwise, {'; '.join(map(str, rows))}.")
-        proof = prove_new(node.session, self._wish, pair)
+            raise HsmError.failed(f"finish {where}", f"the token stored it otherwise, {listed(rows, '; ')}")
+        proof = self._on(token).prove_new(pair)
         if proof.method is None and self._wish.verify is not False:
-            raise HsmError(f"Could not prove {where}: {proof.reason}. With verify=false it counts without a proof.")
-        if not is_clear(find_pairs(node.session, self._wish)):
+            remedy = "With verify=false it counts without a proof."
+            raise HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
+        if not is_clear(self._on(token).find()):
             raise RaceLost
 
-    def _watched(self, node: Member, work: t.Callable[[], T]) -> T:
+    def _watched(self, token: Token, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""
-        self._doubtful.add(node)
+        self._doubtful.add(token)
         try:
             done = work()
         except (HsmError, RaceLost):  # any other is a bug, after which nothing is known
-            if node.reached:
-                self._doubtful.discard(node)
+            if token.reached:
+                self._doubtful.discard(token)
             raise
-        self._doubtful.discard(node)
+        self._doubtful.discard(token)
         return done
 
-    def _look_for_remains(self, node: Member, error: TokenError) -> t.NoReturn:
-        """A token may have stored what it answered an error about (trap T14): it is removed, and C(error) raised."""
-        if not node.reached or not (self.original and self.original.private.id):
+    def _look_for_remains(self, token: Token, error: TokenError) -> t.NoReturn:
+        """A token may have stored what it answered an error about (trap T14): it is removed, and `error` raised."""
+        if not token.reached or not (self.original and self.original.private.id):
             raise error
-        self._doubtful.add(node)
+        self._doubtful.add(token)
         with contextlib.suppress(TokenError):
-            error = error.at(error.attempt, self._destroyed_left(node))
-            self._doubtful.discard(node)
+            error = error.at(error.attempt, self._destroyed_left(token))
+            self._doubtful.discard(token)
         raise error
 
-    def _undo(self, node: Member, error: HsmError | RaceLost) -> t.NoReturn:
-        """Removes the copy again and raises C(error); where the process is gone, that has to wait."""
-        made = self.made.pop(node)
-        if not node.reached:
-            self._doubtful.add(node)
+    def _undo(self, token: Token, error: HsmError | RaceLost) -> t.NoReturn:
+        """Removes the copy again and raises `error`; where the process is gone, that has to wait."""
+        made = self.made.pop(token)
+        if not token.reached:
+            self._doubtful.add(token)
             raise error
-        remains = _destroyed(node, made)
+        remains = _destroyed(token, made)
         if isinstance(error, HsmError):
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
 
-    def _met(self, node: Member, original: KeyPair) -> bool:
-        """Whether another host stored the same copy."""
-        pairs = find_pairs(node.session, self._wish)
-        return len(pairs) == 1 and pairs[0].whole and pairs[0].spki == original.spki
-
     def take_back(self, deadline: Deadline) -> str:
         """Removes all that this run made, also where a process was lost; the answer tells what remains."""
-        involved = [node for node in self._group.all if self.made.get(node) or node in self._doubtful]
+        involved = [token for token in self._group.all if self.made.get(token) or token in self._doubtful]
         if not involved:
             return ""
-        lost = [node for node in involved if not node.reached]
-        self._doubtful.update(lost)
-        self._group.reach(lost, deadline.share(3))
-        reached = [node for node in involved if node.reached]
-        copies = [node for node in reached if node is not self._group.source]
-        told = self._group.each(copies, self._take_back_from, deadline.share(2))
+        self._doubtful.update(token for token in involved if not token.reached)
+        self._group.reach(involved, deadline.share(3))
         # The source last: a task that is killed in between leaves what the next run can go on with.
-        told |= self._group.each([node for node in reached if node not in copies], self._take_back_from, deadline)
-        unknown = [
-            f"What is left of it on the node '{node.name}' is not known: {node.error}"
-            for node in involved
-            if node not in told
-        ]
-        remains = [*filter(None, told.values()), *unknown]
-        return " ".join(remains) or "What this run made was removed again."
+        told = self._taken_back(self._group.replicas(involved), deadline.share(2))
+        told += self._taken_back([token for token in involved if token is self._group.source], deadline)
+        return " ".join(filter(None, told)) or "What this run made was removed again."
 
-    def _take_back_from(self, node: Member) -> str:
-        if node not in self._doubtful:
-            return _destroyed(node, self.made[node])
-        return self._destroyed_left(node)
+    def _taken_back(self, tokens: t.Sequence[Token], deadline: Deadline) -> list[str]:
+        reached = [token for token in tokens if token.reached]
+        told = self._group.each(reached, self._take_back_from, deadline)
+        unknown = "What is left of it on the {} is not known: {}".format
+        return [told[token] if token in told else unknown(token, token.error) for token in tokens]
 
-    def _destroyed_left(self, node: Member) -> str:
+    def _take_back_from(self, token: Token) -> str:
+        return self._destroyed_left(token) if token in self._doubtful else _destroyed(token, self.made[token])
+
+    def _destroyed_left(self, token: Token) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
         ident = self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
-        before = self._before.get(node) or KeyPair()
-        there = [
-            found
-            for half in HALVES
-            for found in (node.session.find(Query(half, id=ident)) if ident else [])
-            if half not in before.halves
-            and (self.original is None or found.fingerprint in (None, self.original.fingerprint))
-        ]
-        if ident and not there:
+        left = self._left(token, ident) if ident else []
+        if ident and not left:
             return ""
-        halves = [found.half for found in there]
         sure = self.original is not None or self._wish.id is None  # an id that was given may be another's pair by now
-        if not ident or not sure or len(set(halves)) < len(halves):
-            listed = ", ".join(map(str, there)) or "an object without an id"
-            where = f"on the token '{node.session.token_name}'"
-            return f"What this run left {where} cannot be told from others' keys: {listed}."
-        return _destroyed(node, there)
+        if ident and sure and len({found.half for found in left}) == len(left):
+            return _destroyed(token, left)
+        where = f"What this run left on the token '{token.session.token_name}'"
+        return f"{where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
+
+    def _left(self, token: Token, ident: bytes) -> list[TokenObject]:
+        """What has the pair's id, and was not there before."""
+        before = self._before.get(token) or KeyPair()
+        new = [found for found in self._on(token).search(id=ident) if found.half not in before.halves]
+        if self.original is None:
+            return new
+        return [found for found in new if found.fingerprint in (None, self.original.fingerprint)]
 
 
-def _differences(pair: KeyPair, templates: Templates, facts: VendorFacts) -> list[Difference]:
-    """In what the token did not follow a template; what it does not have, and was not sent, is no matter."""
-    return [
-        row
-        for half, values in templates.items()
-        for row in attribute_differences(half, pair.half(half), values)
-        if row.found is not None and facts.sends(half, row.name, row.wished)
-    ]
-
-
-def _destroyed(node: Member, objects: t.Iterable[TokenObject]) -> str:
+def _destroyed(token: Token, objects: t.Iterable[TokenObject]) -> str:
     """Destroys objects, private halves first; the answer names what remains."""
     left = []
     for found in sorted(objects, key=lambda found: found.half != PRIVATE):
         try:
-            node.session.destroy(found)
+            token.session.destroy(found)
         except HsmError as error:
             left.append(f"{found} ({error.msg})")
-    return f"What remains on the token '{node.session.token_name}': {' and '.join(left)}." if left else ""
+    return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""

@@ -14,79 +14,71 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import Task
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
-# The work on one token; the second argument is whether it only looks.
-Work = t.Callable[[TokenSession, bool], list[Outcome]]
-Outcomes = dict[Member, list[Outcome]]
+Outcomes = dict[Token, list[Outcome]]
 
 
-def bring_everywhere(group: Group, task: Task, deadline: Deadline, work: Work) -> tuple[list[Outcome], list[Node]]:
-    """Does C(work) on all tokens; the outcomes are the source's, changed where any token's key was.
+def bring_everywhere(
+    group: Group, task: KeyTask, timeout: float | None, check_mode: bool
+) -> tuple[list[Outcome], list[Node]]:
+    """Does the task on all tokens; the outcomes are the source's, changed where any token's key was.
 
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
     """
-    # A removal is done on all that can be reached: who hangs does not use up their time.
-    early = deadline.share(3) if task.state == "absent" else deadline
-    group.reach(group.all, early)
-    reached = [member for member in group.all if member.reached and not deadline.passed]
-    looks = _each(group, reached, lambda one: work(one.session, True), deadline)
-    missing = [member for member in group.all if member not in looks]
-    if missing and task.state == "present":
-        raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")
-    _refuse_different(looks, task)
-    done = looks
-    if not task.check_mode:
-        done = _each(
-            group, [one for one in looks if one is not group.source], lambda one: work(one.session, False), deadline
-        )
-        if len(done) == len([one for one in looks if one is not group.source]) and group.source in looks:
-            done |= _each(group, [group.source], lambda one: work(one.session, False), deadline)
-    undone = [member for member in group.all if member not in done]
+    deadline = Deadline(timeout)
+    done = looks = _look(group, task, deadline)
+    if not check_mode:
+        done = group.source_last(looks, lambda token: task.bring(token.session, check_mode=False), deadline)
+        group.refuse_refusals(looks)
+    undone = group.without(done)
     if undone:
-        verb = "removed from" if task.state == "absent" else "changed on"
-        ready = ", ".join(member.name for member in group.all if member in done) or "none"
+        ready = ", ".join(token.name for token in group.all if token in done) or "none"
+        verb = "changed on" if task.state == "present" else "removed from"
         raise HsmError(
             f"Could not finish on all {len(group.all)} tokens. {_reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
-    return _merged(group, done), [Node(member.name) for member in group.all]
+    return _merged([done[token] for token in group.all]), [Node(token.name) for token in group.all]
 
 
-def _each(
-    group: Group, members: t.Sequence[Member], work: t.Callable[[Member], list[Outcome]], deadline: Deadline
-) -> Outcomes:
-    """As L{Group.each}; a refusal is no fault of a token, and raised."""
-    results = group.each(members, work, deadline)
-    for member in members:
-        if member.error and not isinstance(member.error, TokenError):
-            raise member.error
-    return results
+def _merged(outcomes: t.Sequence[list[Outcome]]) -> list[Outcome]:
+    """The source's outcomes, or for keys that it does not have those of the first token that does."""
+    changed = any(outcome.changed for each in outcomes for outcome in each)
+    return [dataclasses.replace(outcome, changed=changed) for outcome in next(filter(None, outcomes), [])]
 
 
-def _refuse_different(looks: Outcomes, task: Task) -> None:
+def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
+    """What the task would do on each token."""
+    removal = task.state == "absent"
+    # A removal is done on all that can be reached: who hangs does not use up their time.
+    group.reach(group.all, deadline.share(3) if removal else deadline)
+    reached = [token for token in group.all if token.reached and not deadline.passed]
+    looks = group.each(reached, lambda token: task.bring(token.session, check_mode=True), deadline)
+    group.refuse_refusals(reached)
+    missing = group.without(looks)
+    if missing and not removal:
+        raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")
+    _refuse_different(looks, removal)
+    return looks
+
+
+def _refuse_different(looks: Outcomes, removal: bool) -> None:
     """The same choice must mean the same keys on every token; those to be removed may be missing somewhere."""
     prints = {
-        member.name: sorted(str(outcome.before.fingerprint) for outcome in outcomes if outcome.before)
-        for member, outcomes in looks.items()
+        token.name: sorted(str(outcome.before.fingerprint) for outcome in outcomes if outcome.before)
+        for token, outcomes in looks.items()
     }
-    there = [names for names in prints.values() if names or task.state == "present"]
+    there = [names for names in prints.values() if names or not removal]
     if any(names != there[0] for names in there):
         listed = "; ".join(f"'{name}' has {', '.join(names) or 'none'}" for name, names in prints.items())
-        raise HsmError(f"Refused to touch keys that differ from token to token, by fingerprint: {listed}.")
+        raise HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)
 
 
-def _merged(group: Group, done: Outcomes) -> list[Outcome]:
-    """The source's outcomes, or for keys that it does not have those of the first token that does."""
-    changed = any(outcome.changed for outcomes in done.values() for outcome in outcomes)
-    first = next((done[member] for member in group.all if done.get(member)), [])
-    return [dataclasses.replace(outcome, changed=outcome.changed or changed) for outcome in first]
-
-
-def _reasons(members: t.Sequence[Member]) -> str:
-    return " ".join(f"Node '{member.name}': {member.error}" for member in members)
+def _reasons(tokens: t.Sequence[Token]) -> str:
+    return " ".join(f"Node '{token.name}': {token.error}" for token in tokens)

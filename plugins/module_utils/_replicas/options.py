@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option C(replicas): its logins, and every rule between it and a wish, before any login.
+"""The option `replicas`: its logins, and every rule between it and a wish, before any login.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -15,12 +15,11 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, opened_group
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Terms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -37,13 +36,22 @@ class Replicas:
 
     @contextlib.contextmanager
     def group(self, *, writable: bool) -> t.Iterator[Group]:
-        """All tokens, under the locks of this host; who works with them logs in."""
+        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        with opened_group(providers, self.lock_timeout, writable=writable) as group:
-            yield group
+        group = Group([Token(name, provider, writable) for name, provider in providers.items()])
+        with locked(list(providers.values()), self.lock_timeout):
+            try:
+                yield group
+            finally:
+                for token in group.all:
+                    token.close()
+
+    def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
+        """One pair, brought into `state` on all tokens."""
+        return replicate(group, wish, state, self.terms, check_mode)
 
     def check(self, wish: Wish) -> None:
-        """Refuses of a wished pair what copies cannot be or do; raises L{InputError}."""
+        """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
         if wish.on_mismatch == "replace":
             rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
             raise InputError("on_mismatch", rule, "replace")
@@ -53,19 +61,18 @@ class Replicas:
         if wish.private_attributes.get("wrap_with_trusted") is True and self.terms.wrapping_key is None:
             rule = "it is missing; wrap_with_trusted lets the key be copied under a trusted key only"
             raise InputError("wrapping_key", rule)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
+
         reason = unprovable(wish, wish.template(PRIVATE))
         if reason and wish.verify is not False:
             raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")
 
 
-def replicas_from(params: Params, source: Credentials) -> Replicas | None:
-    """The checked option of a module, None where it is not given; raises L{InputError}. C(source): its own login."""
-    given = params["replicas"]
-    if not given:
-        return None
+def replicas_from(params: Params, source: Credentials) -> Replicas:
+    """The checked option of a module; raises `InputError`. `source`: its own login."""
     login = t.cast(Login, source)  # a provider with other logins has refused the option
     logins = {login.selector.name: login}
-    for number, replica in enumerate(given):
+    for number, replica in enumerate(params["replicas"]):
         option = f"replicas[{number}]"
         name = replica["name"].strip()
         if not name or name in logins:

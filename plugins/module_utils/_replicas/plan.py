@@ -18,38 +18,33 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
-# By node; None where the node has nothing of that name.
+# By token; None where the token has nothing of that name.
 Found = t.Mapping[str, "KeyPair | None"]
 
 
 @dataclasses.dataclass(frozen=True)
 class CopyPlan:
-    """C(donor) is the node whose pair is copied to those that C(lack) it; None: the source generates it first."""
+    """`donor` is the token whose pair is copied to those that `lack` it; None: the source generates it first."""
 
     donor: str | None
     lack: tuple[str, ...]
 
 
 def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
-    """Which node gives and which take; raises L{HsmError} where the tokens contradict each other.
+    """Which token gives and which take; raises `HsmError` where the tokens contradict each other.
 
-    C(found) has the nodes that were reached, the source among them: a whole pair each, or a lone half.
+    `found` has the tokens that were reached, the source among them: a whole pair each, or a lone half.
     """
     refuse_different(wish, found)
-    whole = [name for name, pair in found.items() if pair and pair.whole]
-    lack = tuple(name for name in found if name not in whole)
-    for name in lack:
-        _refuse_half(wish, name, found[name], completable=bool(whole))
+    whole = {name: pair for name, pair in found.items() if pair and pair.whole}
+    lack = {name: pair for name, pair in found.items() if name not in whole}
+    _refuse_halves(wish, lack, completable=bool(whole))
     if not whole:
         return CopyPlan(None, tuple(name for name in lack if name != source))
-    if source in whole:
-        return CopyPlan(source, lack)
-    if wish.fingerprint is None:
-        raise HsmError(
-            f"Refused to touch {wish}: it is only on replicas, {_listed({name: found[name] for name in whole})}, and"
-            f" not on '{source}'. To copy it back, name it by its fingerprint."
-        )
-    return CopyPlan(whole[0], lack)
+    if source not in whole and wish.fingerprint is None:
+        why = f"it is only on replicas, {_listed(whole)}, and not on '{source}'"
+        raise HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
+    return CopyPlan(source if source in whole else next(iter(whole)), tuple(lack))
 
 
 def refuse_different(wish: Wish, found: Found) -> None:
@@ -57,20 +52,20 @@ def refuse_different(wish: Wish, found: Found) -> None:
     there = {name: pair for name, pair in found.items() if pair}
     prints = {half.fingerprint for pair in there.values() for half in pair.objects if half.fingerprint}
     if len(prints) > 1:
-        raise HsmError(
-            f"Refused to touch {wish}: the tokens have different keys of that name, {_listed(there)}."
-            " Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
+        remedy = "Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
+        raise HsmError.refused(
+            f"touch {wish}", f"the tokens have different keys of that name, {_listed(there)}", remedy
         )
 
 
-def _refuse_half(wish: Wish, name: str, pair: KeyPair | None, *, completable: bool) -> None:
-    """A public half may be what a killed copy left, where another node has the pair; all else is no one's leftover."""
-    lone = pair.lone if pair else None
-    if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
-        raise HsmError(
-            f"Refused to touch {wish}: what the node '{name}' has of it is no pair, {pair}. Nothing was changed."
-            " Remove it there by state=absent with its id or fingerprint."
-        )
+def _refuse_halves(wish: Wish, found: Found, *, completable: bool) -> None:
+    """A public half may be what a killed copy left, where another token has the pair; all else is no one's leftover."""
+    for name, pair in found.items():
+        lone = pair.lone if pair else None
+        if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
+            why = f"what the node '{name}' has of it is no pair, {pair}"
+            remedy = "Nothing was changed. Remove it there by state=absent with its id or fingerprint."
+            raise HsmError.refused(f"touch {wish}", why, remedy)
 
 
 def uncopyable(pair: KeyPair, wrapping_key: str | None) -> str | None:

@@ -18,31 +18,36 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, predicted
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, not_as_original
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import refuse_unclear, refuse_unnamed_twin
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, find_settled, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import (
+    Outcome,
+    Reconciliation,
+    reconcile,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.copies import Copies
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group, Member
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import (
     CopyPlan,
     plan_copies,
     refuse_different,
     uncopyable,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
-_PAUSE = 0.5  # seconds between two attempts
+_PAUSE = 0.5  # seconds between two rounds
 _GRACE = 10.0  # seconds that taking back gets at least, after a timeout
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """On how many tokens the pair has to be, and in which time (None: one attempt a node, however long it takes)."""
+    """On how many tokens the pair has to be, and in which time (None: each is tried once, however long it takes)."""
 
     min_servers: int
     timeout: float | None = None
@@ -51,7 +56,7 @@ class Terms:
 
 @dataclasses.dataclass(frozen=True)
 class Replicated:
-    """The outcome on the source, whether any token changed, and what each node has before and after."""
+    """The outcome on the source, changed where any token was, and what each has before and after."""
 
     outcome: Outcome
     nodes: tuple[Node, ...]
@@ -60,9 +65,9 @@ class Replicated:
 
 
 def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Replicated:
-    """Brings the pair into C(state) on the nodes, or says what that would do.
+    """Brings the pair into `state` on the tokens, or says what that would do.
 
-    Raises L{HsmError} where fewer than C(min_servers) have it in the end; then nothing that this run made is left, or
+    Raises `HsmError` where fewer than `min_servers` have it in the end; then nothing that this run made is left, or
     the error names it.
     """
     run = _Run(group, wish, state, terms, check_mode)
@@ -70,7 +75,7 @@ def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bo
 
 
 class _Run:
-    """One pair on all nodes."""
+    """One pair on all tokens."""
 
     def __init__(self, group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> None:
         self._group = group
@@ -79,12 +84,12 @@ class _Run:
         self._terms = terms
         self._check_mode = check_mode
         self._deadline = Deadline(terms.timeout)
-        self._found: dict[Member, KeyPair | None] = {}
+        self._found: dict[Token, KeyPair | None] = {}
         self._mended = False
         self._copies = Copies(group, wish, terms.wrapping_key, self._found)
 
     def present(self) -> Replicated:
-        """The pair is there, as wished, on enough nodes."""
+        """The pair is there, as wished, on enough tokens."""
         self._look(self._terms.min_servers)
         plan = plan_copies(self._wish, self._by_name(), self._group.source.name)
         self._refuse_unfreezable()
@@ -104,17 +109,13 @@ class _Run:
         return self._result(outcomes)
 
     def absent(self) -> Replicated:
-        """The pair is on no node; one that is not reached is a failure, after all others are done."""
+        """The pair is on no token; one that is not reached is a failure, after all others are done."""
         self._look(0)
         refuse_different(self._wish, self._by_name())
-        outcomes = self._group.each(
-            list(self._found),
-            lambda node: reconcile(node.session, self._wish, "absent", self._check_mode),
-            self._deadline,
-        )
-        failed = [node for node in self._group.all if node not in outcomes]
+        outcomes = self._reconciled(list(self._found), self._wish, self._deadline, self._check_mode)
+        failed = self._group.without(outcomes)
         if failed:
-            gone = [node.name for node, outcome in outcomes.items() if outcome.changed]
+            gone = [token.name for token, outcome in outcomes.items() if outcome.changed]
             raise HsmError(
                 f"Could not make sure that {self._wish} is gone from all {len(self._group.all)} tokens."
                 f" {self._reasons(failed)} What remains there is not known."
@@ -126,56 +127,65 @@ class _Run:
     # Looking
 
     def _look(self, enough: int) -> None:
-        """Reaches the nodes and looks for the pair, until so many and the source are there or the time is over."""
-        for dummy in self._attempts():
-            waiting = [node for node in self._group.all if node not in self._found]
-            self._group.reach(waiting, self._share(3))  # the other parts are for copying and finishing
-            there = [node for node in waiting if node.reached and not self._deadline.passed]
-            looks = self._group.each(there, self._look_at, self._share(3))
-            for node in there:
-                if node.error and not isinstance(node.error, TokenError):  # a refusal, and no fault of the node
-                    raise node.error
-            for node, (pairs, mended) in looks.items():
-                if not (len(pairs) == 1 and pairs[0].lone):
-                    refuse_unclear(node.session, self._wish, pairs)
-                self._found[node] = pairs[0] if pairs else None
-                self._mended |= mended
-            possible = [node for node in self._group.all if node in self._found or _may_come(node)]
-            wanted = enough or len(possible)
-            if self._has_enough(self._found, wanted) or not self._has_enough(possible, wanted):
+        """Reaches the tokens and looks for the pair, until so many and the source are there or the time is over."""
+        for dummy in self._rounds():
+            self._group.reach(self._group.without(self._found), self._share(3))  # the rest is for copying and finishing
+            there = [token for token in self._group.without(self._found) if token.reached and not self._deadline.passed]
+            self._look_at(there)
+            if self._is_decided(enough):
                 break
         if enough and not self._has_enough(self._found, enough):
             self._refuse_too_few()
-        for node in self._found:
-            node.session.deadline = self._deadline
+        for token in self._found:
+            token.session.deadline = self._deadline
+
+    def _is_decided(self, enough: int) -> bool:
+        """Whether so many tokens are there, all that may come if 0, or cannot be any more."""
+        possible = [token for token in self._group.all if token in self._found or token.may_come]
+        wanted = enough or len(possible)
+        return self._has_enough(self._found, wanted) or not self._has_enough(possible, wanted)
 
     def _refuse_too_few(self) -> t.NoReturn:
         """Before anything is made."""
-        failed = [node for node in self._group.all if node not in self._found]
-        for node in failed:
-            if node.error:
-                node.error.final = True  # of many pairs, only the first one waits for it
-        raise self._too_few(f"{self._reasons([node for node in failed if node.error] or failed)} Nothing was changed.")
+        failed = self._group.without(self._found)
+        for token in failed:
+            if token.error:
+                token.set_apart(token.error)  # of many pairs, only the first one waits for it
+        known = [token for token in failed if token.error]
+        raise self._too_few(f"{self._reasons(known or failed)} Nothing was changed.")
 
-    def _has_enough(self, nodes: t.Collection[Member], enough: int) -> bool:
-        return self._group.source in nodes and len(nodes) >= enough
+    def _look_at(self, tokens: t.Sequence[Token]) -> None:
+        """What the tokens have of the pair, whole or a lone half; where it is anything else, it is refused."""
+        looks = self._group.each(tokens, self._settled, self._share(3))
+        self._group.refuse_refusals(tokens)
+        for token, (pairs, mended) in looks.items():
+            if not (len(pairs) == 1 and pairs[0].lone):
+                self._work(token).refuse_unclear(pairs)
+            self._found[token] = pairs[0] if pairs else None
+            self._mended |= mended
+
+    def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
+        pairs, mended = self._work(token).settled()
+        if not pairs and self._state == "present":
+            self._work(token).refuse_unnamed_twin()
+        return pairs, mended
+
+    def _work(self, token: Token) -> Reconciliation:
+        return Reconciliation(token.session, self._wish, self._check_mode)
+
+    def _has_enough(self, tokens: t.Collection[Token], enough: int) -> bool:
+        return self._group.source in tokens and len(tokens) >= enough
 
     def _share(self, parts: int) -> Deadline:
-        """The time for a step, which is all where no node can be done without."""
+        """The time for a step, which is all where no token can be done without."""
         needed = self._terms.min_servers == len(self._group.all) and self._state == "present"
         return self._deadline if needed else self._deadline.share(parts)
 
-    def _look_at(self, node: Member) -> tuple[list[KeyPair], bool]:
-        pairs, mended = find_settled(node.session, self._wish, self._check_mode)
-        if not pairs and self._state == "present":
-            refuse_unnamed_twin(node.session, self._wish)
-        return pairs, mended
-
     def _by_name(self) -> dict[str, KeyPair | None]:
-        return {node.name: self._found[node] for node in self._group.all if node in self._found}
+        return {token.name: self._found[token] for token in self._group.all if token in self._found}
 
-    def _attempts(self) -> t.Iterator[None]:
-        """One attempt, and within a timeout further ones."""
+    def _rounds(self) -> t.Iterator[None]:
+        """One, and within a timeout further ones."""
         yield
         while self._terms.timeout is not None and (self._deadline.left or 0) > 2 * _PAUSE:  # or it would be cut short
             time.sleep(_PAUSE)
@@ -183,99 +193,96 @@ class _Run:
 
     def _refuse_unfreezable(self) -> None:
         """What cannot be destroyed any more can only be set when all else is done, and that needs a copy."""
-        for node in self._found:
-            if not node.session.facts.copy and any(self._wish.freezing(half) for half in HALVES):
-                raise HsmError(
-                    f"Refused to generate {self._wish} on several tokens: '{node.session.token_name}' cannot copy an"
-                    " object, which destroyable=false and modifiable=false need there after all else is done."
+        for token in self._found:
+            if not token.session.facts.copy and any(self._wish.freezing(half) for half in HALVES):
+                raise HsmError.refused(
+                    f"generate {self._wish} on several tokens",
+                    f"'{token.session.token_name}' cannot copy an object, which destroyable=false and modifiable=false"
+                    " need there after all else is done",
                 )
 
     # Making
 
     def _make(self, plan: CopyPlan) -> Proof | None:
-        """Generates the pair if no node has it, and copies it to those that lack it."""
+        """Generates the pair if no token has it, and copies it to those that lack it."""
         proof = self._copies.generate(self._deadline) if plan.donor is None else None
-        donor = next((node for node in self._found if node.name == plan.donor), self._group.source)
+        donor = self._donor(plan)
         original = self._copies.original or self._found[donor]
         if original is None:
             raise HsmError(f"Could not find {self._wish} on the {donor} after generating it.")
         self._copies.original = original
-        lack = {node for node in self._found if node.name in plan.lack}
-        for dummy in self._attempts():
-            waiting = [node for node in lack - set(self._copies.made) if _may_come(node)]
-            self._group.reach([node for node in waiting if not node.reached], self._share(2))
-            ready = [node for node in waiting if node.reached]
-            donor.session.deadline = self._share(2)
-            self._group.each(ready, lambda node: self._copies.copy(donor, original, node), donor.session.deadline)
-            having = [node for node in self._found if node not in lack or node in self._copies.made]
-            possible = [node for node in self._found if node in having or _may_come(node)]
-            if len(having) >= self._terms.min_servers or not donor.reached or len(possible) < self._terms.min_servers:
+        for dummy in self._rounds():
+            self._copy_to(self._lacking(plan), donor, original)
+            lacking = self._lacking(plan)
+            having = [token for token in self._found if token not in lacking]
+            possible = len(having) + len([token for token in lacking if token.may_come])
+            if len(having) >= self._terms.min_servers or possible < self._terms.min_servers or not donor.reached:
                 break
         self._require(having)
         return proof
 
-    def _no_copy(self, plan: CopyPlan, donor: Member, original: KeyPair, node: Member) -> str | None:
-        """Why the pair cannot be copied to a node that lacks it."""
+    def _donor(self, plan: CopyPlan) -> Token:
+        return next((token for token in self._found if token.name == plan.donor), self._group.source)
+
+    def _lacking(self, plan: CopyPlan) -> list[Token]:
+        """The tokens that are to get a copy, and have none yet."""
+        return [token for token in self._found if token.name in plan.lack and token not in self._copies.made]
+
+    def _copy_to(self, lacking: t.Sequence[Token], donor: Token, original: KeyPair) -> None:
+        waiting = [token for token in lacking if token.may_come]
+        self._group.reach([token for token in waiting if not token.reached], self._share(2))
+        donor.session.deadline = self._share(2)
+        ready = [token for token in waiting if token.reached]
+        self._group.each(ready, lambda token: self._copies.copy(donor, original, token), donor.session.deadline)
+
+    def _refuse_no_way(self, plan: CopyPlan, donor: Token, original: KeyPair, token: Token) -> None:
+        """Refuses a copy to a token that lacks the pair, before anything is made."""
         reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
         if reason:
-            return f"Refused to copy {self._wish} to it: {reason}."
-        try:
-            choose_way(original, donor.session.able(), node.session.able(), self._terms.wrapping_key)
-        except HsmError as error:
-            return error.msg
-        return None
+            raise HsmError.refused(f"copy {self._wish} to it", reason)
+        choose_way(original, donor.session.transfer.able(), token.session.transfer.able(), self._terms.wrapping_key)
 
-    def _set_apart(self, nodes: t.Iterable[Member], reason: str) -> None:
-        for node in nodes:
-            node.error = HsmError(reason)
-            node.error.final = True
-
-    def _require(self, having: t.Collection[Member], so_far: str = "") -> None:
-        if len(having) < self._terms.min_servers or self._group.source not in having:
-            raise self._too_few(self._reasons([node for node in self._group.all if node not in having]) + so_far)
+    def _require(self, having: t.Collection[Token], so_far: str = "") -> None:
+        if not self._has_enough(having, self._terms.min_servers):
+            raise self._too_few(self._reasons(self._group.without(having)) + so_far)
 
     # Finishing
 
-    def _bring(self, wish: Wish, proof: Proof | None) -> dict[Member, Outcome]:
-        """Every node that has the pair to what is wished: the replicas first, the source last."""
+    def _bring(self, wish: Wish, proof: Proof | None) -> dict[Token, Outcome]:
+        """Every token that has the pair to what is wished: the replicas first, the source last."""
         source = self._group.source
-        having = [node for node in self._found if (self._found[node] or node in self._copies.made) and not node.error]
-        replicas = [node for node in having if node is not source]
-        outcomes = self._group.each(replicas, self._reconciled(wish), self._share(2))
-        self._refuse_refusals(replicas)
+        made = self._copies.made
+        having = [token for token, pair in self._found.items() if (pair or token in made) and not token.error]
+        replicas = self._group.replicas(having)
+        outcomes = self._reconciled(replicas, wish, self._share(2))
+        self._group.refuse_refusals(replicas)
         self._require([*outcomes, source])
-        outcomes |= self._group.each([source], self._reconciled(wish), self._deadline)
+        outcomes |= self._reconciled([source], wish, self._deadline)
         if source.error:
             raise source.error
         if proof:
             outcomes[source] = dataclasses.replace(outcomes[source], proof=proof)
         return outcomes
 
-    def _reconciled(self, wish: Wish, check_mode: bool = False) -> t.Callable[[Member], Outcome]:
-        return lambda node: reconcile(node.session, wish, "present", check_mode)
+    def _reconciled(
+        self, tokens: t.Sequence[Token], wish: Wish, deadline: Deadline, check_mode: bool = False
+    ) -> dict[Token, Outcome]:
+        return self._group.each(tokens, lambda token: reconcile(token.session, wish, self._state, check_mode), deadline)
 
-    def _refuse_refusals(self, nodes: t.Iterable[Member]) -> None:
-        """A wish that a node refuses is no fault of the node, and fails the task however many others there are."""
-        for node in nodes:
-            if node.error and not isinstance(node.error, TokenError):
-                raise node.error
-
-    def _freeze(self, before: dict[Member, Outcome]) -> dict[Member, Outcome]:
+    def _freeze(self, before: dict[Token, Outcome]) -> dict[Token, Outcome]:
         """The last step, which nothing can take back: what fails now is named, and the pair stays."""
-        source = self._group.source
-        replicas = [node for node in before if node is not source]
-        frozen = self._group.each(replicas, self._reconciled(self._wish), self._deadline)
-        if len(frozen) == len(replicas):
-            frozen |= self._group.each([source], self._reconciled(self._wish), self._deadline)
-        failed = [node for node in before if node not in frozen]
+        frozen = self._group.source_last(
+            before, lambda token: reconcile(token.session, self._wish, "present", False), self._deadline
+        )
+        failed = [token for token in before if token not in frozen]
         if failed:
             raise HsmError(
                 f"Could not finish {self._wish}: what is set last is not set everywhere. {self._reasons(failed)}"
-                f" The pair is on {', '.join(node.name for node in before)}; run the task again."
+                f" The pair is on {', '.join(token.name for token in before)}; run the task again."
             )
         return {
-            node: dataclasses.replace(before[node], after=done.after, changed=done.changed or before[node].changed)
-            for node, done in frozen.items()
+            token: dataclasses.replace(before[token], after=done.after, changed=done.changed or before[token].changed)
+            for token, done in frozen.items()
         }
 
     # Telling
@@ -285,83 +292,71 @@ class _Run:
 
         A real run begins with it, too, so that no token is changed before every token has agreed.
         """
-        source = self._group.source
-        having = [node for node in self._found if node.name not in plan.lack and (plan.donor or node is source)]
-        outcomes = self._group.each(having, self._reconciled(self._wish, check_mode=True), self._deadline)
-        self._refuse_refusals(having)
-        donor = next((node for node in self._found if node.name == plan.donor), source)
+        source, donor, lacking = self._group.source, self._donor(plan), self._lacking(plan)
+        having = [token for token in self._found if token not in lacking and (plan.donor or token is source)]
+        outcomes = self._reconciled(having, self._wish, self._deadline, check_mode=True)
+        self._group.refuse_refusals(having)
         original = self._found[donor] or t.cast(KeyPair, predicted(self._wish, Plan(Action.GENERATE)))
-        for node in self._found:
-            if node.name in plan.lack:
-                reason = self._no_copy(plan, donor, original, node)
-                if reason:
-                    self._set_apart([node], reason)
-                else:
-                    outcomes[node] = Outcome(True, None, original, Proof(None, "check mode"))
+        for token in lacking:
+            try:
+                self._refuse_no_way(plan, donor, original, token)
+                outcomes[token] = Outcome(True, None, original, Proof(None, "check mode"))
+            except HsmError as error:
+                token.set_apart(HsmError(error.msg))
         self._require(outcomes, " Nothing was changed.")
         return self._result(outcomes)
 
-    def _result(self, outcomes: t.Mapping[Member, Outcome]) -> Replicated:
-        source = self._group.source
-        changed = (
-            self._mended or any(self._copies.made.values()) or any(outcome.changed for outcome in outcomes.values())
-        )
-        warnings = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+    def _result(self, outcomes: t.Mapping[Token, Outcome]) -> Replicated:
+        changed = self._mended or any(self._copies.made.values()) or any(done.changed for done in outcomes.values())
         rows = self._rows(outcomes)
-        warnings += [
-            f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in rows if row.status != "ok"
-        ]
+        warnings = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        lacking = [row for row in rows if row.status != "ok"]
+        warnings += [f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in lacking]
+        source = self._group.source
         outcome = dataclasses.replace(
             outcomes[source], before=self._found.get(source), changed=changed, warnings=tuple(warnings)
         )
-        before = {node.name: _fingerprint(self._found.get(node)) for node in self._group.all}
-        after = {
-            node.name: _fingerprint(outcomes[node].after if node in outcomes else self._found.get(node))
-            for node in self._group.all
-        }
-        return Replicated(outcome, rows, before, after)
+        after = {**self._found, **{token: outcome.after for token, outcome in outcomes.items()}}
+        return Replicated(outcome, rows, self._prints(self._found), self._prints(after))
 
-    def _rows(self, outcomes: t.Mapping[Member, Outcome]) -> tuple[Node, ...]:
+    def _prints(self, pairs: t.Mapping[Token, KeyPair | None]) -> dict[str, str | None]:
+        """What each token has, by its fingerprint."""
+        told: dict[str, str | None] = {}
+        for token in self._group.all:
+            pair = pairs.get(token)
+            known = colon_hex(bytes.fromhex(pair.fingerprint)) if pair and pair.fingerprint else "not known yet"
+            told[token.name] = known if pair else None
+        return told
+
+    def _rows(self, outcomes: t.Mapping[Token, Outcome]) -> tuple[Node, ...]:
         original = outcomes[self._group.source].after if self._group.source in outcomes else None
-        return tuple(self._row(node, outcomes.get(node), original) for node in self._group.all)
+        return tuple(self._row(token, outcomes.get(token), original) for token in self._group.all)
 
-    def _row(self, node: Member, outcome: Outcome | None, original: KeyPair | None) -> Node:
+    def _row(self, token: Token, outcome: Outcome | None, original: KeyPair | None) -> Node:
         if outcome is None:
-            status: t.Literal["failed", "unsynchronised"] = "unsynchronised" if node in self._found else "failed"
-            return Node(node.name, status, str(node.error) if node.error else "")
-        names = not_as_original(original, outcome.after) if original and outcome.after and node.reached else []
+            status: t.Literal["failed", "unsynchronised"] = "unsynchronised" if token in self._found else "failed"
+            return Node(token.name, status, str(token.error) if token.error else "")
+        names = not_as_original(original, outcome.after) if original and outcome.after and token.reached else []
         told = f"a copy, in which {', '.join(names)} cannot be as in the original" if names else ""
-        return Node(node.name, "ok", told)
+        return Node(token.name, "ok", told)
 
-    def _reasons(self, failed: t.Iterable[Member]) -> str:
-        return " ".join(f"Node '{node.name}': {node.error or 'it does not have the pair.'}" for node in failed)
+    def _reasons(self, failed: t.Iterable[Token]) -> str:
+        return " ".join(f"Node '{token.name}': {token.error or 'it does not have the pair.'}" for token in failed)
 
     def _too_few(self, reasons: str) -> HsmError:
-        failed = [node.error for node in self._group.all if node.error]
-        answer = {name: value for error in failed for name, value in error.data.items() if name == "ckr"}
+        answers = [token.error.data["ckr"] for token in self._group.all if token.error and "ckr" in token.error.data]
         return HsmError(
             f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._group.all)} tokens. {reasons}",
-            nodes=[dataclasses.asdict(node) for node in self._rows({})],
-            **answer,
+            nodes=[dataclasses.asdict(row) for row in self._rows({})],
+            **({"ckr": answers[-1]} if answers else {}),
         )
 
     def _last_deadline(self) -> Deadline:
         return Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
 
     def _take_back(self, error: HsmError) -> t.NoReturn:
-        """Removes what this run made, on every node that it can reach, and raises C(error) with what remains."""
+        """Removes what this run made, on every token that it can reach, and raises `error` with what remains."""
         remains = self._copies.take_back(self._last_deadline())
-        there = [node.name for node, pair in self._found.items() if pair]
-        stays = f" The pair that was there before stays on {', '.join(there)}." if there else ""
-        raise HsmError(f"{error.msg}{' ' if remains else ''}{remains}{stays}", **error.data) from None
-
-
-def _may_come(node: Member) -> bool:
-    """Whether another attempt may fare better than the last one."""
-    return not (node.error and node.error.final)
-
-
-def _fingerprint(pair: KeyPair | None) -> str | None:
-    if pair is None:
-        return None
-    return bytes.fromhex(pair.fingerprint).hex(":") if pair.fingerprint else "not known yet"
+        there = [token.name for token, pair in self._found.items() if pair]
+        stays = f"The pair that was there before stays on {', '.join(there)}." if there else ""
+        raise HsmError(" ".join(filter(None, (error.msg, remains, stays))), **error.data) from None

@@ -16,15 +16,34 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able, Way
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer_session import TransferSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
+# What the steps of a transfer attempt; `{2}` is the third argument.
+_STEPS = {
+    "able": "list the mechanisms",
+    "offer": "make a transport key",
+    "answer": "make a wrapping key",
+    "settle": "unwrap a wrapping key",
+    "wrap": "wrap {2}",
+    "receive": "store the copy",
+}
 
-class MemberSession(TransferSession):
-    """The session of one node. L{open} logs in; nothing else does, and never twice."""
+
+class _RemoteTransfer:
+    """The `Transfer` of the worker's session: each step is called there."""
+
+    def __init__(self, call: t.Callable[..., t.Any]) -> None:
+        self._call = call
+
+    def __getattr__(self, step: str) -> t.Callable[..., t.Any]:
+        return lambda *arguments: self._call(_STEPS[step].format(*arguments), f"transfer.{step}", *arguments)
+
+
+class WorkerSession(TokenSession):
+    """The session of one token. `open` logs in; nothing else does, and never twice."""
 
     slot_id: int
 
@@ -33,6 +52,7 @@ class MemberSession(TransferSession):
         self._worker = worker
         self._opened = False
         self.deadline = Deadline()
+        self.transfer = t.cast(Transfer, _RemoteTransfer(self._call))
 
     def open(self) -> None:
         """Lets the worker load, choose the token and log in; what it answers with is known here from then on."""
@@ -87,23 +107,3 @@ class MemberSession(TransferSession):
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return t.cast(Proof, self._call(f"prove {wish}", "prove", wish, pair, passive))
-
-    def able(self) -> Able:
-        return t.cast(Able, self._call("list the mechanisms", "able"))
-
-    def offer(self, peer: str, way: Way) -> bytes:
-        return t.cast(bytes, self._call("make a transport key", "offer", peer, way))
-
-    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
-        return t.cast(bytes, self._call("make a wrapping key", "answer", peer, way, offer))
-
-    def settle(self, peer: str, way: Way, answer: bytes) -> None:
-        self._call("unwrap a wrapping key", "settle", peer, way, answer)
-
-    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
-        return t.cast(bytes, self._call(f"wrap {found}", "wrap", peer, way, found))
-
-    def receive(
-        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
-    ) -> KeyPair:
-        return t.cast(KeyPair, self._call("store the copy", "receive", peer, way, wrapped, templates, pair))

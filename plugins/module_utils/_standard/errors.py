@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors of this collection: one family, turned into C(fail_json) in one place (C(_tasks/edge.py)).
+"""The errors of this collection: one family, turned into `fail_json` in one place (`_tasks/edge.py`).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
-
 
 def one_line(text: str) -> str:
-    """C(text) in one line, whatever a label on the token holds."""
+    """`text` in one line, whatever a label on the token holds."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 class HsmError(Exception):
     """Something that the user must know: one line without a secret, and what else the failure returns.
 
-    C(final): the same must not be tried again in this run, because a login failed, or it would come to the same.
+    `final`: the same must not be tried again in this run, because a login failed, or it would come to the same.
     """
 
     final = False
@@ -32,6 +30,16 @@ class HsmError(Exception):
         self.msg = one_line(msg)
         super().__init__(self.msg)
         self.data = data
+
+    @staticmethod
+    def refused(what: str, why: str, remedy: str = "", **data: t.Any) -> HsmError:
+        """What was asked for is not attempted: `what` completes 'Refused to …', `remedy` is a sentence or several."""
+        return HsmError(" ".join(filter(None, (f"Refused to {what}: {why}.", remedy))), **data)
+
+    @staticmethod
+    def failed(what: str, why: str, remedy: str = "", **data: t.Any) -> HsmError:
+        """What was attempted did not come to be: `what` completes 'Could not …'."""
+        return HsmError(" ".join(filter(None, (f"Could not {what}: {why}.", remedy))), **data)
 
     def __str__(self) -> str:
         return self.msg
@@ -58,11 +66,11 @@ class InputError(HsmError):
         self.option = option
 
     def within(self, option: str) -> InputError:
-        """The same refusal of what is a part of C(option)."""
+        """The same refusal of what is a part of `option`."""
         return self.renamed(f"{option}.")
 
     def renamed(self, prefix: str) -> InputError:
-        """The same refusal of an option whose name begins with C(prefix)."""
+        """The same refusal of an option whose name begins with `prefix`."""
         told = InputError(f"{prefix}{self.option}", "")
         told.msg = f"{prefix}{self.msg}"
         return told
@@ -71,9 +79,9 @@ class InputError(HsmError):
 class TokenError(HsmError):
     """The HSM answered an attempt with an error.
 
-    C(attempt) completes the sentence 'Could not …', for instance C(find the private keys labelled 'root' on token
-    'demo'); C(ckr) is the name of the return value, or None where the library gave none (then C(said) is its text).
-    C(remains) names what is left on the token.
+    `attempt` completes the sentence 'Could not …', for instance `find the private keys labelled 'root' on token
+    'demo'`; `ckr` is the name of the return value, or None where the library gave none (then `said` is its text).
+    `remains` names what is left on the token.
     """
 
     def __init__(
@@ -85,27 +93,18 @@ class TokenError(HsmError):
         hint: str | None = None,
         remains: str = "",
     ) -> None:
-        answer = ckr or said or "no reason"
+        # Most tasks meet no error, and need no table of what each means.
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
+
         advice = ckr_hint(ckr or "") if hint is None else hint
-        parts = [f"Could not {attempt}: the HSM answered {answer}"]
-        if advice:
-            parts.append(f"; {advice}")
-        parts.append(".")
-        if remains:
-            parts.append(f" {remains}")
-        super().__init__("".join(parts), **self._answer(ckr, said))
+        told = f"the HSM answered {ckr or said or 'no reason'}{advice and f'; {advice}'}."
+        answer = {"ckr": ckr} if ckr else {"provider_error": said.strip("'")} if said else {}
+        super().__init__(" ".join(filter(None, (f"Could not {attempt}: {told}", remains))), **answer)
         self.attempt = attempt
         self.ckr = ckr
         self.said = said
         self.hint = advice
         self.remains = remains
-
-    @staticmethod
-    def _answer(ckr: str | None, said: str) -> dict[str, str]:
-        """What a failure returns of it."""
-        if ckr:
-            return {"ckr": ckr}
-        return {"provider_error": said.strip("'")} if said else {}
 
     def at(self, attempt: str, remains: str = "") -> TokenError:
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""

@@ -15,7 +15,9 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve, curve_by_ec_params
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 
 ASN1CRYPTO_IMPORT_ERROR: str | None = None
 try:
@@ -78,11 +80,18 @@ def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
     params, point = attributes.get("ec_params"), attributes.get("ec_point")
     if not (isinstance(params, bytes) and isinstance(point, bytes) and point):
         return None
-    curve = curve_by_ec_params(params)
+    curve = _curve_of(params)
     try:
         return ec_spki(curve, point) if curve else None
     except ValueError:
         return None
+
+
+def _curve_of(params: bytes) -> Curve | None:
+    # RSA keys need no table of curves.
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+
+    return curve_by_ec_params(params)
 
 
 def point_of(spki: bytes) -> bytes:
@@ -97,7 +106,7 @@ def _normalised(info: bytes) -> bytes | None:
         if parsed.algorithm == "rsa":
             return t.cast(bytes, PublicKeyInfo.wrap(parsed["public_key"].parsed, "rsa").dump())
         if parsed.algorithm == "ec":
-            curve = curve_by_ec_params(parsed["algorithm"]["parameters"].chosen.dump())
+            curve = _curve_of(parsed["algorithm"]["parameters"].chosen.dump())
             return ec_spki(curve, parsed["public_key"].native) if curve else None
         return t.cast(bytes, parsed.dump(force=True))
     except (ValueError, TypeError, KeyError, AttributeError):  # the last: an EC key without parameters

@@ -21,11 +21,10 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, with_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import filled
 
 Params = t.Mapping[str, t.Any]
 Result = dict[str, t.Any]
@@ -34,16 +33,18 @@ Result = dict[str, t.Any]
 class HsmModule:
     """A running module: its parameters with the environment filled in, and the secrets that it has seen."""
 
-    def __init__(self, group: OptionGroup) -> None:
+    def __init__(self, group: OptionGroup, kind_of: t.Callable[[Params], type[Provider]]) -> None:
         self._ansible = group.create_module()
+        self._kind_of = kind_of
         self._secrets: list[str] = []
         self.check_mode: bool = self._ansible.check_mode
         self.params: Params = self._ansible.params
 
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
-        """Does C(work) and ends the module with its result or its failure."""
+        """Does `work` and ends the module with its result or its failure."""
         try:
-            self.params = filled(self._ansible.params, os.environ)
+            given = self._ansible.params
+            self.params = with_environment(given, os.environ, self._kind_of(given).cannot)
             os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
             with _stdout_closed():
                 result = work(self)

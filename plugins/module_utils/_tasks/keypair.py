@@ -4,6 +4,8 @@
 
 """What hsm_rsa_keypair and hsm_ecc_keypair do: from options to the result.
 
+What knows of several tokens, or of proofs, is imported for the tasks that need it.
+
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
 """
@@ -11,44 +13,47 @@ Do not use it from outside.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import replicas_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
 
 OPTIONS: dict[Family, OptionGroup] = {"rsa": LOGIN + KEYPAIR + RSA, "ecc": LOGIN + KEYPAIR + ECC}
 
 
 def run(family: Family) -> t.NoReturn:
     """Runs the module of one family."""
-    HsmModule(OPTIONS[family]).run(lambda module: _work(module, family))
+    HsmModule(OPTIONS[family], kind_of).run(functools.partial(_work, family))
 
 
-def _work(module: HsmModule, family: Family) -> Result:
+def _work(family: Family, module: HsmModule) -> Result:
     wish, state = wish_from(family, module.params), module.params["state"]
     provider, login = provider_from(module.params)
-    replicas = replicas_from(module.params, login)
-    for one in replicas.logins.values() if replicas else (login,):
-        module.know(one)
-    if state == "present":
-        if replicas:
-            replicas.check(wish)
+    module.know(login)
+    replicas = replicas_of(module, login)
+    if state == "present" and replicas:
+        replicas.check(wish)
+    if state == "present" and wish.verify:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+
         refuse_unprovable(wish)
     module.require_libraries(provider)
     if replicas:
         with replicas.group(writable=not module.check_mode) as group:
-            done = replicate(group, wish, state, replicas.terms, module.check_mode)
-            outcome, result = done.outcome, replicated_result(group, done)
+            done = replicas.bring_pair(group, wish, state, module.check_mode)
+            outcome, result = done.outcome, pair_result(group.source.uri_attributes, done.outcome)
+            result["diff"]["before"]["nodes"], result["diff"]["after"]["nodes"] = dict(done.before), dict(done.after)
+            result["nodes"] = nodes_of(done.nodes)
     else:
         with provider.session(writable=not module.check_mode) as session:
             outcome = reconcile(session, wish, state, module.check_mode)
@@ -58,18 +63,23 @@ def _work(module: HsmModule, family: Family) -> Result:
     return result
 
 
+def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
+    """The tokens of a task that has replicas, whose logins the module knows from then on; raises `InputError`."""
+    if not module.params["replicas"]:
+        return None
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import replicas_from
+
+    replicas = replicas_from(module.params, login)
+    for one in replicas.logins.values():
+        module.know(one)
+    return replicas
+
+
 def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result:
     """What is returned of one pair: whether it changed, what it is now, and the difference."""
     before, after = (describe(pair, uri_attributes) for pair in (outcome.before, outcome.after))
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
     return {"changed": outcome.changed, "key_pair": key_pair, "diff": {"before": before, "after": after}}
-
-
-def replicated_result(group: Group, done: Replicated) -> Result:
-    """As L{pair_result}, of the source's pair; the difference says by fingerprints what the tokens have."""
-    told = pair_result(group.source.uri_attributes, done.outcome)
-    told["diff"]["before"]["nodes"], told["diff"]["after"]["nodes"] = dict(done.before), dict(done.after)
-    return {**told, "nodes": nodes_of(done.nodes)}
 
 
 def nodes_of(nodes: t.Iterable[Node]) -> list[dict[str, str]]:

@@ -17,15 +17,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import FOR_ALL_PAIRS, KEYPAIRS, LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.nodes import Group
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 
 _MOST_THREADS = 64
 _FEW = 3  # failures that are told in full in one message
@@ -33,7 +34,7 @@ _FEW = 3  # failures that are told in full in one message
 
 def run() -> t.NoReturn:
     """Runs the module."""
-    HsmModule(LOGIN + KEYPAIRS).run(_work)
+    HsmModule(LOGIN + KEYPAIRS, kind_of).run(_work)
 
 
 def _work(module: HsmModule) -> Result:
@@ -42,9 +43,8 @@ def _work(module: HsmModule) -> Result:
     provider, login = provider_from(module.params)
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
-    replicas = replicas_from(module.params, login)
-    for one in replicas.logins.values() if replicas else (login,):
-        module.know(one)
+    module.know(login)
+    replicas = replicas_of(module, login)
     if replicas:
         _check_replicas(replicas, entries)
     module.require_libraries(provider)
@@ -54,22 +54,21 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for done in every:
-        for warning in done.outcome.warnings if done.outcome else ():
+    for outcome in [done.outcome for done in every if done.outcome]:
+        for warning in outcome.warnings:
             module.warn(warning)
-    failed = [done for done in every if done.error]
-    if failed:
-        raise HsmError(_failure(failed, len(every), [node["name"] for node in result["nodes"]]), **result)
+    if any(done.error for done in every):
+        raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
     return result
 
 
 def _check_replicas(replicas: Replicas, entries: t.Sequence[Entry]) -> None:
     for entry in entries:
-        if entry.state == "present":
-            try:
+        try:
+            if entry.state == "present":
                 replicas.check(entry.wish)
-            except InputError as error:
-                raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
+        except InputError as error:
+            raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
 
 
 def _on_token(
@@ -91,7 +90,7 @@ def _on_group(
         every = []
         for entry in entries:
             try:
-                done = replicate(group, entry.wish, entry.state, replicas.terms, module.check_mode)
+                done = replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
                 every.append(Done(entry, done.outcome, nodes=done.nodes))
             except HsmError as error:
                 every.append(Done(entry, error=error))
@@ -102,9 +101,9 @@ def _on_group(
 def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
     """Each token as it fared where it fared worst."""
     told = [node for done in every for node in done.nodes if node.status != "ok"]
-    rows = [Node(member.name, "failed", str(member.error)) for member in group.all if member.error]
+    rows = [Node(token.name, "failed", str(token.error)) for token in group.all if token.error]
     first = {node.name: node for node in reversed([*told, *rows])}
-    return [first.get(member.name, Node(member.name)) for member in group.all]
+    return [first.get(token.name, Node(token.name)) for token in group.all]
 
 
 def _parallel(params: Params) -> int:
@@ -118,39 +117,38 @@ def _parallel(params: Params) -> int:
 
 
 def _result(uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]) -> Result:
-    rows: list[Result] = []
-    before, after = [], []
-    for done in every:
-        told: Result = {"changed": done.made, "key_pair": None}
-        if done.outcome:
-            told = pair_result(uri_attributes, done.outcome)
-        outcome = {"changed": told["changed"], "failed": bool(done.error), "msg": done.error.msg if done.error else ""}
-        answer = done.error.data if done.error else {}
-        spread = {"nodes": nodes_of(done.nodes)} if done.nodes else {}
-        rows.append({**_wished(done.entry), **(told["key_pair"] or {}), **spread, **answer, **outcome})
-        if done.outcome and told["changed"]:
-            before.append(told["diff"]["before"])
-            after.append(told["diff"]["after"])
+    told: list[Result] = [
+        pair_result(uri_attributes, done.outcome) if done.outcome else {"changed": done.made} for done in every
+    ]
+    changed = [row["diff"] for row in told if row["changed"] and "diff" in row]
     return {
-        "changed": any(row["changed"] for row in rows),
-        "key_pairs": rows,
+        "changed": any(row["changed"] for row in told),
+        "key_pairs": [_row(done, row) for done, row in zip(every, told, strict=True)],
         "nodes": nodes_of(nodes),
-        "diff": {"before": {"key_pairs": before}, "after": {"key_pairs": after}},
+        "diff": {when: {"key_pairs": [diff[when] for diff in changed]} for when in ("before", "after")},
     }
 
 
-def _wished(entry: Entry) -> dict[str, t.Any]:
-    """What names an entry where there is no pair to describe."""
+def _row(done: Done, told: Result) -> Result:
+    """What is returned of an entry; the wish names it where there is no pair to describe."""
+    wish, error = done.entry.wish, done.error
     return {
-        "type": entry.wish.family,
-        "label": entry.wish.label,
-        "id_hex": colon_hex(entry.wish.id) if entry.wish.id else None,
+        "type": wish.family,
+        "label": wish.label,
+        "id_hex": colon_hex(wish.id) if wish.id else None,
+        **(told.get("key_pair") or {}),
+        **({"nodes": nodes_of(done.nodes)} if done.nodes else {}),
+        **(error.data if error else {}),
+        "changed": told["changed"],
+        "failed": bool(error),
+        "msg": error.msg if error else "",
     }
 
 
-def _failure(failed: t.Sequence[Done], total: int, tokens: t.Sequence[str]) -> str:
+def _failure(every: t.Sequence[Done], tokens: t.Sequence[str]) -> str:
+    failed = [done for done in every if done.error]
     told = " ".join(f"{done.entry.option}: {done.error.msg}" for done in failed[:_FEW] if done.error)
     more = [f"{done.entry.option} ({done.entry.wish})" for done in failed[_FEW:]]
     rest = f" Failed as well, see key_pairs: {', '.join(more)}." if more else ""
     where = f"the token '{tokens[0]}'" if len(tokens) == 1 else f"the tokens {', '.join(tokens)}"
-    return f"Could not do {len(failed)} of {total} key pairs on {where}. {told}{rest}"
+    return f"Could not do {len(failed)} of {len(every)} key pairs on {where}. {told}{rest}"

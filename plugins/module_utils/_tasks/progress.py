@@ -20,9 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 @contextlib.contextmanager
 def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
-    """A function that counts what is done, and tells it in the file C(path) if there is one.
+    """A function that counts what is done, and tells it in the file `path` if there is one.
 
-    C(masked) hides secrets, as Ansible does in what passes through it.
+    `masked` hides secrets, as Ansible does in what passes through it.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -44,17 +44,11 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
 
 
 def _text(done: Done) -> str:
+    outcome, word = done.outcome, "generated"
     if done.error:
         return f"failed: {done.error.msg}"
-    return f"{_word(done)} {done.entry.wish}"
-
-
-def _word(done: Done) -> str:
-    outcome = done.outcome
-    if outcome is None:
-        return "generated"
-    if not outcome.changed:
-        return "unchanged"
-    if outcome.before is None:
-        return "generated"
-    return "removed" if outcome.after is None else "changed"
+    if outcome and not outcome.changed:
+        word = "unchanged"
+    elif outcome and outcome.before:
+        word = "changed" if outcome.after else "removed"
+    return f"{word} {done.entry.wish}"

@@ -12,16 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, with_environment
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    Ability,
-    Credentials,
-    Params,
-    Provider,
-)
-
-if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Ability, Credentials, Params, Provider
 
 
 def _pkcs11() -> type[Provider]:
@@ -50,13 +41,9 @@ PROVIDERS: dict[str, t.Callable[[], type[Provider]]] = {
 }
 
 
-def _kind(params: Params) -> type[Provider]:
+def kind_of(params: Params) -> type[Provider]:
+    """The provider that a module's options name."""
     return PROVIDERS[params["provider"]]()
-
-
-def filled(params: Params, environ: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """C(params) with what the environment gives for options that the provider takes."""
-    return with_environment(params, environ, _kind(params).cannot)
 
 
 def provider_from(
@@ -64,14 +51,9 @@ def provider_from(
 ) -> tuple[Provider, Credentials]:
     """The provider of a module's options, and how it logs in; refuses what the provider cannot do.
 
-    C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+    `any_token`: the options need not choose a token, nor give a user where the HSM answers without.
     """
-    kind = _kind(params)
+    kind = kind_of(params)
     kind.refuse_lacking(needs)
     kind.refuse_unable(params)
     return kind.connect(params, any_token)
-
-
-def slots_from(params: Params, *, any_token: bool = False) -> tuple[Pkcs11Provider, Login]:
-    """As L{provider_from}, for what only tokens in slots have."""
-    return t.cast("tuple[Pkcs11Provider, Login]", provider_from(params, needs="slots", any_token=any_token))

@@ -29,7 +29,7 @@ from ansible_collections.cryptoki.hsm.tests.support.six_pairs import (
     [
         "C_GenerateKeyPair#1 before kill",
         "C_GenerateKeyPair#3 after kill",
-        "C_Sign#2 before kill",
+        "C_Sign#1 before kill",
         "C_GenerateKeyPair#6 after kill",
         "C_FindObjectsInit^C_Sign before kill",
         "C_Logout before kill",
@@ -43,7 +43,7 @@ def test_kill_between_calls(token: FaultyToken, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ["C_GenerateKeyPair#3 after kill", "C_GenerateKeyPair#5 after kill", "C_Sign#3 after kill"]
+    "rule", ["C_GenerateKeyPair#3 after kill", "C_GenerateKeyPair#5 after kill", "C_Sign#2 after kill"]
 )
 def test_kill_while_other_threads_write(token: FaultyToken, rule: str) -> None:
     """They may be in the middle of a pair: the next run makes the others, and names each half, to be removed by it."""

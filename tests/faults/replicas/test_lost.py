@@ -185,14 +185,15 @@ def test_source_killed_while_it_makes_a_pair_of_a_given_id(nodes: Nodes) -> None
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [("Pkcs11Session", "receive"), ("Pkcs11Session", "generate"), ("Keks", "settle"), ("Pkcs11Session", "prove")],
+    [("Transfer", "receive"), ("Pkcs11Session", "generate"), ("Transfer", "settle"), ("Pkcs11Session", "prove")],
 )
 def test_bug_of_ours(nodes: Nodes, kind: str, method: str) -> None:
     """It is reported as one, and what was stored before is gone."""
     nodes.ecc(label="old")
     before = nodes.objects()
     broken = f"""
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Keks, Pkcs11Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 own = {kind}.{method}
 def broken(self, *arguments):
     own(self, *arguments)

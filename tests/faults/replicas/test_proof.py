@@ -30,7 +30,7 @@ LIES: dict[str, tuple[str, dict[str, t.Any], str]] = {
         "the token stored it otherwise",
     ),
     "not sensitive": ("C_GetAttributeValue^C_CreateObject after value 0x103 00", {}, "the token stored it otherwise"),
-    "a signature of something else": ("C_Sign#2 after poke 3 0 1122334455667788", {}, "does not fit the public half"),
+    "a signature of something else": ("C_Sign after poke 3 0 1122334455667788", {}, "does not fit the public half"),
     "no signature": ("C_Sign instead return 0x68", {}, "Could not sign with"),
 }
 

@@ -21,8 +21,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token import OPTIONS as TOKEN_OPTIONS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.token_info import OPTIONS as TOKEN_INFO_OPTIONS
+from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN_OPTIONS
+from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token_info import OPTIONS as TOKEN_INFO_OPTIONS
 from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, LEAST, params, refused, taken
 
 LIST = LOGIN + KEYPAIRS

@@ -18,18 +18,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
     Plan,
     decide_absent,
     decide_present,
-    differences,
-    predicted,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     PRIVATE,
     PUBLIC,
@@ -114,7 +114,7 @@ def check_plan(wish: Wish, pair: KeyPair, facts: VendorFacts, plan: Plan) -> Non
     assert (again.action, again.steps, again.warnings) == (Action.NOTHING, (), plan.warnings), "decided twice"
     if plan.action is Action.CHANGE:
         session = MemorySession(pair, facts=facts)
-        changed = change(session, wish, pair, plan.steps)
+        changed = Actions(session, wish).change(pair, plan.steps)
         for half, ours in ((PUBLIC, changed.public), (PRIVATE, changed.private)):
             assert ours.attributes == after.half(half).attributes
         assert len(session.objects) == 2 and set(session.calls) <= {"set_attributes", "freeze", "destroy"}

@@ -18,15 +18,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof as
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates, refuse_unprovable, unprovable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 from ansible_collections.cryptoki.hsm.tests.support import memory_keys
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, usual
-from ansible_collections.cryptoki.hsm.tests.support.memory_token import Keys
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import Keys, MemorySigner
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 ALL = frozenset(row.code for row in MECHANISMS.values())
@@ -63,7 +63,13 @@ def proven(pair: KeyPair, key: t.Any, kind: str, mechanisms: t.Collection[int] =
     """The proof, and what was asked of the token for it; C(key) is what the token holds as the private half."""
     keys = Keys()
     keys.of[pair.private.handle] = key
-    return _proof.prove(keys, mechanisms, wish_for(kind), pair), keys.uses
+    keys.mechanisms = mechanisms
+    return prove(keys, kind, pair), keys.uses
+
+
+def prove(keys: Keys, kind: str, pair: KeyPair, passive: bool = False) -> Proof:
+    """The proof by what the token does with one of its keys."""
+    return _proof.prove(MemorySigner(keys, pair.private), wish_for(kind), pair, passive)
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,10 @@ class Choosy(Keys):
         super().__init__()
         self.answer, self.taken = answer, taken
 
-    def sign(self, found: t.Any, mechanism: int, data: bytes, pss: str = "") -> bytes:
-        if mechanism not in self.taken:
+    def sign(self, found: t.Any, mechanism: Mechanism, data: bytes) -> bytes:
+        if mechanism.code not in self.taken:
             raise TokenError("sign", self.answer)
-        return super().sign(found, mechanism, data, pss)
+        return super().sign(found, mechanism, data)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +201,45 @@ def test_the_next_mechanism_is_tried_when_one_is_refused(answer: str) -> None:
     keys = Choosy(answer, *codes("CKM_SHA512_RSA_PKCS_PSS", "CKM_RSA_PKCS"))
     pair = pair_of(private_key("2048"), private={"sign": True})
     keys.of[2] = private_key("2048")
-    assert _proof.prove(keys, ALL, wish_for("2048"), pair) == Proof("CKM_SHA512_RSA_PKCS_PSS")
+    assert prove(keys, "2048", pair) == Proof("CKM_SHA512_RSA_PKCS_PSS")
     keys.taken = ()
-    assert refusal(lambda: _proof.prove(keys, ALL, wish_for("2048"), pair)) == (
+    assert refusal(lambda: prove(keys, "2048", pair)) == (
         f"Could not sign: the HSM answered {answer}; a key that this token does not let be used this way can be made"
         " with verify=false."
     )
+
+
+class OnlySigning(Signer):
+    """What the tools of clusters can do."""
+
+    mechanisms = frozenset({MECHANISMS["CKM_SHA256_RSA_PKCS"].code})
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("kind", "bit"), [("2048", "decrypt"), ("secp256r1", "derive")])
+def test_what_can_only_sign_says_why_the_rest_is_not_proven(kind: str, bit: str) -> None:
+    pair = pair_of(private_key(kind), private={bit: True})
+    assert _proof.prove(OnlySigning(), wish_for(kind), pair) == Proof(None, NO_MECHANISM)
+
+
+def test_what_the_token_has_is_looked_at_once_it_has_refused() -> None:
+    class Asked(MemorySigner):
+        asked = 0
+
+        @property
+        def mechanisms(self) -> t.Collection[int]:
+            self.asked += 1
+            return codes("CKM_SHA512_RSA_PKCS")
+
+    keys = Choosy("CKR_MECHANISM_INVALID", *codes("CKM_SHA256_RSA_PKCS"))
+    pair = pair_of(private_key("2048"), private={"sign": True})
+    keys.of[2] = private_key("2048")
+    signer = Asked(keys, pair.private)
+    assert (_proof.prove(signer, wish_for("2048"), pair), signer.asked) == (Proof("CKM_SHA256_RSA_PKCS"), 0)
+    keys.taken = codes("CKM_SHA384_RSA_PKCS", "CKM_SHA512_RSA_PKCS")
+    assert _proof.prove(signer, wish_for("2048"), pair) == Proof("CKM_SHA512_RSA_PKCS")  # the list tells, not a trial
 
 
 def test_another_answer_is_an_error_at_once() -> None:
@@ -208,7 +247,7 @@ def test_another_answer_is_an_error_at_once() -> None:
     pair = pair_of(private_key("2048"), private={"sign": True})
     keys.of[2] = private_key("2048")
     with pytest.raises(TokenError, match="CKR_DEVICE_ERROR"):
-        _proof.prove(keys, ALL, wish_for("2048"), pair)
+        prove(keys, "2048", pair)
 
 
 def test_a_passive_proof_makes_no_object() -> None:
@@ -216,18 +255,18 @@ def test_a_passive_proof_makes_no_object() -> None:
     keys.of[2] = key
     for private, method in (({"derive": True}, None), ({"derive": True, "sign": True}, "CKM_ECDSA")):
         pair = pair_of(key, private=private)
-        proof = _proof.prove(keys, ALL, wish_for("secp256r1"), pair, passive=True)
+        proof = prove(keys, "secp256r1", pair, passive=True)
         assert proof == (Proof(method) if method else Proof(None, NO_MECHANISM))
     assert keys.uses == ["sign CKM_ECDSA"]
 
 
 def test_a_wrong_decryption_is_found_out() -> None:
     class Wrong(Keys):
-        def decrypt(self, found: t.Any, mechanism: int, data: bytes) -> bytes:
+        def decrypt(self, found: t.Any, mechanism: Mechanism, data: bytes) -> bytes:
             return b"\0" * 32
 
     pair = pair_of(private_key("2048"), private={"decrypt": True})
-    message = refusal(lambda: _proof.prove(Wrong(), ALL, wish_for("2048"), pair))
+    message = refusal(lambda: prove(Wrong(), "2048", pair))
     assert "do not belong together" in message and "CKM_RSA_PKCS_OAEP" in message
 
 
@@ -263,7 +302,7 @@ def test_a_kept_pair_of_another_type_is_proven_as_what_it_is(wished: str, found:
     key = private_key(found)
     keys = Keys()
     keys.of[2] = key
-    proof = _proof.prove(keys, ALL, wish_for(wished), pair_of(key, private={"sign": True}))
+    proof = prove(keys, wished, pair_of(key, private={"sign": True}))
     assert proof.method == {"ed25519": "CKM_EDDSA", "secp256r1": "CKM_ECDSA"}[found]
 
 

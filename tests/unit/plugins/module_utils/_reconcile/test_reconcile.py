@@ -11,8 +11,8 @@ import hashlib
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
@@ -144,7 +144,7 @@ def test_what_is_asked_of_the_proof() -> None:
     unproven = present(session_with(), dataclasses.replace(WISH, verify=False))
     assert unproven.proof == Proof(None, "verify is false")
     session = session_with()
-    session.mechanisms = frozenset()
+    session.keys.mechanisms = frozenset()
     assert present(session, WISH).proof.reason == "the token has no mechanism for it that can be checked outside"
     message = refusal(lambda: present(session, dataclasses.replace(WISH, verify=True)))
     assert message == (

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, decide_present, differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Changes, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import manage, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -78,11 +79,11 @@ def test_a_key_is_never_left_with_fewer_users_than_its_quorum(
     left = set(wish.users(there))
     if left != set(there) and len(left) + 1 < quorum:
         with pytest.raises(HsmError, match=rf"{quorum} users must approve each use of it"):
-            manage(session, wish, pair, "present", check_mode=False)
+            Reconciliation(session, wish).manage(pair, "present")
         assert "share" not in session.calls
         return
     for check_mode in (True, False):
-        outcome = manage(session, wish, pair, "present", check_mode)
+        outcome = Reconciliation(session, wish, check_mode).manage(pair, "present")
         assert outcome.changed == (left != set(there))
         assert outcome.after and outcome.after.private.sharing
         assert set(outcome.after.private.sharing.shared_with) == left
@@ -92,7 +93,7 @@ def test_a_key_is_never_left_with_fewer_users_than_its_quorum(
 def test_numbers_are_resolved_before_anything_is_compared() -> None:
     session = UserSession(shared(["alice"]))
     pair = KeyPair((session.objects[0],), (session.objects[1],), "id")
-    assert not manage(session, changes(["4"]), pair, "present", check_mode=False).changed
+    assert not Reconciliation(session, changes(["4"])).manage(pair, "present").changed
     assert session.calls.index("resolve_users") == 0
 
 

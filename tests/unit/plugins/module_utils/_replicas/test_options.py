@@ -14,6 +14,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import replicas_of
 from ansible_collections.cryptoki.hsm.tests.support.task_options import OPTIONS, params, refused
 
 LOGIN: dict[str, t.Any] = {"module_path": "/lib/p11.so", "token_label": "one", "pin": "1234-own"}
@@ -25,10 +27,23 @@ def replica(**changed: t.Any) -> dict[str, t.Any]:
     return {name: value for name, value in {**TWO, **changed}.items() if value is not None}
 
 
+class Task:
+    """A module that has options, and is told how to log in."""
+
+    def __init__(self, given: dict[str, t.Any]) -> None:
+        self.params = given
+        self.known: list[t.Any] = []
+
+    def know(self, login: t.Any) -> None:
+        self.known.append(login)
+
+
 def from_options(*replicas: t.Mapping[str, t.Any], **given: t.Any) -> Replicas | None:
     clean = [{name: value for name, value in row.items() if value is not None} for row in replicas]
-    taken = params("ecc", **LOGIN, replicas=clean, **given)
-    return replicas_from(taken, login_from(taken))
+    task = Task(params("ecc", **LOGIN, replicas=clean, **given))
+    found = replicas_of(t.cast(HsmModule, task), login_from(task.params))
+    assert task.known == (list(found.logins.values()) if found else [])
+    return found
 
 
 def taken_from(*replicas: t.Mapping[str, t.Any], **given: t.Any) -> Replicas:
@@ -114,9 +129,7 @@ def test_min_servers(count: int, fits: bool) -> None:
 
 def checked(**given: t.Any) -> None:
     taken = params("ecc", **LOGIN, replicas=[TWO], **given)
-    found = replicas_from(taken, login_from(taken))
-    assert found
-    found.check(wish_from("ecc", taken))
+    replicas_from(taken, login_from(taken)).check(wish_from("ecc", taken))
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.lookup import (
-    find_pairs,
-    is_clear,
-    refuse_unclear,
-    refuse_unnamed_twin,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, is_clear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
@@ -41,7 +36,7 @@ def rsa(number: int = 0, **changed: t.Any) -> KeyPair:
 
 def found(wish: Wish, *pairs: KeyPair) -> list[set[int]]:
     """The handles of each pair that is found."""
-    return [{one.handle for one in pair.objects} for pair in find_pairs(MemorySession(*pairs), wish)]
+    return [{one.handle for one in pair.objects} for pair in Work(MemorySession(*pairs), wish).find()]
 
 
 def colons(pair: KeyPair) -> str:
@@ -87,8 +82,8 @@ def test_the_pair_that_is_named_is_found_beside_others(wish: Wish, handles: list
 @pytest.mark.parametrize("name", [{"label": "x"}, {"id": b"1"}, {"fingerprint": "ab" * 32}, {"label": "x", "id": b"1"}])
 def test_no_search_is_unfiltered(family: Family, name: dict[str, t.Any]) -> None:
     session = MemorySession(ec(), rsa())
-    find_pairs(session, Wish(family, **name))
-    refuse_unnamed_twin(session, Wish(family, **name))
+    Work(session, Wish(family, **name)).find()
+    Work(session, Wish(family, **name)).refuse_unnamed_twin()
     assert session.queries and all(query.attributes() for query in session.queries)
     assert {query.key_class for query in session.queries} == {"public", "private"}
 
@@ -97,10 +92,10 @@ def test_no_search_is_unfiltered(family: Family, name: dict[str, t.Any]) -> None
 def test_an_error_of_a_search_is_never_an_absence(wish: Wish) -> None:
     session = MemorySession(ec())
     session.refused["find"] = "CKR_DEVICE_ERROR"
-    message = refusal(lambda: find_pairs(session, wish))
+    message = refusal(lambda: Work(session, wish).find())
     assert message.startswith(f"Could not search for {wish} on the token 'memory': the HSM answered CKR_DEVICE_ERROR")
     with pytest.raises(TokenError):
-        refuse_unnamed_twin(session, Wish("ecc", label="root", id=b"2"))
+        Work(session, Wish("ecc", label="root", id=b"2")).refuse_unnamed_twin()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +128,7 @@ def test_the_other_half_is_looked_for_by_id_before_a_half_is_called_one() -> Non
             renamed = dataclasses.replace(half, attributes={**half.attributes, "label": "renamed"})
             other = next(one for one in pair.objects if one is not half)
             assert found(wish, halves(renamed, other)) == [{one.handle for one in pair.objects}]
-            (lone,) = find_pairs(MemorySession(halves(other), *OTHERS[:2]), wish)
+            (lone,) = Work(MemorySession(halves(other), *OTHERS[:2]), wish).find()
             assert lone.lone is other
 
 
@@ -167,8 +162,8 @@ def test_clear_is_nothing_or_one_whole_pair() -> None:
     assert is_clear([]) and is_clear([one])
     for pairs in ([one, ec(1)], [KeyPair(one.publics)], [KeyPair(one.publics, one.privates * 2)]):
         assert not is_clear(pairs)
-    refuse_unclear(MemorySession(), ROOT, [])
-    refuse_unclear(MemorySession(), ROOT, [one])
+    Work(MemorySession(), ROOT).refuse_unclear([])
+    Work(MemorySession(), ROOT).refuse_unclear([one])
 
 
 HALF = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
@@ -189,14 +184,14 @@ CASES = [
 @pytest.mark.parametrize(("pairs", "what", "remedy"), CASES)
 def test_what_is_unclear_is_listed(pairs: list[KeyPair], what: str, remedy: str) -> None:
     wish = Wish("rsa", label="root") if "RSA" in what else ROOT
-    assert refusal(lambda: refuse_unclear(MemorySession(), wish, pairs)) == (
+    assert refusal(lambda: Work(MemorySession(), wish).refuse_unclear(pairs)) == (
         f"Refused to touch {wish} on the token 'memory': {what}: {', '.join(map(str, pairs))}. Nothing was changed."
         f" {remedy}"
     )
 
 
 def test_each_listed_object_tells_class_label_id_type_size_and_fingerprint() -> None:
-    message = refusal(lambda: refuse_unclear(MemorySession(), ROOT, [ec(), KeyPair((), rsa().privates)]))
+    message = refusal(lambda: Work(MemorySession(), ROOT).refuse_unclear([ec(), KeyPair((), rsa().privates)]))
     assert f"(public ec key, on secp256r1, label 'root', id 01, fingerprint {colons(ec())})" in message
     assert "(private ec key, on secp256r1, label 'root', id 01, fingerprint unknown)" in message
     assert f"(private rsa key, of 2048 bits, label 'root', id 01, fingerprint {colons(rsa())})" in message
@@ -205,14 +200,14 @@ def test_each_listed_object_tells_class_label_id_type_size_and_fingerprint() -> 
 def test_an_unnamed_twin() -> None:
     wish = Wish("ecc", label="root", id=b"new", curve=curve_by_name("P-256"))
     twin = ec(id=b"")
-    assert refusal(lambda: refuse_unnamed_twin(MemorySession(twin), wish)) == (
+    assert refusal(lambda: Work(MemorySession(twin), wish).refuse_unnamed_twin()) == (
         "Refused to generate the ECC key pair 'root', id 6e:65:77 on the token 'memory': there is a pair of that label"
         f" and type without an id, {twin}. Give that pair the id, or leave id out to manage it by its label."
     )
     for others in ((), (ec(id=b"old"),), (ec(label="x", id=b""),), (rsa(id=b""),), (ec(id=b""), ec(1, id=b"old"))):
-        refuse_unnamed_twin(MemorySession(*others), wish)
+        Work(MemorySession(*others), wish).refuse_unnamed_twin()
     for named in (Wish("ecc", id=b"new"), ROOT):
-        refuse_unnamed_twin(MemorySession(twin), named)
+        Work(MemorySession(twin), named).refuse_unnamed_twin()
 
 
 LABELS, IDS = st.sampled_from(["root", "other"]), st.sampled_from([b"", b"\x01", b"\x02"])
@@ -239,7 +234,7 @@ def test_all_of_one_label_and_type_are_found_and_nothing_else(pairs: list[KeyPai
         if one.label == label and (one.key_type == "rsa") is (family == "rsa")
     }
     session = MemorySession(*pairs)
-    groups = find_pairs(session, Wish(family, label=label))
+    groups = Work(session, Wish(family, label=label)).find()
     assert {one.handle for group in groups for one in group.objects} == expected
     assert set(session.calls) == {"find"}
 
@@ -248,5 +243,5 @@ def test_all_of_one_label_and_type_are_found_and_nothing_else(pairs: list[KeyPai
 def test_a_fingerprint_names_at_most_one_pair(pairs: list[KeyPair]) -> None:
     for pair in pairs:
         family: Family = "rsa" if pair.public.key_type == "rsa" else "ecc"
-        groups = find_pairs(MemorySession(*pairs), Wish(family, fingerprint=pair.fingerprint))
+        groups = Work(MemorySession(*pairs), Wish(family, fingerprint=pair.fingerprint)).find()
         assert len(groups) == 1 and pair.public in groups[0].publics

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The key-encryption keys that a session shares with other tokens, by the ways of C(_pair/transfer.py).
+"""One session's part in the copying of pairs, by the ways of `_pair/transfer.py`.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -13,9 +13,11 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import (
     KEK_BYTES,
+    Able,
     Way,
     kek,
     transport_pair,
@@ -28,6 +30,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     PUBLIC,
     SECRET,
     Half,
+    KeyClass,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
@@ -37,16 +40,24 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key 
 _OAEP = "CKM_RSA_PKCS_OAEP"
 
 
-class Keks:
-    """One session's side. What it makes are objects of the session; L{end} destroys them before that."""
+class Transfer:
+    """What a token does as the source or as a replica; `peer` names the other one.
 
-    def __init__(self, session: Session, facts: VendorFacts, token: str) -> None:
+    Its helpers are objects of the session; `end` destroys them before that.
+    """
+
+    def __init__(self, session: Session, token: TokenInfo, mechanisms: frozenset[int], facts: VendorFacts) -> None:
         self._session = session
-        self._facts = facts
         self._token = token
+        self._mechanisms = mechanisms
+        self._facts = facts
         self._keks: dict[tuple[str, Way], int] = {}
         self._transport: dict[tuple[str, Way], int] = {}
         self._made: list[int] = []
+
+    def able(self) -> Able:
+        """What the token can do for a transfer."""
+        return Able(self._token.label, self._mechanisms, self._facts)
 
     def end(self) -> None:
         """Destroys all helpers; what a token refuses goes with the session."""
@@ -55,49 +66,63 @@ class Keks:
                 self._session.destroy(SECRET, self._made.pop())
 
     def offer(self, peer: str, way: Way) -> bytes:
-        """As L{TransferSession.offer}."""
-        if way.kind == "trusted":
-            return b""
-        return self._new_transport(peer, way)
+        """The replica's first step: its public transport key (RSA modulus or EC point; empty for a trusted key)."""
+        return b"" if way.kind == "trusted" else self._new_transport(peer, way)
 
     def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
-        """As L{TransferSession.answer}."""
+        """The source's step: from now on it has the KEK; what the replica needs to have it, too."""
         if way.kind == "trusted":
-            self._keks[peer, way] = self._trusted(way, {"wrap": True})
+            self._keks[peer, way] = self._trusted(way, "wrap")
             return b""
         if way.kind == "ecdh":
             point = self._new_transport(peer, way)
             self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
             return point
-        public = self._helper(self._session.create(PUBLIC, self._sent(PUBLIC, transport_public(offer))))
+        public = self._helper(self._session.create(PUBLIC, self._facts.sent(PUBLIC, transport_public(offer))))
         secret = self._helper(self._session.generate_key(KEK_BYTES, kek(wraps=True, extractable=True)))
         self._keks[peer, way] = secret
-        return self._session.wrap(public, _OAEP, secret)
+        return self._session.wrap("wrap a key", public, _OAEP, secret)
 
     def settle(self, peer: str, way: Way, answer: bytes) -> None:
-        """As L{TransferSession.settle}."""
+        """The replica's second step: it has the KEK."""
         if way.kind == "trusted":
-            self._keks[peer, way] = self._trusted(way, {"unwrap": True})
+            self._keks[peer, way] = self._trusted(way, "unwrap")
         elif way.kind == "ecdh":
             self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
         else:
-            transport = self._transport[peer, way]
-            self._keks[peer, way] = self._helper(
-                self._session.unwrap(transport, _OAEP, answer, SECRET, kek(wraps=False))
-            )
+            secret = self._session.unwrap(self._transport[peer, way], _OAEP, answer, SECRET, kek(wraps=False))
+            self._keks[peer, way] = self._helper(secret)
 
     def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
-        """As L{TransferSession.wrap}."""
-        return self._session.wrap(self._keks[peer, way], way.wraps, found)
+        """A private half of the source, wrapped."""
+        what = f"wrap the private key '{found.label}'"
+        return self._session.wrap(what, self._keks[peer, way], way.wraps, found.handle)
 
-    def unwrap(self, peer: str, way: Way, wrapped: bytes, values: t.Mapping[str, Value]) -> int:
-        """The private half that was wrapped; its handle."""
-        return self._session.unwrap(self._keks[peer, way], way.unwraps, wrapped, PRIVATE, values)
+    def receive(
+        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
+    ) -> KeyPair:
+        """The pair as the replica has it then; `pair` is what is there of it already: nothing, or a public half.
+
+        After an error nothing that this call made is left, or the error names what remains.
+        """
+        sent = {half: self._facts.sent(half, values) for half, values in templates.items()}
+        made: dict[KeyClass, int] = {}
+        try:
+            if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
+                made[PUBLIC] = self._session.create(PUBLIC, sent[PUBLIC])
+            made[PRIVATE] = self._session.unwrap(self._keks[peer, way], way.unwraps, wrapped, PRIVATE, sent[PRIVATE])
+            for half, handle in made.items():
+                pair = pair.with_half(self._session.read(half, handle))
+        except TokenError as error:
+            what = f"copy a key pair to the token {self._token}"
+            raise error.at(what, self._session.take_back(made)) from None
+        pairs = pair_up(pair.objects)
+        return pairs[0] if len(pairs) == 1 else pair
 
     def _new_transport(self, peer: str, way: Way) -> bytes:
         """Makes this side's transport pair; its modulus or point."""
         key_type = "rsa" if way.kind == "rsa" else "ec"
-        templates = {half: self._sent(half, values) for half, values in transport_pair(way).items()}
+        templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
         public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
         self._helper(public)
@@ -111,21 +136,18 @@ class Keks:
         return point_of(found.spki)
 
     def _agreed(self, peer: str, way: Way, point: bytes, *, wraps: bool) -> int:
-        return self._helper(self._session.derive_key(self._transport[peer, way], point, KEK_BYTES, kek(wraps=wraps)))
+        transport = self._transport[peer, way]
+        return self._helper(self._session.derive("derive a key", transport, point, KEK_BYTES, kek(wraps=wraps)))
 
-    def _trusted(self, way: Way, use: dict[str, Value]) -> int:
+    def _trusted(self, way: Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""
-        wanted: dict[str, Value] = {"label": way.wrapping_key or "", **use}
-        found = self._session.hold(SECRET, wanted)
+        found = self._session.handles(SECRET, {"label": way.wrapping_key or "", use: True})
         if len(found) != 1:
             raise HsmError(
                 f"Refused to copy a key with the token {self._token}: {len(found) or 'none'} of its secret keys"
-                f" labelled '{way.wrapping_key}' may {next(iter(use))}. Put one such AES key on each token."
+                f" labelled '{way.wrapping_key}' may {use}. Put one such AES key on each token."
             )
         return found[0]
-
-    def _sent(self, half: Half, values: t.Mapping[str, Value]) -> dict[str, Value]:
-        return {name: value for name, value in values.items() if self._facts.sends(half, name, value)}
 
     def _helper(self, handle: int) -> int:
         self._made.append(handle)

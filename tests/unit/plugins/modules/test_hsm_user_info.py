@@ -10,13 +10,14 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import providers as _provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import user_info as _user_info_module
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
+from ansible_collections.cryptoki.hsm.plugins.modules.hsm_user_info import users
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
@@ -27,7 +28,7 @@ class Asked(HsmModule):
     """A module with options, and without Ansible."""
 
     def __init__(self, **given: t.Any) -> None:
-        self.params = taken(_user_info_module.OPTIONS, given)
+        self.params = taken(LOGIN, given)
         self.known: list[Credentials] = []
 
     def know(self, login: Credentials) -> None:
@@ -37,7 +38,7 @@ class Asked(HsmModule):
 def test_pkcs11_is_refused_before_its_login_is_looked_at() -> None:
     for given in ({}, {"pin_file": "/nonexistent/pin"}, {"executable": "/x"}):
         module = Asked(**given)
-        assert refusal(lambda asked=module: _user_info_module._work(asked)) == (  # type: ignore[misc]
+        assert refusal(lambda asked=module: users(asked)) == (  # type: ignore[misc]
             "provider 'pkcs11' is refused: PKCS#11 tells nothing of users; use the provider cloudhsm_cli or"
             " key_mgmt_util, which drive the cluster's own tool."
         )
@@ -45,7 +46,7 @@ def test_pkcs11_is_refused_before_its_login_is_looked_at() -> None:
 
 
 def test_only_who_needs_users_is_refused() -> None:
-    params = taken(_user_info_module.OPTIONS, {"module_path": "/lib.so"})
+    params = taken(LOGIN, {"module_path": "/lib.so"})
     provider, login = provider_from(params, any_token=True)
     assert provider.name == "pkcs11" and isinstance(login, Login) and not login.selector.chooses
 
@@ -60,7 +61,7 @@ def test_users_of_a_provider_that_has_them(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(_provider.PROVIDERS, "key_mgmt_util", lambda: Cluster)
     module = Asked(provider="key_mgmt_util", module_path="/lib.so")
-    assert _user_info_module._work(module) == {
+    assert users(module) == {
         "changed": False,
         "users": [
             {

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a plan will come to, before it is carried out; and in what a new pair is not what was asked for.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
+    Difference,
+    attribute_differences,
+    key_differences,
+    sharing_differences,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, Step
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    PRIVATE,
+    Change,
+    Half,
+    Value,
+)
+
+
+def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: str | None = None) -> KeyPair | None:
+    """The pair as it would be after the plan, for check mode: what is known without doing anything.
+
+    `facts`: what the vendor's tokens do not have is not foretold. `owner`: whose it would be, where there are users.
+    """
+    if plan.action in (Action.GENERATE, Action.REPLACE):
+        public, private = (TokenObject(0, half, _born(wish, half, facts)) for half in HALVES)
+        if owner is not None:
+            private = dataclasses.replace(private, sharing=Sharing(owner, wish.users(), wish.quorum or 0))
+        return KeyPair((public,), (private,))
+    pair = plan.pair
+    if pair is None or plan.action is Action.REMOVE:
+        return None
+    for step in plan.steps:
+        pair = pair.with_half(_stepped(pair.half(step.half), step, wish))
+    return pair
+
+
+def _stepped(found: TokenObject, step: Step, wish: Wish) -> TokenObject:
+    if step.kind is Change.SHARING and found.sharing:
+        users = wish.users(found.sharing.shared_with)
+        return dataclasses.replace(found, sharing=dataclasses.replace(found.sharing, shared_with=users))
+    return dataclasses.replace(found, attributes={**found.attributes, **step.values})
+
+
+def _born(wish: Wish, half: Half, facts: VendorFacts | None) -> dict[str, Value]:
+    sent = {name: value for name, value in wish.new_half(half).items() if not facts or facts.sends(half, name, value)}
+    values = {"class": f"{half}_key", "key_type": wish.key_type, **sent}
+    if half == PRIVATE and wish.curve:
+        values["ec_params"] = wish.curve.ec_params()
+    return {**values, **wish.freezing(half)}
+
+
+def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Difference]:
+    """In what a pair that was just made is not as it was asked for; defaults that the token lacks are no matter."""
+    rows = key_differences(wish, pair)
+    for half in HALVES:
+        found, required, later = pair.half(half), wish.required(half), wish.freezing(half)
+        if found.key_type not in KEY_TYPES_OF[wish.family]:  # the next run would not find it
+            rows.append(Difference(half, "key_type", found.key_type, wish.key_type))
+        rows += [
+            row
+            for row in attribute_differences(half, found, {**wish.template(half), **required})
+            if not (row.name in later and facts.copy)
+            and (row.name in required or (row.found is not None and facts.sends(half, row.name, row.wished)))
+        ]
+    return rows + sharing_differences(wish, pair)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A private half at work inside its token, by its handle.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import SECRET, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
+
+
+class Pkcs11Signer(Signer):
+    """The private half `found`; `mechanisms` asks the token for what it can do."""
+
+    def __init__(self, session: Session, found: TokenObject, mechanisms: t.Callable[[], t.Collection[int]]) -> None:
+        self._session = session
+        self._found = found
+        self._mechanisms = mechanisms
+        self._key = f"with the private key '{found.label}'"
+
+    @property
+    def mechanisms(self) -> t.Collection[int]:
+        return self._mechanisms()
+
+    def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
+        return self._session.operate(f"sign {self._key}", "C_Sign", with_parameter(mechanism), self._found.handle, data)
+
+    def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
+        return self._session.operate(
+            f"decrypt {self._key}", "C_Decrypt", with_parameter(mechanism), self._found.handle, data
+        )
+
+    def derive(self, point: bytes, size: int) -> bytes:
+        readable: dict[str, Value] = {
+            "key_type": "generic_secret",
+            "token": False,
+            "sensitive": False,
+            "extractable": True,
+        }
+        what = f"derive {self._key}"
+        handle = self._session.derive(what, self._found.handle, point, size, readable)
+        try:
+            return self._session.secret(what, handle, size)
+        finally:
+            self._session.destroy(SECRET, handle)

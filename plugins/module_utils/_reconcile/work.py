@@ -1,0 +1,173 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A wish on a token: finding the pair that is meant, which searches prove that it is there, or that it is not.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
+    FAMILY_NAME,
+    KEY_TYPES_OF,
+    PROVISIONAL,
+    Wish,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+
+T = t.TypeVar("T")
+# What stops where it is about to look at the token again, so that other work can come first: among many pairs one look
+# is enough for all.
+Staged = t.Generator[None, None, T]
+
+
+class RaceLost(Exception):
+    """Another host made a pair of the same name at the same time; ours is gone again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is wished on one token. In check mode nothing is made, not even an object of the session for a proof."""
+
+    session: TokenSession
+    wish: Wish
+    check_mode: bool = False
+
+    @property
+    def where(self) -> str:
+        """The pair and the token, as every message names them."""
+        return self.wish.on(self.session.token_name)
+
+    def refused(self, what: str, why: str, remedy: str = "") -> HsmError:
+        """That something is not done to the pair; `what` is a verb."""
+        return HsmError.refused(f"{what} {self.where}", why, remedy)
+
+    def failed(self, what: str, why: str, remedy: str = "") -> HsmError:
+        """That something could not be done to the pair; `what` is a verb."""
+        return HsmError.failed(f"{what} {self.where}", why, remedy)
+
+    def find(self) -> list[KeyPair]:
+        """The pairs and halves that the wish names: by id if given, else by label and key type, else by fingerprint.
+
+        Raises `HsmError` where the id belongs to another label or key type, and `TokenError` where a search fails: that
+        is never an absence.
+        """
+        try:
+            named = self._by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
+            pairs = self._with_other_halves(named)
+        except TokenError as error:
+            raise error.at(f"search for {self.where}") from None
+        wished = self.wish.fingerprint
+        return [pair for pair in pairs if wished is None or wished in [found.fingerprint for found in pair.objects]]
+
+    def search(self, **names: t.Any) -> list[TokenObject]:
+        """The objects of both halves that a search finds."""
+        return [found for half in HALVES for found in self.session.find(Query(half, **names))]
+
+    def _by_id(self, wished: bytes) -> list[TokenObject]:
+        objects = self._typed(self.search(id=wished))
+        family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
+        others = [found for found in objects if found.key_type not in family or label not in (None, found.label)]
+        if not others:
+            return objects
+        advice = "Choose another id, or give the label and the module of that pair."
+        if any((found.label or "").startswith(PROVISIONAL) for found in others):
+            advice = (
+                "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is"
+                " gone. Give both its halves the wished id and label with hsm_key, each named by its uri."
+            )
+        raise self.refused("touch", f"its id belongs to {listed(others)}", advice)
+
+    def _by_label_and_type(self) -> list[TokenObject]:
+        family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
+        # One type can be part of the search; of several the objects are chosen afterwards, in one search a half.
+        types = family if len(family) == 1 or label is None else (None,)
+        objects = self._typed([found for name in types for found in self.search(label=label, key_type=name)])
+        return [found for found in objects if found.key_type in family]
+
+    def _typed(self, objects: list[TokenObject]) -> list[TokenObject]:
+        """A key whose type cannot be read may be the one that is meant: it is no absence."""
+        for found in objects:
+            if found.attributes.get("key_type") is None:
+                raise HsmError.refused(
+                    f"go on with the token '{self.session.token_name}'",
+                    f"the type of the {found.half} key '{found.label}' (handle {found.handle}) cannot be read",
+                    "Repair or remove that object.",
+                )
+        return objects
+
+    def _with_other_halves(self, named: t.Sequence[TokenObject]) -> list[KeyPair]:
+        """The pairs of `named`; a half is called lone only after its other was looked for by id, the labels may differ.
+
+        Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
+        """
+        ids = {half.id for pair in pair_up(named) if (half := pair.lone) and half.id}
+        more = [found for id_ in sorted(ids) for found in self.search(id=id_)]
+        handles = {found.handle for found in named}
+        pairs = pair_up([*named, *(found for found in more if found.handle not in handles)])
+        return [pair for pair in pairs if handles & pair.handles]
+
+    def refuse_unclear(self, pairs: t.Sequence[KeyPair], remedy: str = "") -> None:
+        """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
+        if is_clear(pairs):
+            return
+        objects = [found for pair in pairs for found in pair.objects]
+        usual = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
+        if len(pairs) > 1:
+            usual = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
+        what = "its halves do not belong together"
+        if len(objects) == 1:
+            what = f"it is a {objects[0].half} half without its {objects[0].other} half"
+            usual = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
+        elif len({found.half for found in objects}) < len(objects):
+            what = f"{len(objects)} {FAMILY_NAME[self.wish.family]} keys have that name"
+        raise self.refused("touch", f"{what}: {listed(pairs)}", f"Nothing was changed. {remedy or usual}")
+
+    def refuse_unnamed_twin(self) -> None:
+        """An id that is not found, beside the only pair of that label and type if it has no id, is not a new pair's."""
+        if self.wish.id is None or self.wish.label is None:
+            return
+        pairs = pair_up(self._by_label_and_type())
+        if len(pairs) == 1 and not any(found.id for found in pairs[0].objects):
+            why = f"there is a pair of that label and type without an id, {pairs[0]}"
+            remedy = "Give that pair the id, or leave id out to manage it by its label."
+            raise self.refused("generate", why, remedy)
+
+    def refuse_strangers(self, pair: KeyPair) -> None:
+        """A proof, before a pair is changed or removed whose halves only an id joins and one of which was not named."""
+        named_apart = self.wish.fingerprint is not None or len({found.label for found in pair.objects}) > 1
+        if not (pair.whole and pair.pairing == "id" and named_apart):
+            return
+        proof = self.session.prove(self.wish, pair, passive=self.check_mode)
+        if proof.method is None and not self.check_mode:
+            why = (
+                f"only their id joins the halves {pair}, and that they belong together cannot be proven"
+                f" ({proof.reason})"
+            )
+            raise self.refused("touch", why, "Name them by label or id.")
+
+    def proof(self, pair: KeyPair) -> Proof:
+        """The proof of a pair; none is a failure where the task asks for one and is no check."""
+        proof = self.session.prove(self.wish, pair, passive=self.check_mode)
+        if proof.method is None and self.wish.verify and not self.check_mode:
+            raise self.failed("prove", f"{proof.reason}")
+        return proof
+
+
+def is_clear(pairs: t.Sequence[KeyPair]) -> bool:
+    """Whether this is nothing, or one whole pair."""
+    return not pairs or (len(pairs) == 1 and pairs[0].whole)
+
+
+def listed(things: t.Iterable[object], joint: str = ", ") -> str:
+    """Things as a message lists them."""
+    return joint.join(map(str, things))

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the C functions are called, and how much room they get for what they write."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism, CkSessionInfo
+from ansible_collections.cryptoki.hsm.tests import support
+
+INTERPOSER = Path(next(iter(support.__path__))) / "pkcs11_fault.c"
+
+
+class Writing(functions.Functions):
+    """A library that answers an operation with `data`, in no less room than it needs."""
+
+    def __init__(self, data: bytes, **answers: int) -> None:
+        self.data = data
+        self.answers = answers
+        self.called: list[str] = []
+        self.rooms: list[int] = []
+
+    def _call(self, name: str, *arguments: t.Any) -> int:
+        self.called.append(name)
+        if name in self.answers or name.endswith("Init"):
+            return self.answers.get(name, functions.CKR_OK)
+        room, size = arguments[-2], arguments[-1]._obj
+        self.rooms.append(size.value)
+        enough = size.value >= len(self.data)
+        size.value = len(self.data)
+        if not enough:
+            return functions.CKR_BUFFER_TOO_SMALL
+        room[: len(self.data)] = self.data
+        return functions.CKR_OK
+
+
+def test_functions_are_in_the_order_of_the_standard() -> None:
+    """The interposer of the fault tests has a list of its own, with which real libraries work."""
+    listed = re.findall(r"X\((\d+), (C_\w+)\)", INTERPOSER.read_text(encoding="utf-8"))
+    assert {name: int(index) for index, name in listed} == functions._INDEX
+
+
+def test_arguments_are_as_c_takes_them() -> None:
+    template = functions.Template({0x3: b"label", 0x102: b""})
+    info = CkSessionInfo(state=3)
+    number, pointer, data, length, array, count, nothing = functions._as_c([1 << 40, info, b"\0data", template, None])
+    assert isinstance(number, functions.CK_ULONG) and number.value == 1 << 40  # not cut to a C int
+    assert pointer._obj is info
+    assert (data, length.value) == (b"\0data", 5)
+    assert [(entry.type, entry.length) for entry in array[: count.value]] == [(0x3, 5), (0x102, 0)]
+    assert nothing is None
+    assert list(functions._as_c([functions.Template({})]))[1].value == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 71, 8192])
+def test_usual_output_takes_two_calls(size: int) -> None:
+    library = Writing(b"\0" * size)
+    assert library.operate("C_Sign", 1, CkMechanism(1), 2, b"data") == (functions.CKR_OK, b"\0" * size)
+    assert library.called == ["C_SignInit", "C_Sign"]
+
+
+def test_longer_output_is_asked_for_again() -> None:
+    library = Writing(b"x" * 8193)
+    assert library.output("C_WrapKey", 1, CkMechanism(1), 2, 3) == (functions.CKR_OK, b"x" * 8193)
+    assert library.rooms == [8192, 8193]
+
+
+def test_room_has_an_end() -> None:
+    """A library that asks for more and more, or for all memory there is, is told so once."""
+
+    class Greedy(Writing):
+        def _call(self, name: str, *arguments: t.Any) -> int:
+            self.rooms.append(ctypes.sizeof(arguments[-2]))
+            arguments[-1]._obj.value = functions.UNAVAILABLE
+            return functions.CKR_BUFFER_TOO_SMALL
+
+    library = Greedy(b"")
+    assert library.output("C_Decrypt", 1, b"") == (functions.CKR_BUFFER_TOO_SMALL, b"")
+    assert library.rooms == [8192, 1 << 20]
+
+
+def test_operation_that_does_not_begin() -> None:
+    library = Writing(b"signature", C_SignInit=functions.CKR_MECHANISM_INVALID)
+    assert library.operate("C_Sign", 1, CkMechanism(1), 2, b"data") == (functions.CKR_MECHANISM_INVALID, b"")
+    assert library.called == ["C_SignInit"]
+
+
+def test_operation_that_fails() -> None:
+    library = Writing(b"signature", C_Sign=0x30)
+    assert library.operate("C_Sign", 1, CkMechanism(1), 2, b"data") == (0x30, b"")
