@@ -53,7 +53,7 @@ for variable in list(os.environ):
 # uv does not read pip's configuration; where pip takes packages from a mirror, uv shall do so, too.
 if "UV_DEFAULT_INDEX" not in os.environ:
     asked = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True, check=False
     )
     if asked.returncode == 0:
         os.environ["UV_DEFAULT_INDEX"] = asked.stdout.strip()

@@ -132,7 +132,7 @@ def attempt(session: Session, command: str, words: list[str]) -> tuple[bool, str
 
 
 def refusal(session: Session, command: str, code: int) -> str:
-    """A failure, and for what the policy refuses the line that looks like an outage (genECCKeyPair.txt)."""
+    """A failure, and for what the policy refuses the line that looks like an outage (genECCKeyPair)."""
     text = session.result(api_of(command), code)
     if code == util_codes.POLICY:
         with session.state() as state:

@@ -37,15 +37,19 @@ CURVES: dict[str, type[ec.EllipticCurve]] = {
     "brainpoolP384r1": ec.BrainpoolP384R1,
     "brainpoolP512r1": ec.BrainpoolP512R1,
 }
+# PKCS#11 3.1, tables 21 and 22: what a half may be used for, each by a bit.
+USAGE: dict[Half, tuple[str, ...]] = {
+    PUBLIC: ("encrypt", "wrap", "verify", "verify_recover", "derive"),
+    PRIVATE: ("decrypt", "unwrap", "sign", "sign_recover", "derive"),
+}
 # PKCS#11 3.1, tables 11, 21 and 22, footnotes 8, 10 and 11: what C_SetAttributeValue may change.
-FREE = {"label", "id", "derive", "encrypt", "wrap", "verify", "verify_recover"}
-FREE |= {"decrypt", "unwrap", "sign", "sign_recover", "allowed_mechanisms"}
+FREE = {"label", "id", "allowed_mechanisms", *USAGE[PUBLIC], *USAGE[PRIVATE]}
 ONE_WAY = {"sensitive": True, "wrap_with_trusted": True, "extractable": False}
 FROZEN = ("modifiable", "copyable", "destroyable")
 BITS: dict[KeyClass, tuple[str, ...]] = {
     SECRET: (),
-    PUBLIC: ("encrypt", "wrap", "verify", "verify_recover", "derive", "trusted"),
-    PRIVATE: ("decrypt", "unwrap", "sign", "sign_recover", "derive", "wrap_with_trusted", "always_authenticate"),
+    PUBLIC: (*USAGE[PUBLIC], "trusted"),
+    PRIVATE: (*USAGE[PRIVATE], "wrap_with_trusted", "always_authenticate"),
 }
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of the CloudHSM CLI: one JSON object, judged by its C(error_code).
+"""The answers of the CloudHSM CLI: one JSON object, judged by its `error_code`.
 
-Success is C({"error_code": 0, "data": {…}}), a failure C({"error_code": 1, "data": "text"}) (user guide of AWS
+Success is `{"error_code": 0, "data": {…}}`, a failure `{"error_code": 1, "data": "text"}` (user guide of AWS
 CloudHSM, pages cloudhsm_cli-key-list and manage-keys-cloudhsm-cli-filtering). Everything else is no answer at all,
 whatever the exit status: it neither says that something is there nor that it is not.
 
@@ -30,18 +30,7 @@ class Refused(Exception):
 
 
 def data_of(stdout: bytes) -> t.Any:
-    """C(data) of a success; raises L{Refused} for a failure, and L{Unclear} for anything else."""
-    answer = _parsed(stdout)
-    code = answer.get("error_code")
-    if isinstance(code, bool) or not isinstance(code, int) or "data" not in answer:
-        raise Unclear(f"JSON without error_code and data, {shown(stdout)}")
-    if code == 0:
-        return answer["data"]
-    text = answer["data"]
-    raise Refused(text if isinstance(text, str) and text else f"error_code {code}, {shown(stdout)}")
-
-
-def _parsed(stdout: bytes) -> dict[str, t.Any]:
+    """`data` of a success; raises `Refused` for a failure, and `Unclear` for anything else."""
     try:
         answer = json.loads(stdout.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):  # json and Unicode errors are ValueErrors
@@ -49,7 +38,13 @@ def _parsed(stdout: bytes) -> dict[str, t.Any]:
         raise Unclear(what) from None
     if not isinstance(answer, dict):
         raise Unclear(f"no JSON object, {shown(stdout)}")
-    return answer
+    code = answer.get("error_code")
+    if isinstance(code, bool) or not isinstance(code, int) or "data" not in answer:
+        raise Unclear(f"JSON without error_code and data, {shown(stdout)}")
+    if code == 0:
+        return answer["data"]
+    text = answer["data"]
+    raise Refused(text if isinstance(text, str) and text else f"error_code {code}, {shown(stdout)}")
 
 
 def _once(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
@@ -70,17 +65,17 @@ def shown(raw: bytes) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
-def member(data: t.Any, name: str, kind: type[T]) -> T:
-    """A member of an object that must be there and be of this type."""
+def field(data: t.Any, name: str, kind: type[T]) -> T:
+    """A field of an object that must be there and be of this type."""
     value = data.get(name) if isinstance(data, dict) else None
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Unclear(f"no {kind.__name__} '{name}' where one belongs")
     return value
 
 
-def members(data: t.Any, name: str) -> list[dict[str, t.Any]]:
+def rows(data: t.Any, name: str) -> list[dict[str, t.Any]]:
     """A list of objects that must be there."""
-    rows = member(data, name, list)
-    if not all(isinstance(row, dict) for row in rows):
+    found = field(data, name, list)
+    if not all(isinstance(row, dict) for row in found):
         raise Unclear(f"something else than objects in '{name}'")
-    return rows
+    return found

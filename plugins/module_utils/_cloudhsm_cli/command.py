@@ -18,11 +18,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys im
     Key,
     attributes_there,
     reference,
+    value_there,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 # What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
@@ -44,18 +45,21 @@ def filters_of(query: Query) -> tuple[str, ...]:
     """What the CLI searches for; both halves of a pair come from one list."""
     if query.handle is not None:
         return (reference(query.handle),)
+    return tuple(f"attr.{name}={value_there(value)}" for name, value in _filtered(query).items())
+
+
+def _filtered(query: Query) -> dict[str, Value]:
+    """What of a query the CLI compares, if it is not asked for a handle."""
     if query.id is not None:
-        return (f"attr.id=0x{query.id.hex()}",)
+        return {"id": query.id}
     if query.label is not None and _PLAIN_LABEL.fullmatch(query.label):
-        return (f"attr.label={query.label}",)
-    return ()
+        return {"label": query.label}
+    return {}
 
 
 def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
     """A list that holds what was not searched for comes from a filter that was not understood."""
-    wanted: dict[str, t.Any] = {"id": query.id} if query.id is not None else {}
-    if not wanted and query.label is not None and _PLAIN_LABEL.fullmatch(query.label) and query.handle is None:
-        wanted = {"label": query.label}
+    wanted = _filtered(query) if query.handle is None else {}
     for key in keys:
         for name, value in wanted.items():
             if name not in key.found.unreadable and key.found.attributes.get(name) != value:
@@ -65,11 +69,7 @@ def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
 def generation_of(wish: Wish) -> list[str]:
     """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
     label = wish.label or ""
-    if wish.family == "rsa":
-        exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
-        key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
-    else:
-        key = ["ec", "--curve", wish.curve.name if wish.curve else ""]
+    key = _size_of(wish)
     arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
     if wish.session:
         arguments.append("--session")
@@ -77,12 +77,15 @@ def generation_of(wish: Wish) -> list[str]:
         for use in ("manage", "use"):
             arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
     for half in (PUBLIC, PRIVATE):
-        arguments += [f"--{half}-attributes", *attributes_there(half, _sent(wish, half))]
+        sent = {name: value for name, value in wish.new_half(half).items() if FACTS.sends(half, name, value)}
+        arguments += [f"--{half}-attributes", *attributes_there(sent)]
     if wish.share_with:
         arguments += ["--share-crypto-users", *wish.share_with]
     return arguments
 
 
-def _sent(wish: Wish, half: Half) -> dict[str, Value]:
-    values = wish.new_half(half)
-    return {name: value for name, value in values.items() if FACTS.sends(half, name, value)}
+def _size_of(wish: Wish) -> list[str]:
+    if wish.curve:
+        return ["ec", "--curve", wish.curve.name]
+    exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
+    return ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]

@@ -5,7 +5,7 @@
 """Keys as the CloudHSM CLI tells them, and the names of their attributes there and here.
 
 Source: user guide of AWS CloudHSM, pages cloudhsm_cli-key-list and cloudhsm_cli-key-attributes-table. Where HSMs of the
-cluster differ, a value is the text C(inconsistent) (page troubleshoot-sdk5-key-replicate-failures): the key has the
+cluster differ, a value is the text `inconsistent` (page troubleshoot-sdk5-key-replicate-failures): the key has the
 attribute, and it is not known what it says.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
@@ -14,29 +14,28 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, member, members
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field, rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
-    PRIVATE,
-    PUBLIC,
-    SECRET,
-    Half,
-    KeyClass,
+    HALVES,
+    KEY_CLASSES,
     Kind,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
-_CLASSES: dict[str, KeyClass] = {"public-key": PUBLIC, "private-key": PRIVATE, "secret-key": SECRET}
+_CLASSES = {f"{key_class}-key": key_class for key_class in KEY_CLASSES}
 _REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 INCONSISTENT = "inconsistent"
 FULL = "full"
+_JSON_TYPES: dict[Kind, type] = {Kind.BOOL: bool, Kind.ULONG: int}  # all others are texts
 # Their names there that are no dashed form of ours.
 _NAMES = {"key-length-bytes": "value_len", "modulus-size-bits": "modulus_bits", "curve": "ec_params"}
 _NAMES_THERE = {name: there for there, name in _NAMES.items()}
@@ -69,16 +68,21 @@ def value_there(value: Value) -> str:
 
 
 def key_from(entry: t.Any) -> Key:
-    """A key of C(key list --verbose) or of a new pair; raises L{Unclear} for what is none."""
-    handle = reference_of(member(entry, "key-reference", str))
-    told = member(entry, "attributes", dict)
-    half = _CLASSES.get(member(told, "class", str))
+    """A key of `key list --verbose` or of a new pair; raises `Unclear` for what is none."""
+    handle = reference_of(field(entry, "key-reference", str))
+    told = field(entry, "attributes", dict)
+    half = _CLASSES.get(field(told, "class", str))
     if half is None:
         raise Unclear(f"a key of the class '{told['class']}'")
     attributes, unreadable = _attributes(told)
     sharing, owners, full = _info(entry)
     found = TokenObject(handle, half, attributes, unreadable, sharing)
     return Key(found, owners, full and not unreadable)
+
+
+def new_keys(data: t.Any) -> list[Key]:
+    """The halves of a new pair; raises `Unclear` for what is none."""
+    return [key_from(field(data, f"{half}_key", dict)) for half in HALVES]
 
 
 def reference_of(text: str) -> int:
@@ -101,74 +105,59 @@ def _attributes(told: t.Mapping[str, t.Any]) -> tuple[dict[str, Value | None], d
             attributes[name] = _value(name, value)
     if told.get("curve") == "ed25519":
         attributes["key_type"] = "ec_edwards"
-    if "label" not in told or not {"key_type"} & {*attributes, *unreadable}:
+    if "label" not in told or "key_type" not in {*attributes, *unreadable}:
         raise Unclear("a key without label or key-type")
     return attributes, unreadable
 
 
 def _value(name: str, value: t.Any) -> Value | None:
+    """A value as PKCS#11 has it; None of a curve that is not known here."""
     kind = ATTRIBUTES[name].kind
-    if name == "ec_params":
-        return _curve(value)
-    if kind is Kind.BOOL and isinstance(value, bool):
-        return value
-    if kind is Kind.ULONG and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if kind is Kind.TEXT and isinstance(value, str):
-        return value
-    if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, str):
-        return value.replace("-", "_")
-    if kind in (Kind.BYTES, Kind.BIG) and isinstance(value, str):
+    if kind in _JSON_TYPES and type(value) is _JSON_TYPES[kind]:
+        return t.cast("Value", value)
+    if isinstance(value, str) and kind not in _JSON_TYPES:
+        if name == "ec_params":
+            with contextlib.suppress(ValueError):
+                return curve_by_name(value).ec_params()
+            return None
+        if kind in (Kind.CLASS, Kind.KEY_TYPE):
+            return value.replace("-", "_")
+        if kind is Kind.TEXT:
+            return value
         digits = _HEX.fullmatch(re.sub(r"\s", "", value))
-        if digits:
+        if digits and kind in (Kind.BYTES, Kind.BIG):
             return bytes.fromhex(digits[1])
     raise Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
 
 
-def _curve(value: t.Any) -> Value | None:
-    """CKA_EC_PARAMS of a curve's name; None for one that is not known here."""
-    if not isinstance(value, str):
-        raise Unclear(f"the value {str(value)[:40]!r} of the attribute curve")
-    try:
-        return curve_by_name(value).ec_params()
-    except ValueError:
-        return None
-
-
 def _info(entry: t.Any) -> tuple[Sharing, tuple[str, ...], bool]:
-    info = member(entry, "key-info", dict)
+    info = field(entry, "key-info", dict)
     owners, owners_full = _users(info, "key-owners")
     shared, shared_full = _users(info, "shared-users")
     quorum = info.get("key-quorum-values", {})  # before 5.14 there is none
-    use, manage = (_quorum(quorum, f"{what}-key-quorum-value") for what in ("use", "manage"))
-    full = member(info, "cluster-coverage", str) == FULL and owners_full and shared_full
+    use, manage = (field(quorum, f"{what}-key-quorum-value", int) if quorum != {} else 0 for what in ("use", "manage"))
+    full = field(info, "cluster-coverage", str) == FULL and owners_full and shared_full
     sharing = Sharing(owners[0] if len(owners) == 1 else None, shared, use, manage)
     return sharing, owners, full
 
 
 def _users(info: t.Mapping[str, t.Any], name: str) -> tuple[tuple[str, ...], bool]:
-    rows = members(info, name)
-    names = tuple(sorted(member(row, "username", str).lower() for row in rows))
-    return names, all(member(row, "key-coverage", str) == FULL for row in rows)
-
-
-def _quorum(values: t.Any, name: str) -> int:
-    return member(values, name, int) if values != {} else 0
+    users = rows(info, name)
+    names = tuple(sorted(field(row, "username", str).lower() for row in users))
+    return names, all(field(row, "key-coverage", str) == FULL for row in users)
 
 
 # What of a new half is said otherwise than by an attribute: by flags, or by the kind of command.
 _SAID_BY_FLAGS = ("label", "token", "modulus_bits", "public_exponent", "ec_params")
 
 
-def attributes_there(half: Half, values: t.Mapping[str, Value]) -> list[str]:
-    """The arguments of C(--public-attributes) or C(--private-attributes) for a new half.
+def attributes_there(values: t.Mapping[str, Value]) -> list[str]:
+    """The arguments of `--public-attributes` or `--private-attributes` for a new half.
 
-    C(derive) is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
+    `derive` is sent as true only: some HSMs refuse it for some keys, and false is its default everywhere.
     """
     return [
         f"{name_there(name)}={value_there(value)}"
         for name, value in values.items()
-        if name not in _SAID_BY_FLAGS
-        and not (name == "derive" and value is False)
-        and not (half == PUBLIC and name == "sensitive")
+        if name not in _SAID_BY_FLAGS and (name != "derive" or value)
     ]

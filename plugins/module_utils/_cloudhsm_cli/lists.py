@@ -17,7 +17,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, member, members
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field, rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key, key_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 
@@ -38,7 +38,7 @@ class Hsm:
 
 
 def version_of(output: str) -> tuple[int, ...]:
-    """The version in the output of C(--version); raises L{Unclear} where there is none."""
+    """The version in the output of `--version`; raises `Unclear` where there is none."""
     found = _VERSION.match(output)
     if not found:
         raise Unclear(f"no version, {output.strip()[:80]!r}")
@@ -46,8 +46,8 @@ def version_of(output: str) -> tuple[int, ...]:
 
 
 def hsms_of(data: t.Any) -> list[Hsm]:
-    """The HSMs of C(cluster hsm-info)."""
-    found = [_hsm(row) for row in members(data, "hsms")]
+    """The HSMs of `cluster hsm-info`."""
+    found = [_hsm(row) for row in rows(data, "hsms")]
     if not found:
         raise Unclear("a cluster without HSMs")
     return found
@@ -60,7 +60,7 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
     identity = {
         "manufacturer": told.get("vendor", ""),
         "model": told.get("model", ""),
-        "serial": member(row, "serial-number", str),
+        "serial": field(row, "serial-number", str),
         "hardware_version": ".".join(part or "?" for part in hardware),
         "firmware_version": ".".join(part or "?" for part in firmware),
         "firmware_id": told.get("firmware-id", ""),
@@ -70,15 +70,15 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
 
 
 def users_of(data: t.Any) -> list[User]:
-    """The users of C(user list)."""
-    return [_user(row) for row in members(data, "users")]
+    """The users of `user list`."""
+    return [_user(row) for row in rows(data, "users")]
 
 
 def _user(row: t.Mapping[str, t.Any]) -> User:
-    role = member(row, "role", str)
+    role = field(row, "role", str)
     return User(
         id=None,
-        name=member(row, "username", str).lower(),
+        name=field(row, "username", str).lower(),
         type=_TYPES.get(role, role),
         two_factor=_enabled(row, "mfa"),
         login_failures=None,
@@ -91,7 +91,7 @@ def _enabled(row: t.Mapping[str, t.Any], name: str) -> bool | None:
     """Whether one of the listed mechanisms is enabled; None where the version does not list any kind of them."""
     if name not in row:
         return None
-    return any(str(one.get("status")).lower() == "enabled" for one in members(row, name))
+    return any(str(one.get("status")).lower() == "enabled" for one in rows(row, name))
 
 
 @dataclasses.dataclass
@@ -104,25 +104,25 @@ class Pages:
     _tokens: set[str] = dataclasses.field(default_factory=set)
 
     def add(self, data: t.Any) -> bool:
-        """Takes the next page; whether there are more. Raises L{Unclear} where the pages do not add up."""
-        rows = members(data, "matched_keys")
-        total, returned = (member(data, f"{what}_key_count", int) for what in ("total", "returned"))
-        if returned != len(rows):
-            raise Unclear(f"{len(rows)} keys where it says {returned}")
+        """Takes the next page; whether there are more. Raises `Unclear` where the pages do not add up."""
+        listed = rows(data, "matched_keys")
+        total, returned = (field(data, f"{what}_key_count", int) for what in ("total", "returned"))
+        if returned != len(listed):
+            raise Unclear(f"{len(listed)} keys where it says {returned}")
         if self.total not in (None, total):
             raise Unclear(f"a list that changed from {self.total} to {total} keys while it was read")
         self.total = total
-        self.keys.extend(map(key_from, rows))
+        self.keys.extend(map(key_from, listed))
         self.token = data.get("next_token")
         if self.token is None:
-            self._check()
-        elif not isinstance(self.token, str) or self.token in self._tokens or not rows:
+            self._add_up()
+        elif not isinstance(self.token, str) or self.token in self._tokens or not listed:
             raise Unclear(f"a next_token that leads nowhere, {str(self.token)[:40]!r}")
         else:
             self._tokens.add(self.token)
         return self.token is not None
 
-    def _check(self) -> None:
+    def _add_up(self) -> None:
         handles = {key.found.handle for key in self.keys}
         if not len(handles) == len(self.keys) == self.total:
             raise Unclear(f"{len(handles)} different keys in {len(self.keys)} entries where it says {self.total}")

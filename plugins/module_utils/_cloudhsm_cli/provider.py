@@ -11,115 +11,71 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import Hsm
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CliSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool, too_old
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin, tool_login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    CRYPTOGRAPHY_IMPORT_ERROR,
-    NO_SLOTS,
-    NOT_FOR_TOOLS,
-    Params,
-    Provider,
-    Unable,
-    User,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CloudHsmCliSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import check_expected
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import ASN1CRYPTO_IMPORT_ERROR
 
-EXECUTABLE = "/opt/cloudhsm/bin/cloudhsm-cli"
-# Of `cluster hsm-info` (user guide of AWS CloudHSM, page cloudhsm_cli-cluster-hsm-info).
-EXPECTABLE = (
-    *("manufacturer", "model", "serial", "hardware_version", "firmware_version", "firmware_id", "fips_state"),
-)
 # The first version with commands for keys (release notes of the client SDK, 5.10.0).
 _KEY_COMMANDS = (5, 10)
 
 
-class CloudHsmCliProvider(Provider):
+class CloudHsmCliProvider(ToolProvider):
     """AWS CloudHSM, through the CloudHSM CLI."""
 
     name = "cloudhsm_cli"
-    persistent_handles = True
-    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography": CRYPTOGRAPHY_IMPORT_ERROR}
-    lacks = {"slots": NO_SLOTS}
+    executable = "/opt/cloudhsm/bin/cloudhsm-cli"
+    # Of `cluster hsm-info` (user guide of AWS CloudHSM, page cloudhsm_cli-cluster-hsm-info).
+    expectable = (
+        *("manufacturer", "model", "serial", "hardware_version", "firmware_version", "firmware_id", "fips_state"),
+    )
+    answers_anybody = True
     cannot = {
-        **NOT_FOR_TOOLS,
+        **ToolProvider.cannot,
         "attest": Unable(
             "the CloudHSM CLI has no attestation: pin the HSMs' firmware_id and fips_state with expect_token"
         ),
         "quorum": Unable("the CloudHSM CLI takes 0, or 2 to 8: one user alone is no quorum", values=(1,)),
     }
 
-    def __init__(self, login: ToolLogin, lock_timeout: float) -> None:
-        self._login = login
-        self._lock_timeout = lock_timeout
-
-    @classmethod
-    def connect(cls, params: Params, any_token: bool) -> tuple[CloudHsmCliProvider, ToolLogin]:
-        login = tool_login_from(params, EXECUTABLE, EXPECTABLE, user_needed=not any_token)
-        return cls(login, params["lock_timeout"]), login
-
     @contextlib.contextmanager
-    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[CliSession]:
-        with self._locked():
-            tool = Tool(self._login)
-            version = self._version(tool)
-            hsms = tool.hsms()
-            self._check_identity(hsms)
+    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[CloudHsmCliSession]:
+        with self.locked():
+            tool = self._tool()
+            hsms = self._hsms(tool)
             users = tool.users()
             self._check_user(users)
-            yield CliSession(tool, self._login, version, hsms, users)
+            yield CloudHsmCliSession(tool, self._login, hsms, users)
 
     def users(self) -> list[User]:
-        tool = Tool(self._login)
-        self._version(tool)
-        self._check_identity(tool.hsms() if self._login.expect else [])
+        tool = self._tool()
+        if self._login.expect:
+            self._hsms(tool)
         return tool.users()
 
     def identities(self) -> list[dict[str, str]]:
+        return [dict(hsm.identity) for hsm in self._hsms(self._tool())]
+
+    def _tool(self) -> Tool:
         tool = Tool(self._login)
-        self._version(tool)
+        tool.require(_KEY_COMMANDS, "the management of keys")
+        return tool
+
+    def _hsms(self, tool: Tool) -> list[Hsm]:
+        """The HSMs of the cluster, each of which must be as expected; of a FIPS state its number is enough."""
         hsms = tool.hsms()
-        self._check_identity(hsms)
-        return [dict(hsm.identity) for hsm in hsms]
-
-    @staticmethod
-    def _version(tool: Tool) -> tuple[int, ...]:
-        version = tool.version()
-        refusal = too_old(version, _KEY_COMMANDS, "the management of keys")
-        if refusal:
-            raise refusal
-        return version
-
-    @contextlib.contextmanager
-    def _locked(self) -> t.Iterator[None]:
-        """The lock of this host for one cluster."""
-        key = f"cloudhsm_cli {os.path.realpath(self._login.executable)} {self._login.cluster or ''}"
-        try:
-            with host_locks([key], self._lock_timeout):
-                yield
-        except LockTimeout as error:
-            raise HsmError(
-                f"Could not use {self._login.executable} within {self._lock_timeout:g} seconds: process"
-                f" {error.holder_pid or 'unknown'} holds the lock {error.path}. Wait for it, or raise lock_timeout."
-            ) from None
-        except LockError as error:
-            raise HsmError(f"Could not lock {self._login.executable} on this host: {error}.") from None
-
-    def _check_identity(self, hsms: t.Sequence[Hsm]) -> None:
-        """Every HSM of the cluster must be as expected; of a FIPS state its number is enough."""
         for hsm in hsms:
             actual = dict(hsm.identity)
             number = actual["fips_state"].split(" ", 1)[0]
             if self._login.expect.get("fips_state") == number:
                 actual["fips_state"] = number
             check_expected(f"HSM {hsm.serial}", self._login.expect, actual)
+        return hsms
 
     def _check_user(self, users: t.Sequence[User]) -> None:
         """Refuses a login that cannot succeed, before it counts as a failure: after five the user is locked."""

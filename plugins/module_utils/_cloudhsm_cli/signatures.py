@@ -18,7 +18,7 @@ import base64
 import binascii
 import hashlib
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, member
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import reference
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
@@ -27,7 +27,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
-SIGNING_VERSION = (5, 11)
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
 _ECDSA = (("CKM_ECDSA_SHA256", 256), ("CKM_ECDSA_SHA384", 384), ("CKM_ECDSA_SHA512", 521))
 _OTHERS = ("CKM_SHA256_RSA_PKCS", "CKM_SHA256_RSA_PKCS_PSS", "CKM_EDDSA")
@@ -40,7 +39,7 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset(MECHANISMS[name].code for name in names)
 
 
-class CliSigner(Signer):
+class CloudHsmCliSigner(Signer):
     """The private half `found`, which can only sign."""
 
     def __init__(self, tool: Tool, token: str, found: TokenObject) -> None:
@@ -60,7 +59,7 @@ class CliSigner(Signer):
         arguments = ["crypto", "sign", *_command(mechanism), "--data", base64.b64encode(data).decode()]
         answer = self._tool.command(attempt, [*arguments, "--key-filter", key])
         try:
-            return base64.b64decode(member(answer, "signature", str), validate=True)
+            return base64.b64decode(field(answer, "signature", str), validate=True)
         except (Unclear, binascii.Error) as error:
             raise TokenError(attempt, said=f"no signature ({error})", hint="") from None
 

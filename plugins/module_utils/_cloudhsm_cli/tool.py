@@ -12,24 +12,16 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import (
-    Refused,
-    Unclear,
-    data_of,
-    shown,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Refused, Unclear, data_of, shown
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import (
-    Hsm,
-    Pages,
-    hsms_of,
-    users_of,
-    version_of,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import ChildTimeout, run_child
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
@@ -37,9 +29,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 # and a slow generation neither.
 TIMEOUT = 300.0
 _PAGE = 500  # keys; each page costs a process and a login
-_ATTEMPTS = 3  # for a list that changes while it is read
-# Texts of failures, in lower case, and what to do (page manage-keys-cloudhsm-cli-filtering, quorum and
-# troubleshooting pages; the texts marked M in the research were measured by third parties).
+_READINGS = 3  # for a list that changes while it is read
+# Texts of failures, in lower case, and what to do (user guide of AWS CloudHSM, page
+# manage-keys-cloudhsm-cli-filtering and those on quorums and troubleshooting; some are from public bug reports).
 _HINTS = (
     (
         "must be available on at least 2 hsms",
@@ -54,9 +46,11 @@ _HINTS = (
 )
 _UNCLEAR = "what it did is not known; look at the tool by hand before the next run"
 
+T = t.TypeVar("T")
+
 
 class Tool:
-    """The executable with a login; every method raises L{TokenError} where it does not answer as it should."""
+    """The executable with a login; every method raises `TokenError` where it does not answer as it should."""
 
     def __init__(self, login: ToolLogin, timeout: float = TIMEOUT) -> None:
         self._login = login
@@ -64,35 +58,47 @@ class Tool:
         self._logged_in = False
         self._refusal: TokenError | None = None
 
+    @functools.cached_property
     def version(self) -> tuple[int, ...]:
         """Its version; nothing is contacted."""
         attempt = f"ask {self._login.executable} for its version"
-        ended = self._run(attempt, ["--version"], {})
+        output = self._run(attempt, ["--version"], {})
         try:
-            return version_of(ended.decode(errors="replace"))
+            return _lists.version_of(output.decode(errors="replace"))
         except Unclear as error:
             raise TokenError(attempt, said=str(error), hint="it is not the CloudHSM CLI; check executable") from None
 
-    def hsms(self) -> list[Hsm]:
+    def require(self, needed: tuple[int, int], what: str) -> None:
+        """Refuses a version that lacks something."""
+        if self.version < needed:
+            there, wanted = (".".join(map(str, numbers)) for numbers in (self.version, needed))
+            raise HsmError(
+                f"Refused to use the CloudHSM CLI {there}: {what} needs {wanted} or later. Update the client."
+            )
+
+    def hsms(self) -> list[_lists.Hsm]:
         """The HSMs of the cluster; needs no login."""
-        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], hsms_of)
+        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], _lists.hsms_of)
 
     def users(self) -> list[User]:
         """The users of the cluster; needs no login."""
-        return self._read("list the users of the cluster", ["user", "list"], users_of)
+        return self._read("list the users of the cluster", ["user", "list"], _lists.users_of)
+
+    def _read(self, attempt: str, arguments: t.Sequence[str], parse: t.Callable[[t.Any], T]) -> T:
+        data = self._answer(attempt, arguments, {})
+        with self.clear(attempt):
+            return parse(data)
 
     def keys(self, attempt: str, filters: t.Sequence[str] = (), at_most: int | None = None) -> list[Key] | None:
-        """All keys that match, or None where they are more than C(at_most); a list that is not whole is an error."""
-        for left in reversed(range(_ATTEMPTS)):
-            try:
+        """All keys that match, or None where they are more than `at_most`; a list that is not whole is an error."""
+        for _again in range(_READINGS - 1):
+            with contextlib.suppress(Unclear):
                 return self._pages(attempt, filters, at_most)
-            except Unclear as error:
-                if not left:
-                    raise self._unclear(attempt, error) from None
-        raise AssertionError("the last attempt returns or raises")
+        with self.clear(attempt):
+            return self._pages(attempt, filters, at_most)
 
     def _pages(self, attempt: str, filters: t.Sequence[str], at_most: int | None) -> list[Key] | None:
-        pages = Pages()
+        pages = _lists.Pages()
         arguments = ["key", "list", "--verbose", "--max-items", str(_PAGE)]
         chosen = ["--filter", *filters] if filters else []
         more = True
@@ -104,11 +110,13 @@ class Tool:
         return pages.keys
 
     def command(self, attempt: str, arguments: t.Sequence[str]) -> t.Any:
-        """C(data) of a command with a login. If the very first one fails, no other is tried: passwords lock."""
+        """`data` of a command with a login. If the very first one fails, no other is tried: passwords lock."""
         if self._refusal:
             raise self._refusal.at(attempt)
+        user, password = self._login.credentials()
+        secrets = {"CLOUDHSM_ROLE": "crypto-user", "CLOUDHSM_PIN": f"{user}:{password}"}
         try:
-            data = self._answer(attempt, arguments, self._secrets())
+            data = self._answer(attempt, arguments, secrets)
         except TokenError as error:
             if not self._logged_in:
                 self._refusal = error
@@ -116,34 +124,22 @@ class Tool:
         self._logged_in = True
         return data
 
-    def _secrets(self) -> dict[str, str]:
-        user, password = self._login.credentials()
-        return {"CLOUDHSM_ROLE": "crypto-user", "CLOUDHSM_PIN": f"{user}:{password}"}
-
-    def _read(self, attempt: str, arguments: t.Sequence[str], parse: t.Callable[[t.Any], T]) -> T:
-        try:
-            return parse(self._answer(attempt, arguments, {}))
-        except Unclear as error:
-            raise self._unclear(attempt, error) from None
-
     def _answer(self, attempt: str, arguments: t.Sequence[str], secrets: t.Mapping[str, str]) -> t.Any:
-        try:
-            return data_of(self._run(attempt, self._chosen(arguments), secrets))
-        except Refused as error:
-            said = self._masked(str(error))
-            raise TokenError(attempt, said=f"'{said.rstrip('.')}'", hint=_hint(said)) from None
-        except Unclear as error:
-            raise self._unclear(attempt, error) from None
-
-    def _chosen(self, arguments: t.Sequence[str]) -> list[str]:
-        """The command for the cluster that is meant, where several are configured; after the words of the command."""
+        """`data` of a command for the cluster that is meant, which is named after the words of the command."""
         words = next((i for i, word in enumerate(arguments) if word.startswith("--")), len(arguments))
         cluster = ["--cluster-id", self._login.cluster] if self._login.cluster else []
-        return [*arguments[:words], *cluster, *arguments[words:]]
+        output = self._run(attempt, [*arguments[:words], *cluster, *arguments[words:]], secrets)
+        try:
+            with self.clear(attempt):
+                return data_of(output)
+        except Refused as error:
+            said = self._masked(str(error)).rstrip(".")
+            hint = next((advice for text, advice in _HINTS if text in said.lower()), "")
+            raise TokenError(attempt, said=f"'{said}'", hint=hint) from None
 
     def _run(self, attempt: str, arguments: t.Sequence[str], secrets: t.Mapping[str, str]) -> bytes:
         try:
-            ended = run_child([self._login.executable, *arguments], secrets, self._timeout)
+            ended = run_child([self._login.executable, *arguments], tool_environment(**secrets), self._timeout)
         except ChildTimeout:
             said = f"nothing within {self._timeout:g} seconds"
             raise TokenError(attempt, said=said, hint=_UNCLEAR) from None
@@ -152,25 +148,15 @@ class Tool:
             raise TokenError(attempt, said=said, hint="check executable and the tool's configuration")
         return ended.stdout
 
-    def _unclear(self, attempt: str, error: Unclear) -> TokenError:
-        return TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR)
+    @contextlib.contextmanager
+    def clear(self, attempt: str) -> t.Iterator[None]:
+        """For what reads an answer: one that is unclear is a failure, never an absence."""
+        try:
+            yield
+        except Unclear as error:
+            raise TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR) from None
 
     def _masked(self, text: str) -> str:
         for secret in self._login.secrets():
             text = text.replace(secret, "********")
         return text
-
-
-T = t.TypeVar("T")
-
-
-def _hint(text: str) -> str:
-    return next((advice for words, advice in _HINTS if words in text.lower()), "")
-
-
-def too_old(version: t.Sequence[int], needed: tuple[int, int], what: str) -> HsmError | None:
-    """The refusal of a version that lacks something; None where it has it."""
-    if tuple(version) >= needed:
-        return None
-    there, wanted = (".".join(map(str, numbers)) for numbers in (version, needed))
-    return HsmError(f"Refused to use the CloudHSM CLI {there}: {what} needs {wanted} or later. Update the client.")

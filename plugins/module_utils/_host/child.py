@@ -24,8 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import hel
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
 _LAST_WORDS = 5  # seconds for what a killed child wrote
-# What belongs to this module's own login, or to an interactive user of the tool, is no child's business.
-_OWN = ("HSM_", "CLOUDHSM_ROLE", "CLOUDHSM_PIN", "DESTINATION_CLOUDHSM_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +39,16 @@ class ChildTimeout(Exception):
     """The child was killed, because it did not end in time."""
 
 
-def run_child(argv: t.Sequence[str], secrets: t.Mapping[str, str], timeout: float) -> Ended:
-    """Runs C(argv) with C(secrets) in its environment; raises L{ChildTimeout} after so many seconds.
+def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: float) -> Ended:
+    """Runs C(argv) with this environment alone; raises L{ChildTimeout} after so many seconds.
 
     Raises L{HsmError} where it cannot be started.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     try:
         # AnsibleModule.run_command has no time-out.
         child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
-            env={**environment, **secrets},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

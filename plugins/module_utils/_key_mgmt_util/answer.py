@@ -4,7 +4,7 @@
 
 """What key_mgmt_util answers to a command: its return code, what it says beside it, and the state of each HSM.
 
-Every vendor's build prints a line C(Cfm3… returned: 0x..) for the command, and one line a node of the cluster. The
+Every vendor's build prints a line `Cfm3… returned: 0x..` for the command, and one line a node of the cluster. The
 spellings differ: AWS CloudHSM user guide (2023), pages key_mgmt_util-…; Azure Cloud HSM, PKCS#11 certificate storage;
 Alibaba Cloud HSM, key_mgmt_tool; Oracle Dedicated KMS, key management utility. The exit status tells nothing.
 
@@ -14,9 +14,12 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 UNAVAILABLE = 0x30000085  # the state of a node: 'Server in cluster is unavailable' (AWS, genECCKeyPair)
 
@@ -25,9 +28,19 @@ class Unreadable(ValueError):
     """An answer that is not whole or not known: it proves nothing, least of all that something is not there."""
 
 
+@contextlib.contextmanager
+def readable(attempt: str) -> t.Iterator[None]:
+    """For what reads an answer: one that cannot be read is a failure, never an absence."""
+    try:
+        yield
+    except Unreadable as error:
+        said = f"what cannot be read ({error})"
+        raise TokenError(attempt, said=said, hint="nothing was concluded from it") from None
+
+
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """What one HSM of the cluster said; C(code) 0 is success."""
+    """What one HSM of the cluster said; `code` 0 is success."""
 
     id: int
     code: int
@@ -36,13 +49,11 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A whole answer: C(call) is the library call whose C(code) counts, C(lines) everything that was printed.
+    """A whole answer: the `code` that counts and its `text`; `lines` is everything that was printed.
 
-    C(reports): the states of the nodes as often as they were printed; usually once.
+    `reports`: the states of the nodes as often as they were printed; usually once.
     """
 
-    command: str
-    call: str
     code: int
     text: str
     reports: tuple[tuple[Node, ...], ...]
@@ -53,6 +64,15 @@ class Answer:
         """Everything that was printed, without control characters."""
         return "\n".join(self.lines)
 
+    def number(self, pattern: re.Pattern[str], missing: str, default: int | None = None) -> int:
+        """The number in the only line of a kind; raises `Unreadable` where there are more, or none and no default."""
+        found = [int(match[1]) for match in map(pattern.fullmatch, self.lines) if match]
+        if not found and default is not None:
+            return default
+        if len(found) != 1:
+            raise Unreadable(missing)
+        return found[0]
+
     @property
     def nodes(self) -> tuple[Node, ...]:
         """Each node once, as its last report tells it."""
@@ -62,6 +82,12 @@ class Answer:
     def unwell(self) -> tuple[Node, ...]:
         """The nodes that did not succeed."""
         return tuple(node for node in self.nodes if node.code)
+
+    @property
+    def doubtful(self) -> tuple[Node, ...]:
+        """As `unwell`, less the nodes that are off: the others have the same keys. Where all are, all of them."""
+        all_unwell = len(self.unwell) == len(self.nodes)
+        return tuple(node for node in self.unwell if all_unwell or node.code != UNAVAILABLE)
 
 
 # The library call that each command ends with, from the pages of the commands. Where another call fails before it
@@ -93,6 +119,8 @@ _NODE = re.compile(
     r"[ \t]*:?[ \t]*(?P<text>.*)"
 )
 _CLUSTER = re.compile(r"\s*Cluster (?:Error )?Status\b")
+# What follows the result of a login and is still its own.
+_OF_LOGIN = re.compile(rf"\s*|{_CLUSTER.pattern}.*|{_NODE.pattern}")
 _ECHO = re.compile(r"[\s*]*Command:[ \t]*\S")
 # '\tError: Key label (-l) is missing.', and the syntax of the command instead of an answer
 _COMPLAINT = re.compile(r"\s*Error: \S")
@@ -107,53 +135,53 @@ def plain_lines(text: str) -> tuple[str, ...]:
 
 
 def parse_answer(command: str, text: str) -> Answer:
-    """The answer to C(command) in what was printed from it to the next prompt; raises L{Unreadable}.
+    """The answer to `command` in what was printed from it to the next prompt; raises `Unreadable`.
 
     In single-command mode the login stands before it and is not the answer, unless it failed.
     """
     lines = plain_lines(text)
-    results = _results(lines)
     if command != "loginHSM":
-        lines, results = _after_login(lines, results)
-    own = [row for row in results if row[1] in CALLS[command]]
-    answering = own or [row for row in results if row[2]]
+        lines = _after_login(lines)
+    results = _results(lines)
+    # Of the command's own call, or of another one that failed before it.
+    answering = [row for row in results if row.call in CALLS[command]] or [row for row in results if row.code]
     if not answering:
-        complaint = next((line.strip(" \t.") for line in lines if _COMPLAINT.match(line)), "")
+        complaint = next(filter(_COMPLAINT.match, lines), "").strip(" \t.")
         raise Unreadable(complaint or f"it holds no line '{CALLS[command][0]} returned: 0x…'")
-    _index, call, code, said = max(answering, key=lambda row: row[2] != 0)  # the first failure, else the first
-    return Answer(command, call, code, said, _reports(lines), lines)
+    result = max(answering, key=lambda row: row.code != 0)  # the first failure, else the first
+    # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
+    text = result.text or next(filter(str.strip, lines[result.line + 1 :]), "")
+    return Answer(result.code, _shown(text), _reports(lines), lines)
 
 
-_Row = tuple[int, str, int, str]
+class _Result(t.NamedTuple):
+    """The result of one call, and where it stands."""
+
+    line: int
+    call: str
+    code: int
+    text: str
 
 
-def _results(lines: t.Sequence[str]) -> list[_Row]:
-    rows = []
-    for index, line in enumerate(lines):
-        match = _RESULT.fullmatch(line)
-        if match:
-            # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
-            said = match["text"] or next((text for text in lines[index + 1 :] if text.strip()), "")
-            rows.append((index, match["call"], int(match["code"], 16), _PREFIX.sub("", said).strip(" \t.>")))
-    return rows
+def _results(lines: t.Sequence[str]) -> list[_Result]:
+    matches = enumerate(map(_RESULT.fullmatch, lines))
+    return [_Result(line, match["call"], int(match["code"], 16), match["text"]) for line, match in matches if match]
 
 
-def _after_login(lines: tuple[str, ...], results: list[_Row]) -> tuple[tuple[str, ...], list[_Row]]:
+def _shown(text: str) -> str:
+    return _PREFIX.sub("", text).strip(" \t.>")
+
+
+def _after_login(lines: tuple[str, ...]) -> tuple[str, ...]:
     """What follows a login that succeeded, and the echo of the command where there is one."""
-    logins = [row for row in results if row[1] == _LOGIN]
-    if not logins or logins[-1][2]:
-        return lines, results
-    start = logins[-1][0] + 1
-    while start < len(lines) and not _said_by_command(lines[start]):
-        start += 1
-    echoes = [index for index, line in enumerate(lines) if index >= start and _ECHO.match(line)]
-    start = echoes[-1] + 1 if echoes else start
-    return lines[start:], [row for row in results if row[0] >= start]
-
-
-def _said_by_command(line: str) -> bool:
-    """Whether this line after a login is not the login's any more."""
-    return bool(line.strip()) and not (_CLUSTER.match(line) or _NODE.fullmatch(line))
+    logins = [row for row in _results(lines) if row.call == _LOGIN]
+    if not logins or logins[-1].code:
+        return lines
+    rest = range(logins[-1].line + 1, len(lines))
+    echoes = [index for index in rest if _ECHO.match(lines[index])]
+    if echoes:
+        return lines[echoes[-1] + 1 :]
+    return lines[next((index for index in rest if not _OF_LOGIN.fullmatch(lines[index])), len(lines)) :]
 
 
 def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
@@ -162,8 +190,7 @@ def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
     for line in lines:
         match = _NODE.fullmatch(line)
         if match:
-            text = _PREFIX.sub("", match["text"]).strip(" \t.>")
-            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), text))
+            reports[-1].append(Node(int(match["id"]), int(match["code"], 16), _shown(match["text"])))
         elif _CLUSTER.match(line):
             reports.append([])
     return tuple(tuple(report) for report in reports if report)

@@ -16,15 +16,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import UNAVAILABLE, Answer, Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 INVALID_HANDLE = 0xA8
-LOGIN_FAILURE = 0xA3
-POLICY = 0xB3
 ACCESS_DENIED = 0xC6
 
 
 class Meaning(t.NamedTuple):
-    """C(text): what the tool says, should it say nothing; C(hint): what to do."""
+    """`text`: what the tool says, should it say nothing; `hint`: what to do."""
 
     text: str
     hint: str
@@ -32,14 +31,14 @@ class Meaning(t.NamedTuple):
 
 _MEANINGS = {
     0x1B: Meaning("ERR_BAD_PKCS_DATA", "the signature does not fit the key"),
-    LOGIN_FAILURE: Meaning(
+    0xA3: Meaning(
         "RET_USER_LOGIN_FAILURE",
         "check crypto_user and the password; it was tried once and not again, because five failures lock the user",
     ),
     INVALID_HANDLE: Meaning(
         "Invalid object handle is passed to this operation", "the key was removed meanwhile, or the handle is another's"
     ),
-    POLICY: Meaning(
+    0xB3: Meaning(
         "This operation violates the current configured/FIPS policies",
         "it is a refusal by policy (this curve, size or exponent in FIPS mode), not an outage, also where a server is"
         " called unavailable; choose what the policy allows",
@@ -52,24 +51,26 @@ _MEANINGS = {
     ),
 }
 
-
-def said(answer: Answer) -> str:
-    """What the tool answered, for a message: the code and its text."""
-    return _told(answer.code, answer.text)
+_UNKNOWN = Meaning("", "")
 
 
-def node_said(node: Node) -> str:
-    """What one HSM of the cluster answered; empty for success."""
-    return _told(node.code, node.text) if node.code else ""
+def said(told: Answer | Node) -> str:
+    """What the tool, or one HSM of the cluster, answered, for a message: the code and its text; empty for success."""
+    text = told.text or _MEANINGS.get(told.code, _UNKNOWN).text
+    code = f"0x{told.code:02x}" if told.code else ""
+    return f"{code} ({text})" if code and text else code
+
+
+def listed(nodes: t.Iterable[Node]) -> str:
+    """What each HSM of the cluster answered, for a message."""
+    return ", ".join(f"node {node.id}: {said(node) or 'ok'}" for node in nodes) or "no HSM answered"
 
 
 def hint(answer: Answer) -> str:
     """What to do about an error; empty where nothing is known."""
-    meaning = _MEANINGS.get(answer.code)
-    return meaning.hint if meaning else ""
+    return _MEANINGS.get(answer.code, _UNKNOWN).hint
 
 
-def _told(code: int, text: str) -> str:
-    known = _MEANINGS.get(code)
-    shown = text or (known.text if known else "")
-    return f"0x{code:02x} ({shown})" if shown else f"0x{code:02x}"
+def refusal(attempt: str, answer: Answer) -> TokenError:
+    """What the tool refused, as the user sees it."""
+    return TokenError(attempt, said=said(answer), hint=hint(answer))

@@ -17,8 +17,9 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import ALL
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import CLASSES, KEY_TYPES, KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import CLASSES, KEY_TYPES
 
 # The types that findKey documents for its option -t.
 _SOUGHT_TYPES = ("rsa", "dsa", "ec", "generic_secret", "des3", "aes")
@@ -31,7 +32,7 @@ def typable(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One command: its name and its words, each of which is L{typable} or an option."""
+    """One command: its name and its words, each of which is `typable` or an option."""
 
     name: str
     words: tuple[str, ...] = ()
@@ -57,17 +58,15 @@ def _command(name: str, *options: tuple[str, object]) -> Command:
 LIST_USERS = Command("listUsers")
 
 
-def find_key(
-    key_class: KeyClass, key_type: str | None, label: str | None, id_: bytes | None, token: bool | None
-) -> Command:
+def find_key(query: Query) -> Command:
     """A search; what cannot be typed is left out of it, and has to be looked at in what is found."""
     return _command(
         "findKey",
-        ("-c", CLASSES[f"{key_class}_key"]),
-        ("-t", KEY_TYPES[key_type] if key_type in _SOUGHT_TYPES else None),
-        ("-l", label if label is not None and typable(label) else None),
-        ("-id", id_text(id_)),
-        ("-sess", None if token is None else int(not token)),
+        ("-c", CLASSES[f"{query.key_class}_key"]),
+        ("-t", KEY_TYPES[query.key_type] if query.key_type in _SOUGHT_TYPES else None),
+        ("-l", query.label if typable(query.label or "") else None),
+        ("-id", id_text(query.id)),
+        ("-sess", None if query.token is None else int(not query.token)),
     )
 
 

@@ -22,13 +22,16 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes as _kmu_codes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
+    Node,
     Unreadable,
     parse_answer,
     plain_lines,
+    readable,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
@@ -46,32 +49,30 @@ _PROMPT = re.compile(rb"(?:^|[\r\n])[ \t*]*Command:[ \t]*$")
 _PASSWORD = re.compile(rb"(?:^|[\r\n])[ \t]*(?:[Ee]nter )?[Pp]assword[^\r\n]{0,40}:[ \t]*$")
 # glibc's getpass, and others, throw away what was typed before they switched the echo off.
 _SETTLING = 0.05
-# Names of variables that hold secrets of ours, and are nothing to the tool.
-_OURS = re.compile(r"(?:HSM|PKCS11|ANSIBLE)_.*")
 
 
 class Dialogue:
-    """A running key_mgmt_util that somebody is logged in to; ends with L{close}, and after any failure."""
+    """A running key_mgmt_util that somebody is logged in to; ends with `close`, and after any failure.
+
+    `nodes`: the last report on the HSMs.
+    """
 
     def __init__(self, executable: str) -> None:
         self._executable = executable
         self._secret = ""
-        self._child: t.Any = None
-        self.banner = ""
-        self._start()
+        self.nodes: tuple[Node, ...] = ()
+        self._child = self._started()
         try:
-            self.banner = self._until_prompt(f"start {executable}", STARTING)
+            self.banner, _mark = self._until((_PROMPT,), f"start {executable}", STARTING)
         except BaseException:
             self.close()
             raise
 
-    def _start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)}
-        environment["TERM"] = "dumb"
+    def _started(self) -> t.Any:
         try:
-            self._child = pexpect.spawn(
+            child = pexpect.spawn(
                 self._executable,
-                env=environment,
+                env=tool_environment(TERM="dumb"),
                 echo=False,
                 timeout=None,
                 maxread=65536,
@@ -83,17 +84,18 @@ class Dialogue:
                 f"Could not start {self._executable}: {reason}. Install the vendor's client, or name its tool by the"
                 " option executable."
             ) from None
-        self._child.delaybeforesend = None
+        child.delaybeforesend = None
+        return child
 
     @property
     def alive(self) -> bool:
         """Whether commands can be given."""
         return self._child is not None
 
-    def login(self, user: str, password: str) -> Answer:
+    def login(self, user: str, password: str) -> None:
         """Logs in a crypto user, once: a password that was refused is not tried again, because that locks the user.
 
-        C(-hpswd) makes the tool ask for the password (AWS, Alibaba); a build that does not know it shows its syntax
+        `-hpswd` makes the tool ask for the password (AWS, Alibaba); a build that does not know it shows its syntax
         and tries no login. Then Oracle's form is given, which asks in any case, then that of Azure's documentation,
         with the password in the line: it is typed, not an argument.
         """
@@ -102,86 +104,76 @@ class Dialogue:
         if not typable(user):
             self.close()
             raise HsmError(f"Could not {attempt}: a user's name with blanks cannot be typed at the tool's prompt.")
-        printed = ""
-        for form in (f"loginHSM -u CU -s {user} -hpswd", f"loginHSM -u CU -s {user}"):
-            printed, answered = self._login(attempt, form, password)
-            if answered:
-                return self._logged_in(attempt, printed)
-        if not typable(password):
+        form = f"loginHSM -u CU -s {user}"
+        forms = [f"{form} -hpswd", form, *([f"{form} -p {password}"] if typable(password) else [])]
+        printed, answered = "", False
+        while forms and not answered:
+            printed, answered = self._login(attempt, forms.pop(0))
+        if not answered and not typable(password):
             self.close()
             raise HsmError(
                 f"Could not {attempt}: this build does not ask for the password, and one with blanks cannot be given in"
                 " the line itself."
             )
-        printed, _answered = self._login(attempt, f"loginHSM -u CU -s {user} -p {password}", password)
-        return self._logged_in(attempt, printed)
-
-    def _login(self, attempt: str, form: str, password: str) -> tuple[str, bool]:
-        """What was printed, and whether it is the answer to a login."""
-        self._send(form)
-        printed, asked = self._until((_PROMPT, _PASSWORD), attempt, ANSWERING)
-        if asked:
-            time.sleep(_SETTLING)
-            self._send(password)
-            printed, asked = self._until((_PROMPT, _PASSWORD), attempt, ANSWERING)
-            if asked:  # it would be a second try
-                self._fail(attempt, "a second question for the password", printed)
-            return printed, True
-        return printed, bool(re.search(r"LoginHSM ?:?\s*returned", printed))
-
-    def _logged_in(self, attempt: str, printed: str) -> Answer:
         try:
             answer = parse_answer("loginHSM", printed)
         except Unreadable as error:
             raise self._failure(attempt, f"what cannot be read ({error})", printed) from None
         if answer.code:
             self.close()
-            raise TokenError(attempt, said=_kmu_codes.said(answer), hint=_kmu_codes.hint(answer))
-        return answer
+            raise refusal(attempt, answer)
+        self.nodes = answer.nodes
+
+    def _login(self, attempt: str, form: str) -> tuple[str, bool]:
+        """What was printed, and whether it is the answer to a login."""
+        self._send(form)
+        printed, asked = self._until((_PROMPT, _PASSWORD), attempt, ANSWERING)
+        if not asked:
+            return printed, bool(re.search(r"LoginHSM ?:?\s*returned", printed))
+        time.sleep(_SETTLING)
+        self._send(self._secret)
+        printed, asked = self._until((_PROMPT, _PASSWORD), attempt, ANSWERING)
+        if asked:  # it would be a second try
+            raise self._failure(attempt, "a second question for the password", printed)
+        return printed, True
 
     def ask(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> Answer:
-        """The answer to a command; raises L{TokenError} where it does not come, or cannot be read.
+        """The answer to a command; raises `TokenError` where it does not come, or cannot be read.
 
-        C(attempt) completes 'Could not …'; C(patience): seconds, None for ever.
+        `attempt` completes 'Could not …'; `patience`: seconds, None for ever.
         """
         printed = self.print(command, attempt, patience)
-        try:
-            return parse_answer(command.name, printed)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
+        with readable(attempt):
+            answer = parse_answer(command.name, printed)
+        if answer.reports:
+            self.nodes = answer.nodes
+        return answer
 
     def print(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> str:
         """What a command prints until the next prompt."""
         if not self.alive:
             raise TokenError(attempt, said=f"nothing, because {self._executable} was ended before", hint="")
         self._send(str(command))
-        return self._until_prompt(attempt, patience)
+        return self._until((_PROMPT,), attempt, patience)[0]
 
     def _send(self, line: str) -> None:
         with contextlib.suppress(OSError):  # it has ended: reading says so
             self._child.send(line.encode() + b"\n")
 
-    def _until_prompt(self, attempt: str, patience: float | None) -> str:
-        return self._until((_PROMPT,), attempt, patience)[0]
-
     def _until(self, marks: t.Sequence[re.Pattern[bytes]], attempt: str, patience: float | None) -> tuple[str, int]:
-        """What was printed until one of C(marks), and which; ends the tool where none comes."""
+        """What was printed until one of `marks`, and which; ends the tool where none comes."""
         try:
             found = self._child.expect([*marks, pexpect.EOF, pexpect.TIMEOUT], timeout=patience)
         except (OSError, pexpect.ExceptionPexpect) as error:
             raise self._failure(attempt, f"what cannot be read ({type(error).__name__})", "") from None
-        printed = self._hidden((self._child.before or b"").decode("utf-8", "replace"))
+        printed = (self._child.before or b"").decode("utf-8", "replace")
+        if self._secret:
+            printed = printed.replace(self._secret, "***")
         if found == len(marks):
-            self._fail(attempt, "nothing, because the tool ended", printed)
+            raise self._failure(attempt, "nothing, because the tool ended", printed)
         if found > len(marks):
-            self._fail(attempt, f"nothing whole within {patience:g} seconds", printed)
+            raise self._failure(attempt, f"nothing whole within {patience:g} seconds", printed)
         return printed, found
-
-    def _hidden(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
-
-    def _fail(self, attempt: str, what: str, printed: str) -> t.NoReturn:
-        raise self._failure(attempt, what, printed)
 
     def _failure(self, attempt: str, what: str, printed: str) -> TokenError:
         """The tool is ended, because nobody knows what it does now."""
@@ -206,8 +198,3 @@ class Dialogue:
             os.killpg(child.pid, signal.SIGKILL)
         with contextlib.suppress(OSError, pexpect.ExceptionPexpect):
             child.close(force=True)
-
-
-def unreadable(attempt: str, error: Unreadable) -> TokenError:
-    """An answer that cannot be read is a failure, never an absence."""
-    return TokenError(attempt, said=f"what cannot be read ({error})", hint="nothing was concluded from it")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file that key_mgmt_util's getAttribute writes (C(-a 512)), read: the opposite of C(_pair/attribute_file.py).
+"""The file that key_mgmt_util's getAttribute writes (`-a 512`), read: the opposite of `_pair/attribute_file.py`.
 
 Its form: the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute (AWS, key attribute table).
 
@@ -33,87 +33,77 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 ALL = 512  # the constant that stands for all attributes
 # 'got all attributes of size 529 attr cnt 19'; 'Attribute size: 801, count: 26'
 _COUNT = re.compile(r"\s*(?:got all attributes of size [0-9]+ attr cnt|Attribute size: [0-9]+, count:) ([0-9]+)\s*")
-_NAME = re.compile(r"OBJ_ATTR_([A-Z0-9_]+)")
+_NAME = re.compile(r"^OBJ_ATTR_([A-Z0-9_]+)$", re.MULTILINE)
 # Where our name is another one than the tool's in lower case.
 _OTHER_NAMES = {"kcv": "check_value", "key_gen_mech": "key_gen_mechanism"}
+# What is left of bytes that are no UTF-8; a label with such equals none that is wished.
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 _SHORT = re.compile(r"0x([0-9A-Fa-f]{2}|[0-9A-Fa-f]{8})")
 _LONG = re.compile(r"0x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{16})")
 _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
 _KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
 _POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 
+# What a number stands for.
+_NUMBERED: dict[Kind, dict[int, Value]] = {
+    Kind.BOOL: {0: False, 1: True},
+    Kind.CLASS: {code: name for name, code in CLASSES.items()},
+    Kind.KEY_TYPE: {code: name for name, code in KEY_TYPES.items()},
+}
+
 Attributes = dict[str, "Value | None"]
 
 
 def dumped_count(answer: Answer) -> int:
-    """How many attributes getAttribute says that it wrote; raises L{Unreadable}."""
-    counts = [int(match[1]) for match in map(_COUNT.fullmatch, answer.lines) if match]
-    if len(counts) != 1:
-        raise Unreadable("it does not tell how many attributes it wrote")
-    return counts[0]
+    """How many attributes getAttribute says that it wrote; raises `Unreadable`."""
+    return answer.number(_COUNT, "it does not tell how many attributes it wrote")
 
 
 def key_attributes(raw: bytes, count: int) -> tuple[KeyClass, Attributes]:
-    """The class and the attributes of a key from the file of C(count) attributes; raises L{Unreadable}."""
+    """The class and the attributes of a key from the file of `count` attributes; raises `Unreadable`."""
     values = _values(raw.decode("utf-8", "surrogateescape"))
     if len(values) != count:
         raise Unreadable(f"the file of attributes holds {len(values)} of {count}")
     attributes: Attributes = {}
-    for name, lines in values.items():
+    for name, text in values.items():
         if name in ATTRIBUTES and name != "modulus":
-            attributes[name] = _value(name, lines)
+            attributes[name] = _value(name, text)
     key_class = next((half for half in KEY_CLASSES if attributes.get("class") == f"{half}_key"), None)
     if key_class is None or "key_type" not in attributes:
         raise Unreadable("the file of attributes tells no class or no type of the key")
-    _add_material(attributes, values.get("modulus"))
+    _add_material(attributes, values.get("modulus", "").replace("\n", ""))
     return key_class, attributes
 
 
-def _values(text: str) -> dict[str, list[str]]:
-    """The lines after each name; a name that comes twice may be a part of a label, so that nothing is sure then."""
-    values: dict[str, list[str]] = {}
-    name = None
-    for line in text.removesuffix("\n").split("\n"):
-        match = _NAME.fullmatch(line.rstrip("\r"))
-        if match:
-            lower = match[1].lower()
-            name = _OTHER_NAMES.get(lower, lower)
-            if name in values:
-                raise Unreadable(f"the file of attributes holds OBJ_ATTR_{match[1]} twice")
-            values[name] = []
-        elif name:
-            values[name].append(line.rstrip("\r"))
-        elif line.strip():
-            raise Unreadable("the file of attributes begins with no name of one")
-    if not (name and values[name]):
+def _values(text: str) -> dict[str, str]:
+    """The text below each name; a name that comes twice may be a part of a label, so that nothing is sure then."""
+    beginning, *rest = _NAME.split(text.replace("\r\n", "\n").removesuffix("\n") + "\n")
+    if beginning.strip():
+        raise Unreadable("the file of attributes begins with no name of one")
+    if not rest or rest[-1] == "\n":
         raise Unreadable("the file of attributes ends with a name, or is empty")
+    values: dict[str, str] = {}
+    for name, value in zip(rest[::2], rest[1::2], strict=True):
+        lower = name.lower()
+        ours = _OTHER_NAMES.get(lower, lower)
+        if ours in values:
+            raise Unreadable(f"the file of attributes holds OBJ_ATTR_{name} twice")
+        values[ours] = value[1:-1]
     return values
 
 
-def _value(name: str, lines: list[str]) -> Value | None:
+def _value(name: str, text: str) -> Value | None:
     kind = ATTRIBUTES[name].kind
-    text = "\n".join(lines)
     if kind is Kind.TEXT:
-        return _text(text)
-    if kind is Kind.BYTES and name == "id":  # the tool's ids are texts
+        return None if _NO_UTF8.search(text) else text
+    if name == "id":  # the tool's ids are texts
         return text.encode("utf-8", "surrogateescape")
     if kind in (Kind.BYTES, Kind.BIG):
-        return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, "".join(lines)))
+        return bytes.fromhex(_matched(name, _KCV if name == "check_value" else _BYTES, text.replace("\n", "")))
     number = int(_matched(name, _LONG if kind is Kind.ULONG else _SHORT, text), 16)
-    if kind is Kind.BOOL:
-        if number > 1:
-            raise Unreadable(f"OBJ_ATTR_{name.upper()} is neither 0 nor 1")
-        return bool(number)
-    table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
-    return next((known for known, code in table.items() if code == number), number)
-
-
-def _text(text: str) -> str | None:
-    """None for what is no UTF-8, so that it equals no wished label."""
-    try:
-        return text.encode("utf-8", "surrogateescape").decode()
-    except UnicodeDecodeError:
-        return None
+    if kind is Kind.BOOL and number > 1:
+        raise Unreadable(f"OBJ_ATTR_{name.upper()} is neither 0 nor 1")
+    return _NUMBERED.get(kind, {}).get(number, number)
 
 
 def _matched(name: str, pattern: re.Pattern[str], text: str) -> str:
@@ -123,9 +113,8 @@ def _matched(name: str, pattern: re.Pattern[str], text: str) -> str:
     return match[1]
 
 
-def _add_material(attributes: Attributes, lines: list[str] | None) -> None:
+def _add_material(attributes: Attributes, text: str) -> None:
     """The modulus of an RSA key; of an EC key the point, which stands in its place, and the curve that it is on."""
-    text = "".join(lines or ())
     if attributes["key_type"] == "ec":
         nid = attributes.pop("modulus_bits", None)
         point = raw_point(bytes.fromhex(_matched("modulus", _POINT, text))) if text else b""

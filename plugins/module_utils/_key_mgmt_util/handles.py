@@ -4,7 +4,7 @@
 
 """Key handles in key_mgmt_util's answers: those of a new pair, and those that findKey lists.
 
-What the tool prints while it waits for C(-min_srv): its first edition, published by Cavium under the BSD licence in
+What the tool prints while it waits for `-min_srv`: its first edition, published by Cavium under the BSD licence in
 2017 (Cfm3Util).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
@@ -16,13 +16,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    UNAVAILABLE,
-    Answer,
-    Node,
-    Unreadable,
-    merged,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Node, Unreadable, merged
 
 _PAIR = re.compile(r"public key handle:\s*([0-9]+)\s+private key handle:\s*([0-9]+)(?![0-9])")
 # 'Total number of keys present 13' (AWS); 'Total number of keys present: 1' (other builds)
@@ -43,7 +37,7 @@ _ATTESTED = re.compile(r"Attestation Check\s*:\s*\[\s*(\w+)\s*\]")
 class Made:
     """A pair that a command made: its handles, and the HSMs as they were in the end.
 
-    C(rolled_back): it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
+    `rolled_back`: it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
     it can.
     """
 
@@ -51,46 +45,37 @@ class Made:
     private: int
     nodes: tuple[Node, ...]
     rolled_back: bool
+    attested: bool = False
 
 
 def made_pair(answer: Answer) -> Made | None:
-    """The pair that genRSAKeyPair or genECCKeyPair made, None where it was refused; raises L{Unreadable}.
+    """The pair that genRSAKeyPair or genECCKeyPair made, None where it was refused; raises `Unreadable`.
 
     A code other than 0 beside handles means that not every HSM has the pair (yet). While the tool waits, it reports
     the state of the private and of the public half in turn: a node counts when both are there.
     """
     if answer.code and not _PAIR.search(answer.body):
         return None
-    public, private = _handles(answer)
-    polled = len(answer.reports) > 1
-    nodes = merged(answer.reports[-2:] if polled else answer.reports)
-    return Made(public, private, nodes, any(_ROLLED_BACK.match(line) for line in answer.lines))
-
-
-def _handles(answer: Answer) -> tuple[int, int]:
     found = {(int(public), int(private)) for public, private in _PAIR.findall(answer.body)}
     if len(found) != 1:
         raise Unreadable("it does not tell one pair of handles")
     ((public, private),) = found
     if public == private or not (public and private):
         raise Unreadable("its two handles are none of a pair")
-    return public, private
+    rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
+    return Made(public, private, merged(answer.reports[-2:]), rolled_back, attested(answer))
 
 
 def found_keys(answer: Answer) -> tuple[int, ...]:
-    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises L{Unreadable}.
+    """The handles that findKey lists; an empty tuple only of an answer that says zero; raises `Unreadable`.
 
     An HSM that is off does not hinder: the others of its cluster have the same keys. Any other error of one does.
     """
-    totals = [match for match in map(_TOTAL.fullmatch, answer.lines) if match]
-    if len(totals) != 1:
-        raise Unreadable("it does not tell the number of keys once")
-    total = int(totals[0][1])
+    total = answer.number(_TOTAL, "it does not tell the number of keys once")
     handles = _listed(answer)
     if len(handles) != total or len(set(handles)) != total:
         raise Unreadable(f"it tells {total} keys and lists {len(set(handles))}")
-    unwell = [node for node in answer.unwell if node.code != UNAVAILABLE]
-    if not handles and (unwell or (answer.nodes and len(answer.unwell) == len(answer.nodes))):
+    if not handles and answer.doubtful:
         raise Unreadable("it tells no key, and an HSM of the cluster did not look")
     return tuple(handles)
 
@@ -100,16 +85,14 @@ def _listed(answer: Answer) -> list[int]:
     within = False
     for line in answer.lines:
         header = _LIST.fullmatch(line)
-        rest = (header[1] if header else line).strip()
         within = within or header is not None
-        if not within or not rest:
-            continue
-        if not _HANDLES.fullmatch(rest):
-            within = False
+        rest = (header[1] if header else line).strip()
+        if within and _HANDLES.fullmatch(rest):
+            handles += map(int, re.findall(r"[0-9]+", rest))
+        elif within and rest:
             if header or rest[:1].isdigit():
                 raise Unreadable("its list of handles is broken")
-            continue
-        handles += map(int, re.findall(r"[0-9]+", rest))
+            within = False
     return handles
 
 

@@ -34,10 +34,9 @@ _BORN_TRUE: dict[tuple[Family, Half], frozenset[str]] = {
     ("ecc", PRIVATE): frozenset({"private", "sign", "destroyable", "modifiable"}),
 }
 _NO_SUCH = frozenset({"sign_recover", "verify_recover", "always_authenticate", "copyable"})
-# The vendors' builds differ: false for AWS, true for Azure (key management in Azure Cloud HSM).
-_ANY = frozenset({"wrap_with_trusted"})
-_OPTIONS = frozenset({"label", "id", "sensitive", "extractable"})
-_ID_CHARACTERS = "it must be a text without blanks, which the tool's prompt can read"
+# What has an option or is always as wished; and where the vendors' builds differ: wrap_with_trusted is false for AWS,
+# true for Azure (key management in Azure Cloud HSM).
+_NOT_REFUSED = frozenset({"label", "id", "sensitive", "extractable", "wrap_with_trusted"})
 
 FACTS = VendorFacts(
     "key_mgmt_util",
@@ -55,7 +54,7 @@ def generation_refusal(wish: Wish) -> str | None:
     if wish.label is not None and not typable(wish.label):
         return "a label with blanks, with control characters or with a hyphen at its beginning cannot be typed there"
     if wish.id is not None and id_text(wish.id) is None:
-        return f"its id cannot be typed there: {_ID_CHARACTERS}"
+        return "its id cannot be typed there: it must be a text without blanks, which the tool's prompt can read"
     if wish.session and wish.share_with:
         return "it shares no pair that lives as long as the session only"
     return next(filter(None, (_attribute_refusal(wish, half) for half in HALVES)), None)
@@ -63,7 +62,7 @@ def generation_refusal(wish: Wish) -> str | None:
 
 def _attribute_refusal(wish: Wish, half: Half) -> str | None:
     for name, value in wish.required(half).items():
-        if name in _OPTIONS or name in _ANY:
+        if name in _NOT_REFUSED:
             continue
         if name in _NO_SUCH:
             return f"its keys have no attribute {name}"

@@ -14,60 +14,35 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import (
-    PEXPECT_IMPORT_ERROR,
-    Dialogue,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KmuSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import PEXPECT_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import ToolLogin, tool_login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    CRYPTOGRAPHY_IMPORT_ERROR,
-    NO_SLOTS,
-    NOT_FOR_TOOLS,
-    Params,
-    Provider,
-    Unable,
-    User,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import ASN1CRYPTO_IMPORT_ERROR
-
-EXECUTABLE = "/opt/cloudhsm/bin/key_mgmt_util"
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
 
 
-class KeyMgmtUtilProvider(Provider):
+class KeyMgmtUtilProvider(ToolProvider):
     """Clusters of LiquidSecurity HSMs, through the tool that their vendors make of key_mgmt_util."""
 
     name = "key_mgmt_util"
-    persistent_handles = True
-    requires = {
-        "asn1crypto": ASN1CRYPTO_IMPORT_ERROR,
-        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
-        "pexpect": PEXPECT_IMPORT_ERROR,
-    }
-    lacks = {"slots": NO_SLOTS}
+    executable = "/opt/cloudhsm/bin/key_mgmt_util"
+    answers_anybody = False
+    requires = {**ToolProvider.requires, "pexpect": PEXPECT_IMPORT_ERROR}
     cannot = {
-        **NOT_FOR_TOOLS,
+        **ToolProvider.cannot,
         "token_label": Unable("the tool's client is configured for one cluster: choose it by executable", filters=True),
         "expect_token": Unable("the tool tells nothing to compare: use attest, which checks the firmware"),
     }
 
-    def __init__(self, login: ToolLogin, lock_timeout: float) -> None:
-        self._login = login
-        self._lock_timeout = lock_timeout
-
-    @classmethod
-    def connect(cls, params: Params, any_token: bool) -> tuple[KeyMgmtUtilProvider, ToolLogin]:
-        login = tool_login_from(params, EXECUTABLE, (), user_needed=True)  # every command needs a login
-        return cls(login, params["lock_timeout"]), login
-
     @contextlib.contextmanager
-    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[KmuSession]:
+    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[KeyMgmtUtilSession]:
         user, _password = self._login.credentials()
-        with self._locked(), self._tools() as tools:
-            yield KmuSession(tools(), user, os.path.basename(self._login.executable), tools)
+        with self.locked(), self._tools() as tools:
+            yield KeyMgmtUtilSession(tools(), user, os.path.basename(self._login.executable), tools)
+
+    def users(self) -> list[User]:
+        with self._tools() as tools:
+            return list(tools().users())
 
     @contextlib.contextmanager
     def _tools(self) -> t.Iterator[t.Callable[[], Tool]]:
@@ -75,38 +50,9 @@ class KeyMgmtUtilProvider(Provider):
         with private_folder() as folder, contextlib.ExitStack() as stack:
 
             def start() -> Tool:
-                dialogue = Dialogue(self._login.executable)
-                stack.callback(dialogue.close)
-                answer = dialogue.login(*self._login.credentials())
-                return Tool(dialogue, answer.nodes, folder)
+                tool = Tool(self._login.executable, folder)
+                stack.callback(tool.close)
+                tool.login(*self._login.credentials())
+                return tool
 
             yield start
-
-    @contextlib.contextmanager
-    def _locked(self) -> t.Iterator[None]:
-        """The lock of this host for one tool, which knows one cluster."""
-        executable = self._login.executable
-        try:
-            with host_locks([f"key_mgmt_util {os.path.realpath(executable)}"], self._lock_timeout):
-                yield
-        except LockTimeout as error:
-            raise HsmError(
-                f"Could not use {executable} within {self._lock_timeout:g} seconds: process"
-                f" {error.holder_pid or 'unknown'} holds the lock {error.path}. Wait for it, or raise lock_timeout."
-            ) from None
-        except LockError as error:
-            raise HsmError(f"Could not lock {executable} on this host: {error}.") from None
-
-    def users(self) -> list[User]:
-        with self._tools() as tools:
-            return [
-                User(
-                    id=user.id,
-                    name=user.name,
-                    type=user.type,
-                    two_factor=user.two_factor,
-                    login_failures=user.login_failures,
-                    quorum_key=user.quorum_key,
-                )
-                for user in tools().users()
-            ]

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import contextlib
 
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
-
-with contextlib.suppress(ImportError):  # the module says that cryptography is missing
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 # The numbers of the command's option -m (AWS, key_mgmt_util-sign; Alibaba's are the same).
 _NUMBERS = {
@@ -47,7 +46,7 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset({MECHANISMS[f"CKM_ECDSA_SHA{bits}"].code})
 
 
-class KmuSigner(Signer):
+class KeyMgmtUtilSigner(Signer):
     """The private half of `pair`, which can only sign."""
 
     def __init__(self, tool: Tool, token_name: str, pair: KeyPair) -> None:
@@ -71,7 +70,7 @@ class KmuSigner(Signer):
 
 
 def side_by_side(signature: bytes, size: int) -> bytes:
-    """An ECDSA signature as r and s of C(size) bytes each.
+    """An ECDSA signature as r and s of `size` bytes each.
 
     The tool writes the DER of both (RFC 3279, 2.2.3), in a file that may be longer; no vendor documents that, so the
     other form is taken as well.

@@ -17,164 +17,101 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes as _kmu_codes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _kmu_command
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
-    UNAVAILABLE,
-    Answer,
-    Node,
-    Unreadable,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump as _dump
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, readable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import (
-    ANSWERING,
-    Dialogue,
-    unreadable,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import (
-    Attributes,
-    dumped_count,
-    key_attributes,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import (
-    Made,
-    attested,
-    found_keys,
-    made_pair,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import (
-    KeyUsers,
-    ListedUser,
-    key_users,
-    listed_users,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, made_pair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # A pair may take long to find, and the HSMs long to copy it, before the tool's own -timeout begins to count.
 _GENERATING = 300.0
-# '   findKey                Find Key' in the list of commands; a name alone where it has no description
-_LISTED = re.compile(r"[ \t]+([A-Za-z0-9]+)(?:[ \t]{2,}\S.*)?")
 
 T = t.TypeVar("T")
 
 
-class Tool:
-    """A running tool that somebody is logged in to; C(nodes) is the last report on the HSMs."""
+class Tool(Dialogue):
+    """A running tool that somebody is logged in to; `folder` is for the files that it exchanges."""
 
-    def __init__(self, dialogue: Dialogue, nodes: t.Sequence[Node], folder: str) -> None:
-        self._dialogue = dialogue
+    def __init__(self, executable: str, folder: str) -> None:
+        super().__init__(executable)
         self._folder = folder
-        self.nodes = tuple(nodes)
 
-    @functools.cached_property
-    def commands(self) -> frozenset[str]:
-        """The commands that this build has, from its own list; some builds show it when they start."""
-        text = self._dialogue.banner
+    def has(self, command: str) -> bool:
+        """Whether this build has a command, by its own list; some builds show it when they start."""
+        text = self.banner
         if "findKey" not in text:
-            text = self._dialogue.print(Command("help"), "list the tool's commands")
-        return frozenset(match[1] for match in map(_LISTED.fullmatch, text.replace("\r", "").split("\n")) if match)
+            text = self.print(Command("help"), "list the tool's commands")
+        # '   findKey                Find Key'; a name alone where it has no description
+        return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
-    @property
-    def alive(self) -> bool:
-        """Whether commands can be given."""
-        return self._dialogue.alive
-
-    def _ask(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> Answer:
-        """The answer to a command, refused or not."""
-        answer = self._dialogue.ask(command, attempt, patience)
-        if answer.reports:
-            self.nodes = answer.nodes
+    def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
+        """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
+        answer = self.ask(command, attempt)
+        if answer.code not in (0, also):
+            raise refusal(attempt, answer)
         return answer
 
-    def _read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
-        """What is read of an answer of success; raises L{TokenError} for any other."""
-        answer = self._ask(command, attempt)
-        if answer.code:
-            raise refusal(attempt, answer)
-        try:
+    def read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
+        """What is read of an answer of success."""
+        answer = self.run(command, attempt)
+        with readable(attempt):
             return reader(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
 
-    def users(self) -> tuple[ListedUser, ...]:
+    def users(self) -> tuple[User, ...]:
         """All users of the cluster."""
-        return self._read(_kmu_command.LIST_USERS, "list the users of the cluster", listed_users)
-
-    def find(self, command: Command, attempt: str) -> tuple[int, ...]:
-        """The handles that a search finds; none only where the tool says so."""
-        return self._read(command, attempt, found_keys)
+        return self.read(_command.LIST_USERS, "list the users of the cluster", listed_users)
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        command = _kmu_command.get_key_info(handle)
-        answer = self._ask(command, attempt)
-        if answer.code == _kmu_codes.ACCESS_DENIED:
-            return None
-        if answer.code:
-            raise refusal(attempt, answer)
-        try:
-            return key_users(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
+        answer = self.run(_command.get_key_info(handle), attempt, also=ACCESS_DENIED)
+        with readable(attempt):
+            return None if answer.code else key_users(answer)
 
-    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, Attributes]:
-        """All attributes of a key, through a file that nobody else can read and that is removed at once."""
-        with self._file(f"attributes-{handle}") as path:
-            count = self._read(_kmu_command.get_attribute(handle, path), attempt, dumped_count)
-            try:
-                return key_attributes(_content(path, attempt), count)
-            except Unreadable as error:
-                raise unreadable(attempt, error) from None
+    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes]:
+        """All attributes of a key."""
+        command = functools.partial(_command.get_attribute, handle)
+        answer, raw = self._written(f"attributes-{handle}", command, attempt)
+        with readable(attempt):
+            return _dump.key_attributes(raw, _dump.dumped_count(answer))
 
-    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> tuple[Made, bool]:
-        """A new pair, and whether the attestation passed; raises L{TokenError} where there is none."""
-        answer = self._ask(_kmu_command.generate(wish, users), attempt, _patience(wish))
-        try:
+    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
+        """A new pair; raises `TokenError` where there is none."""
+        # For ever where the tool itself waits for ever (its option -timeout).
+        for_ever = wish.min_servers is not None and wish.timeout is None
+        patience = None if for_ever else _GENERATING + (wish.timeout or 0)
+        answer = self.ask(_command.generate(wish, users), attempt, patience)
+        with readable(attempt):
             made = made_pair(answer)
-        except Unreadable as error:
-            raise unreadable(attempt, error) from None
         if made is None:
             raise refusal(attempt, answer)
         self.nodes = made.nodes
-        return made, attested(answer)
-
-    def holders(self, handle: int, attempt: str) -> tuple[Node, ...]:
-        """Every HSM of the cluster, its code 0 where it has the key."""
-        return self._ask(_kmu_command.find_single_key(handle), attempt).nodes
-
-    def delete(self, handle: int, attempt: str) -> None:
-        """Removes a key from every HSM that is there; C(nodes) tells which is not."""
-        answer = self._ask(_kmu_command.delete_key(handle), attempt)
-        if answer.code:
-            raise refusal(attempt, answer)
-        off = [node for node in answer.unwell if node.code == UNAVAILABLE]
-        for node in answer.unwell:
-            if node in off and len(off) < len(answer.nodes):
-                continue
-            hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
-            raise TokenError(attempt, said=_kmu_codes.node_said(node), hint=hint)
-
-    def share(self, handle: int, users: t.Sequence[int], away: bool, attempt: str) -> None:
-        """Shares a key with users, or takes it from them."""
-        self._read(_kmu_command.share_key(handle, users, away), attempt, lambda answer: None)
+        return made
 
     def sign(self, handle: int, mechanism: int, data: bytes, attempt: str) -> bytes:
         """A signature made inside the HSM."""
-        with self._file(f"data-{handle}") as path, self._file(f"signature-{handle}") as signature_path:
-            with open(path, "wb") as file:
-                file.write(data)
-            command = _kmu_command.sign(path, handle, mechanism, signature_path)
-            self._read(command, attempt, lambda answer: None)
-            return _content(signature_path, attempt)
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            file.write(data)
+            file.flush()
+            command = functools.partial(_command.sign, file.name, handle, mechanism)
+            return self._written(f"signature-{handle}", command, attempt)[1]
 
-    @contextlib.contextmanager
-    def _file(self, name: str) -> t.Iterator[str]:
-        """A path in a private folder; what the tool writes there is gone afterwards."""
+    def _written(self, name: str, command: t.Callable[[str], Command], attempt: str) -> tuple[Answer, bytes]:
+        """The answer to a command that writes a file, and what it wrote; nobody else can read that, and it is gone."""
         path = os.path.join(self._folder, name)
         try:
-            yield path
+            answer = self.run(command(path), attempt)
+            with open(path, "rb") as file:
+                return answer, file.read()
+        except OSError as error:
+            reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
+            raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -189,24 +126,3 @@ def private_folder() -> t.Iterator[str]:
                 f"The folder {folder} cannot be typed at the tool's prompt; set TMPDIR to one without blanks."
             )
         yield folder
-
-
-def refusal(attempt: str, answer: Answer) -> TokenError:
-    """What the tool refused, as the user sees it."""
-    return TokenError(attempt, said=_kmu_codes.said(answer), hint=_kmu_codes.hint(answer))
-
-
-def _content(path: str, attempt: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
-        raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
-
-
-def _patience(wish: Wish) -> float | None:
-    """How long a generation may take; for ever where the tool itself waits for ever (its option -timeout)."""
-    if wish.min_servers is not None and wish.timeout is None:
-        return None
-    return _GENERATING + (wish.timeout or 0)

@@ -89,35 +89,6 @@ class Login:
         return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False)) if text]
 
 
-@dataclasses.dataclass(frozen=True)
-class ToolLogin:
-    """What is needed to drive the tool of an HSM cluster; `cluster` is None where only one is configured."""
-
-    executable: str
-    cluster: str | None
-    crypto_user: str | None
-    pin: Secret | None
-    expect: t.Mapping[str, str]
-
-    def credentials(self) -> tuple[str, str]:
-        """User and password; raises `InputError` where one was not given."""
-        if self.crypto_user is None:
-            raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
-        if self.pin is None:
-            raise InputError("pin", "it is missing; give pin or pin_file, or set HSM_PIN_FILE")
-        return self.crypto_user, self.pin.reveal()
-
-    def harmless(self) -> list[str]:
-        """Checked values that may be seen, although their options are masked until they are checked."""
-        return [self.crypto_user] if self.crypto_user else []
-
-    def secrets(self) -> list[str]:
-        """Every text that must not be seen."""
-        if self.pin is None:
-            return []
-        return [self.pin.reveal(), *([f"{self.crypto_user}:{self.pin.reveal()}"] if self.crypto_user else [])]
-
-
 def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Collection[str] = ()) -> dict[str, t.Any]:
     """`params` with what the environment gives for the groups of which no option is given; never for replicas.
 
@@ -151,35 +122,12 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         selector=_selector(params, any_token),
         environment=library_environment(params["library_environment"]),
         vendor=params["vendor"],
-        crypto_user=_crypto_user(params["crypto_user"]),
+        crypto_user=crypto_user_from(params["crypto_user"]),
         pin=secret("pin", params["pin"], params["pin_file"]),
         force_login=params["force_login"],
-        expect=_expected(params["expect_token"]),
+        expect=expected_from(params["expect_token"]),
         token_uri=uri,
     )
-
-
-def tool_login_from(params: Params, default: str, expectable: t.Sequence[str], user_needed: bool) -> ToolLogin:
-    """The checked login of a cluster's tool; raises `InputError`.
-
-    `default`: the executable, if none is given. `expectable`: what expect_token can pin. `user_needed`: whether
-    nothing can be done without a user.
-    """
-    executable = params["executable"] or default
-    if not os.path.isabs(executable):
-        raise InputError("executable", "give an absolute path", executable)
-    label = params["token_label"]
-    user = _crypto_user(params["crypto_user"])
-    login = ToolLogin(
-        executable=executable,
-        cluster=None if label is None else _values.text("token_label", label),
-        crypto_user=None if user is None else user.lower(),
-        pin=secret("pin", params["pin"], params["pin_file"]),
-        expect=_expected(params["expect_token"], expectable),
-    )
-    if user_needed:
-        login.credentials()
-    return login
 
 
 def _parsed(uri: str) -> PKCS11Uri:
@@ -221,7 +169,8 @@ def library_environment(variables: Params | None) -> dict[str, str]:
     return checked
 
 
-def _crypto_user(value: t.Any) -> str | None:
+def crypto_user_from(value: t.Any) -> str | None:
+    """The name of a crypto user, who may be given by number; raises `InputError`."""
     if value is None:
         return None
     user = str(value) if type(value) is int else _values.text("crypto_user", value)
@@ -250,7 +199,8 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
     return Secret(_values.text(f"{option}_file", stripped, secret=True))
 
 
-def _expected(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
+def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
+    """The values that `expect_token` pins, of which a provider tells the `expectable`; raises `InputError`."""
     if pins is None:
         return {}
     checked = {name: _values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}

@@ -18,16 +18,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
-    MECHANISMS,
-    Mechanism,
-    Use,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism, Use
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).
-_SIGNING: dict[str, tuple[str, ...]] = {
-    "rsa": (
+_WAYS: dict[tuple[Use, str], tuple[str, ...]] = {
+    ("sign", "rsa"): (
         "CKM_SHA256_RSA_PKCS",
         "CKM_SHA384_RSA_PKCS",
         "CKM_SHA512_RSA_PKCS",
@@ -36,11 +32,11 @@ _SIGNING: dict[str, tuple[str, ...]] = {
         "CKM_SHA512_RSA_PKCS_PSS",
         "CKM_RSA_PKCS",
     ),
-    "ec": ("CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"),
-    "ec_edwards": ("CKM_EDDSA",),
+    ("sign", "ec"): ("CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"),
+    ("sign", "ec_edwards"): ("CKM_EDDSA",),
+    ("decrypt", "rsa"): ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS"),
+    ("derive", "ec"): ("CKM_ECDH1_DERIVE",),
 }
-_DECRYPTING: dict[str, tuple[str, ...]] = {"rsa": ("CKM_RSA_PKCS_OAEP", "CKM_RSA_PKCS")}
-_DERIVING: dict[str, tuple[str, ...]] = {"ec": ("CKM_ECDH1_DERIVE",)}
 
 
 def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]:
@@ -49,13 +45,11 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]
     Signing comes first, then decryption, then derivation, within `allowed_mechanisms`.
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
-    tables: dict[Use, dict[str, tuple[str, ...]]] = {"sign": _SIGNING, "decrypt": _DECRYPTING, "derive": _DERIVING}
-    # CKM_RSA_PKCS both signs and decrypts, so that the use comes from the bit.
     rows = [
-        dataclasses.replace(MECHANISMS[name], use=bit)
-        for bit, table in tables.items()
-        if attributes.get(bit) is True
-        for name in table.get(key_type, ())
+        dataclasses.replace(MECHANISMS[name], use=use)  # CKM_RSA_PKCS both signs and decrypts
+        for (use, of_type), names in _WAYS.items()
+        if of_type == key_type and attributes.get(use) is True
+        for name in names
     ]
     allowed = attributes.get("allowed_mechanisms") or wish.allowed_mechanisms
     return [row for row in rows if not allowed or row.code in allowed]

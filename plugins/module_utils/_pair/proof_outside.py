@@ -53,12 +53,8 @@ def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki:
 
     Raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
     """
-    try:
-        key: t.Any = serialization.load_der_public_key(spki)
-    except (UnsupportedAlgorithm, ValueError):
-        curve = pair.public.curve
-        if curve and known(curve.name):
-            raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
+    key = _public_key(pair, spki)
+    if key is None:
         return Proof(None, UNKNOWN_CURVE)
     refusal = None
     for row in rows:
@@ -80,6 +76,17 @@ def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki:
     if refusal and refusal[0] in signer.mechanisms:
         raise _unproven(refusal[1])
     return Proof(None, "the token has no mechanism for it that can be checked outside")
+
+
+def _public_key(pair: KeyPair, spki: bytes) -> t.Any:
+    """The public half; None where it is on a curve that is not known here."""
+    try:
+        return serialization.load_der_public_key(spki)
+    except (UnsupportedAlgorithm, ValueError):
+        curve = pair.public.curve
+        if curve and known(curve.name):
+            raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
+        return None
 
 
 def _unproven(error: TokenError) -> TokenError:

@@ -33,7 +33,7 @@ _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 class Query:
     """What to search the keys of one class for, and which attributes to read of them (None: all).
 
-    C(handle): only that of a provider whose handles persist. C(others): other users' keys too, where owners are told.
+    `handle`: only that of a provider whose handles persist. `others`: other users' keys too, where owners are told.
     """
 
     key_class: KeyClass
@@ -47,18 +47,13 @@ class Query:
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted: dict[str, Value | None] = {
-            "key_type": self.key_type,
-            "id": self.id,
-            "label": self.label,
-            "token": self.token,
-        }
+        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token")}
         return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """How a pair was proven: C(method) names it, or is None with the C(reason)."""
+    """How a pair was proven: `method` names it, or is None with the `reason`."""
 
     method: str | None
     reason: str | None = None
@@ -90,10 +85,10 @@ class Signer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Unable:
-    """An option that a provider cannot honour: C(above) is the largest number that needs no ability (min_servers).
+    """An option that a provider cannot honour: `above` is the largest number that needs no ability (min_servers).
 
-    C(filters): it chooses keys, and any value of it does, 0 and an empty list too. C(values): only these cannot be
-    honoured. C(usual): the default, which asks for nothing. C(unless): an option that makes it able.
+    `filters`: it chooses keys, and any value of it does, 0 and an empty list too. `values`: only these cannot be
+    honoured. `usual`: the default, which asks for nothing. `unless`: an option that makes it able.
     """
 
     alternative: str
@@ -104,7 +99,7 @@ class Unable:
     unless: str = ""
 
     def asked_for(self, value: t.Any) -> bool:
-        """Whether C(value) asks for what the provider cannot do."""
+        """Whether `value` asks for what the provider cannot do."""
         if self.values:
             return value in self.values
         if self.filters:
@@ -116,23 +111,6 @@ class Unable:
 
 # What some modules need of a provider, beside key pairs.
 Ability = t.Literal["users", "slots"]
-
-_LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
-_ITSELF = "the cluster copies its keys itself: use min_servers"
-# What every tool of a cluster refuses, because it drives no library and knows no mechanisms.
-NOT_FOR_TOOLS: dict[str, Unable] = {
-    "module_path": Unable(_LIBRARY_ONLY),
-    "token_serial": Unable(_LIBRARY_ONLY, filters=True),
-    "slot_id": Unable(_LIBRARY_ONLY, filters=True),
-    "token_uri": Unable(_LIBRARY_ONLY),
-    "library_environment": Unable(_LIBRARY_ONLY),
-    "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
-    "force_login": Unable(_LIBRARY_ONLY),
-    "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
-    "key_gen_mechanism": Unable(_LIBRARY_ONLY),
-    "replicas": Unable(_ITSELF),
-    "wrapping_key": Unable(_ITSELF),
-}
 NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
 
 
@@ -188,7 +166,7 @@ def undone(steps: t.Iterable[Undoing]) -> str:
 
 
 class TokenSession(abc.ABC):
-    """A logged-in session. Every method raises L{TokenError} where the HSM answers with an error."""
+    """A logged-in session. Every method raises `TokenError` where the HSM answers with an error."""
 
     facts: VendorFacts
     token_name: str
@@ -205,13 +183,13 @@ class TokenSession(abc.ABC):
 
     @abc.abstractmethod
     def look_anew(self) -> None:
-        """From now on every answer of L{find} comes from the token, should it not have been so before."""
+        """From now on every answer of `find` comes from the token, should it not have been so before."""
 
     @abc.abstractmethod
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
-        """As L{find}, for many: an object that cannot be read is told as one without attributes, and is no error.
+        """As `find`, for many: an object that cannot be read is told as one without attributes, and is no error.
 
-        None where there are more than C(at_most), which are not read then.
+        None where there are more than `at_most`, which are not read then.
         """
 
     @abc.abstractmethod
@@ -243,9 +221,9 @@ class TokenSession(abc.ABC):
         raise NotImplementedError(type(self).__name__)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        """Proves that the halves belong together by what the private half may do; raises L{HsmError} if they do not.
+        """Proves that the halves belong together by what the private half may do; raises `HsmError` if they do not.
 
-        C(passive): without making any object, not even one of the session.
+        `passive`: without making any object, not even one of the session.
         """
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import prove
 
@@ -256,7 +234,7 @@ class TokenSession(abc.ABC):
         return [Node(self.token_name)]
 
     def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
-        """Names of crypto users that were given by name or number, sorted; raises L{HsmError} for an unknown one."""
+        """Names of crypto users that were given by name or number, sorted; raises `HsmError` for an unknown one."""
         return tuple(sorted(users))
 
     def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
@@ -264,9 +242,9 @@ class TokenSession(abc.ABC):
         raise NotImplementedError(type(self).__name__)
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:  # noqa: B027
-        """Waits until C(min_servers) HSMs have the pair; raises L{HsmError} when C(timeout) ends before.
+        """Waits until `min_servers` HSMs have the pair; raises `HsmError` when `timeout` ends before.
 
-        C(patient): false looks once, for check mode.
+        `patient`: false looks once, for check mode.
         """
 
 
@@ -286,18 +264,18 @@ class Provider(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def connect(cls, params: Params, any_token: bool) -> tuple[Provider, Credentials]:
-        """The provider of a module's options, and how it logs in; raises L{InputError}.
+        """The provider of a module's options, and how it logs in; raises `InputError`.
 
-        C(any_token): the options need not choose a token, nor give a user where the HSM answers without.
+        `any_token`: the options need not choose a token, nor give a user where the HSM answers without.
         """
 
     @abc.abstractmethod
     def session(self, *, writable: bool, threads: bool = False) -> contextlib.AbstractContextManager[TokenSession]:
-        """Locks, loads, logs in; and undoes that. C(threads): several shall work at once, if the library lets them."""
+        """Locks, loads, logs in; and undoes that. `threads`: several shall work at once, if the library lets them."""
 
     @classmethod
     def refuse_unable(cls, params: Params, within: str = "") -> None:
-        """Refuses, before any login, the first option that cannot be honoured; C(within) names a list's entry."""
+        """Refuses, before any login, the first option that cannot be honoured; `within` names a list's entry."""
         for option, unable in cls.cannot.items():
             if unable.asked_for(params.get(option)) and not params.get(unable.unless):
                 refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")

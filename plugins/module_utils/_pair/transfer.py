@@ -52,7 +52,7 @@ NOT_COPIED = ("local", "always_sensitive", "never_extractable", "key_gen_mechani
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """How keys are carried from a source to a replica; C(wraps) and C(unwraps) are the mechanisms of either side."""
+    """How keys are carried from a source to a replica; `wraps` and `unwraps` are the mechanisms of either side."""
 
     kind: t.Literal["rsa", "ecdh", "trusted"]
     wraps: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One session with a token: what it is asked by the C functions, and what is said when they answer with an error.
+"""One session of python-pkcs11, and what its calls have in common; the traps are told in `docs/traps.md`.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -20,14 +20,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     BY_CODE,
     PRIVATE,
     PUBLIC,
-    SECRET,
     KeyClass,
     Value,
     pack,
@@ -35,7 +32,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     unpack,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
 
 PKCS11_IMPORT_ERROR: str | None = None
 try:
@@ -86,12 +82,12 @@ class Packed(AttributeMapper):
 
 
 def _packed(values: t.Mapping[str, Value], key_class: KeyClass | None = None) -> dict[int, bytes]:
-    """A template by attribute code, packed; with the class where an object is made or searched for."""
     named = {"class": f"{key_class}_key", **values} if key_class else values
     return {ATTRIBUTES[name].code: pack(name, value) for name, value in named.items()}
 
 
-def _template(values: t.Mapping[str, Value], key_class: KeyClass | None = None) -> functions.Template:
+def template(values: t.Mapping[str, Value], key_class: KeyClass | None = None) -> functions.Template:
+    """What the C functions take for `values`; with the class where an object is made or searched for."""
     return functions.Template(_packed(values, key_class))
 
 
@@ -134,7 +130,7 @@ class Session:
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
         with self._gate.search():
-            rv, handles = self._calls.find(self._handle, _template(wanted, key_class), at_most)
+            rv, handles = self._calls.find(self._handle, template(wanted, key_class), at_most)
         check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")
         return handles
 
@@ -173,15 +169,19 @@ class Session:
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all `values` at once."""
+        what = f"set {', '.join(values)} of the {found.half} key '{found.label}'"
         with self._gate.write():
-            rv = self._calls.set_attributes(self._handle, found.handle, _template(values))
-        check(rv, f"set {', '.join(values)} of the {found.half} key '{found.label}' on the token {self._token}")
+            self.call(what, "C_SetAttributeValue", found.handle, template(values))
+
+    def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        """C_CopyObject: a second object with `values` changed."""
+        what = f"copy the {found.half} key '{found.label}'"
+        return self.read(found.half, self.make(what, "C_CopyObject", found.handle, template(values)))
 
     def destroy(self, key_class: KeyClass, handle: int) -> None:
         """C_DestroyObject."""
         with self._gate.write():
-            rv = self._calls.destroy(self._handle, handle)
-        check(rv, f"destroy the {key_class} key with handle {handle} on the token {self._token}")
+            self.call(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
 
     def take_back(self, handles: t.Mapping[KeyClass, int]) -> str:
         """Destroys what calls of this process made, the private half first: a public one alone harms less."""
@@ -190,52 +190,22 @@ class Session:
             for half, handle in sorted(handles.items())
         )
 
-    def _make(self, what: str, function: str, *arguments: t.Any) -> int:
+    def call(self, what: str, function: str, *arguments: t.Any) -> None:
+        """Calls a function; `what` is attempted by it."""
+        check(self._calls.call(function, self._handle, *arguments), f"{what} on the token {self._token}")
+
+    def make(self, what: str, function: str, *arguments: t.Any) -> int:
         """The handle of what a function makes."""
         with self._gate.write():
             rv, handle = self._calls.make(function, self._handle, *arguments)
         check(rv, f"{what} on the token {self._token}")
         return handle
 
-    def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        """C_CopyObject: a second object with `values` changed."""
-        what = f"copy the {found.half} key '{found.label}'"
-        return self.read(found.half, self._make(what, "C_CopyObject", found.handle, _template(values)))
-
-    def create(self, key_class: KeyClass, values: t.Mapping[str, Value]) -> int:
-        """C_CreateObject; the handle."""
-        return self._make(f"store a {key_class} key", "C_CreateObject", _template(values, key_class))
-
-    def generate_key(self, size: int, values: t.Mapping[str, Value]) -> int:
-        """C_GenerateKey: an AES key of `size` bytes; its handle."""
-        template = _template({**values, "value_len": size}, SECRET)
-        mechanism = CkMechanism(MECHANISMS["CKM_AES_KEY_GEN"].code)
-        return self._make("generate a key", "C_GenerateKey", mechanism, template)
-
-    def derive(self, what: str, handle: int, point: bytes, size: int, values: t.Mapping[str, Value]) -> int:
-        """CKM_ECDH1_DERIVE with another's `point` into a secret key of `size` bytes; its handle."""
-        template = _template({**values, "value_len": size}, SECRET)
-        return self._make(what, "C_DeriveKey", ecdh(point), handle, template)
-
-    def unwrap(
-        self, unwrapping: int, mechanism: str, blob: bytes, key_class: KeyClass, values: t.Mapping[str, Value]
-    ) -> int:
-        """C_UnwrapKey with exactly this template; the new key's handle."""
-        arguments = with_parameter(MECHANISMS[mechanism]), unwrapping, blob, _template(values, key_class)
-        return self._make(f"unwrap a {key_class} key", "C_UnwrapKey", *arguments)
-
-    def wrap(self, what: str, wrapping: int, mechanism: str, handle: int) -> bytes:
-        """C_WrapKey."""
-        arguments = with_parameter(MECHANISMS[mechanism]), wrapping, handle
-        rv, blob = self._calls.output("C_WrapKey", self._handle, *arguments)
+    def output(self, what: str, function: str, *arguments: t.Any) -> bytes:
+        """What a function writes."""
+        rv, written = self._calls.output(function, self._handle, *arguments)
         check(rv, f"{what} on the token {self._token}")
-        return blob
-
-    def operate(self, what: str, function: str, mechanism: CkMechanism, handle: int, data: bytes) -> bytes:
-        """C_Sign or C_Decrypt."""
-        rv, output = self._calls.operate(function, self._handle, mechanism, handle, data)
-        check(rv, f"{what} on the token {self._token}")
-        return output
+        return written
 
     def secret(self, what: str, handle: int, size: int) -> bytes:
         """The value of a secret key that may be read."""

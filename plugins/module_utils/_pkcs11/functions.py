@@ -26,7 +26,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures im
     CK_ULONG,
     UNAVAILABLE,
     CkInfo,
-    CkMechanism,
     CkMechanismInfo,
     CkSessionInfo,
     CkSlotInfo,
@@ -138,27 +137,24 @@ class Functions:
     def __init__(self, path: str) -> None:
         self._functions = _function_list(path)
 
-    def _call(self, name: str, *arguments: t.Any) -> int:
+    def call(self, name: str, *arguments: t.Any) -> int:
+        """Any function that is not below."""
         function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
         return t.cast(int, function(*_as_c(arguments)))
 
     def initialize(self, flags: int | None = None) -> int:
         """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` (section 5.4.1)."""
-        return self._call("C_Initialize", None if flags is None else _CkInitializeArgs(flags=flags))
-
-    def finalize(self) -> int:
-        """C_Finalize (section 5.4.2)."""
-        return self._call("C_Finalize", None)
+        return self.call("C_Initialize", None if flags is None else _CkInitializeArgs(flags=flags))
 
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.3)."""
         info = CkTokenInfo()
-        return self._call("C_GetTokenInfo", slot_id, info), info
+        return self.call("C_GetTokenInfo", slot_id, info), info
 
     def info(self) -> tuple[int, CkInfo]:
         """C_GetInfo (section 5.4.3)."""
         info = CkInfo()
-        return self._call("C_GetInfo", info), info
+        return self.call("C_GetInfo", info), info
 
     def slot_list(self) -> tuple[int, list[int]]:
         """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
@@ -167,7 +163,7 @@ class Functions:
     def slot_info(self, slot_id: int) -> tuple[int, CkSlotInfo]:
         """C_GetSlotInfo (section 5.5.2)."""
         info = CkSlotInfo()
-        return self._call("C_GetSlotInfo", slot_id, info), info
+        return self.call("C_GetSlotInfo", slot_id, info), info
 
     def mechanism_list(self, slot_id: int) -> tuple[int, list[int]]:
         """C_GetMechanismList (section 5.5.5)."""
@@ -176,32 +172,28 @@ class Functions:
     def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
         """C_GetMechanismInfo (section 5.5.6)."""
         info = CkMechanismInfo()
-        return self._call("C_GetMechanismInfo", slot_id, mechanism, info), info
+        return self.call("C_GetMechanismInfo", slot_id, mechanism, info), info
 
     def session_info(self, session: int) -> tuple[int, CkSessionInfo]:
         """C_GetSessionInfo (section 5.6.4)."""
         info = CkSessionInfo()
-        return self._call("C_GetSessionInfo", session, info), info
+        return self.call("C_GetSessionInfo", session, info), info
 
     def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
         """What a function lists in two calls, the first for the count; once more where it has grown in between."""
         count = CK_ULONG()
         for _dummy in range(2):
-            rv = self._call(name, first, None, ctypes.byref(count))
+            rv = self.call(name, first, None, ctypes.byref(count))
             numbers = (CK_ULONG * count.value)()
             if rv == CKR_OK and count.value:
-                rv = self._call(name, first, numbers, ctypes.byref(count))
+                rv = self.call(name, first, numbers, ctypes.byref(count))
             if rv != CKR_BUFFER_TOO_SMALL:
                 break
         return rv, numbers[: count.value] if rv == CKR_OK else []
 
     def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
         """C_InitToken (section 5.5.7); `label` is padded with blanks to 32 bytes."""
-        return self._call("C_InitToken", slot_id, so_pin, ctypes.create_string_buffer(label.ljust(32), 32))
-
-    def close_all_sessions(self, slot_id: int) -> int:
-        """C_CloseAllSessions (section 5.6.3)."""
-        return self._call("C_CloseAllSessions", slot_id)
+        return self.call("C_InitToken", slot_id, so_pin, ctypes.create_string_buffer(label.ljust(32), 32))
 
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
@@ -209,19 +201,19 @@ class Functions:
         `at_most`: it ends when more than so many are found.
         """
         handles: list[int] = []
-        rv = self._call("C_FindObjectsInit", session, template)
+        rv = self.call("C_FindObjectsInit", session, template)
         if rv != CKR_OK:
             return rv, handles
         found = (CK_ULONG * _BATCH)()
         count = CK_ULONG()
         while True:
-            rv = self._call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
+            rv = self.call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
                 break
             handles.extend(found[: count.value])
             if at_most is not None and len(handles) > at_most:
                 break
-        final = self._call("C_FindObjectsFinal", session)
+        final = self.call("C_FindObjectsFinal", session)
         return rv or final, handles
 
     def read(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> dict[int, ReadValue]:
@@ -249,7 +241,7 @@ class Functions:
         places = list(itertools.accumulate(sizes.values(), initial=0))
         for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
             entry.type, entry.value, entry.length = code, start + place, size
-        rv = self._call("C_GetAttributeValue", session, handle, array, len(sizes))
+        rv = self.call("C_GetAttributeValue", session, handle, array, len(sizes))
         values = {}
         for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
             length = entry.length
@@ -264,38 +256,25 @@ class Functions:
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
         entry = CkAttribute(code, None, 0)
         arguments = (session, handle, entry, 1)
-        rv = self._call("C_GetAttributeValue", *arguments)
+        rv = self.call("C_GetAttributeValue", *arguments)
         if rv != CKR_OK or entry.length == UNAVAILABLE:
             return ReadValue(None, rv or CKR_ATTRIBUTE_TYPE_INVALID)
         buffer = ctypes.create_string_buffer(max(entry.length, 1))
         entry.value = ctypes.addressof(buffer)
-        rv = self._call("C_GetAttributeValue", *arguments)
+        rv = self.call("C_GetAttributeValue", *arguments)
         return ReadValue(buffer.raw[: entry.length] if rv == CKR_OK else None, rv)
-
-    def set_attributes(self, session: int, handle: int, template: Template) -> int:
-        """C_SetAttributeValue (section 5.7.3)."""
-        return self._call("C_SetAttributeValue", session, handle, template)
-
-    def destroy(self, session: int, handle: int) -> int:
-        """C_DestroyObject (section 5.7.4)."""
-        return self._call("C_DestroyObject", session, handle)
 
     def make(self, name: str, *arguments: t.Any) -> tuple[int, int]:
         """A function that makes an object, whose handle is its last argument (sections 5.7.1, 5.7.2 and 5.18)."""
         new = CK_ULONG()
-        return self._call(name, *arguments, ctypes.byref(new)), new.value
+        return self.call(name, *arguments, ctypes.byref(new)), new.value
 
     def output(self, name: str, *arguments: t.Any) -> tuple[int, bytes]:
         """What a function writes into a buffer, its last argument but one (section 5.2); a larger one where it asks."""
         size = CK_ULONG(_ROOM)
         for _dummy in range(2):
             room = ctypes.create_string_buffer(min(size.value, _MOST_ROOM))
-            rv = self._call(name, *arguments, room, ctypes.byref(size))
+            rv = self.call(name, *arguments, room, ctypes.byref(size))
             if rv != CKR_BUFFER_TOO_SMALL:
                 break
         return rv, room.raw[: size.value] if rv == CKR_OK else b""
-
-    def operate(self, name: str, session: int, mechanism: CkMechanism, key: int, data: bytes) -> tuple[int, bytes]:
-        """C_Sign or C_Decrypt of all data at once, and what begins it (sections 5.13 and 5.10)."""
-        rv = self._call(f"{name}Init", session, mechanism, key)
-        return (rv, b"") if rv != CKR_OK else self.output(name, session, data)

@@ -4,18 +4,9 @@
 
 """The one adapter over python-pkcs11: everything that this collection asks of a PKCS#11 library goes through here.
 
-Each remedy names the trap of python-pkcs11 0.10 or of a token that it is for:
-
-T1   C_Initialize without locking crashes threads: L{Library} asks for locking where several are to work. Even so
-     SoftHSM 2.6.1 fails now and then where one searches while another writes: a L{Gate} keeps these apart.
-T2   Values of a wrong type in a template corrupt memory: all values are packed before the call (L{Packed}).
-T3   A failed login leaks its session: all sessions of the slot are closed.
-T4   Closing a session logs the whole process out: one login session a token and process, closed last.
-T7   One dead slot must not end the search for a token: slots are walked one by one.
-T8   A batch read fails as a whole on legal values: attributes are read and unpacked one by one from one call.
-T10  Unloading leaves dangling pointers: a library is finalised, never unloaded.
-T11  Exceptions have no text: their class gives the CKR name, and each error says what was attempted.
-T13  Exceptions can hold the PIN: it is encoded here first, and nothing is chained.
+T1 to T14 in comments are the traps of python-pkcs11 0.10 and of tokens that `docs/traps.md` tells, with what is done
+about each. What no comment can say: a library is finalised and never unloaded, since unloading leaves dangling
+pointers (T10), and a PIN is encoded here first and no exception is chained to another, since it may hold the PIN (T13).
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 Do not use it from outside.
@@ -86,7 +77,7 @@ class Library:
         try:
             self._lib = self._initialised(path)
         except TokenError as error:
-            if error.ckr == "CKR_CRYPTOKI_NOT_INITIALIZED":
+            if "not initialized" in error.said:  # CKR_CRYPTOKI_NOT_INITIALIZED, for which there is no class
                 raise HsmError(
                     f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
                     " is so; give the path of the module behind it."
@@ -115,7 +106,7 @@ class Library:
 
     def close(self) -> None:
         """C_Finalize, never more (T10); what it answers changes nothing any more."""
-        self.functions.finalize()
+        self.functions.call("C_Finalize", None)
 
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
@@ -156,7 +147,7 @@ class Library:
             with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
                 session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
         except TokenError as error:
-            self.functions.close_all_sessions(token.slot_id)
+            self.functions.call("C_CloseAllSessions", token.slot_id)
             error.final = True
             raise
         return Session(self.functions, session, str(token), self._gate)

@@ -24,7 +24,7 @@ _PIN_FLAGS = TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
 
 @dataclasses.dataclass(frozen=True)
 class TokenWish:
-    """The wished token; C(slot_id) chooses the slot where several are free."""
+    """The wished token; `slot_id` chooses the slot where several are free."""
 
     label: str
     so_pin: Secret
@@ -50,7 +50,7 @@ def make_token(
 ) -> TokenOutcome:
     """Initialises a free slot, or sets the user PIN of a token that a broken run left without one.
 
-    C(overlooked) tells paths that this user cannot read, C(check_identity) refuses a token that is not as expected.
+    `overlooked` tells paths that this user cannot read, `check_identity` refuses a token that is not as expected.
     """
     slots = library.slots()
     token = _existing(library, wish, slots, overlooked)

@@ -79,15 +79,13 @@ class Pkcs11Provider(Provider):
         return cls(login, params["lock_timeout"]), login
 
     @contextlib.contextmanager
-    def session(self, *, writable: bool, threads: bool = False) -> t.Iterator[Pkcs11Session]:
-        with self.library(threads) as library, self.logged_in(library, self.choose(library), writable) as session:
+    def session(self, *, writable: bool, threads: bool = False, lock: bool = True) -> t.Iterator[Pkcs11Session]:
+        with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
-    @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[Pkcs11Session]:
-        """As L{session}, for a process whose parent holds the locks."""
-        with self._loaded(False) as library, self.logged_in(library, self.choose(library), writable) as session:
-            yield session
+    def unlocked_session(self, *, writable: bool) -> contextlib.AbstractContextManager[Pkcs11Session]:
+        """As `session`, for a process whose parent holds the lock."""
+        return self.session(writable=writable, lock=False)
 
     @contextlib.contextmanager
     def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
@@ -104,18 +102,14 @@ class Pkcs11Provider(Provider):
             yield session
 
     @contextlib.contextmanager
-    def library(self, threads: bool = False) -> t.Iterator[Library]:
+    def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
-        with locked([self], self._lock_timeout), self._loaded(threads) as library:
-            yield library
-
-    @contextlib.contextmanager
-    def _loaded(self, threads: bool) -> t.Iterator[Library]:
         path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
-        if pinned is not None:  # before any code of it runs
-            check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
-        with contextlib.closing(Library(path, self._login.environment, threads)) as library:
-            yield library
+        with locked([self] if lock else [], self._lock_timeout):
+            if pinned is not None:  # before any code of it runs
+                check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+            with contextlib.closing(Library(path, self._login.environment, threads)) as library:
+                yield library
 
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
@@ -170,7 +164,7 @@ class Pkcs11Provider(Provider):
 
 @contextlib.contextmanager
 def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[None]:
-    """Holds the locks of this host for all C(providers), whatever their order; C(timeout) in seconds."""
+    """Holds the locks of this host for all `providers`, whatever their order; `timeout` in seconds."""
     tokens = " and ".join(str(provider.selector) for provider in providers)
     try:
         with host_locks([provider.lock_key for provider in providers], timeout):
@@ -185,7 +179,7 @@ def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[
 
 
 def _token_identity(token: TokenInfo) -> dict[str, str]:
-    """What the option C(expect_token) compares of a token, as texts."""
+    """What the option `expect_token` compares of a token, as texts."""
     names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
     return {name: getattr(token, name) for name in names}
 

@@ -14,10 +14,12 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import SECRET, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
+
+_READABLE: dict[str, Value] = {"key_type": "generic_secret", "token": False, "sensitive": False, "extractable": True}
 
 
 class Pkcs11Signer(Signer):
@@ -34,22 +36,18 @@ class Pkcs11Signer(Signer):
         return self._mechanisms()
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
-        return self._session.operate(f"sign {self._key}", "C_Sign", with_parameter(mechanism), self._found.handle, data)
+        return self._output(f"sign {self._key}", "C_Sign", mechanism, data)
 
     def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
-        return self._session.operate(
-            f"decrypt {self._key}", "C_Decrypt", with_parameter(mechanism), self._found.handle, data
-        )
+        return self._output(f"decrypt {self._key}", "C_Decrypt", mechanism, data)
+
+    def _output(self, what: str, function: str, mechanism: Mechanism, data: bytes) -> bytes:
+        self._session.call(what, f"{function}Init", with_parameter(mechanism), self._found.handle)
+        return self._session.output(what, function, data)
 
     def derive(self, point: bytes, size: int) -> bytes:
-        readable: dict[str, Value] = {
-            "key_type": "generic_secret",
-            "token": False,
-            "sensitive": False,
-            "extractable": True,
-        }
-        what = f"derive {self._key}"
-        handle = self._session.derive(what, self._found.handle, point, size, readable)
+        what, readable = f"derive {self._key}", template({**_READABLE, "value_len": size}, SECRET)
+        handle = self._session.make(what, "C_DeriveKey", ecdh(point), self._found.handle, readable)
         try:
             return self._session.secret(what, handle, size)
         finally:

@@ -43,7 +43,7 @@ _SERIAL_HEAD = (0x8000534A).to_bytes(8, "big") + (3).to_bytes(8, "big")
 def is_softhsm(library: str, environment: Mapping[str, str]) -> bool:
     """Whether the PKCS#11 library at this path is SoftHSM 2, seen through pkcs11-spy; False where it cannot be read.
 
-    C(environment) is what the library will see. A proxy that loads SoftHSM by its own configuration (p11-kit) is not
+    `environment` is what the library will see. A proxy that loads SoftHSM by its own configuration (p11-kit) is not
     seen through.
     """
     if _holds(library, _MARK):
@@ -73,7 +73,7 @@ def token_folder(environment: Mapping[str, str]) -> str | None:
     """The real path of the folder of all tokens, as SoftHSM finds it with this environment; it need not exist.
 
     None if SoftHSM has no configuration that it can read: C_Initialize fails then. A build with other default paths
-    than Debian's and Fedora's needs SOFTHSM2_CONF and C(directories.tokendir).
+    than Debian's and Fedora's needs SOFTHSM2_CONF and `directories.tokendir`.
     """
     for path in _configurations(environment):
         try:
@@ -109,7 +109,7 @@ def _home() -> str:
 def _setting(file: t.BinaryIO, wanted: bytes) -> bytes | None:
     """The last value of a setting in a configuration, read as SimpleConfigLoader.cpp does; None if it has none.
 
-    A line ends at C(#); name and value are what stands between the equality signs, however many of these there are
+    A line ends at `#`; name and value are what stands between the equality signs, however many of these there are
     (strtok), without blanks at their ends; a third part is dropped; names are compared by case.
     """
     found = None
@@ -126,7 +126,7 @@ def token_folder_of(folder: str, serial: str) -> str | None:
     """The path of the token with this serial number, in the folder of all tokens; None if none or several have it.
 
     SoftHSM draws a UUID for a new token: it is the folder's name, and its last two groups are the serial number
-    (ObjectStore.cpp, newToken: C(aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee) has the serial C(ddddeeeeeeeeeeee)). What
+    (ObjectStore.cpp, newToken: `aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee` has the serial `ddddeeeeeeeeeeee`). What
     counts afterwards is the number written in the folder, which may have been renamed: so that decides.
     """
     serial = serial.strip()
@@ -153,10 +153,10 @@ def _has_serial(token: str, serial: bytes) -> bool:
 def unreadable(folder: str) -> list[str]:
     """What SoftHSM overlooks because the caller may not read it, sorted: paths of folders and files.
 
-    C(folder) is the folder of all tokens or that of one. Checked with the effective ids are the folder itself, the
-    folders in it and every C(*.object) and C(sqlite3.db): of the other files (locks, C(generation)) none hides an
-    object. SoftHSM takes neither symbolic links nor deeper folders. C(lost+found) of a file system is left out. What
-    vanishes meanwhile is not unreadable, nor is a C(folder) that does not exist.
+    `folder` is the folder of all tokens or that of one. Checked with the effective ids are the folder itself, the
+    folders in it and every `*.object` and `sqlite3.db`: of the other files (locks, `generation`) none hides an
+    object. SoftHSM takes neither symbolic links nor deeper folders. `lost+found` of a file system is left out. What
+    vanishes meanwhile is not unreadable, nor is a `folder` that does not exist.
     """
     return sorted(_unreadable(folder, deeper=True))
 

@@ -69,7 +69,7 @@ _EC_FLAGS = sum(flag for flag in MechanismFlag if str(flag.name).startswith("EC_
 
 
 def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Described:
-    """C(library) of the documentation."""
+    """`library` of the documentation."""
     return {
         "path": path,
         "sha256": sha256,
@@ -81,7 +81,7 @@ def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Describ
 
 
 def describe_slot(answers: SlotAnswers, identity: t.Callable[[TokenInfo], t.Mapping[str, str]]) -> Described:
-    """One of C(slots) of the documentation; C(identity) gives what the option expect_token can pin of a token."""
+    """One of `slots` of the documentation; `identity` gives what the option expect_token can pin of a token."""
     slot = answers.slot
     return {
         "slot_id": answers.slot_id,

@@ -24,7 +24,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import
     transport_public,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     PRIVATE,
     PUBLIC,
@@ -78,10 +80,11 @@ class Transfer:
             point = self._new_transport(peer, way)
             self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
             return point
-        public = self._helper(self._session.create(PUBLIC, self._facts.sent(PUBLIC, transport_public(offer))))
-        secret = self._helper(self._session.generate_key(KEK_BYTES, kek(wraps=True, extractable=True)))
-        self._keks[peer, way] = secret
-        return self._session.wrap("wrap a key", public, _OAEP, secret)
+        transport = template(self._facts.sent(PUBLIC, transport_public(offer)), PUBLIC)
+        public = self._helper("store a public key", "C_CreateObject", transport)
+        secret = template({**kek(wraps=True, extractable=True), "value_len": KEK_BYTES}, SECRET)
+        self._keks[peer, way] = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
+        return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, self._keks[peer, way])
 
     def settle(self, peer: str, way: Way, answer: bytes) -> None:
         """The replica's second step: it has the KEK."""
@@ -90,13 +93,13 @@ class Transfer:
         elif way.kind == "ecdh":
             self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
         else:
-            secret = self._session.unwrap(self._transport[peer, way], _OAEP, answer, SECRET, kek(wraps=False))
-            self._keks[peer, way] = self._helper(secret)
+            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, template(kek(wraps=False), SECRET)
+            self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
 
     def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
         """A private half of the source, wrapped."""
-        what = f"wrap the private key '{found.label}'"
-        return self._session.wrap(what, self._keks[peer, way], way.wraps, found.handle)
+        arguments = _mechanism(way.wraps), self._keks[peer, way], found.handle
+        return self._session.output(f"wrap the private key '{found.label}'", "C_WrapKey", *arguments)
 
     def receive(
         self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
@@ -105,12 +108,13 @@ class Transfer:
 
         After an error nothing that this call made is left, or the error names what remains.
         """
-        sent = {half: self._facts.sent(half, values) for half, values in templates.items()}
+        sent = {half: template(self._facts.sent(half, values), half) for half, values in templates.items()}
+        unwrap = _mechanism(way.unwraps), self._keks[peer, way], wrapped
         made: dict[KeyClass, int] = {}
         try:
             if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
-                made[PUBLIC] = self._session.create(PUBLIC, sent[PUBLIC])
-            made[PRIVATE] = self._session.unwrap(self._keks[peer, way], way.unwraps, wrapped, PRIVATE, sent[PRIVATE])
+                made[PUBLIC] = self._session.make("store a public key", "C_CreateObject", sent[PUBLIC])
+            made[PRIVATE] = self._session.make("unwrap a private key", "C_UnwrapKey", *unwrap, sent[PRIVATE])
             for half, handle in made.items():
                 pair = pair.with_half(self._session.read(half, handle))
         except TokenError as error:
@@ -125,8 +129,8 @@ class Transfer:
         templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
         public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
-        self._helper(public)
-        self._transport[peer, way] = self._helper(private)
+        self._made += public, private
+        self._transport[peer, way] = private
         found = self._session.read(PUBLIC, public)
         modulus = found.attributes.get("modulus")
         if key_type == "rsa" and isinstance(modulus, bytes):
@@ -136,8 +140,8 @@ class Transfer:
         return point_of(found.spki)
 
     def _agreed(self, peer: str, way: Way, point: bytes, *, wraps: bool) -> int:
-        transport = self._transport[peer, way]
-        return self._helper(self._session.derive("derive a key", transport, point, KEK_BYTES, kek(wraps=wraps)))
+        agreed = template({**kek(wraps=wraps), "value_len": KEK_BYTES}, SECRET)
+        return self._helper("derive a key", "C_DeriveKey", ecdh(point), self._transport[peer, way], agreed)
 
     def _trusted(self, way: Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""
@@ -149,6 +153,10 @@ class Transfer:
             )
         return found[0]
 
-    def _helper(self, handle: int) -> int:
-        self._made.append(handle)
-        return handle
+    def _helper(self, what: str, function: str, *arguments: t.Any) -> int:
+        self._made.append(self._session.make(what, function, *arguments))
+        return self._made[-1]
+
+
+def _mechanism(name: str) -> CkMechanism:
+    return with_parameter(MECHANISMS[name])

@@ -75,9 +75,10 @@ class Change(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Attribute:
-    """One row: C(name) is the CKA name in lower case without its prefix, C(size) the bytes that a read makes room for.
+    """One row: `name` is the CKA name in lower case without its prefix, `size` the bytes that a read makes room for.
 
     It is ample: beside an attribute that the object lacks, a value that is too long cannot be told from a missing one.
+    `option`: whether private_attributes and public_attributes take it.
     """
 
     name: str
@@ -86,30 +87,35 @@ class Attribute:
     size: int
     change: Change = Change.NEVER
     classes: tuple[KeyClass, ...] = KEY_CLASSES
+    option: bool = False
 
 
 def _bit(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
     return Attribute(name, code, Kind.BOOL, 1, change, classes or KEY_CLASSES)
 
 
+def _option(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
+    return dataclasses.replace(_bit(name, code, change, *classes), option=True)
+
+
 _TABLE = (
     Attribute("class", 0x000, Kind.CLASS, _ULONG.size),
     _bit("token", 0x001),
-    _bit("private", 0x002),
+    _option("private", 0x002),
     Attribute("label", 0x003, Kind.TEXT, 4096, Change.ANY),
-    _bit("trusted", 0x086, Change.NEVER, PUBLIC, SECRET),
+    _option("trusted", 0x086, Change.NEVER, PUBLIC, SECRET),
     Attribute("key_type", 0x100, Kind.KEY_TYPE, _ULONG.size),
     Attribute("id", 0x102, Kind.BYTES, 4096, Change.ANY),
     _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE, SECRET),
-    _bit("encrypt", 0x104, Change.ANY, PUBLIC, SECRET),
-    _bit("decrypt", 0x105, Change.ANY, PRIVATE, SECRET),
-    _bit("wrap", 0x106, Change.ANY, PUBLIC, SECRET),
-    _bit("unwrap", 0x107, Change.ANY, PRIVATE, SECRET),
-    _bit("sign", 0x108, Change.ANY, PRIVATE, SECRET),
-    _bit("sign_recover", 0x109, Change.ANY, PRIVATE),
-    _bit("verify", 0x10A, Change.ANY, PUBLIC, SECRET),
-    _bit("verify_recover", 0x10B, Change.ANY, PUBLIC),
-    _bit("derive", 0x10C, Change.ANY),
+    _option("encrypt", 0x104, Change.ANY, PUBLIC, SECRET),
+    _option("decrypt", 0x105, Change.ANY, PRIVATE, SECRET),
+    _option("wrap", 0x106, Change.ANY, PUBLIC, SECRET),
+    _option("unwrap", 0x107, Change.ANY, PRIVATE, SECRET),
+    _option("sign", 0x108, Change.ANY, PRIVATE, SECRET),
+    _option("sign_recover", 0x109, Change.ANY, PRIVATE),
+    _option("verify", 0x10A, Change.ANY, PUBLIC, SECRET),
+    _option("verify_recover", 0x10B, Change.ANY, PUBLIC),
+    _option("derive", 0x10C, Change.ANY),
     Attribute("modulus", 0x120, Kind.BIG, 4096, classes=HALVES),
     Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, classes=(PUBLIC,)),
     Attribute("public_exponent", 0x122, Kind.BIG, 4096, classes=HALVES),
@@ -121,13 +127,13 @@ _TABLE = (
     _bit("never_extractable", 0x164, Change.NEVER, PRIVATE, SECRET),
     _bit("always_sensitive", 0x165, Change.NEVER, PRIVATE, SECRET),
     Attribute("key_gen_mechanism", 0x166, Kind.MECHANISM, _ULONG.size),
-    _bit("modifiable", 0x170, Change.BY_COPY),
-    _bit("copyable", 0x171, Change.BY_COPY),
-    _bit("destroyable", 0x172, Change.BY_COPY),
+    _option("modifiable", 0x170, Change.BY_COPY),
+    _option("copyable", 0x171, Change.BY_COPY),
+    _option("destroyable", 0x172, Change.BY_COPY),
     Attribute("ec_params", 0x180, Kind.BYTES, 2048, classes=HALVES),
     Attribute("ec_point", 0x181, Kind.BYTES, 512, classes=HALVES),
-    _bit("always_authenticate", 0x202, Change.NEVER, PRIVATE),
-    _bit("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE, SECRET),
+    _option("always_authenticate", 0x202, Change.NEVER, PRIVATE),
+    _option("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE, SECRET),
     Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE, SECRET)),
 )
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
@@ -146,23 +152,14 @@ USAGE_BITS: dict[str, dict[Half, str]] = {
     "wrap": {PRIVATE: "unwrap", PUBLIC: "wrap"},
     "derive": {PRIVATE: "derive"},
 }
-# Every usage bit of a half; all are sent with a new pair, because the vendors' defaults differ (trap T9).
-ALL_USAGE_BITS: dict[Half, tuple[str, ...]] = {
-    PRIVATE: ("sign", "sign_recover", "decrypt", "unwrap", "derive"),
-    PUBLIC: ("verify", "verify_recover", "encrypt", "wrap", "derive"),
-}
 # The closed lists of the options private_attributes and public_attributes.
 SETTABLE: dict[Half, tuple[str, ...]] = {
-    PRIVATE: (
-        *ALL_USAGE_BITS[PRIVATE],
-        "private",
-        "wrap_with_trusted",
-        "always_authenticate",
-        "modifiable",
-        "copyable",
-        "destroyable",
-    ),
-    PUBLIC: (*ALL_USAGE_BITS[PUBLIC], "private", "trusted", "modifiable", "copyable", "destroyable"),
+    half: tuple(row.name for row in _TABLE if row.option and half in row.classes) for half in HALVES
+}
+# Every usage bit of a half; all are sent with a new pair, because the vendors' defaults differ (trap T9). They are what
+# an option sets and the standard lets change both ways.
+ALL_USAGE_BITS: dict[Half, tuple[str, ...]] = {
+    half: tuple(name for name in names if name in CHANGEABLE) for half, names in SETTABLE.items()
 }
 # Compared, never set: only the security officer may set CKA_TRUSTED (PKCS#11 3.1, table 21 footnote).
 COMPARE_ONLY = ("trusted",)

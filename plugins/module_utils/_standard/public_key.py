@@ -50,7 +50,7 @@ def ec_spki(curve: Curve, point: bytes) -> bytes:
 
 
 def _raw_point(curve: Curve, point: bytes) -> bytes:
-    """CKA_EC_POINT without its DER OCTET STRING; some tokens give the raw point (research: OpenSC, AWS)."""
+    """CKA_EC_POINT without its DER OCTET STRING; some tokens give the raw point (OpenSC, AWS)."""
     size = (curve.bits + 7) // 8
     edwards = {"ed25519": 32, "ed448": 57}.get(curve.name)
     lengths = (edwards,) if edwards else (2 * size + 1, size + 1)

@@ -191,7 +191,7 @@ def test_a_pair_that_stays_on_one_hsm_is_removed(cli: ClusterRuns) -> None:
     """min_servers is not met within the time-out; the availability check of the tool is off."""
     cli.cluster.set(availability_check=False, sync_fails=True)
     run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=2)
-    assert "Could not see the ECC key pair 'k' on 2 HSMs of the token 'AWS CloudHSM' within 2 seconds" in run.msg
+    assert "Could not find the ECC key pair 'k' on 2 HSMs of the token 'AWS CloudHSM' within 2 seconds" in run.msg
     assert run.msg.endswith("The new pair was removed again.")
     assert cli.halves("k") == []
 
@@ -201,7 +201,7 @@ def test_a_pair_that_was_there_is_never_removed(cli: ClusterRuns) -> None:
     cli.ecc(label="k", curve="P-256")
     cli.cluster.stop_node(1)
     run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=1)
-    assert run.msg.startswith("Could not see the ECC key pair 'k' on 2 HSMs") and "1 answer" in run.msg
+    assert run.msg.startswith("Could not find the ECC key pair 'k' on 2 HSMs") and "1 answer" in run.msg
     assert cli.halves("k") == BOTH
 
 
@@ -327,7 +327,8 @@ def _child_at(cli: ClusterRuns, module: subprocess.Popen[bytes], command: str) -
 
 def test_the_tool_is_ended_with_the_time_out(cli: ClusterRuns) -> None:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, ToolLogin
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
     assert TIMEOUT > 90

@@ -95,7 +95,7 @@ def test_the_example_of_a_refused_curve(kmu: Kmu) -> None:
         "Could not generate the ECC key pair 'ecc16', id 65:63:63:31:36 on the token 'key_mgmt_util': the HSM answered"
         " 0xb3 (This operation violates the current configured/FIPS policies); it is a refusal by policy (this curve,"
         " size or exponent in FIPS mode), not an outage, also where a server is called unavailable; choose what the policy"
-        " allows. Nothing of that name is left on the token."
+        " allows. Nothing of it is left on the token."
     )
     assert kmu.halves("ecc16") == []
 

@@ -21,7 +21,7 @@ from .users import ROLES
 
 # What the HSM refuses, in the words of CloudHSM CLI. Where no source is named, the text is assumed.
 TEXTS = {
-    # measured by a third party (research/cloudhsm.md 3.2), for unreachable HSMs
+    # measured by a third party, for unreachable HSMs
     "disconnected": "HSM is disconnected",
     # github.com/aws-samples/aws-cloudhsm-jce-examples/issues/81: the same SDK's words for a wrong login
     "password": "Incorrect credentials are passed for this operation: Incorrect authentication credentials.",
@@ -192,7 +192,7 @@ def version(state: State) -> tuple[int, ...]:
 
 
 def _point(state: State, key: Key) -> str:
-    """The point as it is, or as a DER octet string: samples and table of attributes differ (research 3.3)."""
+    """The point as it is, or as a DER octet string: the samples and the table of attributes differ."""
     point = bytes.fromhex(key.public["point"])
     if state.settings["point_form"] == "raw":
         return point.hex()

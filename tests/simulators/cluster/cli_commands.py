@@ -116,7 +116,10 @@ def _wish(state: State, owner: User, options: Options, numbers: Options) -> keys
 
 
 def _check_ids(state: State, *ids: str) -> None:
-    """Whether two pairs may have one id differs by report (research section 5): a test chooses."""
+    """Whether two pairs may have one id differs by report: a test chooses.
+
+    They are issue 26 of awsdocs/aws-cloudhsm-user-guide, and 65 and 68 of aws-samples/aws-cloudhsm-pkcs11-examples.
+    """
     if state.settings["unique_ids"]["cloudhsm_cli"] and any(key.id and key.id in ids for key in state.keys):
         raise Refused("id")
 

@@ -30,7 +30,7 @@ class Curve:
     def private_length(self) -> int:
         """Bytes of the private key as PKCS#8 with the public point: what both tools show as the key's length.
 
-        Source: 122 of P-224 (AWS cloudhsm_cli-key-generate-asymmetric-pair-ec), 138 of P-256 (genECCKeyPair.txt).
+        Source: 122 of P-224 (AWS cloudhsm_cli-key-generate-asymmetric-pair-ec), 138 of P-256 (genECCKeyPair).
         """
         octets = (self.bits + 7) // 8
         public = _sized(_sized(1 + self.point_length))
@@ -46,7 +46,7 @@ def _sized(length: int) -> int:
 
 # Numbers: key_mgmt_util genECCKeyPair (AWS lists 2, 14, 16; Alibaba Cloud's page of the same tool lists all 16, of
 # which the prime ones are here). Names: AWS cloudhsm_cli-key-generate-asymmetric-pair-ec. P-192 is refused by policy
-# (genECCKeyPair.txt); that secp256k1 is not: AWS lists it for FIPS clusters too.
+# (genECCKeyPair); that secp256k1 is not: AWS lists it for FIPS clusters too.
 CURVES = (
     Curve("secp192r1", 1, 409, 192, "06082a8648ce3d030101", "prime192v1", fips=False),
     Curve("secp256r1", 2, 415, 256, "06082a8648ce3d030107", "prime256v1"),

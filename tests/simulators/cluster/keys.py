@@ -82,7 +82,7 @@ def generate(state: State, owner: User, pair: Pair, private_first: bool = False)
 
 
 def check_policy(state: State, pair: Pair) -> None:
-    """What a FIPS policy refuses: small keys and exponents, P-192 (genRSAKeyPair.txt, genECCKeyPair.txt).
+    """What a FIPS policy refuses: small keys and exponents, P-192 (genRSAKeyPair, genECCKeyPair).
 
     Sizes up to 4096 in steps of 256: AWS pkcs11-key-types.
     """

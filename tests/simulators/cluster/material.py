@@ -161,7 +161,7 @@ def pem(der: str) -> str:
 def check_value(der: str) -> str:
     """First three bytes of SHA-1 of the public key (AWS chsm-cli-key-attribute-details), hex.
 
-    Of its DER as SubjectPublicKeyInfo: that gives the values in genRSAKeyPair.txt and genECCKeyPair.txt.
+    Of its DER as SubjectPublicKeyInfo: that gives the values in genRSAKeyPair and genECCKeyPair.
     """
     return hashlib.sha1(bytes.fromhex(der)).hexdigest()[:6]
 

@@ -24,7 +24,7 @@ TEXTS = {
     0xA3: "HSM Error: RET_USER_LOGIN_FAILURE",
     # key_mgmt_util-deleteKey
     UNKNOWN_HANDLE: "HSM Error: Invalid object handle is passed to this operation",
-    # genECCKeyPair.txt
+    # genECCKeyPair
     POLICY: "HSM Error: This operation violates the current configured/FIPS policies",
     # key_mgmt_util-Error2String
     DENIED: "HSM Error: Key Access is denied",
@@ -32,7 +32,7 @@ TEXTS = {
     0xCE: "HSM Error: This user doesn't exist",
     # key_mgmt_util-Error2String
     0xDB: "HSM Error: Invalid User Type.",
-    # genECCKeyPair.txt
+    # genECCKeyPair
     UNAVAILABLE: "HSM CLUSTER ERROR: Server in cluster is unavailable",
     # RET_CLUSTER_OPERATION_INCOMPLETE of the source; number and text are assumed
     INCOMPLETE: "HSM CLUSTER ERROR: Operation is not complete on all servers",

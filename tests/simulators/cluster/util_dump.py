@@ -4,7 +4,7 @@
 
 """The file that getAttribute writes: names and values on lines of their own.
 
-Sources: genRSAKeyPair.txt (26 attributes), genECCKeyPair.txt (19), key_mgmt_util-getAttribute, key-attribute-table.
+Sources: genRSAKeyPair (26 attributes), genECCKeyPair (19), key_mgmt_util-getAttribute, key-attribute-table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .material import check_value
 from .state import Key
 
 ALL = 512
-_WIDTH = 80  # genRSAKeyPair.txt: a modulus goes on after 80 characters; a point does not (genECCKeyPair.txt)
+_WIDTH = 80  # genRSAKeyPair: a modulus goes on after 80 characters; a point does not (genECCKeyPair)
 
 # In the order of the dumps; the second list came later
 _FIRST = (
@@ -72,7 +72,7 @@ def values(key: Key) -> dict[str, bytes]:
     found["ID"] = bytes.fromhex(key.id)
     found["VALUE_LEN"] = length(key).to_bytes(4, "big")
     found["KCV"] = bytes.fromhex(check_value(key.public["der"]))
-    # The curve of an EC key is OpenSSL's number of it: 0x19f in genECCKeyPair.txt is P-256, and so does the source.
+    # The curve of an EC key is OpenSSL's number of it: 0x19f in genECCKeyPair is P-256, and so does the source.
     bits = key.public["bits"] if rsa else BY_NAME[key.public["curve"]].nid
     found["MODULUS_BITS"] = bits.to_bytes(4, "big")
     found["MODULUS"] = bytes.fromhex(key.public["modulus"] if rsa else key.public["point"])

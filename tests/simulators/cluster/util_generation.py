@@ -4,7 +4,7 @@
 
 """genRSAKeyPair and genECCKeyPair of key_mgmt_util.
 
-Sources: genRSAKeyPair.txt, genECCKeyPair.txt, key_mgmt_util-genSymKey (-attest); the source for what happens when not
+Sources: genRSAKeyPair, genECCKeyPair, key_mgmt_util-genSymKey (-attest); the source for what happens when not
 all nodes have the key at once: the call ends with a code of its own, handles are told all the same, then it polls.
 """
 
@@ -35,14 +35,14 @@ def curve_list() -> str:
 
 
 def generate_rsa(session: Session, values: Values) -> str:
-    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair.txt: its public half)."""
+    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair: its public half)."""
     public = {"encrypt", "wrap", "verify"}
     private = {"decrypt", "unwrap", "sign"}
     return _generate(session, values, public, private, bits=values["-m"], exponent=values["-e"])
 
 
 def generate_ecc(session: Session, values: Values) -> str:
-    """Keys may sign and verify (genECCKeyPair.txt: its private half; derive is not among its attributes)."""
+    """Keys may sign and verify (genECCKeyPair: its private half; derive is not among its attributes)."""
     number = values["-i"]
     if number not in range(1, len(_CURVE_NAMES) + 1):
         return "\n\tError: Invalid EC Curve ID.\n\nThe following are the HSM supported ECC Curves\n" + curve_list()
@@ -127,7 +127,7 @@ def _count(codes: dict[int, int]) -> int:
 
 
 def _wish(state: State, owner: User, values: Values, public: set[str], private: set[str], numbers: t.Any) -> keys.Pair:
-    if len(values["-l"].encode()) > 127:  # genECCKeyPair.txt
+    if len(values["-l"].encode()) > 127:  # genECCKeyPair
         raise Refused("label")
     key_id = values.get("-id", "").encode().hex()
     if key_id and state.settings["unique_ids"]["key_mgmt_util"] and any(key.id == key_id for key in state.keys):
@@ -135,7 +135,7 @@ def _wish(state: State, owner: User, values: Values, public: set[str], private: 
     shared = _shared(state, owner, values.get("-u", ""))
     quorum = values.get("-m_value", 0)
     if quorum > 0 and quorum > len(shared) + 1 or quorum > 1 and not shared:
-        raise Refused("quorum_value")  # genRSAKeyPair.txt: needs -u, and at most their number and the owner
+        raise Refused("quorum_value")  # genRSAKeyPair: needs -u, and at most their number and the owner
     session = "-sess" in values
     return keys.Pair(
         public_label=values["-l"],
@@ -153,7 +153,7 @@ def _wish(state: State, owner: User, values: Values, public: set[str], private: 
 
 
 def _shared(state: State, owner: User, ids: str) -> tuple[int, ...]:
-    """Ids of crypto users, never the caller's (genRSAKeyPair.txt, key_mgmt_util-genSymKey)."""
+    """Ids of crypto users, never the caller's (genRSAKeyPair, key_mgmt_util-genSymKey)."""
     shared = []
     for word in filter(None, ids.split(",")):
         user = next((user for user in state.users if str(user.id) == word.strip() and user.type == "CU"), None)
@@ -169,7 +169,7 @@ _USAGE = ("encrypt", "decrypt", "wrap", "unwrap", "sign", "verify", "derive", "t
 
 
 def _attributes(usage: set[str], *, private: bool, extractable: bool, session: bool) -> dict[str, bool]:
-    """Attributes of a half, as in the dumps of the seeds."""
+    """Attributes of a half, as in the dumps of genRSAKeyPair and genECCKeyPair."""
     return {
         **{name: name in usage for name in _USAGE},
         "token": not session,

@@ -5,8 +5,8 @@
 """How builds of key_mgmt_util write their outputs.
 
 - aws: AWS's guide of 2023 (github.com/awsdocs/aws-cloudhsm-user-guide, doc_source/key_mgmt_util-*.md) and
-  genECCKeyPair.txt.
-- aws_status: genRSAKeyPair.txt, where status block and attributes are written in the newer way.
+  genECCKeyPair.
+- aws_status: genRSAKeyPair, where status block and attributes are written in the newer way.
 - azure: Azure Cloud HSM's transcript of azcloudhsm_util (learn.microsoft.com, Azure Cloud HSM certificate storage), and
   for what it does not show Cavium's own source of the tool (Cfm3Util, 2017, BSD licence; public on GitHub as part of
   performance scripts). Called "source" in the comments of these files.

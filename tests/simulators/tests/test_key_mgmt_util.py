@@ -62,7 +62,7 @@ def half(tool: Tool, label: str, key_class: str) -> int:
     return next(key.handle for key in tool.cluster.held(label) if key.key_class == f"{key_class}-key")
 
 
-# -- genRSAKeyPair.txt --------------------------------------------------------------------------------------------
+# -- genRSAKeyPair ------------------------------------------------------------------------------------------------
 
 
 def test_rsa_example(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_shared_rsa_example(tmp_path: Path) -> None:
     assert tool.says("getKeyInfo -k 27") == "Cfm3GetKey returned: 0x00 : HSM Return: SUCCESS Owned by user 3"
 
 
-# -- genECCKeyPair.txt --------------------------------------------------------------------------------------------
+# -- genECCKeyPair ------------------------------------------------------------------------------------------------
 
 
 def test_ecc_example(tmp_path: Path) -> None:

@@ -125,10 +125,10 @@ def test_names_and_values_on_the_command_line() -> None:
 def test_every_usage_bit_of_a_new_half_is_sent() -> None:
     """The tool's defaults are false; derive alone is sent as true only."""
     wish = wished("rsa", id="rsa_mv2", extractable=False)
-    private = attributes_there("private", wish.new_half("private"))
+    private = attributes_there(wish.new_half("private"))
     assert {"sign=true", "decrypt=true", "unwrap=true", "extractable=false", "sensitive=true"} <= set(private)
     assert "id=0x7273615f6d7632" in private and not [one for one in private if one.startswith(("derive", "label"))]
-    public = attributes_there("public", wish.new_half("public"))
+    public = attributes_there(wish.new_half("public"))
     assert {"verify=true", "encrypt=true", "wrap=true"} <= set(public)
     ecc = wished("ecc", usage=["derive"])
-    assert {"sign=false", "derive=true"} <= set(attributes_there("private", ecc.new_half("private")))
+    assert {"sign=false", "derive=true"} <= set(attributes_there(ecc.new_half("private")))

@@ -43,7 +43,7 @@ def test_a_refusal_by_policy_is_not_called_an_outage() -> None:
     assert answer.nodes == (Node(0, 0x30000085, "Server in cluster is unavailable"),)
     assert "a refusal by policy" in codes.hint(answer)
     assert "not an outage" in codes.hint(answer)
-    assert codes.node_said(answer.nodes[0]) == "0x30000085 (Server in cluster is unavailable)"
+    assert codes.said(answer.nodes[0]) == "0x30000085 (Server in cluster is unavailable)"
 
 
 def test_hints_for_known_codes_only() -> None:

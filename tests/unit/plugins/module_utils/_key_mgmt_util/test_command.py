@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
@@ -45,9 +46,9 @@ def test_the_flags_have_the_order_of_the_documentation(wish: Wish, users: tuple[
 
 def test_the_other_commands() -> None:
     told = [
-        command.find_key("private", "rsa", "2018-sept", b"test01", True),
-        command.find_key("public", "ec_edwards", "a b", b"\xff", None),
-        command.find_key("secret", None, None, None, False),
+        command.find_key(Query("private", "2018-sept", b"test01", "rsa", token=True)),
+        command.find_key(Query("public", "a b", b"\xff", "ec_edwards")),
+        command.find_key(Query("secret", token=False)),
         command.get_attribute(6, "/tmp/x/attr_6"),
         command.sign("/tmp/x/data", 266309, 1, "/tmp/x/signed"),
         command.share_key(7, (4, 5), away=True),

@@ -4,8 +4,8 @@
 
 """The decision, over every combination: an independent model of the rules says what each must be.
 
-The model knows PKCS#11 and DESIGN section 5 only. What a change is planned to do is done on a token in memory that
-refuses what the standard forbids.
+The model knows PKCS#11 and what guide_key_pairs promises only. What a change is planned to do is done on a token in
+memory that refuses what the standard forbids.
 """
 
 from __future__ import annotations

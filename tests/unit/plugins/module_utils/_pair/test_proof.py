@@ -60,7 +60,7 @@ def codes(*mechanisms: str) -> tuple[int, ...]:
 
 
 def proven(pair: KeyPair, key: t.Any, kind: str, mechanisms: t.Collection[int] = ALL) -> tuple[Proof, list[str]]:
-    """The proof, and what was asked of the token for it; C(key) is what the token holds as the private half."""
+    """The proof, and what was asked of the token for it; `key` is what the token holds as the private half."""
     keys = Keys()
     keys.of[pair.private.handle] = key
     keys.mechanisms = mechanisms

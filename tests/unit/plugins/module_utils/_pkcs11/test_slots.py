@@ -25,7 +25,7 @@ class Answering(functions.Functions):
         self.answers = answers
         self.asked: list[t.Any] = []
 
-    def _call(self, name: str, *arguments: t.Any) -> int:
+    def call(self, name: str, *arguments: t.Any) -> int:
         self.asked.append(name)
         if name in ("C_GetMechanismList", "C_GetSlotList"):
             arguments[2]._obj.value = len(self.codes)
@@ -76,8 +76,8 @@ def test_slots_are_in_the_order_of_their_numbers() -> None:
 
 def test_a_list_that_grows_meanwhile_is_read_again() -> None:
     class Growing(Answering):
-        def _call(self, name: str, *arguments: t.Any) -> int:
-            rv = super()._call(name, *arguments)
+        def call(self, name: str, *arguments: t.Any) -> int:
+            rv = super().call(name, *arguments)
             if len(self.asked) == 2:
                 self.codes = [1, 2, 3]
                 return functions.CKR_BUFFER_TOO_SMALL

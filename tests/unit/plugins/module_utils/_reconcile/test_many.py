@@ -12,8 +12,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
@@ -99,10 +99,6 @@ def test_a_token_without_further_sessions_works_with_one() -> None:
     asked = threading.Event()
 
     class Single(SharedSession):
-        def find(self, query: Query) -> list[TokenObject]:
-            threading.Event().wait(0.01)  # so that another thread finds it taken, however fast this host is
-            return super().find(query)
-
         def further(self) -> t.Any:
             self._called("further")
             asked.set()

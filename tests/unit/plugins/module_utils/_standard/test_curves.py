@@ -160,6 +160,8 @@ def test_every_curve_of_openssl_is_taken_or_refused_with_a_reason() -> None:
 def test_explicit_parameters_of_openssl(curve: Curve, form: str) -> None:
     name = OPENSSL_NAMES.get(curve.name, curve.name)
     explicit = openssl_params(name, form=form)
+    digest = _curves._digest(keys.SpecifiedECDomain.load(explicit))
+    assert curve.parameters == digest, f"the parameters of {curve.name} are {digest}"
     assert curve_by_ec_params(explicit) is curve
     assert keys.SpecifiedECDomain.load(explicit)["field_id"]["parameters"].native.bit_length() == curve.bits
     assert openssl_params(name, "named_curve") == curve.ec_params()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Public keys: the dumps of the seeds, and the same SubjectPublicKeyInfo as cryptography makes, from every form."""
+"""Public keys: the commands' documented dumps, and the SubjectPublicKeyInfo of cryptography, from every form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key 
 from ansible_collections.cryptoki.hsm.tests.support import memory_keys
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI, material, octet_string, private_key
 
-# OBJ_ATTR_MODULUS of the dump in seeds/genRSAKeyPair.txt, and that in seeds/genECCKeyPair.txt (a point on P-256).
+# OBJ_ATTR_MODULUS of the dumps on AWS's pages genRSAKeyPair and genECCKeyPair (a point on P-256).
 RSA_DUMP = (
     "bb9301cc362c1d9724eb93da8adab0364296bde7124a241087d9436b9be57e4f7780040df03c2c1c0fe6e3b61aa83c205280119452868f66"
     "541bbbffacbbe787b8284fc81deaeef2b8ec0ba25a077d6983c77a1de7b17cbe8e15b203868704c6452c2810344a7f2736012424cf0703cf"

@@ -1,6 +1,7 @@
 # Copyright (c) 2026, The cryptoki.hsm authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The one door to a private half: by its handle, whatever the token tells of it, and what comes of a use that it refuses."""
 
 from __future__ import annotations

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the tool of an HSM cluster is reached: executable, cluster, user and password.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import (
+    Params,
+    Secret,
+    crypto_user_from,
+    expected_from,
+    secret,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class ToolLogin:
+    """What is needed to drive the tool of an HSM cluster; `cluster` is None where only one is configured."""
+
+    executable: str
+    cluster: str | None
+    crypto_user: str | None
+    pin: Secret | None
+    expect: t.Mapping[str, str]
+
+    def credentials(self) -> tuple[str, str]:
+        """User and password; raises `InputError` where one was not given."""
+        if self.crypto_user is None:
+            raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
+        if self.pin is None:
+            raise InputError("pin", "it is missing; give pin or pin_file, or set HSM_PIN_FILE")
+        return self.crypto_user, self.pin.reveal()
+
+    def harmless(self) -> list[str]:
+        """Checked values that may be seen, although their options are masked until they are checked."""
+        return [self.crypto_user] if self.crypto_user else []
+
+    def secrets(self) -> list[str]:
+        """Every text that must not be seen."""
+        password = [self.pin.reveal()] if self.pin else []
+        return password + [f"{self.crypto_user}:{text}" for text in password if self.crypto_user]
+
+
+def tool_login_from(params: Params, default: str, expectable: t.Sequence[str]) -> ToolLogin:
+    """The checked login of a cluster's tool; raises `InputError`.
+
+    `default`: the executable, if none is given. `expectable`: what expect_token can pin.
+    """
+    executable = params["executable"] or default
+    if not os.path.isabs(executable):
+        raise InputError("executable", "give an absolute path", executable)
+    label = params["token_label"]
+    user = crypto_user_from(params["crypto_user"])
+    return ToolLogin(
+        executable=executable,
+        cluster=None if label is None else _values.text("token_label", label),
+        crypto_user=None if user is None else user.lower(),
+        pin=secret("pin", params["pin"], params["pin_file"]),
+        expect=expected_from(params["expect_token"], expectable),
+    )

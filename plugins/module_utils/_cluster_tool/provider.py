@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The provider of a cluster's tool: its login, its lock, and what no such tool can do.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin, tool_login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    CRYPTOGRAPHY_IMPORT_ERROR,
+    NO_SLOTS,
+    Params,
+    Provider,
+    Unable,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import ASN1CRYPTO_IMPORT_ERROR
+
+_LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
+_ITSELF = "the cluster copies its keys itself: use min_servers"
+
+
+class ToolProvider(Provider):
+    """A cluster of HSMs, through the tool that its vendor installs on this host."""
+
+    # The tool's usual path.
+    executable: t.ClassVar[str]
+    # What expect_token can pin of an HSM of the cluster.
+    expectable: t.ClassVar[tuple[str, ...]] = ()
+    # Whether some commands need no login.
+    answers_anybody: t.ClassVar[bool]
+    persistent_handles = True
+    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography": CRYPTOGRAPHY_IMPORT_ERROR}
+    lacks = {"slots": NO_SLOTS}
+    # What every tool refuses, because it drives no library and knows no mechanisms.
+    cannot = {
+        "module_path": Unable(_LIBRARY_ONLY),
+        "token_serial": Unable(_LIBRARY_ONLY, filters=True),
+        "slot_id": Unable(_LIBRARY_ONLY, filters=True),
+        "token_uri": Unable(_LIBRARY_ONLY),
+        "library_environment": Unable(_LIBRARY_ONLY),
+        "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
+        "force_login": Unable(_LIBRARY_ONLY),
+        "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
+        "key_gen_mechanism": Unable(_LIBRARY_ONLY),
+        "replicas": Unable(_ITSELF),
+        "wrapping_key": Unable(_ITSELF),
+    }
+
+    def __init__(self, login: ToolLogin, lock_timeout: float) -> None:
+        self._login = login
+        self._lock_timeout = lock_timeout
+
+    @classmethod
+    def connect(cls, params: Params, any_token: bool) -> tuple[ToolProvider, ToolLogin]:
+        login = tool_login_from(params, cls.executable, cls.expectable)
+        if not (any_token and cls.answers_anybody):
+            login.credentials()
+        return cls(login, params["lock_timeout"]), login
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """Holds the lock of this host for one tool and cluster."""
+        executable = self._login.executable
+        key = f"{self.name} {os.path.realpath(executable)} {self._login.cluster or ''}"
+        try:
+            with host_locks([key], self._lock_timeout):
+                yield
+        except LockTimeout as error:
+            raise HsmError(
+                f"Could not use {executable} within {self._lock_timeout:g} seconds: process"
+                f" {error.holder_pid or 'unknown'} holds the lock {error.path}. Wait for it, or raise lock_timeout."
+            ) from None
+        except LockError as error:
+            raise HsmError(f"Could not lock {executable} on this host: {error}.") from None

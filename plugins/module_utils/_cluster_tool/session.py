@@ -1,0 +1,194 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a session with a cluster is, whichever of its tools is driven: the contract, as far as it is the same for both.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import functools
+import time
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
+    Proof,
+    Query,
+    TokenSession,
+    Undoing,
+    undone,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+
+_POLL = 1.0  # seconds between two looks at the cluster
+
+
+class ToolSession(TokenSession):
+    """One crypto user's view of one cluster."""
+
+    # What a search that finds nothing says of a generation that failed.
+    nothing_left: t.ClassVar[str]
+    # Seconds to wait for min_servers where the task says none.
+    patience: t.ClassVar[float]
+
+    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+        return contextlib.nullcontext(self)
+
+    @abc.abstractmethod
+    def place(self, handle: int) -> str:
+        """How a message names a key by its handle."""
+
+    @abc.abstractmethod
+    def read(self, found: TokenObject) -> TokenObject:
+        """A key as it is now; raises `TokenError` where it is not there."""
+
+    # Users
+
+    @abc.abstractmethod
+    def crypto_user(self, name: str) -> str:
+        """The name of a crypto user of the cluster, in lower case; raises `HsmError` for an unknown one."""
+
+    def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
+        names = tuple(sorted(self.crypto_user(user) for user in users))
+        if self.user in names:
+            raise HsmError(f"Refused to share a key with '{self.user}': the caller owns it and is not shared with.")
+        if len(set(names)) < len(names):
+            raise HsmError(f"Refused to share a key with [{', '.join(users)}]: that names a user twice.")
+        return names
+
+    @abc.abstractmethod
+    def change_sharing(self, found: TokenObject, users: t.Sequence[str], away: bool) -> None:
+        """Shares a key with users, or takes it away from them."""
+
+    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+        wished, there = set(users), set(found.sharing.shared_with) if found.sharing else set()
+        self.look_anew()
+        for names, away in ((wished - there, False), (there - wished, True)):
+            if names:
+                self.change_sharing(found, sorted(names), away)
+        return self.read(found)
+
+    # A new pair
+
+    @abc.abstractmethod
+    def refusal(self, wish: Wish) -> str | None:
+        """Why the tool cannot generate a pair as wished, None if it can."""
+
+    def unprovable(self, attributes: t.Mapping[str, t.Any], quorum: int) -> str | None:
+        """Why the tool cannot prove a pair whose private half has these attributes, None if it can."""
+        return f"each use of the key needs the approval of {quorum} users" if quorum else None
+
+    def check_generation(self, wish: Wish) -> None:
+        reason = self.refusal(wish) or vendor_refusal(wish, self.facts)
+        unproven = self.unprovable(wish.template(PRIVATE), wish.quorum or 0) if wish.verify else None
+        if unproven and not reason:
+            reason = f"verify is true, and the pair cannot be proven, because {unproven}"
+        if reason:
+            raise HsmError(f"Refused to generate {wish} on the token '{self.token_name}': {reason}.")
+
+    @abc.abstractmethod
+    def drawn_id(self, wish: Wish) -> bytes:
+        """The id of a new pair for which none is wished."""
+
+    @abc.abstractmethod
+    def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
+        """Generates the halves of a pair. What an error says to remain is known then; else it is looked for."""
+
+    def generate(self, wish: Wish) -> KeyPair:
+        drawn = wish.id is None
+        if drawn:
+            wish = dataclasses.replace(wish, id=self.drawn_id(wish))
+        attempt = f"generate {wish} on the token '{self.token_name}'"
+        self.look_anew()
+        try:
+            pairs = pair_up(self.make(wish, attempt))
+        except TokenError as error:
+            raise error.at(attempt, "" if error.remains else self._take_back(wish, drawn)) from None
+        if len(pairs) != 1 or not pairs[0].whole:
+            names = " and ".join(map(str, pairs))
+            # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
+            raise HsmError(
+                f"Could not {attempt}: the HSM returned halves that do not belong together, {names}."
+                f" {self._take_back(wish, drawn)}"
+            )
+        return pairs[0]
+
+    def reconnect(self) -> None:  # noqa: B027
+        """Makes sure that the tool can be asked, after it failed."""
+
+    def _take_back(self, wish: Wish, drawn: bool) -> str:
+        """What a generation that failed may have made: only what carries an id drawn for it is surely its own."""
+        if wish.session:
+            return "Nothing of it is left, because it was a pair of this session."
+        try:
+            self.reconnect()
+            found = [key for half in HALVES for key in self.find(Query(half, id=wish.id))]
+        except HsmError as error:
+            reason = error.said if isinstance(error, TokenError) else error.msg
+            return f"What it left on the token is not known, because a search failed ({reason})."
+        if not found:
+            return self.nothing_left
+        if not drawn:
+            names = ", ".join(map(str, found))
+            return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
+        return self.taken_back((key.half, key.handle) for key in found)
+
+    def taken_back(self, halves: t.Iterable[tuple[KeyClass, int]]) -> str:
+        """Destroys what a generation made, the private half first, and tells what remains."""
+        return undone(
+            Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
+            for half, handle in sorted(halves)
+        )
+
+    @abc.abstractmethod
+    def remove(self, half: KeyClass, handle: int) -> None:
+        """Removes a key; raises `TokenError` where it is still there, whatever the command answers."""
+
+    def destroy(self, found: TokenObject) -> None:
+        self.remove(found.half, found.handle)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        quorum = pair.private.sharing.quorum if pair.private.sharing else 0
+        reason = self.unprovable(pair.private.attributes, quorum)
+        return Proof(None, reason) if reason else super().prove(wish, pair, passive)
+
+    # The HSMs of the cluster
+
+    @abc.abstractmethod
+    def missing(self, wanted: int, pair: KeyPair) -> str:
+        """Why not so many HSMs have the pair; empty if they have."""
+
+    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+        wanted = wish.min_servers
+        if wanted is None:
+            return
+        seconds = self.patience if wish.timeout is None else wish.timeout
+        reason = awaited(lambda: self.missing(wanted, pair), seconds if patient else 0)
+        if reason:
+            waited = f" within {wish.timeout} seconds" if wish.timeout and patient else ""
+            raise HsmError(
+                f"Could not find {wish} on {wanted} HSMs of the token '{self.token_name}'{waited}: {reason}."
+            )
+
+
+T = t.TypeVar("T")
+
+
+def awaited(missing: t.Callable[[], T], seconds: float) -> T:
+    """What is missing in the end: it is looked for at once and each second, until it is nothing or the time is over."""
+    end = time.monotonic() + seconds
+    found = missing()
+    while found and time.monotonic() < end:
+        time.sleep(min(_POLL, max(0.0, end - time.monotonic())))
+        found = missing()
+    return found

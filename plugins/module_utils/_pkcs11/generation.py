@@ -1,0 +1,122 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A new pair on a token: what it cannot make is refused before, and what a call that failed left is taken back.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    Half,
+    KeyClass,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
+    KEY_GEN,
+    MECHANISMS,
+    mechanism_name,
+)
+
+
+class Generation:
+    """The making of pairs in one session."""
+
+    def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
+        self._library = library
+        self._session = session
+        self._token = token
+        self._facts = facts
+        self._mechanisms = library.mechanisms(token.slot_id)
+
+    def check(self, wish: Wish) -> None:
+        """As `TokenSession.check_generation`."""
+        reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self._facts)
+        if not reason and wish.verify:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates
+
+            if not {row.code for row in candidates(wish, wish.template(PRIVATE))} & self._mechanisms:
+                reason = "verify is true and the token has no mechanism to prove the pair with"
+        if reason:
+            raise HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
+
+    def _mechanism_refusal(self, wish: Wish) -> str | None:
+        """Why the token's own mechanisms cannot make the pair."""
+        mechanism = _key_gen(wish)
+        if mechanism not in self._mechanisms:
+            return f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
+        # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
+        bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
+        smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
+        if bits and largest and not smallest <= bits <= largest:
+            return f"the token makes keys of {smallest} to {largest} bits, not of {bits}"
+        return None
+
+    def generate(self, wish: Wish) -> KeyPair:
+        """As `TokenSession.generate`."""
+        drawn = wish.id is None and self._facts.id_length > 0
+        if drawn:
+            wish = dataclasses.replace(wish, id=wish.drawn_id or secrets.token_bytes(self._facts.id_length))
+        handles: dict[KeyClass, int] = {}
+        try:
+            handles[PUBLIC], handles[PRIVATE] = self._session.generate(
+                wish.key_type, _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
+            )
+            pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
+        except TokenError as error:
+            remains = self._session.take_back(handles) if handles else self._undo_unknown(wish, drawn)
+            raise error.at(f"generate {wish} on the token {self._token}", remains) from None
+        except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
+            self._undo_unknown(wish, drawn)
+            raise
+        if len(pairs) != 1 or not pairs[0].whole:
+            names = " and ".join(map(str, pairs))
+            # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
+            raise HsmError(
+                f"Could not generate {wish} on the token {self._token}: the HSM returned halves that do not belong"
+                f" together, {names}. {self._undo_unknown(wish, drawn)}"
+            )
+        return pairs[0]
+
+    def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
+        values = wish.new_half(half)
+        if not self._facts.copy:
+            values.update(wish.freezing(half))
+        return self._facts.sent(half, values)
+
+    def _undo_unknown(self, wish: Wish, drawn: bool) -> str:
+        """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""
+        try:
+            name = {"id": wish.id} if wish.id else {"label": wish.label or ""}
+            found = [key for half in HALVES for key in self._session.find(half, name)]
+        except TokenError as error:
+            return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
+        if drawn:
+            return self._session.take_back({key.half: key.handle for key in found})
+        if found:
+            names = ", ".join(map(str, found))
+            return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
+        return "Nothing of that name is left on the token."
+
+
+def _key_gen(wish: Wish) -> int:
+    if wish.key_gen_mechanism is not None:
+        return wish.key_gen_mechanism
+    return MECHANISMS[KEY_GEN[wish.key_type]].code

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session in another process: what its parent asks for is called there, and named by what is attempted."""
+
+from __future__ import annotations
+
+import inspect
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import _RemoteTransfer as RemoteTransfer
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+
+PRIVATE = pair_of(private_key("secp256r1")).private
+WAY = Way("rsa", "CKM_AES_KEY_WRAP_KWP", "CKM_AES_KEY_WRAP_PAD", rsa_bits=3072)
+# What its own session ends by itself.
+STEPS = {name for name, kind in inspect.getmembers(Transfer, inspect.isfunction) if name[0] != "_"} - {"end"}
+CALLS: dict[str, tuple[tuple[t.Any, ...], str]] = {
+    "able": ((), "list the mechanisms"),
+    "offer": (("alpha", WAY), "make a transport key"),
+    "answer": (("beta", WAY, b"modulus"), "make a wrapping key"),
+    "settle": (("alpha", WAY, b"wrapped"), "unwrap a wrapping key"),
+    "wrap": (("beta", WAY, PRIVATE), f"wrap {PRIVATE}"),
+    "receive": (("alpha", WAY, b"wrapped", {}, None), "store the copy"),
+}
+
+
+def test_each_step_of_a_transfer_is_known() -> None:
+    assert set(CALLS) == STEPS
+
+
+@pytest.mark.parametrize("step", sorted(CALLS))
+def test_a_step_of_a_transfer_is_made_there(step: str) -> None:
+    arguments, attempt = CALLS[step]
+    inspect.signature(getattr(Transfer, step)).bind(None, *arguments)
+    remote = RemoteTransfer(lambda what, name, *given: (what, name, given))
+    assert getattr(remote, step)(*arguments) == (attempt, f"transfer.{step}", arguments)
