@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able, Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -43,8 +44,9 @@ class MemoryNode:
     def __init__(self, file: Path, *pairs: KeyPair, vendor: str = "generic", **rules: str) -> None:
         self._file = file
         self.name = file.name
+        self.selector = TokenSelector(label=self.name)
         self.vendor = vendor
-        self.lock_key = f"memory {self.name}"
+        self.lock_key = f"memory {file}"
         session = session_with(*pairs)
         self.keep(session.objects, session.keys.of, rules, [])
 
