@@ -34,8 +34,8 @@ import yaml
 
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.yml")
 CODE, UNITS = "plugins/module_utils", "unit"
-# Unit tests of code that runs in other processes, where nobody sees which lines a test runs: they run whole.
-UNSEEN = {"_host": [f"{UNITS}/{CODE}/_host"]}
+# Rooms that run in other processes, where nobody sees which lines a test runs: all tests of the room run.
+UNSEEN = {"_host", "_replicas"}
 # What stops the work of a room half way, or answers it wrongly.
 FAULTS = {
     "_cloudhsm_cli": ["faults/providers/test_cloudhsm_cli.py", "faults/providers/test_all_three.py"],
@@ -48,6 +48,7 @@ FAULTS = {
 }
 # A change that makes a program wait forever is noticed, too: after so many seconds of unit tests, of fault tests.
 PATIENCE = 180, 900
+PASSED = 77  # an exit status that nothing else has: a changed program may end the tests with 0
 # Imported before tests run in children, which so need not do it again.
 NOT_OURS = ("pytest", "hypothesis", "cryptography.x509", "pkcs11", "ansible.module_utils.basic", "yaml", "pexpect")
 TURNED = {
@@ -174,11 +175,12 @@ def see(collection: Path) -> dict[str, dict[int, set[str]]]:
 
 def unit_tests(mutant: Mutant, seen: dict[int, set[str]]) -> list[str]:
     """The tests that run the changed lines, those of its own file and room first."""
-    whole = UNSEEN.get(mutant.room, [])
+    room = f"{UNITS}/{CODE}/{mutant.room}"
     lines = range(mutant.first, mutant.last + 1) if mutant.first else seen
     found = set().union(*(seen.get(line, ()) for line in lines))
-    if "" in found:  # at import
-        found = set().union(*seen.values()) - {""}
+    whole = [room] if mutant.room in UNSEEN else []
+    if not mutant.first or "" in found:  # it runs at import
+        found, whole = set().union(*seen.values()) - {""}, [room]
     own = f"/{mutant.room}/test_{Path(mutant.file).stem}"
     return [*whole, *sorted(found, key=lambda test: (own not in test, f"/{mutant.room}/" not in test, test))]
 
@@ -195,15 +197,16 @@ def passes(collection: Path, tests: list[str], seconds: float) -> bool:
     """Whether the tests pass, in a child with a session of its own, of which nothing is left."""
     child = os.fork()
     if not child:
-        code = 1
+        me = os.getpid()
+        failed = True
         try:
             os.setsid()
             enter(collection)
             for number in range(3):
                 os.dup2(os.open(os.devnull, os.O_RDWR), number)
-            code = importlib.import_module("pytest").main(["-q", "-x", *tests])
+            failed = bool(importlib.import_module("pytest").main(["-q", "-x", *tests]))
         finally:
-            os._exit(code)
+            os._exit(1 if failed or os.getpid() != me else PASSED)
     end = time.monotonic() + seconds
     ended = status = 0
     while not ended and time.monotonic() < end:
@@ -213,7 +216,7 @@ def passes(collection: Path, tests: list[str], seconds: float) -> bool:
         os.killpg(child, signal.SIGKILL)
     if not ended:
         os.waitpid(child, 0)
-    return bool(ended) and status == 0
+    return bool(ended) and os.waitstatus_to_exitcode(status) == PASSED
 
 
 def examine(task: tuple[Mutant, list[str], list[str]]) -> tuple[Mutant, str]:
