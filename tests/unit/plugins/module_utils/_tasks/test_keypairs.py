@@ -57,7 +57,11 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert len(file.read_text().splitlines()) == 4 and sorted(found.label for found in session.objects) == [
         *("new", "new", "root", "root")
     ]
-    assert asked.warnings == [] and len(asked.known) == 1 and [writable for writable, _threads in sessions] == [False, True]
+    assert (
+        asked.warnings == []
+        and len(asked.known) == 1
+        and [writable for writable, _threads in sessions] == [False, True]
+    )
     again = run(module(*given))
     assert not again["changed"] and again["diff"] == {"before": {"key_pairs": []}, "after": {"key_pairs": []}}
 
@@ -69,7 +73,12 @@ def test_threads_are_for_who_allows_them(monkeypatch: pytest.MonkeyPatch) -> Non
         run(asked)
         assert sessions == [(True, True)] and len(asked.warnings) == warned
     sessions = use_token(monkeypatch, session_with())
-    for quiet in (module(*two), module(*two, parallel=1), module(two[0], parallel=2), module(*two, parallel=2, check_mode=True)):
+    for quiet in (
+        module(*two),
+        module(*two, parallel=1),
+        module(two[0], parallel=2),
+        module(*two, parallel=2, check_mode=True),
+    ):
         run(quiet)
         assert quiet.warnings == []
     assert [threads for _writable, threads in sessions][1:] == [False, False, False]
@@ -132,7 +141,9 @@ def test_what_replicas_refuse_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     beta = MemoryNode(tmp_path / "beta")
     use_nodes(monkeypatch, MemoryNode(tmp_path / "alpha"), beta)
     entry = {**EC, "label": "a"}
-    told = refusal(lambda: run(module(entry, {**entry, "label": "b", "on_mismatch": "replace"}, replicas=replicas(beta))))
+    told = refusal(
+        lambda: run(module(entry, {**entry, "label": "b", "on_mismatch": "replace"}, replicas=replicas(beta)))
+    )
     assert told.startswith("keypairs[1].on_mismatch 'replace' is refused: ")
     told = refusal(lambda: run(module({**entry, "extractable": False}, replicas=replicas(beta), min_servers=1)))
     assert told.startswith("min_servers 1 is refused: ")
