@@ -38,7 +38,7 @@ class MemoryNode:
     """One token: its objects and keys, and the rules of how it misbehaves.
 
     A rule maps a method to the CKR it answers, to `die`, to `hang`, or to `done, then` one of these; `once` before it
-    makes it happen once.
+    makes it happen once. `store` may be `generous` or `sparing` with the uses of a key that arrives.
     """
 
     def __init__(self, file: Path, *pairs: KeyPair, vendor: str = "generic", **rules: str) -> None:
@@ -168,6 +168,9 @@ class NodeSession(MemorySession):
             half: {"local": False, "always_sensitive": False, **templates[half]} for half in (PUBLIC, PRIVATE)
         }
         values[PUBLIC].pop("always_sensitive")
+        # NSS gives each use whatever the template says, others have no such attribute.
+        other: dict[str, dict[str, Value | None]] = {"generous": {"unwrap": True}, "sparing": {"unwrap": None}}
+        values[PRIVATE] |= other.get(self._rules.get("store", ""), {})
         pair = pair_of(key, values[PRIVATE], values[PUBLIC], handle=next(self._handles))
         next(self._handles)
         self.keys.of[pair.private.handle] = key

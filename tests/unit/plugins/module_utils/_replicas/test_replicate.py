@@ -177,6 +177,7 @@ def test_what_was_made_is_taken_back_where_all_are_needed(nodes: Nodes, method: 
     nodes.all["gamma"].obey(**{method: rule})
     message = nodes.refusal()
     assert "Node 'gamma': Could not" in message and message.endswith("What this run made was removed again.")
+    assert ("The copy was removed again." in message) is ((method, rule) == ("prove", "CKR_DEVICE_ERROR"))
     assert nodes.halves() == NOWHERE
 
 
@@ -343,3 +344,27 @@ def test_a_token_named_twice_is_refused(nodes: Nodes) -> None:
     assert message == (
         "Refused to use the node 'beta' and the node 'beta': they are the same token 'beta'. Name each token once."
     )
+
+
+@pytest.mark.parametrize(("rule", "unwrap"), [("generous", False), ("sparing", None)])
+def test_a_copy_that_the_token_made_otherwise_is_mended(nodes: Nodes, rule: str, unwrap: bool | None) -> None:
+    nodes.all["beta"].obey(store=rule)
+    assert nodes.run().outcome.changed
+    (private,) = (found for found in nodes.all["beta"].objects if found.half == PRIVATE)
+    assert private.attributes.get("unwrap") is unwrap
+    assert nodes.all["beta"].calls.count("set_attributes") == (1 if rule == "generous" else 0)
+
+
+def test_a_copy_that_cannot_be_mended_is_removed(nodes: Nodes) -> None:
+    nodes.have(vendor="cloudhsm")
+    nodes.all["beta"].obey(store="generous")
+    message = nodes.refusal()
+    assert "on the token 'beta': the token stored it otherwise, private half's unwrap is true, wished false" in message
+    assert nodes.halves() == NOWHERE
+
+
+def test_who_hangs_uses_up_a_part_of_the_time_where_others_are_enough(nodes: Nodes) -> None:
+    nodes.all["gamma"].obey(find="hang")
+    done = nodes.run(min_servers=2, timeout=4)
+    assert nodes.halves() == {**EVERYWHERE, "gamma": []} and rows(done)["gamma"][0] == "failed"
+    assert "nothing within the timeout" in rows(done)["gamma"][1]
