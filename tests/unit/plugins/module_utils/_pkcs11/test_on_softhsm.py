@@ -322,7 +322,12 @@ def test_a_pair_is_copied(store: Store) -> None:
         wrapped = source.transfer.wrap("beta", way, pair.private)
         templates = {half: copied(wish, pair, half) for half in HALVES}
         there = replica.transfer.receive("alpha", way, wrapped, templates, KeyPair())
-        assert there.whole and there.spki == pair.spki and replica.prove(wish, there).method
+        assert (
+            there.whole
+            and there.spki == pair.spki
+            and there.pairing == pair.pairing
+            and replica.prove(wish, there).method
+        )
         with pytest.raises(TokenError) as caught:
             replica.transfer.receive("alpha", way, wrapped[:-8], templates, KeyPair())
         assert caught.value.msg.endswith("Nothing of it is left on the token.")
@@ -334,3 +339,10 @@ def test_a_pair_is_copied(store: Store) -> None:
         assert replica.transfer.offer("alpha", trusted) == b""
         told = refusal(lambda: source.transfer.answer("beta", trusted, b""))
         assert told.endswith("none of its secret keys labelled 'kek' may wrap. Put one such AES key on each token.")
+
+
+@pytest.mark.parametrize(("writable", "state"), [(False, "ro_user"), (True, "rw_user")])
+@there
+def test_who_only_looks_opens_a_session_to_read(store: Store, writable: bool, state: str) -> None:
+    with store.session(writable) as session:
+        assert session.describe()["state"] == state

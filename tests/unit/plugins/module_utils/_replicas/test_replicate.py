@@ -368,3 +368,10 @@ def test_who_hangs_uses_up_a_part_of_the_time_where_others_are_enough(nodes: Nod
     done = nodes.run(min_servers=2, timeout=4)
     assert nodes.halves() == {**EVERYWHERE, "gamma": []} and rows(done)["gamma"][0] == "failed"
     assert "nothing within the timeout" in rows(done)["gamma"][1]
+
+
+def test_what_has_a_given_id_may_be_anothers_and_stays(nodes: Nodes) -> None:
+    nodes.all["alpha"].obey(generate="done, then die")
+    message = nodes.refusal(dataclasses.replace(WISH, id=b"mine"))
+    assert "What this run left on the token 'alpha' cannot be told from others' keys: (public ec key" in message
+    assert nodes.halves() == {**NOWHERE, "alpha": WHOLE}
