@@ -62,17 +62,17 @@ class Place(NamedTuple):
 
     holder: ast.AST
     field: str
-    index: int | None  # in the field, where that is a list
+    at: int | None  # in the field, where that is a list
     node: ast.expr
     successor: ast.expr
     function: str  # "" outside of functions
     first: int | None  # line of the statement; None for what runs once, be it at import or for a cache
 
     def put(self, node: ast.expr) -> None:
-        if self.index is None:
+        if self.at is None:
             setattr(self.holder, self.field, node)
         else:
-            getattr(self.holder, self.field)[self.index] = node
+            getattr(self.holder, self.field)[self.at] = node
 
 
 class Mutant(NamedTuple):
@@ -121,7 +121,8 @@ def places(holder: ast.AST, function: str = "", first: int | None = None) -> Ite
                 once |= any("cache" in ast.dump(decorator) for decorator in getattr(holder, "decorator_list", ()))
                 start = None if once or (first is None and not isinstance(holder, ast.FunctionDef)) else node.lineno
             if isinstance(node, ast.AST):
-                if new := successor(node, holder):
+                new = successor(node, holder)
+                if new and isinstance(node, ast.expr):
                     yield Place(holder, field, index if isinstance(value, list) else None, node, new, inside, start)
                 yield from places(node, inside, start)
 
@@ -130,7 +131,7 @@ def mutants_of(code: Path, file: str) -> Iterator[Mutant]:
     """All small changes of one file."""
     for number, place in enumerate(places(ast.parse((code / file).read_text(encoding="utf-8")))):
         change = f"{ast.unparse(place.node)} -> {ast.unparse(place.successor)}"
-        yield Mutant(file, number, place.function, change, place.first, place.node.lineno, place.node.end_lineno)
+        yield Mutant(file, number, place.function, change, place.first, place.node.lineno, place.node.end_lineno or 0)
 
 
 def mutated(text: str, number: int) -> str:

@@ -10,6 +10,7 @@ What a token holds is in a file, and so outlives the process.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
 import time
@@ -95,7 +96,7 @@ class NodeSession(MemorySession):
         self.token_name = node.name
         self.uri_attributes = {"token": node.name}
         self.objects, self.keys.of, self._rules, self.calls = node.kept()
-        self._handles = iter(range(100 + max([found.handle for found in self.objects], default=0), 10000))
+        self._handles = itertools.count(100 + max([found.handle for found in self.objects], default=0))
         self.transfer = NodeTransfer(self)
 
     def introduction(self) -> dict[str, t.Any]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import typing as t
 from pathlib import Path
@@ -141,7 +142,7 @@ REFUSED: list[tuple[dict[str, t.Any], str]] = [
 def test_what_is_refused_before_a_generation(cluster: Cluster) -> None:
     with session() as one:
         for wished, why in REFUSED:
-            assert f"{why}." in refusal(lambda wished=wished: one.check_generation(dataclasses.replace(WISH, **wished)))
+            assert f"{why}." in refusal(functools.partial(one.check_generation, dataclasses.replace(WISH, **wished)))
         for allowed in ({"min_servers": 2}, {"private_attributes": FREEZE}, {"session": True}):
             one.check_generation(dataclasses.replace(WISH, **allowed))
 

@@ -173,7 +173,7 @@ def test_a_pair_that_cannot_be_read_is_taken_back(store: Store, wish: Wish) -> N
 
     with store.session() as session:
         read = Session.read
-        Session.read = unreadable  # type: ignore[method-assign]
+        Session.read = unreadable  # type: ignore[method-assign,assignment]
         try:
             told = refusal(lambda: session.generate(wish))
         finally:
@@ -282,7 +282,8 @@ def test_a_token_is_made_once(store: Store) -> None:
     assert f"in slot {taken} of " in told and "a token is never initialised again" in told
     for option in ("so_pin", "pin"):
         for pin in ("123", "x" * 256):
-            told = refusal(lambda option=option, pin=pin: store.make("gamma", **{option: Secret(pin)}))  # type: ignore[misc]
+            given: dict[str, t.Any] = {option: Secret(pin)}
+            told = refusal(functools.partial(store.make, "gamma", **given))
             assert told == f"{option} is refused: the token takes 4 to 255 bytes."
     assert len(list(store.tokens.iterdir())) == 2
 

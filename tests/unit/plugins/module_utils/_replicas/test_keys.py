@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_a_change_is_made_everywhere(nodes: Make) -> None:
 
 def test_it_is_changed_where_only_a_replica_was(nodes: Make) -> None:
     three = nodes(PAIR, ec_pair(private={"sign": False}), PAIR)
-    task = {"label": "root", "usage": ["sign"]}
+    task: dict[str, t.Any] = {"label": "root", "usage": ["sign"]}
     assert [outcome.changed for outcome in bring(three, **task)] == [True]
     assert [outcome.changed for outcome in bring(three, **task)] == [False]
 
@@ -96,7 +97,7 @@ def test_a_change_that_ends_half_way_is_told_and_the_source_waits(nodes: Make) -
 def test_different_keys_are_not_touched(nodes: Make) -> None:
     three = nodes(PAIR, PAIR, ec_pair(handle=5))
     for task in (RENAME, REMOVE):
-        message = refusal(lambda task=task: bring(three, **task))
+        message = refusal(functools.partial(bring, three, **task))
         assert message.startswith("Refused to touch keys that differ from token to token, by fingerprint: 'alpha' has")
         assert labels(three) == ["root"] * 3
 
