@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test quick lint format unit sanity integration faults molecule bench mutants docs clean
+.PHONY: help demo test quick lint format unit sanity integration faults molecule bench fuzz mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -18,11 +18,11 @@ test: $(NOX)  ## everything that has to pass
 	build/venv/bin/python scripts/everything.py $(NOX)
 
 quick: $(NOX)  ## before a commit: the code's lint, the unit tests on the newest ansible-core, one integration target
-	CI=true $(NOX) -s lint imports units-2.21
+	CI=true $(NOX) -s lint imports complexity units-2.21
 	$(NOX) -s integration -- hsm_ecc_keypair
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
-	CI=true $(NOX) -s lint imports changelog docs-check license-check extra-checks ansible-lint build-import-check
+	CI=true $(NOX) -s lint imports complexity changelog docs-check license-check extra-checks ansible-lint build-import-check
 
 format: $(NOX)  ## formats the code
 	$(NOX) -s formatters
@@ -44,6 +44,9 @@ molecule: $(NOX)  ## roles and modules in containers; MOLECULE_SCENARIO=name for
 
 bench: $(NOX)  ## the budgets, measured on SoftHSM
 	$(NOX) -s bench
+
+fuzz: $(NOX)  ## 10,000 random inputs for all modules: no traceback, and no secret in anything that is shown
+	$(NOX) -s fuzz
 
 mutants: $(NOX)  ## small random changes of the code, and those that no unit test notices; SEED=n for others
 	$(NOX) -s mutants -- --seed $(or $(SEED),1)

@@ -242,6 +242,13 @@ def imports(session: nox.Session) -> None:
     session.run("lint-imports", str(ROOT / ".importlinter"), "--no-cache")
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def complexity(session: nox.Session) -> None:
+    """Whether each function can be read at once, as radon counts it"""
+    session.install("radon")
+    session.run("python", "scripts/complexity.py", "plugins", "scripts")
+
+
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Lint of the changelog fragments"""
@@ -272,6 +279,14 @@ def mutants(session: nox.Session) -> None:
         P11_KIT_PROXY=found["p11_kit_proxy"],
     )
     session.run("python", "scripts/mutants.py", str(target), *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Random options for all modules; `-- COUNT SEED` for others than 10,000 and 0"""
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt")
+    session.env["PYTHONPATH"] = str(stage(session, session.name).parents[2])
+    session.run("python", "tests/support/option_fuzz.py", *session.posargs)
 
 
 @nox.session(default=False)

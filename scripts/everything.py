@@ -37,7 +37,7 @@ SIDE_BY_SIDE = (
     Part("ansible-lint", ("ansible-lint",)),
     Part("lint-artefact", ("build-import-check", "docs-check")),
     *(Part(f"units-{core}", (f"units-{core}",)) for core in ("2.21", "2.17", "2.19")),
-    Part("lint-code", ("lint", "imports", "license-check", "changelog", "extra-checks")),
+    Part("lint-code", ("lint", "imports", "complexity", "license-check", "changelog", "extra-checks")),
 )
 ALONE = tuple(Part(name, (name,)) for name in ("integration", "faults", "molecule"))
 

@@ -288,7 +288,7 @@ options:
         type: raw
       slot_id:
         description: As O(slot_id), for this replica.
-        type: int
+        type: str
       token_uri:
         description: As O(token_uri), for this replica.
         type: str

@@ -56,7 +56,8 @@ options:
     description:
       - Number of the slot. Many libraries number their slots anew when something is plugged in or initialised, so
         prefer the label or the serial number.
-    type: int
+      - Decimal, or as C(0x…), which is how C(pkcs11-tool) prints it. In a URI it is decimal.
+    type: str
   token_uri:
     description:
       - RFC 7512 URI that names the token, for instance C(pkcs11:token=root;serial=1234). C(pin-value) and
@@ -66,6 +67,8 @@ options:
     description:
       - Environment variables that are set in the module's process before the library is loaded, for instance
         C(SOFTHSM2_CONF) or the vendor's own. Values are texts; quote numbers.
+      - The values are masked wherever they occur in what is shown, but for variables that are known to hold no secret.
+        The guide to the login lists them.
     type: dict
   vendor:
     description:
@@ -97,7 +100,8 @@ options:
     type: raw
   pin_file:
     description:
-      - File on the target that holds the PIN. One newline at its end is stripped.
+      - File on the target that holds the PIN in one line. The newline at its end is stripped. Because PINs lock, a byte
+        order mark, a second line, and a blank at the end are refused.
     type: path
   force_login:
     description:
@@ -141,6 +145,13 @@ options:
         process that holds the lock.
     type: int
     default: 300
+  lock_folder:
+    description:
+      - Folder for the files by which tasks on the same host lock each other out. All tasks that use a token must agree
+        on it, whoever runs them, and all their users must be able to write there.
+      - If it is not given, it is C(/run/lock) if everybody may write there and it is not mounted read-only, else
+        C(/tmp).
+    type: path
 requirements:
   - Python >= 3.10 on the target
   - python-pkcs11 >= 0.10 on the target, with O(provider=pkcs11)

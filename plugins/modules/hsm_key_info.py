@@ -390,6 +390,8 @@ def look(module: HsmModule) -> Result:
     module.know(login)
     module.require_libraries(provider)
     with provider.session(writable=False) as session:
+        for warning in session.tell_damage():
+            module.warn(warning)
         return told(session, select(session, selection, to_read(module.params)), module.params)
 
 

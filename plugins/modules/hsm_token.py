@@ -43,7 +43,7 @@ options:
   slot_id:
     description:
       - The slot to initialise, where several are free. SoftHSM always has one free slot.
-    type: int
+    type: str
   token_serial:
     description:
       - Refused, since a new token has no serial number yet.
@@ -156,14 +156,14 @@ def make(module: HsmModule) -> Result:
         label=_values.token_label(params["token_label"]),
         so_pin=given_pin(module, "so_pin"),
         pin=given_pin(module, "pin"),
-        slot_id=params["slot_id"],
+        slot_id=None if params["slot_id"] is None else _values.slot_id(params["slot_id"]),
     )
     kind_of(params).refuse_unable(params)
     provider, login = kind_of(params).connect({**params, "slot_id": None}, any_token=False)
     module.know(login)
     module.require_libraries(provider)
     with provider.library() as library:
-        outcome = make_token(library, wish, provider.overlooked, provider.check_identity, module.check_mode)
+        outcome = make_token(provider, library, wish, module.check_mode)
     before, after = (described(token) for token in (outcome.before, outcome.after))
     return {"changed": outcome.changed, "token": after, "diff": {"before": before, "after": after}}
 

@@ -429,7 +429,7 @@ def cluster(provider: Provider, log_in: bool) -> Result:
 
 def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
     """The slot of the chosen token, or all; a session with it, if the task logs in."""
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import check
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import attempt, check
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
         describe_library,
@@ -443,20 +443,27 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         token = provider.choose(library) if login.selector.chooses else None
         if token:
             provider.check_identity(library, token)
-        answers, rv = ask_library(library.functions)
-        check(rv, f"list the slots of {library.info.path}")
-        slot_ids = (token.slot_id,) if token else answers.slot_ids
+        what = f"list the slots of {library.info.path}"
+        with attempt(what):
+            answers, rv = ask_library(library.functions)
+        check(rv, what)
+        told = []
+        for slot_id in (token.slot_id,) if token else answers.slot_ids:
+            with attempt(f"ask slot {slot_id} of {library.info.path}"):
+                told.append(ask_slot(library.functions, slot_id))
         result: Result = {
             "changed": False,
             "library": describe_library(library.info.path, provider.library_sha256, answers),
-            "slots": [describe_slot(ask_slot(library.functions, slot_id), provider.identity) for slot_id in slot_ids],
+            "slots": [describe_slot(slot, provider.identity) for slot in told],
             "session": None,
         }
         if log_in and token:
             with provider.logged_in(library, token, writable=False) as session:
                 result["session"] = session.describe()
-    for path in [] if token else provider.overlooked()[:1]:
-        module.warn(f"This user cannot read {path}, so that a token there stays unseen.")
+                for warning in session.tell_damage():
+                    module.warn(warning)
+    for unseen in [] if token else provider.overlooked()[:1]:
+        module.warn(f"{unseen[0].upper()}{unseen[1:]}.")
     return result
 
 

@@ -61,7 +61,8 @@ def make_token(interposer: Path) -> t.Iterator[t.Callable[..., FaultyToken]]:
 
     yield make
     for token in made:
-        token.lock_file().unlink(missing_ok=True)
+        for path in (token.lock_file(), *token.marks()):
+            path.unlink(missing_ok=True)
         shutil.rmtree(token.folder)
 
 

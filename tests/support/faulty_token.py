@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import os
 import re
 import shlex
 import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import UNFINISHED, mark_path
 from ansible_collections.cryptoki.hsm.tests.support.listing import parse_listing
 from ansible_collections.cryptoki.hsm.tests.support.module_run import Run, module_input
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import LABEL, PIN, SoftToken, library
@@ -135,6 +136,16 @@ class FaultyToken(SoftToken):
             text = re.sub(pattern, word, text)
         return text
 
+    def call_unfinished(self, *paths: Path) -> None:
+        """Lists files as what killed tasks left in the making; all others that are damaged are damage."""
+        for path in paths:
+            with path.with_name(UNFINISHED).open("a") as listed:
+                listed.write(f"{path.name}\n")
+
+    def marks(self) -> list[Path]:
+        """Where tasks that make something say so; these files stay only where one is killed."""
+        return [Path(mark_path(str(folder))) for folder in (self.tokens, *self.tokens.glob("*/"))]
+
     def lock_file(self) -> Path:
         """The lock that all modules on this token take."""
-        return Path(lock_path(f"softhsm {os.path.realpath(self.tokens)}"))
+        return Path(lock_path(lock_key(str(self.tokens))))

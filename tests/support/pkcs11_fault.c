@@ -32,6 +32,7 @@
  *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
  *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
  *   untold CODE         the same: the token does not tell the attribute
+ *   twice               after C_FindObjects: each handle is answered a second time, as far as there is room
  *   stop                instead of C_GetAttributeValue: end at the first attribute that fails, leave the rest alone
  *
  * Arguments pass as machine words whatever their number, which the calling conventions of x86-64 and AArch64 allow.
@@ -217,6 +218,13 @@ static word untold(const char *rest, const word *a, word rv)
     return rv;
 }
 
+static void twice(word *a)
+{
+    word *found = (word *)a[1], *count = (word *)a[3], room = a[2] - *count, more = *count < room ? *count : room;
+    memcpy(found + *count, found, more * sizeof *found);
+    *count += more;
+}
+
 static word stop_at_failure(const word *a)
 {
     for (word i = 0; i < a[3]; i++) {
@@ -277,6 +285,7 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);
     else if (!strcmp(what, "stranger")) stranger(a);
+    else if (!strcmp(what, "twice")) twice(a);
     else if (!strcmp(what, "value")) return other_value(r->rest, a, room, rv, 0);
     else if (!strcmp(what, "sized")) return other_value(r->rest, a, room, rv, 1);
     else if (!strcmp(what, "untold")) return untold(r->rest, a, rv);

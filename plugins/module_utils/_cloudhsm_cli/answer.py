@@ -29,22 +29,26 @@ class Refused(Exception):
     """A well-formed answer that says no; the text is the tool's."""
 
 
-def data_of(stdout: bytes) -> t.Any:
-    """`data` of a success; raises `Refused` for a failure, and `Unclear` for anything else."""
+def data_of(stdout: bytes, hide: t.Callable[[bytes], bytes] = bytes) -> t.Any:
+    """`data` of a success; raises `Refused` for a failure, and `Unclear` for anything else.
+
+    `hide` takes secrets out of what a message shows of it, before it is cut and escaped.
+    """
+    hidden = hide(stdout)
     try:
         answer = json.loads(stdout.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):  # json and Unicode errors are ValueErrors
-        what = f"no JSON, {shown(stdout)}" if stdout.strip() else "nothing on its standard output"
+        what = f"no JSON, {shown(hidden)}" if stdout.strip() else "nothing on its standard output"
         raise Unclear(what) from None
     if not isinstance(answer, dict):
-        raise Unclear(f"no JSON object, {shown(stdout)}")
+        raise Unclear(f"no JSON object, {shown(hidden)}")
     code = answer.get("error_code")
     if isinstance(code, bool) or not isinstance(code, int) or "data" not in answer:
-        raise Unclear(f"JSON without error_code and data, {shown(stdout)}")
+        raise Unclear(f"JSON without error_code and data, {shown(hidden)}")
     if code == 0:
         return answer["data"]
     text = answer["data"]
-    raise Refused(text if isinstance(text, str) and text else f"error_code {code}, {shown(stdout)}")
+    raise Refused(text if isinstance(text, str) and text else f"error_code {code}, {shown(hidden)}")
 
 
 def _once(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:

@@ -24,6 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login i
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import ChildTimeout, run_child
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import masked
 
 # The CLI itself gives up after 87.2 seconds where a key is not available on enough HSMs; it must not be cut off then,
 # and a slow generation neither.
@@ -131,7 +132,7 @@ class Tool:
         output = self._run(attempt, [*arguments[:words], *cluster, *arguments[words:]], secrets)
         try:
             with self.clear(attempt):
-                return data_of(output)
+                return data_of(output, self._hidden)
         except Refused as error:
             said = self._masked(str(error)).rstrip(".")
             hint = next((advice for text, advice in _HINTS if text in said.lower()), "")
@@ -144,7 +145,7 @@ class Tool:
             said = f"nothing within {self._timeout:g} seconds"
             raise TokenError(attempt, said=said, hint=_UNCLEAR) from None
         if not ended.stdout.strip() and ended.status:
-            said = f"with exit status {ended.status} and {self._masked(shown(ended.stderr))} on its standard error"
+            said = f"with exit status {ended.status} and {shown(self._hidden(ended.stderr))} on its standard error"
             raise TokenError(attempt, said=said, hint="check executable and the tool's configuration")
         return ended.stdout
 
@@ -157,6 +158,7 @@ class Tool:
             raise TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR) from None
 
     def _masked(self, text: str) -> str:
-        for secret in self._login.secrets():
-            text = text.replace(secret, "********")
-        return text
+        return self._hidden(text.encode(errors="surrogateescape")).decode(errors="replace")
+
+    def _hidden(self, raw: bytes) -> bytes:
+        return masked(raw, self._login.secrets())

@@ -16,11 +16,14 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import (
+    UNUSED_PIN,
     Params,
     Secret,
     crypto_user_from,
     expected_from,
+    give_pin,
     secret,
+    short_pin,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 
@@ -34,13 +37,14 @@ class ToolLogin:
     crypto_user: str | None
     pin: Secret | None
     expect: t.Mapping[str, str]
+    unused_pin: str | None = None
 
     def credentials(self) -> tuple[str, str]:
         """User and password; raises `InputError` where one was not given."""
         if self.crypto_user is None:
             raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
         if self.pin is None:
-            raise InputError("pin", "it is missing; give pin or pin_file, or set HSM_PIN_FILE")
+            raise InputError("pin", f"it is missing; {give_pin(self.unused_pin)}")
         return self.crypto_user, self.pin.reveal()
 
     def harmless(self) -> list[str]:
@@ -51,6 +55,10 @@ class ToolLogin:
         """Every text that must not be seen."""
         password = [self.pin.reveal()] if self.pin else []
         return password + [f"{self.crypto_user}:{text}" for text in password if self.crypto_user]
+
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+        return short_pin(self.pin)
 
 
 def tool_login_from(params: Params, default: str, expectable: t.Sequence[str]) -> ToolLogin:
@@ -69,4 +77,5 @@ def tool_login_from(params: Params, default: str, expectable: t.Sequence[str]) -
         crypto_user=None if user is None else user.lower(),
         pin=secret("pin", params["pin"], params["pin_file"]),
         expect=expected_from(params["expect_token"], expectable),
+        unused_pin=params.get(UNUSED_PIN),
     )

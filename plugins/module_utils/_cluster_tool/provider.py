@@ -40,7 +40,7 @@ class ToolProvider(Provider):
     # Whether some commands need no login.
     answers_anybody: t.ClassVar[bool]
     persistent_handles = True
-    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography": CRYPTOGRAPHY_IMPORT_ERROR}
+    requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR}
     lacks = {"slots": NO_SLOTS}
     # What every tool refuses, because it drives no library and knows no mechanisms.
     cannot = {

@@ -21,6 +21,7 @@ import subprocess
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import held_descriptors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import ending_with_parent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
 _LAST_WORDS = 5  # seconds for what a killed child wrote
@@ -54,6 +55,7 @@ def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: 
             stderr=subprocess.PIPE,
             pass_fds=held_descriptors(),
             start_new_session=True,
+            preexec_fn=ending_with_parent(),  # pylint: disable=subprocess-popen-preexec-fn
         )
     except OSError as error:
         reason = os.strerror(error.errno or 0)

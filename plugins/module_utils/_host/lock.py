@@ -59,16 +59,28 @@ class LockTimeout(LockError):
         self.holder_pid = holder_pid
 
 
-def lock_folder() -> str:
-    """/run/lock if it is a folder in which everybody may write, else /tmp.
+_chosen: str | None = None
 
-    Decided by the mode alone, not by what this caller may do, so that all users of the host agree.
+
+def use_lock_folder(path: str | None) -> None:
+    """From now on the locks of this process lie in this folder (option `lock_folder`); None: where all users agree."""
+    global _chosen  # pylint: disable=global-statement
+    _chosen = path
+
+
+def lock_folder() -> str:
+    """The chosen folder, else /run/lock if everybody may write there and it is not mounted read-only, else /tmp.
+
+    Decided by the folder alone, not by what this caller may do, so that all users of the host agree.
     """
+    if _chosen:
+        return _chosen
     try:
         mode = os.lstat("/run/lock").st_mode
+        read_only = os.statvfs("/run/lock").f_flag & os.ST_RDONLY
     except OSError:
         return "/tmp"
-    return "/run/lock" if stat.S_ISDIR(mode) and mode & stat.S_IWOTH else "/tmp"
+    return "/run/lock" if stat.S_ISDIR(mode) and mode & stat.S_IWOTH and not read_only else "/tmp"
 
 
 def lock_path(key: str, folder: str | None = None) -> str:
@@ -173,16 +185,17 @@ def _create(path: str) -> None:
     So no other user meets a file that is not open to all yet, not even if this process is killed here.
     """
     draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}"
+    advice = "; name a folder for locks by lock_folder, the same in all tasks that use the token"
     try:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise LockError(path, f"cannot be made: {error.strerror}") from error
+        raise LockError(path, f"cannot be made: {error.strerror}{advice}") from error
     try:
         os.fchmod(descriptor, _EVERYONE)
         with contextlib.suppress(FileExistsError):  # somebody else was faster
             os.link(draft, path, follow_symlinks=False)
     except OSError as error:
-        raise LockError(path, f"cannot be made: {error.strerror}") from error
+        raise LockError(path, f"cannot be made: {error.strerror}{advice}") from error
     finally:
         os.close(descriptor)
         os.unlink(draft)

@@ -23,6 +23,7 @@ import time
 import traceback
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import watch_parent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 if t.TYPE_CHECKING:
@@ -141,6 +142,8 @@ def _live(
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        with contextlib.suppress(RuntimeError):  # no room for a thread: it ends with its parent unless it hangs
+            watch_parent(pipe.fileno(), _CLOSING)
         _serve(pipe, target)
         status = 0
     finally:

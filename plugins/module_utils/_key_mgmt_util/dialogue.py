@@ -23,6 +23,7 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import ending_with_parent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
     Node,
@@ -77,6 +78,7 @@ class Dialogue:
                 timeout=None,
                 maxread=65536,
                 dimensions=(50, 2000),
+                preexec_fn=ending_with_parent(),
             )
         except (pexpect.ExceptionPexpect, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, FOR_ALL_PAIRS, RSA
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
 
 Params = t.Mapping[str, t.Any]
 
@@ -48,9 +48,16 @@ def entries_from(params: Params) -> list[Entry]:
         try:
             entries.append(_entry(number, {**given, **{name: params[name] for name in _COMMON}}))
         except InputError as error:
-            raise (error if error.option in _COMMON else error.within(f"keypairs[{number}]")) from None
+            raise (error if error.option in _COMMON else _told(error, number, given["label"])) from None
     _refuse_duplicates(entries)
     return entries
+
+
+def _told(error: InputError, number: int, label: t.Any) -> InputError:
+    told = error.within(f"keypairs[{number}]")
+    if error.option != "label" and isinstance(label, str):
+        told.msg += f" Its label is '{one_line(label)}'."
+    return told
 
 
 def _entry(number: int, given: dict[str, t.Any]) -> Entry:

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -25,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     SETTABLE,
     USAGE_BITS,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import spellings
 
 Spec = dict[str, dict[str, t.Any]]
 
@@ -48,10 +50,53 @@ class OptionGroup:
             required_one_of=self.required_one_of + other.required_one_of,
         )
 
-    def create_module(self) -> AnsibleModule:
+    def create_module(self) -> MaskingModule:
         """The AnsibleModule of a module with these options; every module of this collection has a check mode."""
         rules = {name: value for name, value in vars(self).items() if name != "spec"}
-        return AnsibleModule(argument_spec=self.spec, supports_check_mode=True, **rules)
+        return MaskingModule(argument_spec=self.spec, supports_check_mode=True, **rules)
+
+
+class MaskingModule(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule that masks every secret among its options before it checks the first of them."""
+
+    def __init__(self, argument_spec: Spec, **rules: t.Any) -> None:
+        self._seen: set[str] = set()
+        try:
+            super().__init__(argument_spec, **rules)
+        except Exception as error:  # pylint: disable=broad-except
+            # Options of forms that Ansible's own checks stumble over; a traceback would show them.
+            self.fail_json(msg=f"The options cannot be read: {error}.", exception=None)
+
+    def _load_params(self) -> None:
+        """The options as they came; called before anything is checked."""
+        super()._load_params()
+        self.mask(raw_secrets(self.argument_spec, self.params))
+
+    def mask(self, secrets: t.Iterable[str]) -> None:
+        """From now on Ansible masks these texts wherever they occur, however they are spelt."""
+        self.no_log_values.update(spelling for secret in secrets for spelling in spellings(secret) if spelling)
+
+    def unmask(self, texts: t.Collection[str]) -> None:
+        """Takes that back: these were checked, and may be seen."""
+        self._seen.update(texts)
+        self.no_log_values.difference_update(spelling for text in texts for spelling in spellings(text))
+
+    def exit_json(self, **result: t.Any) -> t.NoReturn:
+        super().exit_json(**{"invocation": self._invocation(), **result})
+
+    def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        super().fail_json(msg, **{"invocation": self._invocation(), **result})
+
+    def _invocation(self) -> dict[str, t.Any]:
+        return {"module_args": without_secrets(self.argument_spec, self.params, self._seen)}
+
+    def _log_invocation(self) -> None:
+        """What goes to the system's log is what may be shown."""
+        given, self.params = self.params, self._invocation()["module_args"]
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = given
 
 
 def _each(kind: str, names: t.Iterable[str]) -> Spec:
@@ -63,7 +108,7 @@ _TOKEN: Spec = {
     "module_path": {"type": "path"},
     "token_label": {"type": "raw", "no_log": False},
     "token_serial": {"type": "raw", "no_log": False},
-    "slot_id": {"type": "int"},
+    "slot_id": {"type": "str"},
     "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
     "library_environment": {"type": "dict", "no_log": True},  # likewise
     "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
@@ -90,6 +135,7 @@ LOGIN = OptionGroup(
         "executable": {"type": "path"},
         **_TOKEN,
         "lock_timeout": {"type": "int", "default": 300},
+        "lock_folder": {"type": "path"},
     },
     mutually_exclusive=(TOKEN_CHOICE, PIN_CHOICE),
 )

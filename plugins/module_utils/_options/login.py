@@ -13,13 +13,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import stat
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import PIN_CHOICE, TOKEN_CHOICE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, parse_uri, pins_in
 
 Params = t.Mapping[str, t.Any]
 # What expect_token can pin of a token over PKCS#11.
@@ -36,9 +38,29 @@ _ENVIRONMENT: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     ),
 )
 
-
-_SECRET_NAME = re.compile(r"pin|pass|pwd|secret|token|credential", re.IGNORECASE)
+# Variables of library_environment whose values are no secrets, each with where it is documented; others stay masked.
+HARMLESS_VARIABLES = frozenset(
+    {
+        "SOFTHSM2_CONF",  # SoftHSM 2, softhsm2.conf(5): path
+        # nShield, PKCS #11 library environment variables: 0 or 1, words such as import, and a path
+        *("CKNFAST_LOADSHARING", "CKNFAST_HSM_POOL", "CKNFAST_ASSUME_SINGLE_PROCESS", "CKNFAST_FAKE_ACCELERATOR_LOGIN"),
+        *("CKNFAST_NO_ACCELERATOR_SLOTS", "CKNFAST_OVERRIDE_SECURITY_ASSURANCES", "CKNFAST_SESSION_THREADSAFE"),
+        *("CKNFAST_TOKENS_PERSISTENT", "CKNFAST_DEBUG", "CKNFAST_DEBUGFILE"),
+        "ChrystokiConfigurationPath",  # Luna, SDK reference guide: folder of Chrystoki.conf
+        "YUBIHSM_PKCS11_CONF",  # yubihsm-shell, PKCS#11 guide: path
+        "P11NETHSM_CONFIG_FILE",  # nethsm-pkcs11, README: path of p11nethsm.conf
+        "PKCS11SPY",  # OpenSC, pkcs11-spy: path of the library behind it
+        "PKCS11SPY_OUTPUT",  # likewise: path of its log
+        "P11_KIT_STRICT",  # p11-kit manual: yes or no
+    }
+)
+_LONGEST_PIN_FILE = 4096  # bytes
+_LEGIBLE_PIN = 3  # characters; shorter PINs occur in every text
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+# Among filled options: the variable with a PIN that does not count, because crypto_user is given as an option.
+UNUSED_PIN = "unused_pin"
 
 
 class Secret:
@@ -68,6 +90,7 @@ class Login:
     force_login: bool
     expect: t.Mapping[str, str]
     token_uri: str | None = None
+    unused_pin: str | None = None
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
@@ -81,12 +104,61 @@ class Login:
 
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
-        named = [value for name, value in self.environment.items() if not _SECRET_NAME.search(name)]
-        return [text for text in (self.token_uri, self.crypto_user, *named) if text]
+        named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]
+        uri = self.token_uri if self.token_uri and not pins_in(self.token_uri) else None
+        return [text for text in (uri, self.crypto_user, *named) if text]
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
-        return [text for text in (self.pin.reveal() if self.pin else None, self.login_pin(False)) if text]
+        hidden = [value for name, value in self.environment.items() if name not in HARMLESS_VARIABLES]
+        pins = [self.pin.reveal() if self.pin else None, self.login_pin(False), *pins_in(self.token_uri or "")]
+        return [text for text in (*pins, *hidden) if text]
+
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+        told = short_pin(self.pin)
+        writer = _writable(self.module_path)
+        if self.pin and writer:
+            told.append(
+                f"Everybody may write {writer}, and the library {self.module_path} gets the PIN; take away that"
+                " permission."
+            )
+        return told
+
+
+def give_pin(unused: str | None) -> str:
+    """What to do about a missing PIN; `unused` is a variable that holds one and does not count."""
+    if unused is None:
+        return "give pin or pin_file, or set HSM_PIN_FILE"
+    return (
+        f"{unused} is set and does not count, because the option crypto_user is given, and variables stand in for user"
+        " and PIN together: give pin_file beside crypto_user, or the user by HSM_CRYPTO_USER"
+    )
+
+
+def short_pin(pin: Secret | None) -> list[str]:
+    """The warning of a PIN that Ansible cannot mask without spoiling other texts; none for a longer one."""
+    if pin is None or len(pin.reveal()) >= _LEGIBLE_PIN:
+        return []
+    return [
+        f"The PIN has fewer than {_LEGIBLE_PIN} characters. Ansible masks it wherever it occurs, so texts and values of"
+        " this task cannot be relied on; choose a longer PIN."
+    ]
+
+
+def _writable(path: str) -> str | None:
+    """The file, or a folder above it without the sticky bit, which every user of the host may change."""
+    path = os.path.realpath(path)
+    while True:
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            mode = 0
+        if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+            return path
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
 
 
 def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Collection[str] = ()) -> dict[str, t.Any]:
@@ -97,13 +169,29 @@ def with_environment(params: Params, environ: t.Mapping[str, str], refused: t.Co
     filled = dict(params)
     for options, variables in _ENVIRONMENT:
         in_uri = options == ("module_path",) and "module-path=" in (params.get("token_uri") or "")
-        if in_uri or any(option in refused or params.get(option) is not None for option in options):
+        if in_uri or any(option in refused for option in options):
             continue
-        given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
-        if "pin" in given and "pin_file" in given:
-            raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
-        filled.update(given)
+        if any(params.get(option) is not None for option in options):
+            filled.update(_unused(options, params, environ))
+        else:
+            filled.update(_given(variables, environ))
     return filled
+
+
+def _given(variables: t.Mapping[str, str], environ: t.Mapping[str, str]) -> dict[str, str]:
+    """The options that are given by variables."""
+    given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
+    if "pin" in given and "pin_file" in given:
+        raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
+    return given
+
+
+def _unused(options: t.Container[str], params: Params, environ: t.Mapping[str, str]) -> dict[str, str]:
+    """The variable with a PIN that does not count, where the task gives a user and no PIN."""
+    if "pin" not in options or any(params.get(option) is not None for option in PIN_CHOICE):
+        return {}
+    unused = next((name for name in ("HSM_PIN_FILE", "HSM_PIN") if environ.get(name)), None)
+    return {UNUSED_PIN: unused} if unused else {}
 
 
 def login_from(params: Params, any_token: bool = False) -> Login:
@@ -112,11 +200,19 @@ def login_from(params: Params, any_token: bool = False) -> Login:
     `any_token`: the options need not choose a token.
     """
     uri = params["token_uri"]
-    path = params["module_path"] or (_parsed(uri).module_path if uri else None)
+    in_uri = _parsed(uri).module_path if uri else None
+    path = params["module_path"] or in_uri
+    if path and in_uri and os.path.realpath(path) != os.path.realpath(in_uri):
+        raise InputError(
+            "module_path", "the module-path of token_uri names another library; leave one of them out", path
+        )
     if not path:
         raise InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
     if not os.path.isabs(path):
         raise InputError("module_path", "give an absolute path", path)
+    kind = _file.irregular(path)
+    if kind not in (None, "a directory"):  # of a folder the loader says as much
+        raise InputError("module_path", f"it is {kind}, not a library", path)
     return Login(
         module_path=path,
         selector=_selector(params, any_token),
@@ -127,6 +223,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         force_login=params["force_login"],
         expect=expected_from(params["expect_token"]),
         token_uri=uri,
+        unused_pin=params.get(UNUSED_PIN),
     )
 
 
@@ -152,7 +249,7 @@ def _selector(params: Params, any_token: bool) -> TokenSelector:
         raise InputError("token_label", rule)
     choices: dict[str, t.Callable[[t.Any], TokenSelector]] = {
         "token_uri": lambda value: TokenSelector(uri=_parsed(value)),
-        "slot_id": lambda value: TokenSelector(slot_id=value),
+        "slot_id": lambda value: TokenSelector(slot_id=_values.slot_id(value)),
         "token_serial": lambda value: TokenSelector(serial=_values.text("token_serial", value)),
         "token_label": lambda value: TokenSelector(label=_values.token_label(value)),
     }
@@ -186,17 +283,32 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
         return Secret(_values.text(option, value, secret=True))
     if path is None:
         return None
+    name = f"{option}_file"
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except OSError as error:
-        raise InputError(f"{option}_file", f"it cannot be read ({os.strerror(error.errno or 0)})", path) from None
+        raw = _file.read(path, _LONGEST_PIN_FILE)
+    except _file.FileProblem as error:
+        raise InputError(name, f"it {error}", path) from None
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{option}_file", "it is not valid UTF-8", path) from None
+        raise InputError(name, "it is not valid UTF-8", path) from None
     stripped = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    return Secret(_values.text(f"{option}_file", stripped, secret=True))
+    _refuse_editors_traces(name, stripped, path)
+    return Secret(_values.text(name, stripped, secret=True))
+
+
+def _refuse_editors_traces(option: str, text: str, path: str) -> None:
+    """Refuses what an editor put into the file and nobody sees: sent to the token, it would count as a wrong PIN."""
+    if text.startswith("\ufeff"):
+        raise InputError(option, "it begins with a byte order mark; save it as UTF-8 without one", path)
+    if len(text.splitlines()) > 1 or text.strip("\r\n") != text:
+        raise InputError(option, "it has more than one line", path)
+    if text.rstrip() != text:
+        raise InputError(
+            option,
+            f"it ends with a blank; if the PIN does, too, give it by the option {option.removesuffix('_file')}",
+            path,
+        )
 
 
 def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
@@ -204,8 +316,6 @@ def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE)
     if pins is None:
         return {}
     checked = {name: _values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}
-    if not checked:
-        raise InputError("expect_token", "it names no value")
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):

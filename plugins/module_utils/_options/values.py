@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 LABEL_MAX = 127  # bytes; genECCKeyPair, option -l
 TOKEN_LABEL_MAX = 32  # bytes
 _HEX = re.compile(r"[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2})*")
+_NUMBER = re.compile(r"0x[0-9a-f]{1,16}|[0-9]{1,20}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -29,7 +30,11 @@ def text(option: str, value: t.Any, secret: bool = False) -> str:
         kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value))
         if kind is None:
             raise InputError(option, "it is no text")
-        raise InputError(option, f"YAML made {kind} of it; quote it", None if secret else value)
+        raise InputError(
+            option,
+            f"it came as {kind}; quote it, in an INI inventory twice, or end its template in | string",
+            None if secret else value,
+        )
     if not value:
         raise InputError(option, "it is empty")
     try:
@@ -57,6 +62,17 @@ def token_label(value: t.Any) -> str:
     if checked.endswith(" "):
         raise InputError("token_label", "it ends with a blank, which a token cannot tell from its padding", checked)
     return checked
+
+
+def slot_id(value: t.Any) -> int:
+    """A slot's number, decimal or as `0x…`, which is how pkcs11-tool prints it."""
+    digits = str(value).strip().lower()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(digits):
+        raise InputError("slot_id", "give the slot's number, decimal or as 0x…", value)
+    number = int(digits, 16 if digits.startswith("0x") else 10)
+    if number.bit_length() > 64:
+        raise InputError("slot_id", "no slot has a number of more than 64 bits", value)
+    return number
 
 
 def identifier(params: t.Mapping[str, t.Any]) -> bytes | None:

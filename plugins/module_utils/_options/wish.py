@@ -51,6 +51,8 @@ def wish_from(family: Family, params: Params) -> Wish:
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
+    if params["state"] == "present" and (wish.modulus_bits or 0) % 2:
+        raise InputError("modulus_bits", "it must be even; tokens silently make another size of it", wish.modulus_bits)
     check_usage(wish)
     _check_mechanisms(wish)
     return wish

@@ -14,6 +14,8 @@ Do not use it from outside.
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -53,26 +55,23 @@ def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
 
 
 def _value(name: str, found: TokenObject, spki: bytes | None) -> str | None:
-    value = found.attributes.get(name)
     if found.hides(name):
         return None
-    if name == "kcv":
-        return _kcv(found, spki)
-    if name == "modulus":
-        return _modulus(found, spki)
-    if name == "id":
-        return _id(found.id)
-    if name == "label":
-        return one_line(found.label or "")
-    if name in ("class", "key_type"):
-        table = CLASSES if name == "class" else KEY_TYPES
-        number = table.get(str(value), value)
-        return f"0x{number:02x}" if isinstance(number, int) else None
+    if name in _OWN:
+        return _OWN[name](found, spki)
+    value = found.attributes.get(name)
     if isinstance(value, int) and ATTRIBUTES[name].kind is Kind.ULONG:
         return f"0x{value:08x}"
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     return _bit(name, found, value)
+
+
+def _coded(name: str, codes: t.Mapping[str, int], found: TokenObject) -> str | None:
+    """A value that PKCS#11 names, as its number; a vendor's own is one already."""
+    value = found.attributes.get(name)
+    number = codes.get(str(value), value)
+    return f"0x{number:02x}" if isinstance(number, int) else None
 
 
 def _bit(name: str, found: TokenObject, value: Value | None) -> str | None:
@@ -104,3 +103,14 @@ def _id(value: bytes) -> str:
         return one_line(value.decode())
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
+
+
+# The attributes that are told each in a way of its own.
+_OWN: dict[str, t.Callable[[TokenObject, bytes | None], str | None]] = {
+    "class": lambda found, _spki: _coded("class", CLASSES, found),
+    "id": lambda found, _spki: _id(found.id),
+    "kcv": _kcv,
+    "key_type": lambda found, _spki: _coded("key_type", KEY_TYPES, found),
+    "label": lambda found, _spki: one_line(found.label or ""),
+    "modulus": _modulus,
+}

@@ -114,7 +114,7 @@ def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None
     return build_uri(PKCS11Uri(**values))
 
 
-def spoiled(value: t.Any, secrets: t.Sequence[str], path: str = "") -> list[str]:
+def spoiled(value: t.Any, secrets: t.Collection[str], path: str = "") -> list[str]:
     """Paths of returned values in which a secret occurs, which Ansible will mask: they must not be relied on."""
     if isinstance(value, dict):
         rows = [(f"{path}.{key}" if path else str(key), member) for key, member in value.items()]

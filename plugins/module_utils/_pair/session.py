@@ -13,7 +13,6 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-import importlib.util
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -21,11 +20,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
-CRYPTOGRAPHY_IMPORT_ERROR = None if importlib.util.find_spec("cryptography") else "No module named 'cryptography'"
+CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 
 
@@ -123,6 +123,9 @@ class Credentials(t.Protocol):
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
 
+    def warnings(self) -> list[str]:
+        """What may be wrong about the secrets, and is no reason to refuse."""
+
 
 @dataclasses.dataclass(frozen=True)
 class User:
@@ -176,10 +179,22 @@ class TokenSession(abc.ABC):
     write_protected = False
     # Whether several threads may work with the library at once, each in a session of its own.
     threads = False
+    # What a user should know of the token, whatever becomes of the task.
+    warnings: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def find(self, query: Query) -> list[TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
+
+    def check_absence(self) -> None:  # noqa: B027
+        """Refuses to take anything for absent where the token's storage is damaged; `find` does so by itself."""
+
+    def tell_damage(self) -> tuple[str, ...]:
+        """As `warnings`, after a closer look, for those who only want to know what is there."""
+        return self.warnings
+
+    def check_making(self, what: str) -> None:  # noqa: B027
+        """Refuses to make an object that the token's owner could not use; `what` tells what it is for."""
 
     @abc.abstractmethod
     def look_anew(self) -> None:

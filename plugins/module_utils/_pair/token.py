@@ -93,6 +93,9 @@ class DeadSlot:
     slot_id: int
     ckr: str
 
+    def __str__(self) -> str:
+        return f"slot {self.slot_id} answered {self.ckr}"
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenSelector:
@@ -171,25 +174,32 @@ def choose_token(
     found = [token for token in tokens if selector.matches(token, library)]
     if len(found) == 1:
         return found[0]
-    there = [token for token in tokens if token.in_use]
     if found:
         names = ", ".join(map(str, found))
         raise HsmError(
             f"Could not choose a token {selector} in {library.path}: {len(found)} match: {names}."
             " Choose one by token_serial, slot_id or token_uri."
         )
-    parts = [f"Could not find a token {selector} in {library.path}: "]
-    parts.append(f"it has {', '.join(map(str, there))}" if there else "it has no initialised token")
-    if selector.slot_id in {token.slot_id for token in tokens if token not in there}:
-        parts.append(f"; the token in slot {selector.slot_id} is not initialised")
-    dead = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
+    dead = [slot for slot in slots if isinstance(slot, DeadSlot)]
+    raise HsmError(_not_there(selector, tokens, dead, library, overlooked()))
+
+
+def _not_there(
+    selector: TokenSelector,
+    tokens: t.Sequence[TokenInfo],
+    dead: t.Sequence[DeadSlot],
+    library: LibraryInfo,
+    hidden: t.Sequence[str],
+) -> str:
+    there = [token for token in tokens if token.in_use]
+    parts = [f"it has {', '.join(map(str, there)) or 'no initialised token'}"]
+    if selector.slot_id in {token.slot_id for token in tokens} - {token.slot_id for token in there}:
+        parts.append(f"the token in slot {selector.slot_id} is not initialised")
     if dead:
-        parts.append(f"; {', '.join(dead)}")
-    hidden = overlooked()
-    if hidden:
-        parts.append(f"; this user cannot read {hidden[0]}, so that a token there stays unseen")
-    parts.append(". Check the token's name, the library's configuration and the user that runs the task.")
-    raise HsmError("".join(parts))
+        parts.append(", ".join(map(str, dead)))
+    parts += hidden[:1]
+    advice = "Check the token's name, the library's configuration and the user that runs the task."
+    return f"Could not find a token {selector} in {library.path}: {'; '.join(parts)}. {advice}"
 
 
 def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:

@@ -38,11 +38,15 @@ try:
     import pkcs11
     from pkcs11.attributes import AttributeMapper
     from pkcs11.exceptions import PKCS11Error
+
+    if not hasattr(pkcs11.KeyType, "ML_DSA"):  # came with 0.10
+        PKCS11_IMPORT_ERROR = "python-pkcs11 is older than 0.10"
 except ImportError:
     PKCS11_IMPORT_ERROR = traceback.format_exc()
     AttributeMapper = object  # type: ignore[assignment,misc]
     PKCS11Error = OSError  # type: ignore[assignment,misc]
 
+_BROKEN = "the library or its connection is broken"
 _LOOKS = 3  # how often a search is made where what it finds vanishes before it is read
 _VALUE = 0x11  # CKA_VALUE of a secret key, which is read of none but one that was made to be read
 _UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
@@ -59,8 +63,14 @@ def attempt(what: str) -> t.Iterator[None]:
         unmapped = _UNMAPPED.search(str(error))
         ckr = functions.rv_name(int(unmapped[1], 16)) if unmapped else CKR_OF_EXCEPTION.get(type(error).__name__)
         raise TokenError(what, ckr, said=str(error) or type(error).__name__) from None
+    except functions.Nonsense as error:
+        raise TokenError(what, said=str(error), hint=_BROKEN) from None
+    except (MemoryError, OverflowError):
+        raise TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
     except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
         raise TokenError(what, said="a text that is no UTF-8") from None
+    except (ValueError, LookupError) as error:  # what python-pkcs11 makes of values that it does not know (T8)
+        raise TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
 
 
 def check(rv: int, what: str) -> None:
@@ -129,9 +139,10 @@ class Session:
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
-        with self._gate.search():
+        what = f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}"
+        with self._gate.search(), attempt(what):
             rv, handles = self._calls.find(self._handle, template(wanted, key_class), at_most)
-        check(rv, f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}")
+        check(rv, what)
         return handles
 
     def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
@@ -150,6 +161,9 @@ class Session:
         if not values:
             answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]
             raise TokenError(f"read the {key_class} key with handle {handle} on the token {self._token}", answers[0])
+        if values.get("class") not in (None, f"{key_class}_key"):
+            what = f"read the {key_class} key with handle {handle} on the token {self._token}"
+            raise TokenError(what, said=f"an object of the class {values['class']!r}", hint=_BROKEN)
         return TokenObject(handle, key_class, values, unreadable)
 
     def generate(

@@ -37,6 +37,7 @@ CKR_OK = 0x00
 CKR_ARGUMENTS_BAD = 0x07
 CKR_CANT_LOCK = 0x0A
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
+CKR_ATTRIBUTE_VALUE_INVALID = 0x13
 CKR_MECHANISM_INVALID = 0x70
 CKR_OBJECT_HANDLE_INVALID = 0x82
 CKR_TOKEN_NOT_PRESENT = 0xE0
@@ -62,6 +63,15 @@ _UNTOUCHED = 0xA5
 _BATCH = 64  # handles asked for in one call
 _ROOM = 8192  # bytes for a signature, a decrypted text or a wrapped key
 _MOST_ROOM = 1 << 20
+# What a library claims is believed up to these bounds, far above any token, so that time and memory are bounded, too.
+_MOST_NUMBERS = 1 << 16  # slots, or mechanisms of one
+_MOST_HANDLES = 5_000_000
+_LONGEST_VALUE = 1 << 20  # bytes of an attribute
+_IDLE = 10  # answers of one search that bring nothing new
+
+
+class Nonsense(Exception):
+    """An answer that no token can mean; the text completes 'the HSM answered …'."""
 
 
 class _FunctionList(ctypes.Structure):
@@ -184,7 +194,9 @@ class Functions:
         count = CK_ULONG()
         for _dummy in range(2):
             rv = self.call(name, first, None, ctypes.byref(count))
-            numbers = (CK_ULONG * count.value)()
+            if rv == CKR_OK and count.value > _MOST_NUMBERS:
+                raise Nonsense(f"{name} with {count.value} entries")
+            numbers = (CK_ULONG * (count.value if rv == CKR_OK else 0))()
             if rv == CKR_OK and count.value:
                 rv = self.call(name, first, numbers, ctypes.byref(count))
             if rv != CKR_BUFFER_TOO_SMALL:
@@ -198,23 +210,35 @@ class Functions:
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
 
-        `at_most`: it ends when more than so many are found.
+        A handle that is answered twice is one object. `at_most`: it ends when more than so many are found.
         """
-        handles: list[int] = []
         rv = self.call("C_FindObjectsInit", session, template)
         if rv != CKR_OK:
-            return rv, handles
-        found = (CK_ULONG * _BATCH)()
-        count = CK_ULONG()
+            return rv, []
+        try:
+            rv, handles = self._found(session, at_most)
+        finally:
+            final = self.call("C_FindObjectsFinal", session)
+        return rv or final, handles
+
+    def _found(self, session: int, at_most: int | None) -> tuple[int, list[int]]:
+        """What a search finds, each handle once; one that brings nothing new for long is no search."""
+        handles: dict[int, None] = {}
+        found, count, idle = (CK_ULONG * _BATCH)(), CK_ULONG(), 0
         while True:
             rv = self.call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
                 break
-            handles.extend(found[: count.value])
+            if count.value > _BATCH:
+                raise Nonsense(f"C_FindObjects with {count.value} handles where {_BATCH} were asked for")
+            known = len(handles)
+            handles.update(dict.fromkeys(found[: count.value]))
+            idle = 0 if len(handles) > known else idle + 1
+            if idle == _IDLE or len(handles) > _MOST_HANDLES:
+                raise Nonsense(f"C_FindObjects without an end: {len(handles)} different handles so far")
             if at_most is not None and len(handles) > at_most:
                 break
-        final = self.call("C_FindObjectsFinal", session)
-        return rv or final, handles
+        return rv, list(handles)
 
     def read(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> dict[int, ReadValue]:
         """Attributes of one object, asked for at once; `sizes` maps each code to its usual size in bytes.
@@ -259,6 +283,8 @@ class Functions:
         rv = self.call("C_GetAttributeValue", *arguments)
         if rv != CKR_OK or entry.length == UNAVAILABLE:
             return ReadValue(None, rv or CKR_ATTRIBUTE_TYPE_INVALID)
+        if entry.length > _LONGEST_VALUE:
+            return ReadValue(None, CKR_ATTRIBUTE_VALUE_INVALID)
         buffer = ctypes.create_string_buffer(max(entry.length, 1))
         entry.value = ctypes.addressof(buffer)
         rv = self.call("C_GetAttributeValue", *arguments)
@@ -273,7 +299,8 @@ class Functions:
         """What a function writes into a buffer, its last argument but one (section 5.2); a larger one where it asks."""
         size = CK_ULONG(_ROOM)
         for _dummy in range(2):
-            room = ctypes.create_string_buffer(min(size.value, _MOST_ROOM))
+            size.value = min(size.value, _MOST_ROOM)
+            room = ctypes.create_string_buffer(size.value)
             rv = self.call(name, *arguments, room, ctypes.byref(size))
             if rv != CKR_BUFFER_TOO_SMALL:
                 break

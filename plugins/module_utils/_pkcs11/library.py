@@ -161,8 +161,10 @@ class Library:
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
-            rv, codes = self.functions.mechanism_list(slot_id)
-            check(rv, f"list the mechanisms of slot {slot_id}")
+            what = f"list the mechanisms of slot {slot_id}"
+            with attempt(what):
+                rv, codes = self.functions.mechanism_list(slot_id)
+            check(rv, what)
             self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
 

@@ -19,6 +19,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import De
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+
 _PIN_FLAGS = TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED
 
 
@@ -41,19 +44,11 @@ class TokenOutcome:
     after: TokenInfo
 
 
-def make_token(
-    library: Library,
-    wish: TokenWish,
-    overlooked: t.Callable[[], t.Sequence[str]],
-    check_identity: t.Callable[[Library, TokenInfo], None],
-    check_mode: bool,
-) -> TokenOutcome:
-    """Initialises a free slot, or sets the user PIN of a token that a broken run left without one.
-
-    `overlooked` tells paths that this user cannot read, `check_identity` refuses a token that is not as expected.
-    """
+def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, check_mode: bool) -> TokenOutcome:
+    """Initialises a free slot, or sets the user PIN of a token that a broken run left without one."""
+    check_identity = provider.check_identity
     slots = library.slots()
-    token = _existing(library, wish, slots, overlooked)
+    token = _existing(library, wish, slots, provider.overlooked)
     unfinished = token and token.flags & _PIN_FLAGS == TokenFlag.TOKEN_INITIALIZED
     if token and not unfinished:
         check_identity(library, token)
@@ -71,7 +66,8 @@ def make_token(
         made = dataclasses.replace(target, label=wish.label, flags=target.flags | _PIN_FLAGS)
         return TokenOutcome(True, token, made)
     if not token:
-        library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
+        with provider.making_token():
+            library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
     _set_user_pin(library, wish, library.token(target.slot_id))
     return TokenOutcome(True, token, library.token(target.slot_id))
 
@@ -89,7 +85,7 @@ def _existing(
     if found:
         return found[0]
     unseen = [f"slot {slot.slot_id} answered {slot.ckr}" for slot in slots if isinstance(slot, DeadSlot)]
-    unseen.extend(f"this user cannot read {path}" for path in overlooked()[:1])
+    unseen.extend(overlooked()[:1])
     if unseen:
         why = f"whether it is there already is not known, because {' and '.join(unseen)}."
         raise _refusal(wish, where, why)

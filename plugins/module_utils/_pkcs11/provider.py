@@ -14,10 +14,11 @@ import contextlib
 import functools
 import hashlib
 import os
+import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, give_pin, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
@@ -39,6 +40,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
+
+_LOOKS = 3  # how often SoftHSM's folder of a token is looked for
+_PAUSE = 0.1  # seconds
 _TWO_TOOLS = "use the provider cloudhsm_cli or key_mgmt_util, which drive the cluster's own tool"
 
 
@@ -49,7 +57,7 @@ class Pkcs11Provider(Provider):
     persistent_handles = False
     requires = {
         "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
-        "cryptography": CRYPTOGRAPHY_IMPORT_ERROR,
+        "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
     cannot = {
@@ -94,12 +102,14 @@ class Pkcs11Provider(Provider):
             self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
         )
         self.check_identity(library, token)
-        self._check_hidden(token)
+        own = self._own_folder(token)
+        self._check_hidden(token, own)
         check_pin_state(token, self._login)
         rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
-        opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
-        with contextlib.closing(Pkcs11Session(library, opened, token, facts)) as session:
-            yield session
+        with self._store(own, writable) as store:
+            opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+            with contextlib.closing(_session(library, opened, token, facts, store)) as session:
+                yield session
 
     @contextlib.contextmanager
     def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
@@ -108,27 +118,68 @@ class Pkcs11Provider(Provider):
         with locked([self] if lock else [], self._lock_timeout):
             if pinned is not None:  # before any code of it runs
                 check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+            self._check_configuration()
             with contextlib.closing(Library(path, self._login.environment, threads)) as library:
                 yield library
 
+    @functools.cached_property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self._login.environment}
+
+    @functools.cached_property
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
-        environment = {**os.environ, **self._login.environment}
-        return _softhsm.token_folder(environment) if _softhsm.is_softhsm(self._login.module_path, environment) else None
+        if not _softhsm.is_softhsm(self._login.module_path, self._environment):
+            return None
+        return _softhsm.token_folder(self._environment)
 
-    @property
+    def _own_folder(self, token: TokenInfo) -> str | None:
+        """The folder of one token of SoftHSM, whose file another program may just be writing."""
+        if not self._soft_folder:
+            return None
+        for dummy in range(_LOOKS):
+            own = _softhsm.token_folder_of(self._soft_folder, token.serial)
+            if own:
+                return own
+            time.sleep(_PAUSE)
+        return None
+
+    def _store(self, own: str | None, lasting: bool) -> contextlib.AbstractContextManager[TokenStore | None]:
+        if own is None:
+            return contextlib.nullcontext()
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
+
+        return TokenStore(own, lasting, lambda: _softhsm.file_umask(self._login.module_path, self._environment))
+
+    @functools.cached_property
     def lock_key(self) -> str:
-        """What all tasks on this host that use the same storage or library have in common."""
-        folder = self._soft_folder()
-        if folder:
-            return f"softhsm {folder}"
+        """What all tasks on this host that use the same storage or library have in common, from the beginning."""
+        if self._soft_folder:
+            return _softhsm.lock_key(self._soft_folder)
         settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
         return f"{os.path.realpath(self._login.module_path)} {settings}"
 
     def overlooked(self) -> list[str]:
-        """Paths below SoftHSM's token folder that this user cannot read: a token there stays unseen."""
-        folder = self._soft_folder()
-        return _softhsm.unreadable(folder) if folder else []
+        """Why tokens in SoftHSM's folder stay unseen, a clause a file: it may not be read, or it is damaged."""
+        folder = self._soft_folder
+        if not folder:
+            return []
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokensFolder
+
+        unseen, advice = "so that a token there stays unseen", "restore it from a backup, or move its folder away"
+        hidden = [f"this user cannot read {path}, {unseen}" for path in _softhsm.unreadable(folder)]
+        with TokensFolder(folder, lasting=False) as store:
+            return [*hidden, *(f"{damage}, {unseen} ({advice})" for damage in store.damaged())]
+
+    @contextlib.contextmanager
+    def making_token(self) -> t.Iterator[None]:
+        """What SoftHSM makes within is known as unfinished should this process be killed."""
+        with contextlib.ExitStack() as opened:
+            if self._soft_folder:
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokensFolder
+
+                opened.enter_context(TokensFolder(self._soft_folder, lasting=True)).begin()
+            yield
 
     def choose(self, library: Library) -> TokenInfo:
         """The one token that is meant."""
@@ -150,16 +201,32 @@ class Pkcs11Provider(Provider):
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
         return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
 
-    def _check_hidden(self, token: TokenInfo) -> None:
-        """For SoftHSM: that no file of the token is hidden from this user."""
-        folder = self._soft_folder()
-        own = _softhsm.token_folder_of(folder, token.serial) if folder else None
-        hidden = _softhsm.unreadable(own or folder) if folder else []
+    def _check_configuration(self) -> None:
+        """For SoftHSM: that it can start."""
+        environment, path = self._environment, self._login.module_path
+        problem = _softhsm.is_softhsm(path, environment) and _softhsm.configuration_problem(environment)
+        if problem:
+            raise HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
+
+    def _check_hidden(self, token: TokenInfo, own: str | None) -> None:
+        """For SoftHSM: that no file of the token is hidden from this user; `own` is its folder, if that is known."""
+        folder = own or self._soft_folder
+        hidden = _softhsm.unreadable(folder) if folder else []
         if hidden:
             raise HsmError(
                 f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
                 " files without an error. Run the task as the token's owner."
             )
+
+
+def _session(
+    library: Library, opened: Session, token: TokenInfo, facts: VendorFacts, store: TokenStore | None
+) -> Pkcs11Session:
+    if store is None:
+        return Pkcs11Session(library, opened, token, facts)
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_session import SoftHsmSession
+
+    return SoftHsmSession(library, opened, token, facts, store)
 
 
 @contextlib.contextmanager
@@ -206,4 +273,4 @@ def check_pin_state(token: TokenInfo, login: Login) -> None:
         )
     pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
     if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
-        raise InputError("pin", f"the token {token} needs a login; give pin or pin_file, or set HSM_PIN_FILE")
+        raise InputError("pin", f"the token {token} needs a login; {give_pin(login.unused_pin)}")

@@ -67,8 +67,12 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
     token_told = told("C_GetTokenInfo", rv)
     mechanisms: dict[int, structures.CkMechanismInfo | None] = {}
     if token_told:
-        rv, codes = calls.mechanism_list(slot_id)
-        told("C_GetMechanismList", rv)
+        codes: list[int] = []
+        try:
+            rv, codes = calls.mechanism_list(slot_id)
+            told("C_GetMechanismList", rv)
+        except functions.Nonsense as error:
+            errors.append(CallError("C_GetMechanismList", str(error)))
         mechanisms = dict.fromkeys(sorted(codes))
         for code in mechanisms:
             rv, info = calls.mechanism_info(slot_id, code)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What SoftHSM 2 itself never tells: whether a library is SoftHSM, where its tokens lie, and what it overlooks there.
+"""What SoftHSM 2 itself never tells: whether a library is it, where its tokens lie, and what may not be read there.
 
 Its tokens are folders of files. It is not safe for parallel processes on one token (trap T5), so the folder is what a
 lock is keyed by; and it passes over every folder and file that the caller may not read, in silence, so that a key
@@ -20,6 +20,8 @@ import pwd
 import stat
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -33,8 +35,9 @@ _USER_CONFIGURATION = ".config/softhsm2/softhsm2.conf"
 _PATH_MAX = 255  # _POSIX_PATH_MAX less the NUL: a longer path of a home is cut there
 _LINE_MAX = 1023  # fgets() into 1024 bytes: what is longer goes on as a line of its own
 
-_TOKEN_FILE = "token.object"
-_DATABASE = "sqlite3.db"  # objectstore.backend = db
+TOKEN_FILE = "token.object"
+DATABASE = "sqlite3.db"  # objectstore.backend = db
+_UMASK = "objectstore.umask"
 # token.object holds per attribute two CK_ULONG of 8 bytes, big endian, its type and its kind; for a byte string then
 # the length and the bytes. The type is SoftHSM's CKA_OS_TOKENSERIAL.
 _SERIAL_HEAD = (0x8000534A).to_bytes(8, "big") + (3).to_bytes(8, "big")
@@ -75,13 +78,49 @@ def token_folder(environment: Mapping[str, str]) -> str | None:
     None if SoftHSM has no configuration that it can read: C_Initialize fails then. A build with other default paths
     than Debian's and Fedora's needs SOFTHSM2_CONF and `directories.tokendir`.
     """
+    found = _configured(environment, b"directories.tokendir")
+    return None if found is None else os.path.realpath(os.fsdecode(found or _DEFAULT_TOKENS))
+
+
+def file_umask(library: str, environment: Mapping[str, str]) -> str | None:
+    """The umask for new files that the configuration sets; None if it sets none, or the library knows of none."""
+    behind = environment.get("PKCS11SPY", "")
+    if not any(_holds(path, _UMASK.encode()) for path in (library, behind) if path):
+        return None
+    found = _configured(environment, _UMASK.encode())
+    return os.fsdecode(found) if found else None
+
+
+def lock_key(folder: str) -> str:
+    """What all that work on this folder of tokens have in common, by whatever path they reach it."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return f"softhsm {folder}"
+    return f"softhsm {status.st_dev}:{status.st_ino}"
+
+
+def _configured(environment: Mapping[str, str], name: bytes) -> bytes | None:
+    """The value of a setting; empty if it has none, and None if there is no configuration that can be read."""
     for path in _configurations(environment):
         try:
-            with open(path, "rb") as file:
-                folder = _setting(file, b"directories.tokendir")
-        except (OSError, ValueError):
+            with os.fdopen(_file.opened(path), "rb") as file:
+                return _setting(file, name) or b""
+        except (OSError, ValueError, _file.FileProblem):
             continue
-        return os.path.realpath(os.fsdecode(folder) if folder else _DEFAULT_TOKENS)
+    return None
+
+
+def configuration_problem(environment: Mapping[str, str]) -> str | None:
+    """Why SoftHSM cannot start with this environment, as a clause; its own answer is CKR_GENERAL_ERROR, or none."""
+    paths = _configurations(environment)
+    said = "SOFTHSM2_CONF names" if "SOFTHSM2_CONF" in environment else "its configuration is"
+    if not paths:
+        return f"it has no configuration; make {_DEFAULT_CONFIGURATIONS[0]}, or name one by SOFTHSM2_CONF"
+    try:
+        os.close(_file.opened(paths[0]))
+    except _file.FileProblem as problem:
+        return f"{said} '{paths[0]}', which {problem}"
     return None
 
 
@@ -147,7 +186,7 @@ def token_folder_of(folder: str, serial: str) -> str | None:
 
 def _has_serial(token: str, serial: bytes) -> bool:
     mark = _SERIAL_HEAD + len(serial).to_bytes(8, "big") + serial
-    return _holds(os.path.join(token, _TOKEN_FILE), mark) or _holds(os.path.join(token, _DATABASE), serial)
+    return _holds(os.path.join(token, TOKEN_FILE), mark) or _holds(os.path.join(token, DATABASE), serial)
 
 
 def unreadable(folder: str) -> list[str]:
@@ -181,7 +220,7 @@ def _unreadable(folder: str, deeper: bool) -> Iterator[str]:
 
 
 def _overlooked(entry: os.DirEntry[str]) -> bool:
-    if not entry.name.endswith(".object") and entry.name != _DATABASE:
+    if not entry.name.endswith(".object") and entry.name != DATABASE:
         return False
     return entry.is_file(follow_symlinks=False) and not _may(entry.path, os.R_OK)
 

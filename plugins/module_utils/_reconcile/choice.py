@@ -87,6 +87,8 @@ class _Choice(Work):
         Those that are to be removed may be fewer.
         """
         count, present = self.task.count, self.task.state == "present"
+        if not present:
+            self.session.check_absence()
         chosen = self._found(self.task.selection)
         if present:
             chosen = self._rejoined(chosen or self._found(self._renamed()))
@@ -97,6 +99,7 @@ class _Choice(Work):
             remedy = f"Choose one by id, uri or fingerprint, or set count={number}."
             raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
         if number < count and present:
+            self.session.check_absence()
             wished = "the key" if count == 1 else f"{count} keys"
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
             raise HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)

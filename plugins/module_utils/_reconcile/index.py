@@ -101,8 +101,9 @@ class IndexedSession(TokenSession):
     """
 
     def __init__(self, login: TokenSession) -> None:
-        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected"):
+        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "warnings"):
             setattr(self, name, getattr(login, name))
+        self._login = login
         self._index: KeyIndex | None = None
         self._current = False
         self._taken: t.Callable[[], TokenSession] = lambda: login
@@ -126,8 +127,17 @@ class IndexedSession(TokenSession):
     def find(self, query: Query) -> list[TokenObject]:
         lasting = dataclasses.replace(query, token=True)
         if self._index and self._current:
-            return self._index.find(lasting)
+            found = self._index.find(lasting)
+            if not found:
+                self.check_absence()
+            return found
         return self._taken().find(lasting)
+
+    def check_absence(self) -> None:
+        self._login.check_absence()  # looks at files, and needs no session
+
+    def check_making(self, what: str) -> None:
+        self._login.check_making(what)
 
     def look_anew(self) -> None:
         self._current = False

@@ -17,6 +17,7 @@ import queue
 import threading
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
@@ -137,7 +138,7 @@ def reconcile_many(
     tasks = {entry.number: _Task(entry, login, check_mode) for entry in entries}
     every: dict[int, Done] = {}
     end: list[HsmError] = []
-    with contextlib.ExitStack() as opened, concurrent.futures.ThreadPoolExecutor(parallel) as threads:
+    with contextlib.ExitStack() as opened, Threads(parallel) as threads:
         sessions = _Sessions(login, opened)
         while tasks:
             index = index_of(login, len(tasks))

@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Change
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
@@ -108,6 +109,7 @@ class Reconciliation(Work):
         return ([mended], True) if mended else (pairs, False)
 
     def _absent(self) -> Outcome:
+        self.session.check_absence()
         pairs = self.find()
         if not (len(pairs) == 1 and pairs[0].lone):
             self.refuse_unclear(pairs)
@@ -148,12 +150,15 @@ class Reconciliation(Work):
             after, proof = yield from self._make(found, plan)
         else:
             after, proof = self._keep(found, plan)
-        return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, plan.warnings)
+        warnings = (*self.session.warnings, *plan.warnings)
+        return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
         if plan.steps:
             self.refuse_strangers(found)
+        if any(step.kind is Change.BY_COPY for step in plan.steps):
+            self.session.check_making(f"copy {self.where}")
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
         if plan.steps and self.check_mode:
             return self._predicted(plan)

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pattern import Pattern
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
@@ -60,7 +61,7 @@ class Selection:
     """
 
     label: str | None = None
-    label_regex: re.Pattern[str] | None = None
+    label_regex: Pattern | None = None
     id: bytes | None = None
     key_class: KeyClass | None = None
     key_type: str | None = None
@@ -253,13 +254,6 @@ def _identifier(params: Params) -> bytes | None:
     return b"" if "" in given else _values.identifier(params)
 
 
-def _regex(value: t.Any) -> re.Pattern[str]:
-    try:
-        return re.compile(_values.text("label_regex", value))
-    except re.error as error:
-        raise InputError("label_regex", f"it is no regular expression of Python, {error}", value) from None
-
-
 def _key_type(value: t.Any) -> str:
     name = _values.text("key_type", value).lower()
     if name in KEY_TYPES:
@@ -292,7 +286,7 @@ def _kcv(value: t.Any) -> str:
 # The options that are filters as they stand, each with what checks it.
 _CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "label": _label,
-    "label_regex": _regex,
+    "label_regex": functools.partial(Pattern, "label_regex"),
     "key_type": _key_type,
     "modulus": _modulus,
     "fingerprint": _values.fingerprint,

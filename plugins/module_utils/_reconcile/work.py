@@ -120,6 +120,7 @@ class Work:
         """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
         if is_clear(pairs):
             return
+        self.session.check_absence()  # what is missing may be in a damaged file
         objects = [found for pair in pairs for found in pair.objects]
         usual = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
         if len(pairs) > 1:

@@ -240,6 +240,7 @@ class _Run:
         reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
         if reason:
             raise HsmError.refused(f"copy {self._wish} to it", reason)
+        token.session.check_making(f"copy {self._wish} to the token '{token.session.token_name}'")
         choose_way(original, donor.session.transfer.able(), token.session.transfer.able(), self._terms.wrapping_key)
 
     def _require(self, having: t.Collection[Token], so_far: str = "") -> None:

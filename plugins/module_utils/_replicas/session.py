@@ -81,6 +81,15 @@ class WorkerSession(TokenSession):
     def find(self, query: Query) -> list[TokenObject]:
         return t.cast("list[TokenObject]", self._call("search", "find", query))
 
+    def check_absence(self) -> None:
+        self._call("look at the storage", "check_absence")
+
+    def tell_damage(self) -> tuple[str, ...]:
+        return t.cast("tuple[str, ...]", self._call("look at the storage", "tell_damage"))
+
+    def check_making(self, what: str) -> None:
+        self._call("look at the storage", "check_making", what)
+
     def look_anew(self) -> None:
         pass  # every search asks the token
 

@@ -16,6 +16,7 @@ import itertools
 import threading
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
@@ -106,7 +107,7 @@ class Group:
         results: dict[Token, T] = {}
         if not tokens:
             return results
-        with concurrent.futures.ThreadPoolExecutor(len(tokens)) as threads:
+        with Threads(len(tokens)) as threads:
             for token in tokens:
                 token.error = None
                 token.session.deadline = deadline

@@ -31,6 +31,8 @@ KEY_CLASSES: tuple[KeyClass, ...] = (PUBLIC, PRIVATE, SECRET)
 URI_TYPES: dict[KeyClass, str] = {PUBLIC: "public", PRIVATE: "private", SECRET: "secret-key"}
 
 _ULONG = struct.Struct("@L")
+# Bytes. Anyone can store a longer one without a PIN; it is no number that could be shown, nor one of any RSA key.
+_LONGEST_EXPONENT = 1024
 _UNAVAILABLE = _ULONG.unpack(b"\xff" * _ULONG.size)[0]
 
 CLASSES = {"public_key": 2, "private_key": 3, "secret_key": 4}
@@ -170,26 +172,31 @@ FREEZING = ("destroyable", "copyable", "modifiable")
 Value = t.Union[bool, int, str, bytes, "tuple[int, ...]"]
 
 
+# Of each kind: the type of its values, and what makes bytes of one.
+_PACKED: dict[Kind, tuple[type, t.Callable[[t.Any], bytes]]] = {
+    Kind.BOOL: (bool, lambda value: b"\x01" if value else b"\x00"),
+    Kind.TEXT: (str, str.encode),
+    Kind.BYTES: (bytes, bytes),
+    Kind.BIG: (bytes, bytes),
+    Kind.CLASS: (str, lambda name: _ULONG.pack(CLASSES[name])),
+    Kind.KEY_TYPE: (str, lambda name: _ULONG.pack(KEY_TYPES[name])),
+    Kind.ULONG: (int, _ULONG.pack),
+    Kind.MECHANISM: (int, _ULONG.pack),
+    Kind.MECHANISMS: (tuple, lambda codes: b"".join(map(_ULONG.pack, codes))),
+}
+
+
 def pack(name: str, value: Value) -> bytes:
     """The bytes of C(value) as the attribute C(name) takes them.
 
     Raises C(TypeError) for a value of another type: python-pkcs11 would corrupt memory on it (trap T2).
     """
     kind = ATTRIBUTES[name].kind
-    if kind is Kind.BOOL and isinstance(value, bool):
-        return b"\x01" if value else b"\x00"
-    if kind is Kind.MECHANISMS and isinstance(value, tuple) and all(map(_is_number, value)):
-        return b"".join(_ULONG.pack(code) for code in value)
-    if kind is Kind.TEXT and isinstance(value, str):
-        return value.encode()
-    if kind in (Kind.BYTES, Kind.BIG) and isinstance(value, bytes):
-        return value
-    if kind is Kind.CLASS and isinstance(value, str):
-        return _ULONG.pack(CLASSES[value])
-    if kind is Kind.KEY_TYPE and isinstance(value, str):
-        return _ULONG.pack(KEY_TYPES[value])
-    if kind in (Kind.ULONG, Kind.MECHANISM) and _is_number(value):
-        return _ULONG.pack(value)
+    wanted, packed = _PACKED[kind]
+    # A boolean is an integer to Python, and none to a token.
+    fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
+    if fits and (not isinstance(value, tuple) or all(map(_is_number, value))):
+        return packed(value)
     raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
 
 
@@ -209,6 +216,8 @@ def unpack(name: str, raw: bytes) -> Value | None:
     if kind is Kind.TEXT:
         return raw.decode()
     if kind in (Kind.BYTES, Kind.BIG):
+        if name == "public_exponent" and len(raw.lstrip(b"\0")) > _LONGEST_EXPONENT:
+            raise ValueError(f"{len(raw)} bytes are no exponent")
         return raw
     if len(raw) % _ULONG.size or (kind is not Kind.MECHANISMS and len(raw) != _ULONG.size):
         raise ValueError(f"{len(raw)} bytes are no {kind.value}")

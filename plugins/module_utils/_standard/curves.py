@@ -22,6 +22,8 @@ import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
+
 try:
     from asn1crypto import core, keys
 
@@ -185,7 +187,13 @@ def curve_by_name(value: str | int) -> Curve:
     reason = _refusal(_plain(name))
     if reason:
         raise ValueError(f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}")
-    raise ValueError(f"{shown} is no curve that is known here. Usual names: {_USUAL}")
+    raise ValueError(f"{shown} is no curve that is known here{_question(text[:40])} Usual names: {_USUAL}")
+
+
+def _question(text: str) -> str:
+    """The end of a clause about an unknown name: the curve that may be meant."""
+    nearest = did_you_mean(text, [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
+    return f", {nearest}" if nearest else "."
 
 
 def _by_number(number: int) -> Curve:

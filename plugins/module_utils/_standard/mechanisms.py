@@ -15,6 +15,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
+
 Use = t.Literal["generate", "sign", "decrypt", "derive", "wrap"]
 
 
@@ -94,7 +96,9 @@ def mechanism_code(text: str) -> int:
         number = -1
     if 0 <= number < 1 << 32:
         return number
-    raise ValueError("give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…")
+    rule = "give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…"
+    question = did_you_mean(f"CKM_{name.removeprefix('CKM_')[:60]}", MECHANISMS)
+    raise ValueError(f"{question} G{rule[1:]}" if question else rule)
 
 
 def mechanism_name(code: int) -> str:

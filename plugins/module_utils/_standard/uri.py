@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, fields
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 _SCHEME = "pkcs11:"
 _QUERY = ("module_path", "module_name")
@@ -28,6 +28,8 @@ _QUERY_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~?{re.escape(_QUERY_SAFE)}]|%[0-9A
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PIN = re.compile(r"(?:^[^:]*:|[;?&])\s*pin-(value|source)", re.IGNORECASE)
+# What looks like a PIN to whoever masks, more broadly than what is refused: vendors' and misspelt attributes, too.
+_LIKE_PIN = re.compile(r"[:;?&]\s*[^:;?&=]*pin[^:;?&=]*=([^;?&]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def parse_uri(text: str) -> PKCS11Uri:
     """The attributes of a PKCS#11 URI.
 
     Raises C(ValueError) with a reason of one line that holds no value of the URI, for a value may be a PIN. A PIN in
-    the URI is refused; vendors' attributes (C(x-...)) are passed over; other unknown attributes are refused, since a
-    token or key would otherwise be chosen by less than what was said.
+    the URI is refused; vendors' attributes (C(x-...)) and other programs' in the query are passed over; unknown ones of
+    the path are refused, since a token or key would otherwise be chosen by less than what was said.
     """
     if not isinstance(text, str):
         raise ValueError("a PKCS#11 URI is a text")
@@ -96,6 +98,15 @@ def build_uri(uri: PKCS11Uri) -> str:
     return _SCHEME + ";".join(path) + ("?" + "&".join(query) if query else "")
 
 
+def pins_in(text: str) -> list[str]:
+    """What must not be seen of a text that may be a URI with a PIN: all of it, and the PIN by itself."""
+    for spelt in (text, unquote(text)):
+        if _SCHEME in spelt.lower() and _LIKE_PIN.search(spelt):
+            values = [value for found in (text, spelt) for value in _LIKE_PIN.findall(found)]
+            return [text, *(one for value in values for one in (value, unquote(value)) if len(one) > 1)]
+    return []
+
+
 def _escaped(attribute: str, value: str | int | bytes, in_query: bool) -> str:
     if isinstance(value, bytes):
         return "".join(f"%{byte:02X}" for byte in value)
@@ -114,16 +125,16 @@ def _refuse_pin(text: str) -> None:
 
 def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, t.Any]) -> None:
     """Adds one C(name=value) to C(found); raises C(ValueError) as L{parse_uri}."""
-    where = "query" if in_query else "path"
     attribute, equals, value = part.partition("=")
     if not equals or not attribute:
-        raise ValueError(f"the {where} of the URI has a part without a name or without '='")
+        raise ValueError(f"the {'query' if in_query else 'path'} of the URI has a part without a name or without '='")
     if re.fullmatch(r"x-[A-Za-z0-9_-]+", attribute):
         return
     name = _NAMES.get(attribute, "")
+    if in_query and _of_other_programs(attribute):
+        return
     if not name or (name in _QUERY) != in_query:
-        known = ", ".join(key for key, one in _NAMES.items() if (one in _QUERY) == in_query)
-        raise ValueError(f"the {where} of the URI has an attribute that is unknown there; known are {known}")
+        raise ValueError(_unknown(attribute, in_query))
     if name in found:
         raise ValueError(f"{attribute} is twice in the URI")
     if _BAD_ESCAPE.search(value):
@@ -131,6 +142,20 @@ def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, 
     if not allowed.fullmatch(value):
         raise ValueError(f"{attribute} has a character that has to be percent-encoded (a blank is %20, '/' is %2F)")
     found[name] = _decoded(attribute, unquote_to_bytes(value))
+
+
+def _unknown(attribute: str, in_query: bool) -> str:
+    """Why an attribute is refused; its name is no secret."""
+    known = ", ".join(key for key, one in _NAMES.items() if (one in _QUERY) == in_query)
+    shown = f" '{attribute}'" if re.fullmatch(r"[A-Za-z0-9_%-]{1,40}", attribute) else ""
+    where = "query" if in_query else "path"
+    return f"the {where} of the URI has an attribute{shown} that is unknown there; known are {known}"
+
+
+def _of_other_programs(attribute: str) -> bool:
+    """Whether an unknown attribute of the query may be passed over: programs have their own, which choose nothing."""
+    unknown = attribute not in _NAMES and re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
+    return bool(unknown) and "pin" not in attribute.lower()
 
 
 def _decoded(attribute: str, raw: bytes) -> str | int | bytes:
@@ -145,7 +170,7 @@ def _decoded(attribute: str, raw: bytes) -> str | int | bytes:
         raise ValueError(f"{attribute} has a NUL character")
     if attribute == "slot-id":
         if not re.fullmatch(r"[0-9]{1,20}", value):
-            raise ValueError("slot-id is not a number")
+            raise ValueError("slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x… too")
         return int(value)
     if attribute == "type" and value not in _TYPES:
         raise ValueError(f"type is none of {', '.join(_TYPES)}")

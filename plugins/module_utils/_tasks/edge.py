@@ -20,11 +20,17 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import use_lock_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, with_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import (
+    found_version,
+    is_below,
+    python_problem,
+)
 
 Params = t.Mapping[str, t.Any]
 Result = dict[str, t.Any]
@@ -36,43 +42,53 @@ class HsmModule:
     def __init__(self, group: OptionGroup, kind_of: t.Callable[[Params], type[Provider]]) -> None:
         self._ansible = group.create_module()
         self._kind_of = kind_of
-        self._secrets: list[str] = []
+        problem = python_problem()
+        if problem:
+            self._ansible.fail_json(msg=problem)
+        self._secrets: set[str] = set()
+        self.hide(os.environ.get("HSM_PIN"))
         self.check_mode: bool = self._ansible.check_mode
         self.params: Params = self._ansible.params
 
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does `work` and ends the module with its result or its failure."""
+        failure: HsmError | None = None
         try:
-            given = self._ansible.params
-            self.params = with_environment(given, os.environ, self._kind_of(given).cannot)
-            os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
-            with _stdout_closed():
-                result = work(self)
-        except HsmError as error:
-            self._warn_spoiled(error.data)
-            self._ansible.fail_json(msg=error.msg, **error.data)
+            try:
+                given = self._ansible.params
+                self.params = with_environment(given, os.environ, self._kind_of(given).cannot)
+                _choose_lock_folder(self.params["lock_folder"])
+                os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
+                with _stdout_closed():
+                    result = work(self)
+            except HsmError as error:
+                result, failure = {"msg": error.msg, **error.data}, error
+            self._warn_spoiled(result)
+            if failure:  # outside of its handler: it is no bug, so no core adds a traceback to it
+                self._ansible.fail_json(**result)
+            self._ansible.exit_json(**result)
         except Exception as error:  # pylint: disable=broad-except
             # A traceback on stderr would not be masked; this way Ansible masks the secrets in it.
             self._ansible.fail_json(
                 msg=f"Unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it.",
                 exception=traceback.format_exc(),
             )
-        self._warn_spoiled(result)
-        self._ansible.exit_json(**result)
+        raise AssertionError("Ansible ends the module")
 
     def hide(self, *secrets: Secret | str | None) -> None:
         """Registers secrets, which Ansible masks from then on wherever they occur."""
         for secret in secrets:
             text = secret.reveal() if isinstance(secret, Secret) else secret
             if text:
-                self._secrets.append(text)
-                self._ansible.no_log_values.add(text)
+                self._secrets.add(text)
+                self._ansible.mask([text])
 
     def know(self, login: Credentials) -> None:
         """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
-        for text in login.harmless():
-            self._ansible.no_log_values.discard(text)
-        self.hide(*self._secrets, *login.secrets())
+        self._ansible.unmask(login.harmless())
+        self.hide(*self._secrets, *login.secrets())  # after that: a text may be the one here and the other there
+        for warning in login.warnings():
+            self.warn(warning)
 
     def masked(self, text: str) -> str:
         """What Ansible would make of a text that does not pass through it."""
@@ -86,15 +102,31 @@ class HsmModule:
         """Fails with Ansible's usual text where a library that the provider needs is missing."""
         for name, error in provider.requires.items():
             if error:
-                raise HsmError(missing_required_lib(name), exception=error)
+                package, _sign, floor = name.partition(" >= ")
+                version = found_version(package)
+                if version is None or not is_below(version, floor):  # not there, or broken
+                    raise HsmError(missing_required_lib(name), exception=error)
+                raise HsmError(
+                    f"Found {package} {version} for {sys.executable}, and {name} is needed; update it, or name another"
+                    " Python by ansible_python_interpreter.",
+                    exception=error,
+                )
 
     def _warn_spoiled(self, result: Result) -> None:
         names = spoiled(result, self._secrets)
         if names:
             self._ansible.warn(
-                f"The PIN occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use these values."
-                " A longer PIN avoids this."
+                f"A PIN or another secret occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use"
+                " these values. A longer PIN avoids this."
             )
+
+
+def _choose_lock_folder(path: str | None) -> None:
+    if path is not None and not os.path.isabs(path):
+        raise InputError("lock_folder", "give an absolute path", path)
+    if path is not None and not os.path.isdir(path):
+        raise InputError("lock_folder", "there is no such folder", path)
+    use_lock_folder(path)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,6 @@ def run() -> t.NoReturn:
 def _work(module: HsmModule) -> Result:
     task = task_from(module.params)
     provider, login = provider_from(module.params)
-    module.know(login)
     replicas = replicas_of(module, login)
     module.require_libraries(provider)
     if replicas:
@@ -41,9 +40,17 @@ def _work(module: HsmModule) -> Result:
 
         with replicas.group(writable=not module.check_mode) as group:
             outcomes, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
+            _warn(module, outcomes)
             return _result(group.source.uri_attributes, outcomes, nodes)
     with provider.session(writable=not module.check_mode) as session:
-        return _result(session.uri_attributes, task.bring(session, module.check_mode), session.nodes())
+        outcomes = task.bring(session, module.check_mode)
+        _warn(module, outcomes)
+        return _result(session.uri_attributes, outcomes, session.nodes())
+
+
+def _warn(module: HsmModule, outcomes: t.Sequence[Outcome]) -> None:
+    for warning in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
+        module.warn(warning)
 
 
 def task_from(params: Params) -> KeyTask:

@@ -39,7 +39,6 @@ def run(family: Family) -> t.NoReturn:
 def _work(family: Family, module: HsmModule) -> Result:
     wish, state = wish_from(family, module.params), module.params["state"]
     provider, login = provider_from(module.params)
-    module.know(login)
     replicas = replicas_of(module, login)
     if state == "present" and replicas:
         replicas.check(wish)
@@ -64,8 +63,12 @@ def _work(family: Family, module: HsmModule) -> Result:
 
 
 def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
-    """The tokens of a task that has replicas, whose logins the module knows from then on; raises `InputError`."""
+    """The tokens of a task that has replicas; raises `InputError`. The module knows every login from then on.
+
+    None of them before: what is harmless in one may be a secret of another.
+    """
     if not module.params["replicas"]:
+        module.know(login)
         return None
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import replicas_from
 

@@ -43,7 +43,6 @@ def _work(module: HsmModule) -> Result:
     provider, login = provider_from(module.params)
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
-    module.know(login)
     replicas = replicas_of(module, login)
     if replicas:
         _check_replicas(replicas, entries)
@@ -54,9 +53,8 @@ def _work(module: HsmModule) -> Result:
             every, result = _on_group(module, replicas, entries, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
-    for outcome in [done.outcome for done in every if done.outcome]:
-        for warning in outcome.warnings:
-            module.warn(warning)
+    for warning in dict.fromkeys(text for done in every if done.outcome for text in done.outcome.warnings):
+        module.warn(warning)
     if any(done.error for done in every):
         raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
     return result

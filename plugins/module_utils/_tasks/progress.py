@@ -11,9 +11,9 @@ Do not use it from outside.
 from __future__ import annotations
 
 import contextlib
-import os
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
 
@@ -22,22 +22,26 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
     """A function that counts what is done, and tells it in the file `path` if there is one.
 
-    `masked` hides secrets, as Ansible does in what passes through it.
+    The file is checked at once and touched when the first pair is done. `masked` hides secrets, as Ansible does in what
+    passes through it.
     """
-    with contextlib.ExitStack() as opened:
+    if path:
         try:
-            # Without a buffer: each line is seen at once, and none is left to fail when the file is closed.
-            file = opened.enter_context(open(path, "wb", buffering=0)) if path else None
-        except OSError as error:
-            rule = f"it cannot be written ({os.strerror(error.errno or 0)})"
-            raise InputError("progress_file", rule, path) from None
+            _file.check_writable(path)
+        except _file.FileProblem as error:
+            raise InputError("progress_file", f"it {error}", path) from None
+    with contextlib.ExitStack() as opened:
         seen: set[int] = set()
+        file: t.BinaryIO | None = None
 
         def tell(done: Done) -> None:
+            nonlocal file
             seen.add(done.entry.number)
-            if file:
-                line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
-                with contextlib.suppress(OSError):  # a full disk is no reason to stop between two pairs
+            line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
+            # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
+            with contextlib.suppress(OSError, _file.FileProblem):
+                if path:
+                    file = file or opened.enter_context(_file.written_anew(path))
                     file.write(line.encode())
 
         yield tell

@@ -121,16 +121,16 @@ def test_full_disk_in_the_middle(disk: Disk, parallel: int) -> None:
     assert disk.listing() == sorted(2 * LABELS)
 
 
-def test_progress_on_a_full_disk(token: FaultyToken) -> None:
-    """It is no reason to fail, neither in the middle nor at the end."""
+def test_progress_in_no_regular_file(token: FaultyToken) -> None:
+    """A full disk is no reason to fail (see the unit tests), a device is one before the login."""
     run = many(token, progress_file="/dev/full")
-    assert run.result["changed"] is True
-    assert column(run, "failed") == [False] * 6
+    assert run.msg == "progress_file '/dev/full' is refused: it is a device, not a regular file."
+    assert not run.calls
 
 
 def test_progress_that_cannot_be_written(token: FaultyToken) -> None:
     run = many(token, progress_file="/nonexistent/progress")
     assert run.msg == (
-        "progress_file '/nonexistent/progress' is refused: it cannot be written (No such file or directory)."
+        "progress_file '/nonexistent/progress' is refused: it cannot be made, its folder does not exist."
     )
     assert not run.calls

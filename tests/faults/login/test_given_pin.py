@@ -25,9 +25,9 @@ def test_empty_pin(token: FaultyToken) -> None:
 @pytest.mark.parametrize(
     ("value", "rule"),
     [
-        (84316927, "YAML made a number of it; quote it"),
-        (84.316927, "YAML made a number of it; quote it"),
-        (True, "YAML made a boolean of it; quote it"),
+        (84316927, "it came as a number; quote it, in an INI inventory twice, or end its template in | string"),
+        (84.316927, "it came as a number; quote it, in an INI inventory twice, or end its template in | string"),
+        (True, "it came as a boolean; quote it, in an INI inventory twice, or end its template in | string"),
         ([84316927], "it is no text"),
     ],
 )

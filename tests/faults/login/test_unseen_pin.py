@@ -73,7 +73,7 @@ def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyTo
     assert "ring ********" in run.stdout
     begin, names, end = re.fullmatch("(.* by chance in )(.*?)(; .*)", warning).groups()  # type: ignore[union-attr]
     assert (begin, end) == (
-        "The PIN occurs by chance in ",
+        "A PIN or another secret occurs by chance in ",
         "; Ansible masks it there, so do not use these values. A longer PIN avoids this.",
     )
     objects = [f"{where}.{half}_key" for where in ("key_pair", "diff.after") for half in ("public", "private")]
@@ -104,7 +104,7 @@ def test_pin_does_not_spoil_ids_and_fingerprints(make_token: t.Callable[..., Fau
 ANSIBLE = Path(sys.executable).with_name("ansible")
 _CASES: list[tuple[str, dict[str, t.Any], str]] = [
     ("wrong", {"pin": WRONG}, "CKR_PIN_INCORRECT"),
-    ("number", {"pin": 84316927}, "YAML made a number of it"),
+    ("number", {"pin": 84316927}, "it came as a number"),
     ("uri", {"token_uri": f"pkcs11:token=test%20token?pin-value={WRONG}", "token_label": None}, "token_uri is refused"),
     ("right", {}, "CHANGED"),
 ]

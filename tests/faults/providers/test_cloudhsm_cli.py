@@ -250,9 +250,9 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
     assert run.msg.startswith("Could not generate the ECC key pair 'k'") and cli.halves("k") == []
 
 
-def test_a_command_outlives_a_killed_module_under_its_lock(cli: ClusterRuns) -> None:
-    """Whoever comes next waits for what it does, and sees it."""
-    cli.cluster.set_fault("hang", GENERATE, seconds=6, times=1)
+def test_a_command_ends_with_a_killed_module(cli: ClusterRuns) -> None:
+    """Nobody is logged in afterwards, the lock is free, and whoever comes next looks at what there is."""
+    cli.cluster.set_fault("hang", GENERATE, seconds=60, times=1)
     with subprocess.Popen(
         module_command("hsm_ecc_keypair"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as module:
@@ -262,10 +262,8 @@ def test_a_command_outlives_a_killed_module_under_its_lock(cli: ClusterRuns) -> 
         module.stdin = None
         _child_at(cli, module, GENERATE)
         module.kill()
-    early = cli.ecc(label="k", curve="P-256", lock_timeout=1)
-    assert "holds the lock" in early.msg
-    later = cli.ecc(label="k", curve="P-256", lock_timeout=60)
-    assert not later.result["changed"] and cli.halves("k") == BOTH
+    later = cli.ecc(label="k", curve="P-256", lock_timeout=20)
+    assert later.result["changed"] and cli.halves("k") == BOTH
 
 
 def test_two_hosts_that_share_nothing_but_the_cluster(cli: ClusterRuns, tmp_path: Path) -> None:

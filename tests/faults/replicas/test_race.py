@@ -51,7 +51,8 @@ def test_another_host_stores_a_pair_of_its_own_on_a_replica(nodes: Nodes) -> Non
     """Between our look and our copy: nobody's pair is removed but ours, on all tokens."""
     beta = nodes.tokens["beta"]
     made = beta.tool_command("--keypairgen", "--key-type", "EC:prime256v1", "--label", "k", "--id", "01")
-    rules = {"beta": f"C_CreateObject#1 before run {made}\nC_CreateObject#1 after run {beta.reread_command()}"}
+    # The private half is the last that is stored, after the key-encryption key and the public half.
+    rules = {"beta": f"C_CreateObject#1 before run {made}\nC_UnwrapKey#2 after run {beta.reread_command()}"}
     run = nodes.ecc(rules)
     assert run.result["failed"] is True
     assert nodes.halves() == {"alpha": [], "beta": WHOLE, "gamma": []}

@@ -13,6 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import host_locks
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.folder import give_to_nobody
 from ansible_collections.cryptoki.hsm.tests.support.module_run import Run
@@ -267,7 +268,7 @@ def test_token_that_this_user_cannot_see(token: FaultyToken) -> None:
 
 
 def test_the_lock_of_the_host_is_waited_for(token: FaultyToken) -> None:
-    with host_locks([f"softhsm {token.tokens.resolve()}"], 1):
+    with host_locks([lock_key(str(token.tokens))], 1):
         run = token.run("hsm_token_info", lock_timeout=1, **ALL_SLOTS)
     assert re.sub(r"process \d+", "process N", run.msg) == (
         f"Could not use the token in any slot within 1 seconds: process N holds the lock {token.lock_file()}. Wait for"

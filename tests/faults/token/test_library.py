@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -78,12 +80,32 @@ def test_library_that_does_not_start(token: FaultyToken, function: str) -> None:
     assert run.result["ckr"] == "CKR_GENERAL_ERROR"
 
 
-def test_configuration_that_is_missing(token: FaultyToken) -> None:
-    run = token.ecc(label="k", curve="P-256", library_environment={"SOFTHSM2_CONF": "/nonexistent"})
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nonexistent", "cannot be read (No such file or directory)"),
+        ("/dev/zero", "is a device, not a regular file"),
+        ("FOLDER/fifo", "is a FIFO, not a regular file"),
+        ("FOLDER", "is a directory, not a regular file"),
+    ],
+)
+def test_configuration_that_is_missing(token: FaultyToken, path: str, reason: str) -> None:
+    os.mkfifo(token.folder / "fifo")
+    environment = {"SOFTHSM2_CONF": path.replace("FOLDER", str(token.folder))}
+    start = time.monotonic()
+    run = token.ecc(label="k", curve="P-256", library_environment=environment)
     assert token.text(run.msg) == (
-        "Could not initialise the PKCS#11 library SOFTHSM: the HSM answered CKR_GENERAL_ERROR; check the library's"
-        " configuration and that this user may read it."
+        f"Could not initialise the PKCS#11 library SOFTHSM: SOFTHSM2_CONF names '{path}', which {reason}."
     )
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/dev/zero", "a device"), ("FOLDER/fifo", "a FIFO")])
+def test_library_that_would_be_waited_for(token: FaultyToken, path: str, kind: str) -> None:
+    os.mkfifo(token.folder / "fifo")
+    path = path.replace("FOLDER", str(token.folder))
+    run = token.ecc(label="k", curve="P-256", module_path=path, expect_token={"library_sha256": "ab" * 32})
+    assert run.msg == f"module_path '{path}' is refused: it is {kind}, not a library."
 
 
 def test_library_that_does_not_finish(token: FaultyToken) -> None:

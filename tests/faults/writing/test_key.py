@@ -221,7 +221,8 @@ def test_what_killed_generations_left(make_token: t.Callable[..., FaultyToken], 
         assert other.start("hsm_ecc_keypair", label="x", curve="P-256", environment=environment).died()
         for orphan in other.tokens.glob("*/*.object"):
             if orphan.name != "token.object":
-                shutil.copy(orphan, folder / f"11111111-2222-3333-{len(list(folder.iterdir())):04}-{moment:012}.object")
+                name = f"11111111-2222-3333-{len(list(folder.iterdir())):04}-{moment:012}.object"
+                token.call_unfinished(Path(shutil.copy(orphan, folder / name)))
     told = token.faulty("hsm_key_info", attribute_file=True).result["key_pairs"]
     orphans = [pair for pair in told if "orphan" in pair["problems"]]
     assert [pair["problems"] for pair in told if pair["label"] == "k"] == [[]]

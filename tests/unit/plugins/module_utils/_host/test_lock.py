@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import types
 import typing as t
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import (
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+
+ADVICE = "; name a folder for locks by lock_folder, the same in all tasks that use the token"
 
 
 @pytest.fixture
@@ -296,7 +299,7 @@ def test_file_of_another_user_that_is_closed(folder: str) -> None:
 def test_folder_that_is_closed_or_missing(folder: str) -> None:
     os.chmod(folder, 0o755)
     child = Child(hold(folder), NOBODY)
-    assert child.hear() == f"error the lock file {lock_path('key', folder)} cannot be made: Permission denied"
+    assert child.hear() == f"error the lock file {lock_path('key', folder)} cannot be made: Permission denied{ADVICE}"
     child.end()
     with pytest.raises(LockError, match="cannot be made: No such file"):
         HostLock("key", 0, folder + "/missing").__enter__()
@@ -475,4 +478,16 @@ def test_folder_follows_the_mode(mode: int | None, expected: str, monkeypatch: p
         return os.stat_result((mode, *[0] * 9))
 
     monkeypatch.setattr(_lock.os, "lstat", fake)
+    monkeypatch.setattr(_lock.os, "statvfs", lambda path: types.SimpleNamespace(f_flag=0))
     assert lock_folder() == expected
+    monkeypatch.setattr(_lock.os, "statvfs", lambda path: types.SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert lock_folder() == "/tmp", "mounted read-only"
+
+
+def test_a_folder_that_was_chosen_wins(folder: str) -> None:
+    try:
+        _lock.use_lock_folder(folder)
+        assert lock_folder() == folder == os.path.dirname(lock_path("a"))
+    finally:
+        _lock.use_lock_folder(None)
+    assert lock_folder() != folder

@@ -72,8 +72,18 @@ REFUSALS: list[tuple[list[dict[str, t.Any]], dict[str, t.Any], str]] = [
         {},
         "keypairs[1].curve is refused: it is missing; a new ECC pair needs it.",
     ),
-    ([rsa(label=42)], {}, "keypairs[0].label 42 is refused: YAML made a number of it; quote it."),
-    ([rsa(), ecc(id=True)], {}, "keypairs[1].id True is refused: YAML made a boolean of it; quote it."),
+    (
+        [rsa(label=42)],
+        {},
+        "keypairs[0].label 42 is refused: it came as a number;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
+    (
+        [rsa(), ecc(id=True)],
+        {},
+        "keypairs[1].id True is refused: it came as a boolean;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
     ([rsa(m=1024)], {}, "keypairs[0].modulus_bits 1024 is refused: it must be at least 2048."),
     (
         [ecc(), absent("rsa", id="1", session=True)],
@@ -112,7 +122,11 @@ REFUSALS: list[tuple[list[dict[str, t.Any]], dict[str, t.Any], str]] = [
 
 @pytest.mark.parametrize(("keypairs", "given", "message"), REFUSALS)
 def test_what_is_refused(keypairs: list[dict[str, t.Any]], given: dict[str, t.Any], message: str) -> None:
-    assert refusal(lambda: entries(*keypairs, **given)) == message
+    told = refusal(lambda: entries(*keypairs, **given))
+    number = int(message[9]) if message.startswith("keypairs[") else None
+    if number is not None and ".label" not in message:
+        message += f" Its label is '{keypairs[number]['label']}'." if "label" in keypairs[number] else ""
+    assert told == message
 
 
 def test_what_cannot_be_proven_may_be_absent() -> None:

@@ -182,7 +182,7 @@ def test_no_alias_is_another_option(family: Family) -> None:
 
 def test_a_replica_has_all_that_reaches_a_token() -> None:
     replica = OPTIONS["ecc"].spec["replicas"]
-    assert set(LOGIN.spec) - set(replica["options"]) == {"provider", "executable", "lock_timeout"}
+    assert set(LOGIN.spec) - set(replica["options"]) == {"provider", "executable", "lock_timeout", "lock_folder"}
     assert replica["mutually_exclusive"] == [TOKEN_CHOICE, PIN_CHOICE]
 
 

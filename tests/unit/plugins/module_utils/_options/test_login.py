@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from, with_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import (
+    UNUSED_PIN,
+    Login,
+    give_pin,
+    login_from,
+    with_environment,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
@@ -40,7 +46,7 @@ def filled(environ: t.Mapping[str, str], **given_options: t.Any) -> dict[str, t.
     before = params("ecc", **given_options)
     after = with_environment(before, environ)
     assert params("ecc", **given_options) == before, "the parameters stay as they were"
-    return {name: value for name, value in after.items() if value != before[name]}
+    return {name: value for name, value in after.items() if value != before.get(name)}
 
 
 def test_the_environment_stands_in_where_nothing_is_given() -> None:
@@ -71,9 +77,11 @@ def test_the_environment_stands_in_where_nothing_is_given() -> None:
 def test_one_given_option_keeps_the_environment_out_of_its_group(option: str, group: set[str]) -> None:
     names = {"module_path", "token_label", "crypto_user", "pin"}
     value = 0 if option == "slot_id" else "pkcs11:token=a" if option == "token_uri" else "given"
-    assert set(filled(ALL, **{option: value})) == names - group
+    told = {UNUSED_PIN} if option == "crypto_user" else set()
+    assert set(filled(ALL, **{option: value})) == names - group | told
     assert set(filled({**ALL, "HSM_PIN": "", "HSM_PIN_FILE": "/f"}, **{option: value})) == (
         {"module_path", "token_label", "crypto_user", "pin_file"} - group - ({"pin_file"} if "pin" in group else set())
+        | told
     )
 
 
@@ -128,34 +136,56 @@ CHOICE = "give exactly one of token_label, token_serial, slot_id and token_uri, 
             {"token_label": "a "},
             "token_label 'a ' is refused: it ends with a blank, which a token cannot tell from its padding.",
         ),
-        ({"token_label": 5}, "token_label 5 is refused: YAML made a number of it; quote it."),
+        (
+            {"token_label": 5},
+            "token_label 5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"token_label": None, "token_serial": 123},
-            "token_serial 123 is refused: YAML made a number of it; quote it.",
+            "token_serial 123 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
-        ({"pin": 42798}, "pin is refused: YAML made a number of it; quote it."),
-        ({"pin": True}, "pin is refused: YAML made a boolean of it; quote it."),
+        (
+            {"pin": 42798},
+            "pin is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            {"pin": True},
+            "pin is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"pin": ""}, "pin is refused: it is empty."),
         ({"pin": "a\0b"}, "pin is refused: it holds a NUL character."),
         ({"pin": "p\udcffn"}, "pin is refused: it is not valid UTF-8."),
-        ({"crypto_user": 1.5}, "crypto_user 1.5 is refused: YAML made a number of it; quote it."),
+        (
+            {"crypto_user": 1.5},
+            "crypto_user 1.5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"crypto_user": "ann:sesame"},
             "crypto_user is refused: it holds a colon, which ends the user's name in a PKCS#11 PIN.",
         ),
-        ({"crypto_user": True}, "crypto_user True is refused: YAML made a boolean of it; quote it."),
+        (
+            {"crypto_user": True},
+            "crypto_user True is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (
             {"library_environment": {"A=B": "x"}},
             "library_environment 'A=B' is refused: no variable has such a name.",
         ),
         (
             {"library_environment": {"A": 1}},
-            "library_environment.A 1 is refused: YAML made a number of it; quote it.",
+            "library_environment.A 1 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
-        ({"expect_token": {}}, "expect_token is refused: it names no value."),
         (
             {"expect_token": {"hardware_version": 2.6}},
-            "expect_token.hardware_version 2.6 is refused: YAML made a number of it; quote it.",
+            "expect_token.hardware_version 2.6 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
         ),
         (
             {"expect_token": {"fips_state": "2"}},
@@ -187,7 +217,10 @@ def test_refused_logins(options: dict[str, t.Any], message: str) -> None:
 def test_the_library_may_stand_in_the_uri() -> None:
     uri = "pkcs11:token=a?module-path=%2Ffrom%20uri.so"
     assert login(module_path=None, token_label=None, token_uri=uri).module_path == "/from uri.so"
-    assert login(token_label=None, token_uri=uri).module_path == "/lib.so"
+    assert login(token_label=None, token_uri="pkcs11:token=a?module-path=/lib.so").module_path == "/lib.so"
+    assert refusal(lambda: login(token_label=None, token_uri=uri)) == (
+        "module_path '/lib.so' is refused: the module-path of token_uri names another library; leave one of them out."
+    )
 
 
 def test_what_is_expected_is_pinned_as_text() -> None:
@@ -213,9 +246,9 @@ def test_no_attribute_of_a_uri_is_passed_over(part: str) -> None:
 
 
 def test_what_may_be_seen_once_it_is_checked() -> None:
-    environment = {"CONF": "/etc/x", "X_PIN": "sesame", "MyPassword": "sesame", "AUTH_TOKEN": "t"}
+    environment = {"SOFTHSM2_CONF": "/etc/x", "X_PIN": "sesame", "MyPassword": "sesame", "FORTANIX_API_KEY": "t"}
     one = login(crypto_user="ann", pin="sesame", library_environment=environment)
-    assert one.harmless() == ["ann", "/etc/x"] and "sesame" in one.secrets()
+    assert one.harmless() == ["ann", "/etc/x"] and {"sesame", "t"} <= set(one.secrets())
     assert login(token_label=None, token_uri="pkcs11:token=a").harmless() == ["pkcs11:token=a"]
 
 
@@ -259,3 +292,31 @@ def test_no_refusal_tells_a_pin(pin: str, where: str) -> None:
                 login(pin=spoilt)
         assert pin not in caught.value.msg and pin not in repr(caught.value.data)
         assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_a_pin_in_the_environment_that_does_not_count() -> None:
+    given_options = with_environment(params("ecc", **LEAST, crypto_user="ann"), {"HSM_PIN_FILE": "/f"})
+    assert login_from(given_options).unused_pin == "HSM_PIN_FILE" and login_from(given_options).pin is None
+    assert give_pin("HSM_PIN_FILE").startswith("HSM_PIN_FILE is set and does not count, because the option crypto_user")
+    assert give_pin(None) == "give pin or pin_file, or set HSM_PIN_FILE"
+
+
+def test_an_empty_dictionary_of_expectations_expects_nothing() -> None:
+    assert login(expect_token={}).expect == {} == login(expect_token={"model": None}).expect
+
+
+@pytest.mark.parametrize(
+    ("value", "slot"), [("7", 7), (7, 7), ("0x1F", 31), ("0X1f", 31), ("010", 10), (1 << 63, 1 << 63)]
+)
+def test_slots_by_number(value: t.Any, slot: int) -> None:
+    assert login(token_label=None, slot_id=value).selector == TokenSelector(slot_id=slot)
+
+
+@pytest.mark.parametrize("value", ["-1", "x", "0x", "1.5", "true", "0x1ffffffffffffffff", "99999999999999999999"])
+def test_what_is_no_slot(value: str) -> None:
+    assert refusal(lambda: login(token_label=None, slot_id=value)).startswith(f"slot_id {value!r} is refused: ")
+
+
+def test_a_uri_with_what_looks_like_a_pin_is_never_shown() -> None:
+    one = login(token_label=None, token_uri="pkcs11:token=a?x-pin=s3cr3t")
+    assert one.harmless() == [] and {"s3cr3t", "pkcs11:token=a?x-pin=s3cr3t"} <= set(one.secrets())

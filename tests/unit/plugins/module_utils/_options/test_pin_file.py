@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import time
 
 import pytest
 
@@ -22,10 +23,7 @@ from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
         (b"1234", "1234"),
         (b"1234\n", "1234"),
         (b"1234\r\n", "1234"),
-        (b"1234\n\n", "1234\n"),
-        (b" 1234 \n", " 1234 "),
-        (b"12\n34\n", "12\n34"),
-        (b"1234\r", "1234\r"),
+        (b" 1234\n", " 1234"),
         ("pässwörd\n".encode(), "pässwörd"),
     ],
 )
@@ -58,7 +56,47 @@ def test_pin_files_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     message = refusal(lambda: secret("pin", None, str(missing)))
     assert message == f"pin_file '{missing}' is refused: it cannot be read ({os.strerror(2)})."
     message = refusal(lambda: secret("so_pin", None, str(tmp_path)))
-    assert message == f"so_pin_file '{tmp_path}' is refused: it cannot be read ({os.strerror(21)})."
+    assert message == f"so_pin_file '{tmp_path}' is refused: it is a directory, not a regular file."
     assert secret("pin", None, None) is None
-    with pytest.raises(InputError, match="^so_pin is refused: YAML made a number of it; quote it.$"):
+    with pytest.raises(
+        InputError,
+        match=r"^so_pin is refused: it came as a number;"
+        r" quote it, in an INI inventory twice, or end its template in \| string.$",
+    ):
         secret("so_pin", 1234, None)
+
+
+BLANK = "it ends with a blank; if the PIN does, too, give it by the option pin"
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (b"\xef\xbb\xbf1234\n", "it begins with a byte order mark; save it as UTF-8 without one"),
+        (b"1234\n\n", "it has more than one line"),
+        (b"12\n34\n", "it has more than one line"),
+        (b"\n1234\n", "it has more than one line"),
+        (b"1234\r", "it has more than one line"),
+        (b"1234 \n", BLANK),
+        (b"1234\t", BLANK),
+        ("1234\u00a0\n".encode(), BLANK),
+        (b"1" * 4097, "it has more than 4096 bytes"),
+    ],
+)
+def test_what_an_editor_leaves_is_refused_before_the_login(tmp_path: pathlib.Path, raw: bytes, rule: str) -> None:
+    file = tmp_path / "pin"
+    file.write_bytes(raw)
+    assert refusal(lambda: secret("pin", None, str(file))) == f"pin_file '{file}' is refused: {rule}."
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("fifo", "a FIFO"), ("/dev/zero", "a device"), ("/dev/tty", "a device"), ("/", "a directory")]
+)
+def test_files_that_never_end(tmp_path: pathlib.Path, path: str, kind: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    path = str(tmp_path / path)
+    start = time.monotonic()
+    assert refusal(lambda: secret("pin", None, path)) == (
+        f"pin_file '{path}' is refused: it is {kind}, not a regular file."
+    )
+    assert time.monotonic() - start < 1

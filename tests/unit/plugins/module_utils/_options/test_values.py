@@ -29,11 +29,31 @@ def test_text_comes_back_as_it_was(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (42798, "label 42798 is refused: YAML made a number of it; quote it."),
-        (0, "label 0 is refused: YAML made a number of it; quote it."),
-        (1.5, "label 1.5 is refused: YAML made a number of it; quote it."),
-        (True, "label True is refused: YAML made a boolean of it; quote it."),
-        (False, "label False is refused: YAML made a boolean of it; quote it."),
+        (
+            42798,
+            "label 42798 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            0,
+            "label 0 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            1.5,
+            "label 1.5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            True,
+            "label True is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            False,
+            "label False is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         (["a"], "label is refused: it is no text."),
         ({"a": "b"}, "label is refused: it is no text."),
         ("", "label is refused: it is empty."),
@@ -68,7 +88,11 @@ def test_a_label_is_measured_in_bytes(value: str, longest: int) -> None:
     [
         ("x" * 33, f"token_label '{'x' * 33}' is refused: it has 33 bytes of UTF-8, at most 32 are allowed."),
         ("a ", "token_label 'a ' is refused: it ends with a blank, which a token cannot tell from its padding."),
-        (5, "token_label 5 is refused: YAML made a number of it; quote it."),
+        (
+            5,
+            "token_label 5 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
     ],
 )
 def test_refused_labels_of_tokens(value: t.Any, message: str) -> None:
@@ -90,7 +114,7 @@ def test_no_secret_is_echoed(pin: str, spoilt: str, number: float) -> None:
         assert caught.value.__context__ is None or caught.value.__suppress_context__
         rule = caught.value.msg.removeprefix("pin is refused: ")
         assert rule in (
-            "YAML made a number of it; quote it.",
+            "it came as a number; quote it, in an INI inventory twice, or end its template in | string.",
             "it is no text.",
             "it is not valid UTF-8.",
             "it holds a NUL character.",
@@ -123,10 +147,22 @@ def test_refused_digits_of_an_id(digits: str) -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"id": 7}, "id 7 is refused: YAML made a number of it; quote it."),
+        (
+            {"id": 7},
+            "id 7 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"id": ""}, "id is refused: it is empty."),
-        ({"id": False}, "id False is refused: YAML made a boolean of it; quote it."),
-        ({"id_hex": 1234}, "id_hex 1234 is refused: YAML made a number of it; quote it."),
+        (
+            {"id": False},
+            "id False is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
+        (
+            {"id_hex": 1234},
+            "id_hex 1234 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"id_hex": ""}, "id_hex is refused: it is empty."),
     ],
 )
@@ -150,7 +186,10 @@ def test_refused_fingerprints(value: str) -> None:
 def test_a_fingerprint_that_yaml_made_a_number_of() -> None:
     assert _values.fingerprint(None) is None
     message = refusal(lambda: _values.fingerprint(int("1" * 64)))
-    assert message == f"fingerprint {'1' * 64} is refused: YAML made a number of it; quote it."
+    assert (
+        message == f"fingerprint {'1' * 64} is refused: it came as a number;"
+        f" quote it, in an INI inventory twice, or end its template in | string."
+    )
 
 
 @pytest.mark.parametrize("bits", [None, 2048, 2049, 3072, 4096, 16384])

@@ -73,10 +73,24 @@ def test_equal_curves(value: t.Any) -> None:
 SESSION = "a session pair is always new,"
 DIGITS = "give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…"
 REFUSALS: list[tuple[Family, dict[str, t.Any], str]] = [
-    ("rsa", {"label": 42798}, "label 42798 is refused: YAML made a number of it; quote it."),
-    ("rsa", {"label": True}, "label True is refused: YAML made a boolean of it; quote it."),
+    (
+        "rsa",
+        {"label": 42798},
+        "label 42798 is refused: it came as a number;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
+    (
+        "rsa",
+        {"label": True},
+        "label True is refused: it came as a boolean;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
     ("rsa", {"label": ""}, "label is refused: it is empty."),
-    ("rsa", {"id": 1}, "id 1 is refused: YAML made a number of it; quote it."),
+    (
+        "rsa",
+        {"id": 1},
+        "id 1 is refused: it came as a number; quote it, in an INI inventory twice, or end its template in | string.",
+    ),
     ("rsa", {"modulus_bits": 1024}, "modulus_bits 1024 is refused: it must be at least 2048."),
     ("rsa", {"public_exponent": 3}, "public_exponent 3 is refused: it must be at least 65537."),
     ("rsa", {"public_exponent": 65538}, "public_exponent 65538 is refused: it must be odd."),
@@ -182,12 +196,23 @@ REFUSALS: list[tuple[Family, dict[str, t.Any], str]] = [
         {"share_with": ["bob", "ann"], "crypto_user": "Ann"},
         "share_with 'Ann' is refused: the caller owns the key and is not shared with.",
     ),
-    ("ecc", {"share_with": [True]}, "share_with True is refused: YAML made a boolean of it; quote it."),
-    ("ecc", {"share_with": [1.5]}, "share_with 1.5 is refused: YAML made a number of it; quote it."),
+    (
+        "ecc",
+        {"share_with": [True]},
+        "share_with True is refused: it came as a boolean;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
+    (
+        "ecc",
+        {"share_with": [1.5]},
+        "share_with 1.5 is refused: it came as a number;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
+    ),
     (
         "ecc",
         {"share_with": ["bob"], "crypto_user": False},
-        "crypto_user False is refused: YAML made a boolean of it; quote it.",
+        "crypto_user False is refused: it came as a boolean;"
+        " quote it, in an INI inventory twice, or end its template in | string.",
     ),
     ("ecc", {"share_with": ["a"], "quorum": 9}, "quorum 9 is refused: it must be from 0 to 8."),
     ("ecc", {"share_with": ["a"], "quorum": -1}, "quorum -1 is refused: it must be from 0 to 8."),
@@ -288,3 +313,8 @@ def test_a_quorum_is_at_most_the_users_and_the_owner(users: list[str], quorum: i
     else:
         with pytest.raises(InputError, match="at most the number of users in share_with and the owner"):
             wished("rsa", share_with=users, quorum=quorum)
+
+
+def test_an_odd_size_is_refused_only_where_it_would_be_made() -> None:
+    assert "modulus_bits 2049 is refused: it must be even" in refusal(lambda: wished("rsa", modulus_bits=2049))
+    assert wished("rsa", modulus_bits=2049, state="absent").modulus_bits == 2049

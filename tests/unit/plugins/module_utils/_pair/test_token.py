@@ -87,7 +87,7 @@ def test_one_match_is_chosen_whatever_else_there_is(selector: TokenSelector) -> 
         (
             TokenSelector(uri=PKCS11Uri(token="three")),
             (ONE, DEAD),
-            ["/var/lib/a", "/var/lib/b"],
+            ["this user cannot read /var/lib/a, so that a token there stays unseen", "/var/lib/b"],
             "Could not find a token of the token_uri in /lib.so: it has 'one' (serial 0001, slot 7); slot 3 answered"
             f" CKR_DEVICE_ERROR; this user cannot read /var/lib/a, so that a token there stays unseen{END}",
         ),

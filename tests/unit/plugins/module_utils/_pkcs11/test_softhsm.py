@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm as _softhsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import (
+    file_umask,
     is_softhsm,
+    lock_key,
     token_folder,
     token_folder_of,
     unreadable,
@@ -265,6 +267,33 @@ def test_any_configuration_can_be_read(text: bytes) -> None:
         conf.write(text)
         conf.flush()
         assert token_folder({"SOFTHSM2_CONF": conf.name}) == "/var/lib/softhsm/tokens"
+
+
+# --- lock_key, file_umask
+
+
+def test_lock_of_a_folder_is_that_of_all_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    one, two, link, missing = (lock_key(str(tmp_path / name)) for name in ("one", "two", "link", "missing"))
+    assert one == link
+    assert len({one, two, missing}) == 3
+    (tmp_path / "one").rename(tmp_path / "renamed")
+    assert lock_key(str(tmp_path / "renamed")) == one
+
+
+def test_umask_counts_where_the_library_knows_of_it(tmp_path: Path) -> None:
+    conf, old, new = (tmp_path / name for name in ("conf", "old.so", "new.so"))
+    conf.write_text("directories.tokendir = /of/mine\nobjectstore.umask = 0027\n")
+    old.write_bytes(b"SOFTHSM2_CONF")
+    new.write_bytes(b"SOFTHSM2_CONF\0objectstore.umask\0")
+    environment = {"SOFTHSM2_CONF": str(conf)}
+    assert file_umask(str(new), environment) == "0027"
+    assert file_umask(str(old), environment) is None
+    assert file_umask(str(tmp_path / "spy.so"), {**environment, "PKCS11SPY": str(new)}) == "0027"
+    conf.write_text("directories.tokendir = /of/mine\n")
+    assert file_umask(str(new), environment) is None
 
 
 # --- token_folder_of

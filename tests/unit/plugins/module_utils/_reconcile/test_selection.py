@@ -56,11 +56,19 @@ def secret(handle: int = 200, **changed: t.Any) -> KeyPair:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"label": 12}, "label 12 is refused: YAML made a number of it; quote it."),
+        (
+            {"label": 12},
+            "label 12 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"label": "a\0"}, "label is refused: it holds a NUL character."),
         ({"label_regex": "("}, "label_regex '(' is refused: it is no regular expression of Python, missing ), unter"),
         ({"label_regex": ""}, "label_regex is refused: it is empty."),
-        ({"id": True}, "id True is refused: YAML made a boolean of it; quote it."),
+        (
+            {"id": True},
+            "id True is refused: it came as a boolean;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"id_hex": "abc"}, "id_hex 'abc' is refused: give pairs of hexadecimal digits, with or without colons."),
         (
             {"fingerprint": "ab"},
@@ -70,9 +78,17 @@ def secret(handle: int = 200, **changed: t.Any) -> KeyPair:
             {"key_type": "idea"},
             "key_type 'idea' is refused: choose from rsa, dsa, dh, ec, generic_secret, des2, des3, ",
         ),
-        ({"key_type": 3}, "key_type 3 is refused: YAML made a number of it; quote it."),
+        (
+            {"key_type": 3},
+            "key_type 3 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"modulus": "0xabc"}, "modulus is refused: give pairs of hexadecimal digits, with or without colons."),
-        ({"modulus": 77}, "modulus 77 is refused: YAML made a number of it; quote it."),
+        (
+            {"modulus": 77},
+            "modulus 77 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"kcv": "ab:cd"}, "kcv 'ab:cd' is refused: give at least six hexadecimal digits."),
         ({"kcv": "abcdef0"}, "kcv 'abcdef0' is refused: give at least six hexadecimal digits."),
         ({"uri": "http://x"}, "uri is refused: a PKCS#11 URI starts with 'pkcs11:'."),

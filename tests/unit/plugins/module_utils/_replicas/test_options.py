@@ -41,8 +41,9 @@ class Task:
 def from_options(*replicas: t.Mapping[str, t.Any], **given: t.Any) -> Replicas | None:
     clean = [{name: value for name, value in row.items() if value is not None} for row in replicas]
     task = Task(params("ecc", **LOGIN, replicas=clean, **given))
-    found = replicas_of(t.cast(HsmModule, task), login_from(task.params))
-    assert task.known == (list(found.logins.values()) if found else [])
+    login = login_from(task.params)
+    found = replicas_of(t.cast(HsmModule, task), login)
+    assert task.known == (list(found.logins.values()) if found else [login])
     return found
 
 
@@ -89,15 +90,23 @@ def test_names(name: str) -> None:
     ("changed", "told"),
     [
         ({"module_path": "p11.so"}, r"replicas\[0\]\.module_path 'p11.so' is refused: give an absolute path"),
-        ({"token_label": 42}, r"replicas\[0\]\.token_label 42 is refused: YAML made a number of it; quote it"),
-        ({"pin": 1234567}, r"replicas\[0\]\.pin is refused: YAML made a number of it; quote it"),
+        (
+            {"token_label": 42},
+            r"replicas\[0\]\.token_label 42 is refused: it came as a number;"
+            r" quote it, in an INI inventory twice, or end its template in \| string",
+        ),
+        (
+            {"pin": 1234567},
+            r"replicas\[0\]\.pin is refused: it came as a number;"
+            r" quote it, in an INI inventory twice, or end its template in \| string",
+        ),
         (
             {"pin": None, "pin_file": "/nonexistent"},
             r"replicas\[0\]\.pin_file '/nonexistent' is refused: it cannot be read",
         ),
         ({"crypto_user": "a:b"}, r"replicas\[0\]\.crypto_user is refused: it holds a colon"),
-        ({"library_environment": {"A": 1}}, r"replicas\[0\]\.library_environment.A 1 is refused: YAML made a number"),
-        ({"expect_token": {}}, r"replicas\[0\]\.expect_token is refused: it names no value"),
+        ({"library_environment": {"A": 1}}, r"replicas\[0\]\.library_environment.A 1 is refused: it came as a number"),
+        ({"expect_token": {"serial": 1}}, r"replicas\[0\]\.expect_token.serial 1 is refused: it came as a number"),
         (
             {"token_label": None, "token_uri": "pkcs11:token=two?pin-value=99887766"},
             r"replicas\[0\]\.token_uri is refused: ",

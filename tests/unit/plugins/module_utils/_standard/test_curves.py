@@ -317,3 +317,11 @@ def softhsm_session(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.An
         token = pkcs11.lib(str(library)).get_token(token_label="curves")
         with token.open(rw=True, user_pin="1234") as session:
             yield session
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("sec256r1", "secp256r1"), ("brainpoolP256", "brainpoolP256[rt]1"), ("P-257", "P-25")]
+)
+def test_a_near_curve_is_asked_for(text: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"is no curve that is known here, did you mean {near}"):
+        curve_by_name(text)

@@ -125,10 +125,19 @@ def test_escapes() -> None:
         ("pkcs11:token=a#b", "percent-encoded"),
         ("pkcs11:token=%FF", "token is not valid UTF-8"),
         ("pkcs11:token=a%00", "NUL"),
-        ("pkcs11:slot-id=", "slot-id is not a number"),
-        ("pkcs11:slot-id=-1", "slot-id is not a number"),
-        ("pkcs11:slot-id=0x1", "slot-id is not a number"),
-        ("pkcs11:slot-id=%D9%A1", "slot-id is not a number"),
+        ("pkcs11:slot-id=", "slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x…"),
+        (
+            "pkcs11:slot-id=-1",
+            "slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x…",
+        ),
+        (
+            "pkcs11:slot-id=0x1",
+            "slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x…",
+        ),
+        (
+            "pkcs11:slot-id=%D9%A1",
+            "slot-id is not a decimal number, as RFC 7512 wants it; the option slot_id takes 0x…",
+        ),
         ("pkcs11:type=key", "type is none of public, private"),
         ("pkcs11:library-version=2.x", "library-version"),
         (t.cast(str, 7), "is a text"),
@@ -176,7 +185,7 @@ def test_pin_source_is_refused() -> None:
         "pkcs11:token=s3cr3t",
         "s3cr3t",
         "pkcs11:s3cr3t",
-        "pkcs11:s3cr3t=1",
+        "pkcs11:s3cr3t /=1",
         "pkcs11:token=s3cr3t%",
         "pkcs11:token=s3cr3t%FF",
         "pkcs11:token=s3cr3t /",
@@ -219,3 +228,17 @@ def test_reads_and_writes_what_p11tool_understands(tmp_path: Path, monkeypatch: 
     assert (found.token, found.object, found.id, found.type) == (label, object_label, b"\x00\xff", "private")
     other = build_uri(dataclasses.replace(wished, id=b"\x00\xfe"))
     assert run("p11tool", "--provider", SOFTHSM, "--login", "--list-all", "--only-urls", other, status=2) == []
+
+
+def test_an_unknown_attribute_is_named() -> None:
+    with pytest.raises(ValueError, match="^the path of the URI has an attribute 'tokn' that is unknown there; known"):
+        parse_uri("pkcs11:tokn=a")
+    with pytest.raises(ValueError, match="^the query of the URI has an attribute 'token' that is unknown there; known"):
+        parse_uri("pkcs11:?token=a")
+
+
+def test_other_programs_attributes_of_the_query_are_passed_over() -> None:
+    assert parse_uri("pkcs11:token=a?object-store=b&module-path=%2Fc") == PKCS11Uri(token="a", module_path="/c")
+    for name in ("pin_value", "PINvalue", "user-pin"):
+        with pytest.raises(ValueError, match="attribute '[^']*' that is unknown there"):
+            parse_uri(f"pkcs11:token=a?{name}=s3cr3t")

@@ -38,7 +38,11 @@ from ansible_collections.cryptoki.hsm.tests.support.task_options import refused
             "new_label is refused: several keys of one label could not be told apart; leave count out.",
         ),
         ({"new_label": ""}, "new_label is refused: it is empty."),
-        ({"new_label": 7}, "new_label 7 is refused: YAML made a number of it; quote it."),
+        (
+            {"new_label": 7},
+            "new_label 7 is refused: it came as a number;"
+            " quote it, in an INI inventory twice, or end its template in | string.",
+        ),
         ({"new_id": ""}, "new_id is refused: it is empty."),
         (
             {"new_id_hex": "xy"},

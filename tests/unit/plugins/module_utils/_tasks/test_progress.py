@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import typing as t
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def test_each_line_is_there_at_once_and_counts_pairs(tmp_path: Path) -> None:
     file = tmp_path / "progress"
     file.write_text("of an earlier run\n")
     with progress(str(file), 2, plain) as tell:
-        assert file.read_text() == ""
+        assert file.read_text() == "of an earlier run\n", "untouched until a pair is done"
         tell(Done(entry(1, "b")))
         assert file.read_text() == "1/2 generated the ECC key pair 'b'\n"
         tell(Done(entry(0, "ä")))
@@ -83,11 +85,17 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     assert file.read_text() == "1/2 generated the ECC key pair 'ring ****'\n2/2 failed: The label 'ring ****'.\n"
 
 
-def test_a_full_disk_stops_nothing() -> None:
+def test_a_full_disk_stops_nothing(tmp_path: Path) -> None:
     """Neither when a line is written nor when the file is closed."""
-    with progress("/dev/full", 2, plain) as tell:
-        for number in range(2):
-            tell(Done(entry(number)))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with progress(str(tmp_path / "progress"), 2, plain) as tell:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+            for number in range(2):
+                tell(Done(entry(number)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "progress").read_bytes() == b""
 
 
 def test_without_a_file_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,9 +106,23 @@ def test_without_a_file_nothing_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("path", "reason"), [("/nonexistent/progress", "No such file or directory"), ("/", "Is a directory")]
+    ("path", "reason"),
+    [
+        ("/nonexistent/progress", "cannot be made, its folder does not exist"),
+        ("/", "is a directory, not a regular file"),
+        ("/dev/full", "is a device, not a regular file"),
+        ("{folder}/fifo", "is a FIFO, not a regular file"),
+        ("{folder}/link", "is a symbolic link, not a regular file"),
+        ("{folder}/dangling", "is a symbolic link, not a regular file"),
+    ],
 )
-def test_a_file_that_cannot_be_written(path: str, reason: str) -> None:
+def test_a_file_that_cannot_be_written(tmp_path: Path, path: str, reason: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "target").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "dangling").symlink_to(tmp_path / "new")
+    path = path.format(folder=tmp_path)
     with pytest.raises(InputError) as refused, progress(path, 1, plain):
         pass
-    assert refused.value.msg == f"progress_file '{path}' is refused: it cannot be written ({reason})."
+    assert refused.value.msg == f"progress_file '{path}' is refused: it {reason}."
+    assert (tmp_path / "target").read_text() == "precious" and not (tmp_path / "new").exists()

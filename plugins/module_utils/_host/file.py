@@ -1,0 +1,95 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that a user names: opened without waiting, whatever they are, and read to a bound.
+
+A FIFO without a writer, a terminal or an endless device would keep a module for ever otherwise.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a symbolic link",
+}
+
+
+class FileProblem(Exception):
+    """Why a file cannot be used; the text completes 'it …'."""
+
+
+def opened(path: str, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file, which nothing was waited for; raises `FileProblem`."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
+    except (OSError, ValueError) as error:
+        raise FileProblem(_what_is_wrong(path, error, flags)) from None
+    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    if kind == stat.S_IFREG:
+        return descriptor
+    os.close(descriptor)
+    raise FileProblem(f"is {_KINDS.get(kind, 'no file')}, not a regular file")
+
+
+def read(path: str, longest: int) -> bytes:
+    """The content of a regular file of at most so many bytes; raises `FileProblem`."""
+    with os.fdopen(opened(path), "rb") as file:
+        try:
+            content = file.read(longest + 1)
+        except OSError as error:
+            raise FileProblem(f"cannot be read ({os.strerror(error.errno or 0)})") from None
+    if content is None or len(content) > longest:  # None: it is one of those that make their content while one waits
+        raise FileProblem(f"has more than {longest} bytes")
+    return content
+
+
+def irregular(path: str) -> str | None:
+    """What a path is that is no regular file, for instance 'a FIFO'; None for one that is, and where there is none."""
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return None
+    return None if kind == stat.S_IFREG else _KINDS.get(kind, "no file")
+
+
+def _what_is_wrong(path: str, error: Exception, flags: int) -> str:
+    kind = None
+    if isinstance(error, OSError):
+        with contextlib.suppress(OSError):
+            kind = stat.S_IFMT(os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW).st_mode)
+    if kind is not None and kind in _KINDS:
+        return f"is {_KINDS[kind]}, not a regular file"
+    reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
+    return f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
+
+
+def written_anew(path: str) -> t.BinaryIO:
+    """A regular file, made or emptied, never through a symbolic link; each write goes out at once."""
+    descriptor = opened(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
+    os.ftruncate(descriptor, 0)
+    return t.cast("t.BinaryIO", os.fdopen(descriptor, "wb", buffering=0))
+
+
+def check_writable(path: str) -> None:
+    """Raises `FileProblem` where `written_anew` cannot succeed; touches nothing."""
+    if os.path.lexists(path):
+        os.close(opened(path, os.O_WRONLY | os.O_NOFOLLOW))
+        return
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileProblem("cannot be made, its folder does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise FileProblem("cannot be made, this user may not write its folder")

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A logged-in token of SoftHSM: a search that finds nothing is a proof only where its files are whole.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
+
+
+class SoftHsmSession(Pkcs11Session):
+    """As every session of PKCS#11, and it knows the folder that the token's files lie in."""
+
+    def __init__(
+        self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts, store: TokenStore
+    ) -> None:
+        super().__init__(library, session, token, facts)
+        self._store = store
+        self.warnings = store.warnings(store.small)
+
+    @contextlib.contextmanager
+    def further(self) -> t.Iterator[SoftHsmSession]:
+        opened = self._library.open_further(self._token, rw=not self.write_protected)
+        with contextlib.closing(SoftHsmSession(self._library, opened, self._token, self.facts, self._store)) as session:
+            yield session
+
+    def introduction(self) -> dict[str, t.Any]:
+        return {**super().introduction(), "warnings": self.warnings}
+
+    def find(self, query: Query) -> list[TokenObject]:
+        found = super().find(query)
+        if not found:
+            self.check_absence()
+        return found
+
+    def check_absence(self) -> None:
+        self._store.refuse_damage(str(self._token))
+
+    def tell_damage(self) -> tuple[str, ...]:
+        return self._store.warnings(self._store.damaged())
+
+    def check_generation(self, wish: Wish) -> None:
+        self.check_making(f"generate {wish} on the token {self._token}")
+        super().check_generation(wish)
+
+    def check_making(self, what: str) -> None:
+        self._store.refuse_foreign(what)
+
+    def generate(self, wish: Wish) -> KeyPair:
+        self._store.begin()
+        return super().generate(wish)
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        self.check_making(f"copy the {found.half} key '{found.label}' on the token {self._token}")
+        self._store.begin()
+        return super().freeze(found, values)
+
+    @functools.cached_property
+    def transfer(self) -> Transfer:
+        self._store.begin()  # a copy may be stored
+        return super().transfer

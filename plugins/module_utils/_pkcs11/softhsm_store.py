@@ -1,0 +1,264 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What lies in SoftHSM's store, whole or damaged: the folder of all tokens, and that of one.
+
+SoftHSM passes over damaged files without a word, so that a key or a token which exists looks absent. But files are
+empty for a moment while other programs work, too: damage is what still is there at the last of some looks.
+
+Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+Do not use it from outside.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import os
+import re
+import threading
+import time
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import DATABASE, TOKEN_FILE, lock_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
+
+UNFINISHED = "cryptoki-hsm.unfinished"
+_SMALLEST = 32  # bytes; an object has a counter and its class
+_CHUNK = 1 << 16
+_LOOKS = 3
+_PAUSE = 0.5  # seconds between two of them
+_TOLD = 3  # damaged files that a message names
+_ADVICE = "Restore it from a backup, or move it away if what it held is given up."
+_MISSING = "it is missing"
+_TOKEN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Damage(t.NamedTuple):
+    """A damaged file, and what is wrong with it."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged ({self.reason})"
+
+
+def mark_path(folder: str) -> str:
+    """The file beside the lock that says what was in the folder before something was made there."""
+    return lock_path(lock_key(folder)).removesuffix("lock") + "before"
+
+
+class Store(abc.ABC):
+    """A folder of SoftHSM's, for the time that the lock of its storage is held.
+
+    As a context manager: what killed processes left there unfinished is known within, and what is made within is
+    marked until the end. `lasting`: whether what is found out is written down; a task that only looks does not.
+    """
+
+    def __init__(self, folder: str, lasting: bool) -> None:
+        self.folder = folder
+        self._lasting = lasting
+        self._mark = mark_path(folder)
+        self._list = os.path.join(folder, UNFINISHED)
+        self._unfinished: frozenset[str] = frozenset()
+        self._before: frozenset[str] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> t.Any:
+        if os.path.exists(self._mark) or os.path.exists(self._list):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_mark
+
+            self._unfinished = softhsm_mark.read_unfinished(self._list)
+            before = softhsm_mark.read_before(self._mark, self.folder)
+            if before is not None:
+                self._settle(before)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            self._settle(self._before)
+
+    def _settle(self, before: frozenset[str]) -> None:
+        """Tells what is left unfinished from damage, now that whoever began it is at an end."""
+        self._unfinished |= self._persisting(self._names() - before).keys()
+        if self._lasting:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_mark import end
+
+            end(self._mark, self._list, self._unfinished)
+
+    def begin(self) -> None:
+        """To be called before anything is made."""
+        with self._lock:
+            if self._lasting and self._before is None:
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_mark import write_before
+
+                self._before = frozenset(self._names())
+                write_before(self._mark, self.folder, self._before)
+
+    def _persisting(self, names: t.Collection[str]) -> dict[str, Damage]:
+        """What of these is damaged at every look, less what is known as left by a killed process."""
+        found = {name: damage for name in names if name not in self._unfinished and (damage := self._damage(name))}
+        for dummy in range(_LOOKS - 1):
+            if found:
+                time.sleep(_PAUSE)
+            found = {name: damage for name in found if (damage := self._damage(name))}
+        return found
+
+    @abc.abstractmethod
+    def _names(self) -> set[str]:
+        """What could be damaged, by the names in this folder; empty where it cannot be read, which others refuse."""
+
+    @abc.abstractmethod
+    def _damage(self, name: str) -> Damage | None:
+        """What is wrong with one; None also where it is gone."""
+
+
+class TokenStore(Store):
+    """The folder of one token, which has a file an object."""
+
+    def __init__(self, folder: str, lasting: bool, umask: t.Callable[[], str | None]) -> None:
+        super().__init__(folder, lasting)
+        self._umask = umask
+        self._small: dict[str, Damage] = {}
+        self._damaged: dict[str, Damage] | None = None
+
+    @functools.cached_property
+    def _objects(self) -> Objects:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
+
+        return Objects()
+
+    def __enter__(self) -> TokenStore:
+        super().__enter__()
+        self._small = self._persisting(self._small_names())
+        return self
+
+    @property
+    def small(self) -> tuple[Damage, ...]:
+        """The damaged files that their size tells already."""
+        return tuple(self._small.values())
+
+    def damaged(self) -> tuple[Damage, ...]:
+        """All damaged files, for which every file is read, once."""
+        with self._lock:
+            if self._damaged is None:
+                self._damaged = self._small | self._persisting(self._names() - self._small.keys())
+        return tuple(self._damaged.values())
+
+    def refuse_foreign(self, what: str) -> None:
+        """Refuses to make what the token's owner could not read."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_owner import refuse_foreign
+
+        refuse_foreign(self.folder, self._umask, what)
+
+    def refuse_damage(self, token: str) -> None:
+        """Refuses to take a key for absent that may be in a damaged file."""
+        damaged = self.damaged()
+        if not os.path.isdir(self.folder):
+            raise TokenError(f"search the token {token}", said=f"nothing, and its folder {self.folder} is gone")
+        if damaged:
+            raise HsmError(
+                f"Refused to take a key for absent on the token {token}: {_listed(damaged)}, and SoftHSM passes over"
+                f" such files without an error. {_ADVICE}"
+            )
+
+    def warnings(self, damaged: t.Sequence[Damage]) -> tuple[str, ...]:
+        """What to tell where nothing depends on these."""
+        if not damaged:
+            return ()
+        return (f"{_listed(damaged)}, and SoftHSM passes over such files: a key in one looks absent. {_ADVICE}",)
+
+    def _names(self) -> set[str]:
+        return {entry.name for entry in _entries(self.folder) if _is_object(entry)}
+
+    def _small_names(self) -> set[str]:
+        return {entry.name for entry in _entries(self.folder) if _is_object(entry) and _size(entry) < _SMALLEST}
+
+    def _damage(self, name: str) -> Damage | None:
+        return _judged(f"{self.folder}/{name}", lambda descriptor: self._objects.damage(_content(descriptor)))
+
+
+class TokensFolder(Store):
+    """The folder of all tokens, which has a folder a token."""
+
+    def damaged(self) -> list[Damage]:
+        """The tokens' own files that are damaged, so that the tokens are not seen; sorted."""
+        return sorted(self._persisting(self._names()).values())
+
+    def _names(self) -> set[str]:
+        return {entry.name for entry in _entries(self.folder) if entry.is_dir(follow_symlinks=False)}
+
+    def _damage(self, name: str) -> Damage | None:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import (
+            database_damage,
+            token_damage,
+        )
+
+        folder = os.path.join(self.folder, name)
+        database, path = (os.path.join(folder, file) for file in (DATABASE, TOKEN_FILE))
+        if os.path.exists(database):
+            journal = os.path.exists(f"{database}-journal")
+            return _judged(database, lambda descriptor: database_damage(descriptor, journal))
+        if os.path.isfile(path):
+            return _judged(path, lambda descriptor: token_damage(_content(descriptor)))
+        if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):  # it is told as that, or it is gone
+            return None
+        # SoftHSM gives every folder a file `generation`, whatever else is in it.
+        files = [entry.name for entry in _entries(folder)]
+        was_token = _TOKEN_NAME.fullmatch(name) or any(file.endswith((".object", ".lock")) for file in files)
+        return Damage(path, _MISSING) if was_token else None
+
+
+def _listed(damaged: t.Sequence[Damage]) -> str:
+    more = f" and {len(damaged) - _TOLD} more" if len(damaged) > _TOLD else ""
+    return ", ".join(map(str, sorted(damaged)[:_TOLD])) + more
+
+
+def _content(descriptor: int) -> bytes:
+    content = b""
+    while len(content) % _CHUNK == 0:
+        more = os.read(descriptor, _CHUNK)
+        content += more
+        if not more:
+            break
+    return content
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as scan:
+            return list(scan)
+    except OSError:
+        return []
+
+
+def _is_object(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(".object") and entry.name != TOKEN_FILE and entry.is_file(follow_symlinks=False)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:  # it is gone
+        return _SMALLEST
+
+
+def _judged(path: str, judge: t.Callable[[int], str | None]) -> Damage | None:
+    """Damage, where `judge` gives a reason for what it reads from the descriptor."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            reason = judge(descriptor)
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, PermissionError):  # what may not be read is told as that
+        return None
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror}"
+    return Damage(path, reason) if reason else None

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every task pays before it does anything stays where it is. A change may raise a count in the commit that says why."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loaded
+
+# Bytes of our source, without comments and docstrings, that an unchanged pair makes Python compile on the target.
+MOST = {"hsm_rsa_keypair": 170_000, "hsm_ecc_keypair": 178_000}
+WISHES: dict[str, dict[str, t.Any]] = {
+    "hsm_rsa_keypair": {"label": "k", "modulus_bits": 2048},
+    "hsm_ecc_keypair": {"label": "k", "curve": "P-256"},
+}
+
+
+@pytest.mark.parametrize("module", WISHES)
+def test_what_an_unchanged_pair_compiles(token: FaultyToken, module: str) -> None:
+    params = {**token.login(), **WISHES[module]}
+    made = loaded(module, params)
+    unchanged = loaded(module, params)
+    assert compiled(unchanged) <= MOST[module]
+    # What is not done is not loaded.
+    later = {file.stem for file in made} - {file.stem for file in unchanged}
+    assert {"actions", "generation", "proof", "signer"} <= later
+    assert not any("_replicas" in file.parts for file in made)
