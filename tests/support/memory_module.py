@@ -29,7 +29,7 @@ class Asked(HsmModule):
     def __init__(self, group: OptionGroup, check_mode: bool = False, **given: t.Any) -> None:
         self.params = taken(group, {"module_path": "/lib.so", "token_label": "alpha", **given})
         self.check_mode = check_mode
-        self.known: list[Credentials] = []
+        self.known: list[t.Any] = []
         self.warnings: list[str] = []
         self.required: list[str] = []
 

@@ -266,5 +266,9 @@ def test_the_module_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path:
     use_nodes(monkeypatch, *nodes)
     asked = Asked(LOGIN + KEY, label="root", new_label="new", replicas=replicas(beta))
     done = _key._work(asked)
-    assert done["changed"] and [row["name"] for row in done["nodes"]] == ["alpha", "beta"] and len(asked.known) == 3
+    assert (
+        done["changed"]
+        and [row["name"] for row in done["nodes"]] == ["alpha", "beta"]
+        and {login.selector.label for login in asked.known} == {"alpha", "beta"}
+    )
     assert {found.label for node in (alpha, beta) for found in node.objects} == {"new"}

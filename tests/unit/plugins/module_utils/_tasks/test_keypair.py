@@ -61,7 +61,9 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
             ("beta", "ok"),
         ]
         assert done["diff"]["before"]["nodes"] == {"alpha": None, "beta": None}
-        assert len(asked.known) == 3 and len(alpha.objects) == len(beta.objects) == (0 if check_mode else 2)
+        assert {login.selector.label for login in asked.known} == {"alpha", "beta"} and len(alpha.objects) == len(
+            beta.objects
+        ) == (0 if check_mode else 2)
     beta.obey(open="CKR_DEVICE_REMOVED")
     asked = module(replicas=replicas(beta), min_servers=1)
     assert not run(asked)["changed"] and len(asked.warnings) == 1 and asked.warnings[0].startswith("The node 'beta'")
