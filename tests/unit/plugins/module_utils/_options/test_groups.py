@@ -263,7 +263,7 @@ def test_what_ansible_masks_and_demands(name: str) -> None:
 
 def test_every_module_has_a_check_mode_and_the_rules_of_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, t.Any] = {}
-    monkeypatch.setattr(_groups, "AnsibleModule", lambda **arguments: given.update(arguments))
+    monkeypatch.setattr(_groups, "MaskingModule", lambda **arguments: given.update(arguments))
     group = OPTIONS["rsa"]
     group.create_module()
     assert given == {

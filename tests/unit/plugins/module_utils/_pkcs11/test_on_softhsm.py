@@ -71,7 +71,7 @@ class Store:
         wish = TokenWish(**{"label": label, "so_pin": Secret(SO_PIN), "pin": Secret(PIN), "slot_id": None, **given})
         provider = self.provider(token_label=label)
         with provider.library() as opened:
-            return make_token(opened, wish, provider.overlooked, provider.check_identity, check_mode)
+            return make_token(provider, opened, wish, check_mode)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers impo
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
 
-class Ended(Exception):
+class Ended(BaseException):
     """The module's end."""
 
 
@@ -35,6 +35,12 @@ class Ansible:
         self.warnings: list[str] = []
         self.failed: dict[str, t.Any] | None = None
         self.result: dict[str, t.Any] | None = None
+
+    def mask(self, secrets: t.Iterable[str]) -> None:
+        self.no_log_values.update(secrets)
+
+    def unmask(self, texts: t.Collection[str]) -> None:
+        self.no_log_values.difference_update(texts)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -98,7 +104,7 @@ def test_a_result_that_holds_the_pin_by_chance_is_warned_of(monkeypatch: pytest.
         return {"changed": False, "key_pair": {"fingerprint": "de:ad", "id_hex": "beef"}}
 
     (warning,) = end(monkeypatch, work).warnings
-    assert warning.startswith("The PIN occurs by chance in ") and "id_hex" in warning
+    assert warning.startswith("A PIN or another secret occurs by chance in ") and "id_hex" in warning
     assert end(monkeypatch, lambda _one: {"changed": False}).warnings == []
 
 
