@@ -266,6 +266,21 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
 
 
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def mutants(session: nox.Session) -> None:
+    """Small random changes of the code, and those that no test notices; see scripts/mutants.py for the options"""
+    found = testbed(session)
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest", "coverage")
+    target = stage(session, session.name)
+    session.env.update(
+        SOFTHSM_LIBRARY=found["softhsm_library"],
+        PKCS11_SPY=found["pkcs11_spy"],
+        NSS_SOFTOKN=found["nss_softokn"],
+        P11_KIT_PROXY=found["p11_kit_proxy"],
+    )
+    session.run("python", "scripts/mutants.py", str(target), *session.posargs)
+
+
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Random options for all modules; `-- COUNT SEED` for others than 10,000 and 0"""

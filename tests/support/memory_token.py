@@ -174,7 +174,7 @@ class MemorySession(TokenSession):
         values = {half: wish.new_half(half) for half in (PUBLIC, PRIVATE)}
         params = values[PUBLIC].get("ec_params")
         curve = curve_by_ec_params(params) if isinstance(params, bytes) else None
-        handle, drawn = next(self._handles), secrets.token_bytes(self.facts.id_length)
+        handle, drawn = next(self._handles), wish.drawn_id or secrets.token_bytes(self.facts.id_length)
         key = private_key(curve.name if curve else str(values[PUBLIC]["modulus_bits"]), handle)
         changed: dict[Half, dict[str, Value | None]] = {half: {"id": drawn, **values[half]} for half in values}
         pair = pair_of(key, changed[PRIVATE], changed[PUBLIC], handle=handle)

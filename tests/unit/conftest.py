@@ -6,9 +6,15 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import os
+
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "cryptoki.hsm", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-settings.load_profile("cryptoki.hsm")
+# For scripts/mutants.py: the same examples each time, and the first that fails is enough.
+settings.register_profile(
+    "mutants", settings.get_profile("cryptoki.hsm"), derandomize=True, phases=[Phase.explicit, Phase.generate]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm"))

@@ -49,3 +49,9 @@ def test_a_refusal_by_policy_is_not_called_an_outage() -> None:
 def test_hints_for_known_codes_only() -> None:
     assert codes.hint(parse_answer("sign", "Cfm3Sign returned: 0x77\n")) == ""
     assert "tried once" in codes.hint(parse_answer("loginHSM", samples.LOGIN_REFUSED))
+
+
+def test_what_each_hsm_answered() -> None:
+    assert codes.listed([]) == "no HSM answered"
+    told = codes.listed([Node(0, 0, ""), Node(1, 0x30000085, "Server in cluster is unavailable")])
+    assert told == "node 0: ok, node 1: 0x30000085 (Server in cluster is unavailable)"

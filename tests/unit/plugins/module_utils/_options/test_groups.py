@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups as _groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
     LOGIN,
     PIN_CHOICE,
@@ -25,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token_info import OPTI
 from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, LEAST, params, refused, taken
 
 LIST = LOGIN + KEYPAIRS
+SECRET = {"token_uri", "library_environment", "crypto_user", "pin", "so_pin"}
 NO_NAME = "state is absent but any of the following are missing: label, id, id_hex, fingerprint"
 GROUPS: dict[str, OptionGroup] = {
     "rsa": OPTIONS["rsa"],
@@ -240,3 +242,34 @@ def test_groups_add_up() -> None:
         (("a",), ("b",)),
     )
     assert one.spec == {"a": {}}, "the parts stay as they were"
+
+
+def flattened(spec: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Any]]:
+    """All options, also those of lists and dictionaries."""
+    for name, row in spec.items():
+        yield name, row
+        yield from flattened(row.get("options", {}))
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_what_ansible_masks_and_demands(name: str) -> None:
+    rows = list(flattened(GROUPS[name].spec))
+    assert {option for option, row in rows if row.get("no_log")} == SECRET & {option for option, _row in rows}
+    demanded = {"token": {"token_label"}, "list": {"keypairs", "type", "name"}, "token_info": set()}
+    assert {option for option, row in rows if row.get("required")} == demanded.get(name, {"name"})
+    assert not [option for option, row in rows if row.get("default") is True]
+
+
+def test_every_module_has_a_check_mode_and_the_rules_of_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, t.Any] = {}
+    monkeypatch.setattr(_groups, "MaskingModule", lambda **arguments: given.update(arguments))
+    group = OPTIONS["rsa"]
+    group.create_module()
+    assert given == {
+        "argument_spec": group.spec,
+        "supports_check_mode": True,
+        "mutually_exclusive": group.mutually_exclusive,
+        "required_if": group.required_if,
+        "required_by": group.required_by,
+        "required_one_of": group.required_one_of,
+    }

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured, predicted
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
+    Plan,
     Step,
     decide_absent,
     decide_present,
@@ -26,6 +28,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH
 
 GENERIC = VENDORS["generic"]
 FIXED_WORDS = (
@@ -214,3 +217,13 @@ def test_a_new_pair_of_another_type_is_not_honoured() -> None:
     other = pair_of({half: {**RSA[half], "key_type": "ec"} for half in (PUBLIC, PRIVATE)})
     rows = [str(row) for row in dishonoured(rsa_wish(), other, GENERIC) if row.name == "key_type"]
     assert rows == [f"{half} half's key_type is ec, wished rsa" for half in ("public", "private")]
+
+
+def test_a_pair_that_is_foretold_has_its_owner_where_there_are_users() -> None:
+    wish = dataclasses.replace(WISH, share_with=("bob",), quorum=2)
+    pair = predicted(wish, Plan(Action.GENERATE), owner="ann")
+    assert pair and pair.private.sharing == Sharing("ann", ("bob",), 2) and pair.public.sharing is None
+    pair = predicted(WISH, Plan(Action.GENERATE), owner="ann")
+    assert pair and pair.private.sharing == Sharing("ann")
+    pair = predicted(wish, Plan(Action.GENERATE))
+    assert pair and pair.private.sharing is None

@@ -327,3 +327,11 @@ def test_a_proof_uses_what_the_key_may_and_the_token_has_or_says_why_not(
         code = MECHANISMS[proof.method].code
         assert code in mechanisms and (allowed is None or code in allowed) and len(uses) == 1
         assert bits.get("always_authenticate") is not True
+
+
+@pytest.mark.parametrize(
+    ("bits", "name"),
+    [(224, "sha256"), (256, "sha256"), (257, "sha384"), (384, "sha384"), (385, "sha512"), (521, "sha512")],
+)
+def test_the_hash_is_no_weaker_than_the_curve(bits: int, name: str) -> None:
+    assert _outside._fitting_hash(bits) == name

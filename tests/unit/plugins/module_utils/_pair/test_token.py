@@ -195,3 +195,18 @@ def test_flags_are_those_of_the_standard() -> None:
     assert (TokenFlag.PROTECTED_AUTHENTICATION_PATH, TokenFlag.TOKEN_INITIALIZED) == (0x100, 0x400)
     assert (TokenFlag.USER_PIN_FINAL_TRY, TokenFlag.USER_PIN_LOCKED) == (0x20000, 0x40000)
     assert (TokenFlag.SO_PIN_FINAL_TRY, TokenFlag.SO_PIN_LOCKED) == (0x200000, 0x400000)
+
+
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        (TokenSelector(label="demo"), "demo"),
+        (TokenSelector(serial="01"), "01"),
+        (TokenSelector(slot_id=0), "slot 0"),
+        (TokenSelector(uri=PKCS11Uri(token="demo", serial="01")), "demo"),
+        (TokenSelector(uri=PKCS11Uri(serial="01")), "01"),
+        (TokenSelector(uri=PKCS11Uri(slot_id=0)), "the token of the token_uri"),
+    ],
+)
+def test_a_tokens_name_in_results(selector: TokenSelector, name: str) -> None:
+    assert selector.name == name

@@ -60,3 +60,21 @@ def test_the_rows_name_what_exists() -> None:
         assert all(curve_by_name(name).name == name for name in facts.curves)
         assert all(mark == mark.lower() and mark.isalnum() for mark in facts.marks)
         assert facts.id_length <= (facts.id_max or facts.id_length)
+
+
+def test_what_a_vendors_tokens_can_do() -> None:
+    """Each fact has its source beside the row; a row that says nothing says what most tokens can."""
+    unlike = {
+        name: {vendor for vendor, facts in VENDORS.items() if getattr(facts, name) is not usual}
+        for name, usual in (
+            *(("set_attribute", True), ("copy", True), ("copy_sets_copyable", True)),
+            *(("read_only_sessions", True), ("composite_pin", False)),
+        )
+    }
+    assert unlike == {
+        "set_attribute": {"cloudhsm"},
+        "copy": {"cloudhsm", "yubihsm"},
+        "copy_sets_copyable": {"softhsm"},
+        "read_only_sessions": {"cloudhsm"},
+        "composite_pin": {"cloudhsm"},
+    }

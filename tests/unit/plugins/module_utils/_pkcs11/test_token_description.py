@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures, token_description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import SlotAnswers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import MechanismFlag, describe_slot
@@ -83,3 +83,8 @@ def test_what_is_no_utf8_is_shown_nevertheless() -> None:
     slot = structures.CkSlotInfo(slot_description=b"caf\xe9 \0 ".ljust(64), manufacturer_id=b"M\xc3\xbcller".ljust(32))
     shown = describe_slot(SlotAnswers(1, slot, None, {}, ()), lambda token: {})
     assert (shown["description"], shown["manufacturer"]) == ("caf\\xe9", "Müller")
+
+
+def test_numbers_that_the_token_does_not_know() -> None:
+    assert [token_description._known(count) for count in (0, 7, structures.UNAVAILABLE)] == [0, 7, None]
+    assert [token_description._limit(count) for count in (0, 7, structures.UNAVAILABLE)] == ["unlimited", 7, None]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import typing as t
 
 import pytest
@@ -19,7 +20,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import SCENARIOS, WISH, ec_pair, present, session_with
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import (
+    FREEZE,
+    SCENARIOS,
+    WISH,
+    ec_pair,
+    handles,
+    present,
+    session_with,
+)
 
 each = pytest.mark.parametrize("name", sorted(SCENARIOS))
 
@@ -135,3 +144,37 @@ def test_a_replacement_stays_when_the_old_private_half_went_with_an_error(name: 
     assert [found.half for found in session.objects] == [PUBLIC, PUBLIC, PRIVATE] and usable(session) == 1
     assert "The old private half is not seen any more." in message
     assert all(str(found) in message for found in session.objects) and len(new) == 2
+
+
+@pytest.mark.parametrize(
+    ("original", "frozen", "done"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_an_original_beside_its_frozen_copy_goes(original: bool, frozen: bool, done: bool) -> None:
+    """What a kill between the copy and the removal leaves; anything else is not told apart."""
+    pair = ec_pair(private=dict.fromkeys(FREEZE, original))
+    wish = dataclasses.replace(WISH, private_attributes=FREEZE)
+    session = session_with(pair)
+    attributes = {**pair.private.attributes, **dict.fromkeys(FREEZE, frozen)}
+    session.objects.append(dataclasses.replace(pair.private, handle=9, attributes=attributes))
+    session.keys.of[9] = session.keys.of[2]
+    if not done:
+        assert refusal(lambda: present(session, wish)).startswith("Refused to touch")
+        assert handles(session) == {1, 2, 9}
+        return
+    assert present(session, wish, check_mode=True).changed and handles(session) == {1, 2, 9}
+    assert present(session, wish).changed and handles(session) == {1, 9}
+    assert not present(session, wish).changed
+
+
+def test_a_replacement_is_taken_back_while_the_old_private_half_is_there() -> None:
+    class Keeping(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            if found.handle == 2:
+                raise TokenError("destroy", "CKR_DEVICE_ERROR")
+            super().destroy(found)
+
+    pairs, wish = SCENARIOS["replace"]
+    session = session_with(*pairs, kind=Keeping)
+    message = refusal(lambda: present(session, wish))
+    assert "is not seen any more" not in message and "CKR_DEVICE_ERROR" in message
+    assert handles(session) == {1, 2}

@@ -210,3 +210,10 @@ def test_words_of_usage() -> None:
         "wrap": {PRIVATE: "unwrap", PUBLIC: "wrap"},
         "derive": {PRIVATE: "derive"},
     }
+
+
+def test_only_what_is_asked_for_is_read() -> None:
+    assert sizes(PRIVATE, frozenset({"label", "modulus_bits"})) == {
+        0x3: sizes(PRIVATE)[0x3]
+    }  # bits are of a public half
+    assert set(sizes(PUBLIC, frozenset({"label", "modulus_bits"}))) == {0x3, 0x121}

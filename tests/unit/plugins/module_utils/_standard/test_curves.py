@@ -204,6 +204,25 @@ def test_coordinates_are_below_the_prime() -> None:
 
 
 @needs_openssl
+def test_a_base_point_says_how_it_is_written() -> None:
+    """Its first byte (SEC 1, 2.3.3; X9.62, 4.3.6): with y, without, or both, and the length that goes with it."""
+    explicit = openssl_params("prime256v1")
+    point = keys.SpecifiedECDomain.load(explicit)["base"].contents
+    odd = point[-1] & 1
+    for first in range(9):
+        found = curve_by_ec_params(explicit.replace(point, bytes([first]) + point[1:]))
+        assert (found is not None) is (first in (4, 6 + odd)), first
+
+
+@needs_openssl
+@pytest.mark.parametrize("encoding", ["named_curve", "explicit"])
+def test_nothing_may_follow(encoding: str) -> None:
+    der = openssl_params("prime256v1", encoding)
+    assert curve_by_ec_params(der) and curve_by_ec_params(der + b"\0") is None
+    assert curve_by_ec_params(b"\x13\x05P-256") and curve_by_ec_params(b"\x13\x05P-256\0") is None
+
+
+@needs_openssl
 def test_leading_zeros_and_left_out_cofactor_do_not_matter() -> None:
     domain = keys.SpecifiedECDomain.load(openssl_params("secp521r1"))
     domain["curve"]["a"] = domain["curve"]["a"].native.lstrip(b"\0")

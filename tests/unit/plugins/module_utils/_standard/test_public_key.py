@@ -110,6 +110,10 @@ def test_explicit_parameters_are_the_named_curve() -> None:
 def test_public_key_info_of_a_private_half(kind: str) -> None:
     expected = private_key(kind).public_key().public_bytes(*SPKI)
     assert spki_of({"public_key_info": expected}) == expected
+    length = 2 if expected[1] < 0x80 else 2 + (expected[1] & 0x7F)
+    size = expected[1:2] if length == 2 else expected[2:length]
+    ber = b"\x30" + bytes([0x84]) + size.rjust(4, b"\0") + expected[length:]  # a length that is longer than it need be
+    assert spki_of({"public_key_info": ber}) == expected
     for broken in (expected[:-1], expected + b"\0", expected[1:], b"\0", b"\x30\x00"):
         assert spki_of({"public_key_info": broken}) is None
 

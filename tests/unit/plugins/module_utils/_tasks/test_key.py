@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups i
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import key as _key
 from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, NEW, changed_half, rsa_pair, run
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_module import Asked, replicas, use_nodes, use_token
+from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, session_with
@@ -239,3 +243,33 @@ def test_the_second_run_changes_nothing_and_strangers_stay(
     after = {found.handle: found for found in session.objects}
     assert all(after.get(handle) == found for handle, found in before.items() if handle not in touched)
     assert not any(one.changed for one in run(session, **choice, **todo))
+
+
+def test_the_module_from_options_to_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_with(ec_pair(), OTHER)
+    sessions = use_token(monkeypatch, session)
+    foretold = _key._work(Asked(LOGIN + KEY, check_mode=True, label="root", new_label="new"))
+    done = _key._work(Asked(LOGIN + KEY, label="root", new_label="new"))
+    for result in (foretold, done):
+        assert result["changed"] and [row["label"] for row in result["key_pairs"]] == ["new"]
+        assert [row["label"] for row in result["diff"]["before"]["key_pairs"]] == ["root"]
+        assert result["diff"]["after"]["key_pairs"] == result["key_pairs"] and len(result["nodes"]) == 1
+    same = _key._work(Asked(LOGIN + KEY, label="new"))
+    assert not same["changed"] and len(same["key_pairs"]) == 1
+    assert same["diff"] == {"before": {"key_pairs": []}, "after": {"key_pairs": []}}
+    gone = _key._work(Asked(LOGIN + KEY, label="new", state="absent"))
+    assert gone["changed"] and gone["key_pairs"] == [] and len(gone["diff"]["before"]["key_pairs"]) == 1
+    assert gone["diff"]["after"]["key_pairs"] == [] and sessions == [(False, False), *[(True, False)] * 3]
+
+
+def test_the_module_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    alpha, beta = nodes = MemoryNode(tmp_path / "alpha", ec_pair()), MemoryNode(tmp_path / "beta", ec_pair())
+    use_nodes(monkeypatch, *nodes)
+    asked = Asked(LOGIN + KEY, label="root", new_label="new", replicas=replicas(beta))
+    done = _key._work(asked)
+    assert (
+        done["changed"]
+        and [row["name"] for row in done["nodes"]] == ["alpha", "beta"]
+        and {login.selector.label for login in asked.known} == {"alpha", "beta"}
+    )
+    assert {found.label for node in (alpha, beta) for found in node.objects} == {"new"}

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session of key_mgmt_util with a simulated cluster: what is found, made, proven, shared and removed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.provider import KeyMgmtUtilProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD
+from ansible_collections.cryptoki.hsm.tests.support.key_mgmt_util_runs import BOB, BOBS_PASSWORD, Kmu
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH
+from ansible_collections.cryptoki.hsm.tests.support.task_options import params
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("pkcs11-tool") and shutil.which("softhsm2-util")), reason="a simulated cluster needs both"
+)
+EC = dataclasses.replace(WISH, id=b"one")
+
+
+@pytest.fixture
+def kmu(tmp_path: Path) -> Kmu:
+    return Kmu(tmp_path / "cluster")
+
+
+def session(kmu: Kmu, **given: t.Any) -> t.Any:
+    usual = {
+        "provider": "key_mgmt_util",
+        "executable": str(kmu.executable),
+        "crypto_user": OWNER,
+        "pin": OWNER_PASSWORD,
+    }
+    found, _login = KeyMgmtUtilProvider.connect(params("ecc", **{**usual, **given}), any_token=False)
+    return found.session(writable=True)
+
+
+def handles(found: t.Any) -> list[int]:
+    return sorted(one.handle for one in found)
+
+
+def test_a_pair_from_its_generation_to_its_removal(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        assert one.find(Query(PRIVATE, label="root")) == [] and one.user == OWNER
+        one.check_generation(EC)
+        pair = one.generate(EC)
+        assert pair.whole and pair.private.id == b"one" and [row.status for row in one.nodes()] == ["ok", "ok"]
+        assert one.prove(EC, pair).method == "CKM_ECDSA_SHA256"
+        for query in (Query(PRIVATE, label="root"), Query(PRIVATE, id=b"one"), Query(PRIVATE)):
+            assert handles(one.find(query)) == [pair.private.handle]
+        assert handles(one.find(Query(PRIVATE, handle=pair.private.handle))) == [pair.private.handle]
+        assert one.find(Query(PRIVATE, handle=pair.public.handle)) == []
+        assert one.find(Query(PRIVATE, label="two words")) == one.find(Query(PRIVATE, key_type="rsa")) == []
+        assert one.survey(Query(PUBLIC), 0) is None and handles(one.survey(Query(PUBLIC), 1)) == [pair.public.handle]
+        assert one.missing(2, pair) == "" and one.missing(3, pair).startswith("it is on 2 (")
+        assert "changes no attributes of a key" in refusal(lambda: one.set_attributes(pair.private, {"label": "x"}))
+        one.destroy(pair.private)
+        assert one.find(Query(PRIVATE)) == [] and handles(one.find(Query(PUBLIC))) == [pair.public.handle]
+        one.destroy(pair.private)  # that it is gone is what was wished
+
+
+def test_sharing(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        pair = one.generate(dataclasses.replace(EC, share_with=("bob",)))
+        assert (pair.private.sharing.owner, pair.private.sharing.shared_with) == (OWNER, (BOB,))
+        assert one.crypto_user("4") == one.crypto_user(BOB) == BOB
+        assert "has no crypto user of that name or number" in refusal(lambda: one.crypto_user("admin"))
+    with session(kmu, crypto_user=BOB, pin=BOBS_PASSWORD) as other:
+        assert other.find(Query(PRIVATE)) == []  # it is another user's
+
+
+def test_what_fails_is_taken_back_or_told(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        kmu.cluster.set_fault("error_after_success", "genECCKeyPair", times=1)
+        told = refusal(lambda: one.generate(WISH))
+        assert told.startswith("Could not generate the ECC key pair 'root'") and "Nothing of it is left" in told
+        assert kmu.cluster.held() == []
+        pair = one.generate(EC)
+        kmu.cluster.set_fault("unknown_error", "deleteKey", times=1)
+        with pytest.raises(TokenError, match="remove the private key"):
+            one.destroy(pair.private)
+        assert handles(one.find(Query(PRIVATE))) == [pair.private.handle]
+        kmu.cluster.set_fault("error_after_success", "deleteKey", times=1)
+        one.destroy(pair.private)
+        assert one.find(Query(PRIVATE)) == []
+
+
+def test_an_rsa_pair_and_a_session_pair(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        rsa = Wish("rsa", label="rsa", modulus_bits=2048, id=b"two")
+        assert one.prove(rsa, one.generate(rsa)).method == "CKM_SHA256_RSA_PKCS"
+        fleeting = dataclasses.replace(EC, label="short", session=True)
+        pair = one.generate(fleeting)
+        assert pair.private.attributes["token"] is False
+        attested = dataclasses.replace(EC, label="sure", id=b"three", attest=True)
+        assert one.generate(attested).whole
+        kmu.cluster.set(attestation=False)
+        told = refusal(lambda: one.generate(dataclasses.replace(attested, label="unsure", id=b"four")))
+        assert "no 'Attestation Check : [PASS]'" in told and "unsure" not in [key.label for key in kmu.cluster.held()]
+    assert sorted({key.label for key in kmu.cluster.held()}) == ["rsa", "sure"]
+
+
+def test_who_gets_in(kmu: Kmu) -> None:
+    for given in ({"pin": "wrong"}, {"crypto_user": "nobody"}):
+        told = refusal(lambda given=given: session(kmu, **given).__enter__())  # type: ignore[misc]
+        assert told.startswith("Could not log in to the HSM by ") and "wrong" not in told
+    assert kmu.cluster.user(OWNER).failures == 1
+
+
+@pytest.mark.parametrize("name", ["P-384", "P-521"])
+def test_a_curve_on_which_it_may_not_sign(kmu: Kmu, name: str) -> None:
+    wish = dataclasses.replace(EC, curve=curve_by_name(name))
+    with session(kmu) as one:
+        pair = one.generate(wish)
+        kmu.cluster.set_fault("unknown_error", "sign", times=1)
+        if name == "P-384":
+            assert refusal(lambda: one.prove(wish, pair)).startswith("Could not sign")
+        else:
+            assert one.prove(wish, pair).reason.startswith("the tool did not sign on secp521r1 (")
+        assert [row.status for row in one.nodes()] == ["ok", "ok"]

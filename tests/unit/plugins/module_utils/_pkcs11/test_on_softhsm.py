@@ -1,0 +1,349 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What PKCS#11 is used for, on a token of SoftHSM in a child of the test: no module, no Ansible."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
+    TokenOutcome,
+    TokenWish,
+    make_token,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+from ansible_collections.cryptoki.hsm.tests.support.in_child import in_child
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN, SO_PIN, library
+from ansible_collections.cryptoki.hsm.tests.support.task_options import params
+
+pytestmark = pytest.mark.skipif(not Path(library()).exists(), reason="there is no SoftHSM")
+
+
+def there(test: t.Callable[..., None]) -> t.Callable[..., None]:
+    """Runs the test in a child."""
+
+    @functools.wraps(test)
+    def run(**fixtures: t.Any) -> None:
+        in_child(lambda: test(**fixtures))
+
+    return run
+
+
+class Store:
+    """A folder of SoftHSM's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokens = folder / "tokens"
+        self.tokens.mkdir(exist_ok=True)
+        self.configuration = folder / "softhsm2.conf"
+        self.configuration.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\n")
+
+    def provider(self, **given: t.Any) -> Pkcs11Provider:
+        environment = {"SOFTHSM2_CONF": str(self.configuration)}
+        usual = {"module_path": library(), "library_environment": environment, "token_label": "alpha", "pin": PIN}
+        return Pkcs11Provider(login_from(params("ecc", **{**usual, **given})), 20)
+
+    def session(self, writable: bool = True, threads: bool = False, **given: t.Any) -> t.Any:
+        return self.provider(**given).session(writable=writable, threads=threads)
+
+    def make(self, label: str, check_mode: bool = False, **given: t.Any) -> TokenOutcome:
+        wish = TokenWish(**{"label": label, "so_pin": Secret(SO_PIN), "pin": Secret(PIN), "slot_id": None, **given})
+        provider = self.provider(token_label=label)
+        with provider.library() as opened:
+            return make_token(provider, opened, wish, check_mode)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one token; its tests have copies."""
+    folder = tmp_path_factory.mktemp("store")
+
+    def make() -> None:
+        Store(folder).make("alpha")
+
+    in_child(make)
+    return folder / "tokens"
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Store:
+    shutil.copytree(made, tmp_path / "tokens")
+    return Store(tmp_path)
+
+
+@there
+def test_a_pair_and_its_halves(store: Store) -> None:
+    with store.session() as session:
+        assert session.token_name == "alpha" and not session.write_protected and not session.threads
+        session.check_generation(WISH)
+        pair = session.generate(WISH)
+        assert pair.whole and pair.private.label == "root" and len(pair.private.id) == 16
+        assert session.find(Query(PRIVATE, label="root")) == [pair.private]
+        assert session.find(Query(PUBLIC, id=pair.public.id)) == [pair.public]
+        assert session.find(Query(PUBLIC, label="other")) == []
+        assert session.survey(Query(PUBLIC, label="root"), 0) is None
+        assert session.survey(Query(PUBLIC, label="root"), 1) == session.survey(Query(PUBLIC)) == [pair.public]
+        (short,) = session.find(Query(PUBLIC, label="root", read=frozenset({"label", "id"})))
+        assert set(short.attributes) == {"label", "id"}
+        with session.further() as another:
+            assert another.find(Query(PRIVATE)) == [pair.private]
+        renamed = session.set_attributes(pair.public, {"label": "new", "verify": False})
+        assert (renamed.label, renamed.attributes["verify"], renamed.handle) == ("new", False, pair.public.handle)
+        frozen = session.freeze(renamed, {"modifiable": False})
+        assert frozen.attributes["modifiable"] is False and frozen.attributes["label"] == "new"
+        assert session.find(Query(PUBLIC)) == [frozen]
+        assert session.describe() == {
+            "state": "rw_user",
+            "objects": {"public_key": 1, "private_key": 1, "secret_key": 0},
+        }
+        session.destroy(pair.private)
+        assert session.find(Query(PRIVATE)) == []
+        with pytest.raises(TokenError, match="CKR_OBJECT_HANDLE_INVALID"):
+            session.destroy(pair.private)
+    with store.session(writable=False) as session:
+        assert [found.label for found in session.find(Query(PUBLIC))] == ["new"]
+
+
+RSA = Wish("rsa", label="root", modulus_bits=1024)
+
+
+@pytest.mark.parametrize(
+    ("wish", "method"),
+    [
+        (WISH, "CKM_ECDSA"),
+        (dataclasses.replace(WISH, usage=("derive",)), "CKM_ECDH1_DERIVE"),
+        (dataclasses.replace(WISH, curve=curve_by_name("Ed25519")), "CKM_EDDSA"),
+        (RSA, "CKM_SHA256_RSA_PKCS"),
+        (dataclasses.replace(RSA, usage=("decrypt",)), "CKM_RSA_PKCS_OAEP"),
+    ],
+)
+@there
+def test_a_private_half_at_work(store: Store, wish: Wish, method: str) -> None:
+    with store.session() as session:
+        pair = session.generate(dataclasses.replace(wish, id=b"\x0a"))
+        assert pair.private.id == pair.public.id == b"\x0a"
+        assert session.prove(wish, pair).method == method
+        assert session.describe()["objects"]["secret_key"] == 0  # what was derived is gone
+
+
+@pytest.mark.parametrize(
+    ("wish", "why"),
+    [
+        (dataclasses.replace(RSA, modulus_bits=256), "the token makes keys of 512 to 16384 bits, not of 256"),
+        (
+            dataclasses.replace(RSA, key_gen_mechanism=MECHANISMS["CKM_RSA_X9_31_KEY_PAIR_GEN"].code),
+            "the token has no CKM_RSA_X9_31_KEY_PAIR_GEN; see the option key_gen_mechanism",
+        ),
+    ],
+)
+@there
+def test_what_the_token_cannot_make_is_refused_before(store: Store, wish: Wish, why: str) -> None:
+    with store.session() as session:
+        told = refusal(lambda: session.check_generation(wish))
+        assert told.startswith(f"Refused to generate {wish} on the token 'alpha'") and told.endswith(f": {why}.")
+        session.check_generation(RSA)
+
+
+@pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
+@there
+def test_a_pair_that_cannot_be_read_is_taken_back(store: Store, wish: Wish) -> None:
+    def unreadable(*_arguments: t.Any) -> t.NoReturn:
+        raise TokenError("read", "CKR_DEVICE_ERROR")
+
+    with store.session() as session:
+        read = Session.read
+        Session.read = unreadable  # type: ignore[method-assign,assignment]
+        try:
+            told = refusal(lambda: session.generate(wish))
+        finally:
+            Session.read = read  # type: ignore[method-assign]
+        assert told.startswith("Could not generate the ECC key pair 'root', id ") and "CKR_DEVICE_ERROR" in told
+        assert told.endswith("Nothing of it is left on the token.")
+        assert session.find(Query(PUBLIC)) == session.find(Query(PRIVATE)) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
+@there
+def test_a_pair_without_handles_is_looked_for(store: Store, wish: Wish, fails: bool) -> None:
+    """The library made it and answers an error (trap T14)."""
+
+    def made_and_lost(self: Session, *arguments: t.Any) -> t.NoReturn:
+        generate(self, *arguments)
+        raise TokenError("generate", "CKR_DEVICE_ERROR")
+
+    def lost(*_arguments: t.Any) -> t.NoReturn:
+        raise TokenError("find", "CKR_DEVICE_REMOVED")
+
+    with store.session() as session:
+        generate, find = Session.generate, Session.find
+        Session.generate = made_and_lost  # type: ignore[method-assign,assignment]
+        if fails:
+            Session.find = lost  # type: ignore[method-assign,assignment]
+        told = refusal(lambda: session.generate(wish))
+        Session.find = find  # type: ignore[method-assign]
+        left = session.find(Query(PUBLIC)) + session.find(Query(PRIVATE))
+        if fails:
+            assert "What it left on the token is not known, because a search failed (CKR_DEVICE_REMOVED)." in told
+        elif wish.id:
+            assert "What is there now under this name: " in told and "verify=true proves it" in told
+        else:
+            assert told.endswith("Nothing of it is left on the token.")
+        assert len(left) == (2 if fails or wish.id else 0)
+
+
+@there
+def test_who_gets_in(store: Store) -> None:
+    with pytest.raises(TokenError, match="CKR_PIN_INCORRECT") as caught, store.session(pin="wrong pin"):
+        pass
+    assert caught.value.final
+    with pytest.raises(HsmError, match="needs a login; give pin or pin_file"), store.session(pin=None):
+        pass
+    with pytest.raises(HsmError, match="Could not find a token labelled 'other'"), store.session(token_label="other"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [({"serial": "0"}, "its serial is "), ({"library_sha256": "0" * 64}, "its library_sha256 is ")],
+)
+@there
+def test_another_token_or_library_than_expected(store: Store, expected: dict[str, str], told: str) -> None:
+    with pytest.raises(HsmError, match=told), store.session(expect_token=expected):
+        pass
+
+
+@there
+def test_what_may_be_expected(store: Store) -> None:
+    provider = store.provider()
+    with provider.library() as opened:
+        identity = provider.identity(provider.choose(opened))
+    assert set(identity) == {
+        "library_sha256",
+        "manufacturer",
+        "model",
+        "serial",
+        "hardware_version",
+        "firmware_version",
+    }
+    with store.session(expect_token=identity):
+        pass
+
+
+@there
+def test_several_threads(store: Store) -> None:
+    with store.session(threads=True) as session:
+        assert session.threads
+
+
+def test_a_library_that_is_none(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.so", Path(__file__)):
+        told = refusal(lambda path=path: Store(tmp_path).session(module_path=str(path)).__enter__())  # type: ignore[misc]
+        assert told.startswith(f"Could not load the PKCS#11 library {path}: ") and told.endswith("Check module_path.")
+
+
+@there
+def test_a_token_is_made_once(store: Store) -> None:
+    foretold = store.make("beta", check_mode=True)
+    assert foretold.changed and foretold.before is None and foretold.after.label == "beta"
+    assert len(list(store.tokens.iterdir())) == 1
+    done = store.make("beta")
+    assert done.changed and done.before is None and done.after.label == "beta" and done.after.serial
+    again = store.make("beta")
+    assert not again.changed and again.before == again.after
+    assert dataclasses.replace(again.after, slot_id=0) == dataclasses.replace(done.after, slot_id=0)
+    with store.session(token_label="beta") as session:
+        assert session.find(Query(PRIVATE)) == []
+    slot = store.make("gamma", check_mode=True).after.slot_id
+    assert store.make("gamma", check_mode=True, slot_id=slot).changed
+    taken = again.after.slot_id
+    told = refusal(lambda: store.make("gamma", slot_id=taken))
+    assert f"in slot {taken} of " in told and "a token is never initialised again" in told
+    for option in ("so_pin", "pin"):
+        for pin in ("123", "x" * 256):
+            given: dict[str, t.Any] = {option: Secret(pin)}
+            told = refusal(functools.partial(store.make, "gamma", **given))
+            assert told == f"{option} is refused: the token takes 4 to 255 bytes."
+    assert len(list(store.tokens.iterdir())) == 2
+
+
+@there
+def test_a_token_without_a_user_pin_is_finished(store: Store) -> None:
+    provider = store.provider()
+    with provider.library() as opened:
+        (free,) = (slot for slot in opened.slots() if not slot.in_use)  # type: ignore[union-attr]
+        opened.init_token(free.slot_id, "beta", SO_PIN)
+    told = refusal(lambda: store.make("beta", so_pin=Secret("wrong pin")))
+    assert told.startswith("Could not set the user PIN of the token 'beta'") and "CKR_PIN_INCORRECT" in told
+    assert told.endswith("The token is initialised and has no user PIN; the same task finishes it.")
+    done = store.make("beta")
+    assert done.changed and done.before and done.before.serial == done.after.serial
+    assert not store.make("beta").changed
+
+
+@there
+def test_a_pair_is_copied(store: Store) -> None:
+    """By a key that is derived; to make RSA transport keys takes seconds, and is for the fault tests."""
+    store.make("beta")
+    provider = store.provider()
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(provider.library())
+        tokens = {slot.label: slot for slot in opened.slots() if slot.label}  # type: ignore[union-attr]
+        source, replica = (
+            stack.enter_context(provider.logged_in(opened, tokens[name], True))  # type: ignore[arg-type]
+            for name in ("alpha", "beta")
+        )
+        wish = dataclasses.replace(WISH, curve=curve_by_name("P-384"))
+        pair = source.generate(wish)
+        way: Way = choose_way(pair, source.transfer.able(), replica.transfer.able(), None)
+        assert way.kind == "ecdh"
+        offer = replica.transfer.offer("alpha", way)
+        replica.transfer.settle("alpha", way, source.transfer.answer("beta", way, offer))
+        wrapped = source.transfer.wrap("beta", way, pair.private)
+        templates = {half: copied(wish, pair, half) for half in HALVES}
+        there = replica.transfer.receive("alpha", way, wrapped, templates, KeyPair())
+        assert (
+            there.whole
+            and there.spki == pair.spki
+            and there.pairing == pair.pairing
+            and replica.prove(wish, there).method
+        )
+        with pytest.raises(TokenError) as caught:
+            replica.transfer.receive("alpha", way, wrapped[:-8], templates, KeyPair())
+        assert caught.value.msg.endswith("Nothing of it is left on the token.")
+        replica.transfer.end()
+        assert replica.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
+        source.transfer.end()
+        assert source.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
+        trusted = Way("trusted", way.wraps, way.unwraps, wrapping_key="kek")
+        assert replica.transfer.offer("alpha", trusted) == b""
+        told = refusal(lambda: source.transfer.answer("beta", trusted, b""))
+        assert told.endswith("none of its secret keys labelled 'kek' may wrap. Put one such AES key on each token.")
+
+
+@pytest.mark.parametrize(("writable", "state"), [(False, "ro_user"), (True, "rw_user")])
+@there
+def test_who_only_looks_opens_a_session_to_read(store: Store, writable: bool, state: str) -> None:
+    with store.session(writable) as session:
+        assert session.describe()["state"] == state
