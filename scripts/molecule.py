@@ -39,26 +39,22 @@ LANES = 2
 LONG = ("cluster", "key_mgmt_util", "cloudhsm_cli", "many")
 
 
-def environment(collection: Path, lane: int) -> dict[str, str]:
-    """Of Molecule: the containers of this lane, the collections, and nothing in the user's home."""
+def environment(collection: Path, lane: int, name: str) -> dict[str, str]:
+    """Of Molecule for a scenario: the containers of this lane, the collections, and nothing in the user's home."""
     written = json.loads((BUILD / "env.json").read_text(encoding="utf-8"))
     return {
         **os.environ,
         **written,
         "TEST_CONTAINER": f"{written['TEST_CONTAINER']}-{lane}",
         "ANSIBLE_COLLECTIONS_PATH": str(collection.parents[2]),
-        "ANSIBLE_HOME": str(ansible_home(lane)),
+        # Of its own: what Molecule notes down here would make it skip the preparation of a lane's second scenario.
+        "ANSIBLE_HOME": str(BUILD / "ansible" / f"{name}-{lane}"),
         # Paths of sockets must be short.
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path(tempfile.gettempdir(), f"{written['TEST_CONTAINER']}-{lane}")),
         # The lines of the log are looked at below.
         "COLUMNS": "160",
         "NO_COLOR": "1",
     }
-
-
-def ansible_home(lane: int) -> Path:
-    """Where Molecule keeps its state."""
-    return BUILD / f"ansible-{lane}"
 
 
 def secrets(document: object, name: str = "") -> Iterator[str]:
@@ -92,13 +88,13 @@ def complaints(scenario: str, status: int, text: str, hidden: set[str]) -> list[
     return found + ["the log shows a PIN" for pin in hidden if pin in plain.replace(" ", "")]
 
 
-def molecule(collection: Path, lane: int, *arguments: str) -> tuple[int, str]:
+def molecule(collection: Path, lane: int, scenario: str, *arguments: str) -> tuple[int, str]:
     """Molecule's exit status, and what it said."""
     done = subprocess.run(
-        ["molecule", *arguments],
+        ["molecule", *arguments, "--scenario-name", scenario],
         # From the root of the collection: from anywhere else Molecule ignores the shared configuration and inventory.
         cwd=collection,
-        env=environment(collection, lane),
+        env=environment(collection, lane, scenario),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,7 +108,7 @@ def run(scenario: str, collection: Path, lane: int, hidden: set[str]) -> list[st
     """Runs a scenario, keeps and shows what was said; the answer is what is wrong with it."""
     start = time.monotonic()
     # The containers are there, and stay for the next scenario.
-    status, text = molecule(collection, lane, "test", "--no-shared-state", "--scenario-name", scenario)
+    status, text = molecule(collection, lane, scenario, "test", "--no-shared-state")
     (BUILD / f"{scenario}.log").write_text(text, encoding="utf-8")
     found = complaints(scenario, status, text, hidden)
     outcome = f"FAILED, {'; '.join(found)}" if found else "passed"
@@ -123,16 +119,14 @@ def run(scenario: str, collection: Path, lane: int, hidden: set[str]) -> list[st
 @contextlib.contextmanager
 def containers(collection: Path, lane: int) -> Iterator[None]:
     """The containers of a lane, for its scenarios."""
-    # Molecule's memory of an earlier run, which may have been broken off
-    shutil.rmtree(ansible_home(lane), ignore_errors=True)
-    status, text = molecule(collection, lane, "create", "--scenario-name", "default")
+    status, text = molecule(collection, lane, "default", "create")
     if status:
         sys.exit(f"{text}molecule: no containers")
     try:
         yield
     finally:
-        molecule(collection, lane, "destroy", "--scenario-name", "default")
-        shutil.rmtree(environment(collection, lane)["ANSIBLE_SSH_CONTROL_PATH_DIR"], ignore_errors=True)
+        molecule(collection, lane, "default", "destroy")
+        shutil.rmtree(environment(collection, lane, "default")["ANSIBLE_SSH_CONTROL_PATH_DIR"], ignore_errors=True)
 
 
 def main() -> int:
@@ -144,6 +138,8 @@ def main() -> int:
     if unknown:
         sys.exit(f"molecule: there is no scenario {', '.join(unknown)}; there are {', '.join(every)}")
     hidden = pins(scenarios)
+    # What Molecule noted down in an earlier run, which may have been broken off
+    shutil.rmtree(BUILD / "ansible", ignore_errors=True)
     start = time.monotonic()
     lanes = range(min(LANES, len(wanted)))
     with contextlib.ExitStack() as made:
