@@ -105,26 +105,34 @@ def successor(node: ast.AST, holder: ast.AST) -> ast.expr | None:
     return None
 
 
-def places(holder: ast.AST, function: str = "", first: int | None = None) -> Iterator[Place]:
-    """Where the code can change. Declarations (decorators, annotations, imports for types) do nothing at a run."""
+def children(holder: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
+    """The nodes in a node, with field and place in it; not declarations, which do nothing at a run."""
     for field, value in ast.iter_fields(holder):
         if field in ("annotation", "returns", "decorator_list"):
             continue
-        for index, node in enumerate(value if isinstance(value, list) else [value]):
-            inside, start = function, first
-            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-                continue
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                inside = f"{function}.{node.name}".lstrip(".")
-            if isinstance(node, ast.stmt):
-                once = not function or isinstance(holder, ast.ClassDef)
-                once |= any("cache" in ast.dump(decorator) for decorator in getattr(holder, "decorator_list", ()))
-                start = None if once or (first is None and not isinstance(holder, ast.FunctionDef)) else node.lineno
-            if isinstance(node, ast.AST):
-                new = successor(node, holder)
-                if new and isinstance(node, ast.expr):
-                    yield Place(holder, field, index if isinstance(value, list) else None, node, new, inside, start)
-                yield from places(node, inside, start)
+        for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            types_only = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+            if isinstance(node, ast.AST) and not types_only:
+                yield field, index, node
+
+
+def first_line(node: ast.stmt, holder: ast.AST, function: str, first: int | None) -> int | None:
+    """The line whose tests run a statement: None where it runs once for all of them, when its file is imported."""
+    once = not function or isinstance(holder, ast.ClassDef)
+    once |= any("cache" in ast.dump(decorator) for decorator in getattr(holder, "decorator_list", ()))
+    return None if once or (first is None and not isinstance(holder, ast.FunctionDef)) else node.lineno
+
+
+def places(holder: ast.AST, function: str = "", first: int | None = None) -> Iterator[Place]:
+    """Where the code can change."""
+    for field, index, node in children(holder):
+        named = isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        inside = f"{function}.{node.name}".lstrip(".") if named else function  # type: ignore[attr-defined]
+        start = first_line(node, holder, function, first) if isinstance(node, ast.stmt) else first
+        new = successor(node, holder) if isinstance(node, ast.expr) else None
+        if new:
+            yield Place(holder, field, index, node, new, inside, start)
+        yield from places(node, inside, start)
 
 
 def mutants_of(code: Path, file: str) -> Iterator[Mutant]:

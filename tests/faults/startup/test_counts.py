@@ -14,7 +14,7 @@ from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyTo
 from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loaded
 
 # Bytes of our source, without comments and docstrings, that an unchanged pair makes Python compile on the target.
-MOST = {"hsm_rsa_keypair": 195_000, "hsm_ecc_keypair": 195_000}
+MOST = {"hsm_rsa_keypair": 195_000, "hsm_ecc_keypair": 202_000}
 WISHES: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"label": "k", "modulus_bits": 2048},
     "hsm_ecc_keypair": {"label": "k", "curve": "P-256"},

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEY, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere

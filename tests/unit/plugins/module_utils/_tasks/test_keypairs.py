@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEYPAIRS, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypairs as _keypairs
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import Asked, replicas, use_nodes, use_token
