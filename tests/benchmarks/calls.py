@@ -30,7 +30,7 @@ _PEER = Path(__file__).resolve().parent / "peer.py"
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """One run of a module; C(changed) is what it must answer, or the row would count something else."""
+    """One run of a module; `changed` is what it must answer, or the row would count something else."""
 
     name: str
     changed: bool

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fills a token with pairs on P-256 in one session: C(fill.py LIBRARY TOKEN_LABEL PAIRS), the PIN on stdin."""
+"""Fills a token with pairs on P-256 in one session: `fill.py LIBRARY TOKEN_LABEL PAIRS`, the PIN on stdin."""
 
 from __future__ import annotations
 

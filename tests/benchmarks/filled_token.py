@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tokens with many key pairs: made once in C(build/bench), and copied for each use."""
+"""Tokens with many key pairs: made once in `build/bench`, and copied for each use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).resolve().parent
 
 
 def filled_token(build: Path, folder: Path, pairs: int) -> SoftToken:
-    """A token in C(folder) that holds so many pairs on P-256."""
+    """A token in `folder` that holds so many pairs on P-256."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_original(build, pairs), folder)
     return SoftToken(folder, initialise=False)

@@ -4,7 +4,7 @@
 
 """Pairs made one after the other in one session of plain python-pkcs11.
 
-C(generate.py LIBRARY TOKEN_LABEL RSA-2048|P-256 PAIRS), the PIN on stdin.
+`generate.py LIBRARY TOKEN_LABEL RSA-2048|P-256 PAIRS`, the PIN on stdin.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The peer: a look at one pair by plain python-pkcs11, C(peer.py LIBRARY TOKEN_LABEL LABEL), the PIN on stdin.
+"""The peer: a look at one pair by plain python-pkcs11, `peer.py LIBRARY TOKEN_LABEL LABEL`, the PIN on stdin.
 
 It takes the public interface of the library and its kindest way to read: all attributes of a half at once.
 """

@@ -26,7 +26,7 @@ class Cost(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A command; C(answer) must be in what it writes, or something else would be timed."""
+    """A command; `answer` must be in what it writes, or something else would be timed."""
 
     command: t.Sequence[str]
     answer: str
@@ -35,7 +35,7 @@ class Program:
     before: t.Callable[[], object] = lambda: None
 
     def run(self) -> Cost:
-        """One run; C(before) it is not timed."""
+        """One run; `before` it is not timed."""
         self.before()
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as told:
             given.write(self.stdin)

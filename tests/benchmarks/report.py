@@ -22,7 +22,7 @@ def verdict(met: bool) -> str:
 
 @dataclasses.dataclass
 class Table:
-    """Rows of texts; C(missed) tells whether a budget was."""
+    """Rows of texts; `missed` tells whether a budget was."""
 
     title: str
     columns: tuple[str, ...]

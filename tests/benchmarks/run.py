@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The budgets of this collection, measured on SoftHSM: C(make bench).
+"""The budgets of this collection, measured on SoftHSM: `make bench`.
 
 Prints the tables, and ends with 1 if a budget is missed.
 """

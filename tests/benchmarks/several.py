@@ -45,7 +45,7 @@ def several(folder: Path) -> Table:
 
 
 def _programs(folder: Path, module: str, wish: dict[str, t.Any], *, fresh: bool) -> dict[str, Program]:
-    """The task on one token, and with two replicas; C(fresh): new tokens before each run."""
+    """The task on one token, and with two replicas; `fresh`: new tokens before each run."""
 
     def renew(*names: str) -> None:
         for name in names:

@@ -30,18 +30,18 @@ class Calls:
 
 @dataclasses.dataclass(frozen=True)
 class Spy:
-    """C(path) is pkcs11-spy.so, C(library) the one behind it; the log holds PINs, so it is for test tokens only."""
+    """`path` is pkcs11-spy.so, `library` the one behind it; the log holds PINs, so it is for test tokens only."""
 
     path: str
     library: str
     log: Path
 
     def environment(self) -> dict[str, str]:
-        """What the process needs that loads C(path) as its PKCS#11 library."""
+        """What the process needs that loads `path` as its PKCS#11 library."""
         return {"PKCS11SPY": self.library, "PKCS11SPY_OUTPUT": str(self.log)}
 
     def watch(self, run: t.Callable[[], object]) -> Calls:
-        """The calls that are made while C(run) lasts."""
+        """The calls that are made while `run` lasts."""
         self.log.unlink(missing_ok=True)
         run()
         return parse(self.log.read_text(encoding="utf-8", errors="replace"))

@@ -22,7 +22,7 @@ Half = t.Literal["public", "private"]
 
 
 class Hsm(abc.ABC):
-    """An HSM behind one provider. C(broken): searches fail from now on."""
+    """An HSM behind one provider. `broken`: searches fail from now on."""
 
     broken = False
 

@@ -5,7 +5,7 @@
 """Outputs of the CloudHSM CLI as the user guide of AWS CloudHSM shows them, each with its page.
 
 Data for compatibility. Mended where the page is no valid JSON: commas that are missing or too many, and
-C(...8 keys later...). The pages are those of docs.aws.amazon.com/cloudhsm/latest/userguide.
+`...8 keys later...`. The pages are those of docs.aws.amazon.com/cloudhsm/latest/userguide.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def failure(text: str) -> bytes:
 
 
 def page(*keys: t.Any, total: int | None = None, token: str | None = None) -> dict[str, t.Any]:
-    """C(data) of C(key list --verbose) (page cloudhsm_cli-key-list)."""
+    """`data` of `key list --verbose` (page cloudhsm_cli-key-list)."""
     data: dict[str, t.Any] = {
         "matched_keys": list(keys),
         "total_key_count": len(keys) if total is None else total,

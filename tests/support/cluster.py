@@ -30,7 +30,7 @@ _PROGRAMS = ("pkcs11-tool", "softhsm2-util", "openssl")
 class Cluster:
     """A cluster in a folder, made there if there is none.
 
-    A new one has C(nodes) HSMs, an admin, the appliance's user and one crypto user, whose id is 3 as in the
+    A new one has `nodes` HSMs, an admin, the appliance's user and one crypto user, whose id is 3 as in the
     documentation of key_mgmt_util.
     """
 
@@ -77,7 +77,7 @@ class Cluster:
     def install_key_mgmt_util(
         self, folder: Path | None = None, name: str = "key_mgmt_util", spelling: str = "aws", **variables: str
     ) -> Path:
-        """Installs key_mgmt_util or one of its relatives; C(spelling) chooses how its outputs are written."""
+        """Installs key_mgmt_util or one of its relatives; `spelling` chooses how its outputs are written."""
         given = {"CLUSTER_SIMULATOR_SPELLING": spelling, **variables}
         return self.install("key_mgmt_util", (folder or self.folder / "bin") / name, **given)
 
@@ -151,7 +151,7 @@ class Cluster:
         return [key for key in self.state().keys if label in (None, key.label)]
 
     def calls(self, command: str = "") -> list[str]:
-        """The commands that were run, as C(tool: command)."""
+        """The commands that were run, as `tool: command`."""
         return [call for call in self.state().calls if command in call]
 
     def forget_calls(self) -> None:
@@ -160,7 +160,7 @@ class Cluster:
             state.calls.clear()
 
     def pkcs11_tool(self, *arguments: str) -> str:
-        """Output of pkcs11-tool, logged in to the token with the real keys (ids there are C(Key.material))."""
+        """Output of pkcs11-tool, logged in to the token with the real keys (ids there are `Key.material`)."""
         return material.token_tool(self.state(), *arguments).decode(errors="replace")
 
     def public_key(self, label: str) -> str:

@@ -31,7 +31,7 @@ class ClusterRuns:
         }
 
     def run(self, module: str, *, check_mode: bool = False, **params: t.Any) -> Run:
-        """Runs a module; C(params) win over the login's, None takes one away. The calls of the tool are its own."""
+        """Runs a module; `params` win over the login's, None takes one away. The calls of the tool are its own."""
         self.cluster.forget_calls()
         given = {name: value for name, value in {**self.login(), **params}.items() if value is not None}
         return run_module(module, given, check_mode=check_mode)

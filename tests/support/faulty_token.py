@@ -50,7 +50,7 @@ class FaultyRun(Run):
 
 
 class FaultyToken(SoftToken):
-    """A token that is reached directly, as every L{SoftToken}, or through the interposer."""
+    """A token that is reached directly, as every `SoftToken`, or through the interposer."""
 
     def __init__(self, folder: Path, interposer: Path, label: str = LABEL, pin: str = PIN) -> None:
         super().__init__(folder, label, pin)
@@ -73,7 +73,7 @@ class FaultyToken(SoftToken):
         popen: t.Mapping[str, t.Any] | None = None,
         **params: t.Any,
     ) -> Task:
-        """Starts a module through the interposer, with its C(rules); C(params) win over the login's."""
+        """Starts a module through the interposer, with its `rules`; `params` win over the login's."""
         self.log.unlink(missing_ok=True)
         fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
@@ -120,7 +120,7 @@ class FaultyToken(SoftToken):
         return [int(number) for number in re.findall(r"^Slot (\d+)", self.tool("softhsm2-util", "--show-slots"), re.M)]
 
     def halves(self, label: str) -> list[str]:
-        """What a label has, by pkcs11-tool: for a whole pair C(['private', 'public'])."""
+        """What a label has, by pkcs11-tool: for a whole pair `['private', 'public']`."""
         return sorted(row["class"] for row in self.listing() if row.get("label") == label)
 
     def text(self, text: str) -> str:

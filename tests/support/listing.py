@@ -10,7 +10,7 @@ import re
 
 
 def parse_listing(text: str) -> list[dict[str, str]]:
-    """The output of C(pkcs11-tool --list-objects), one dictionary an object."""
+    """The output of `pkcs11-tool --list-objects`, one dictionary an object."""
     rows: list[dict[str, str]] = []
     for line in text.splitlines():
         head = re.match(r"(Public Key|Private Key|Certificate|Data|Secret Key|Profile) [Oo]bject;?(.*)", line)

@@ -55,7 +55,7 @@ BITS: dict[KeyClass, tuple[str, ...]] = {
 
 @functools.cache
 def private_key(kind: str, number: int = 0) -> t.Any:
-    """A private key: C(kind) is the name of a curve, or the bits of an RSA key; C(number) tells equal ones apart."""
+    """A private key: `kind` is the name of a curve, or the bits of an RSA key; `number` tells equal ones apart."""
     if kind in CURVES:
         return ec.generate_private_key(CURVES[kind]())
     if kind.startswith("ed"):
@@ -84,7 +84,7 @@ def material(key: t.Any) -> dict[Half, dict[str, Value]]:
 
 
 def rsa_material(modulus: int, exponent: int = 65537) -> dict[Half, dict[str, Value]]:
-    """As L{material}, for an RSA key of which only the numbers matter."""
+    """As `material`, for an RSA key of which only the numbers matter."""
     size = (modulus.bit_length() + 7) // 8
     both: dict[str, Value] = {
         "key_type": "rsa",
@@ -112,7 +112,7 @@ def pair_of(
     handle: int = 1,
     **both: Value | None,
 ) -> KeyPair:
-    """The whole pair of a key (or of its L{material}), with changed attributes of one half or of C(both)."""
+    """The whole pair of a key (or of its `material`), with changed attributes of one half or of `both`."""
     known = key if isinstance(key, dict) else material(key)
     return KeyPair(
         (TokenObject(handle, PUBLIC, {**usual(PUBLIC, **both, **(public or {})), **known[PUBLIC]}),),

@@ -97,7 +97,7 @@ class Keys:
 
 
 class MemorySigner(Signer):
-    """One of the L{Keys} at work."""
+    """One of the `Keys` at work."""
 
     def __init__(self, keys: Keys, found: TokenObject) -> None:
         self._keys, self._found = keys, found
@@ -117,7 +117,7 @@ class MemorySigner(Signer):
 
 
 class MemorySession(TokenSession):
-    """A session with the token; C(refused) maps a method's name to what the token answers instead."""
+    """A session with the token; `refused` maps a method's name to what the token answers instead."""
 
     token_name = "memory"
     uri_attributes = {"token": "memory"}

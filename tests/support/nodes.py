@@ -41,7 +41,7 @@ def pin_of(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class NodesRun(Run):
-    """A run through the interposer; C(calls) by node, with the number of calls of each function."""
+    """A run through the interposer; `calls` by node, with the number of calls of each function."""
 
     calls: t.Mapping[str, t.Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
@@ -86,7 +86,7 @@ class Nodes:
         logins: t.Mapping[str, t.Mapping[str, t.Any]] | None = None,
         **given: t.Any,
     ) -> dict[str, t.Any]:
-        """The options of a task; the first of C(order) is its source. C(logins) win over a node's own."""
+        """The options of a task; the first of `order` is its source. `logins` win over a node's own."""
         own = {
             name: {**self.login(name, (rules or {}).get(name, "")), **(logins or {}).get(name, {})} for name in order
         }
@@ -105,7 +105,7 @@ class Nodes:
         environment: t.Mapping[str, str] | None = None,
         **given: t.Any,
     ) -> Task:
-        """Starts a module on all nodes; C(before) is Python that its process runs first."""
+        """Starts a module on all nodes; `before` is Python that its process runs first."""
         for token in self.tokens.values():
             token.log.unlink(missing_ok=True)
         arguments = module_input(check_mode, self.params(rules, **given))
@@ -174,7 +174,7 @@ class Nodes:
         return serialization.load_der_public_key(path.read_bytes())
 
     def signs(self, name: str, public: t.Any, label: str) -> bool:
-        """Whether a node's private key makes a signature that C(public) verifies."""
+        """Whether a node's private key makes a signature that `public` verifies."""
         folder = self.tokens[name].folder
         digest, signature = folder / "digest", folder / "signature"
         digest.write_bytes(b"\x5a" * 32)

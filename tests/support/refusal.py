@@ -12,7 +12,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 
 def refusal(work: t.Callable[[], t.Any]) -> str:
-    """The message of the L{HsmError} that C(work) raises; it is one line."""
+    """The message of the `HsmError` that `work` raises; it is one line."""
     try:
         work()
     except HsmError as error:

@@ -31,7 +31,7 @@ def session_with(*pairs: KeyPair, kind: type[MemorySession] = MemorySession) -> 
 
 
 def ec_pair(curve: str = "secp256r1", handle: int = 1, **changed: t.Any) -> KeyPair:
-    """A pair whose private key the session knows (L{session_with})."""
+    """A pair whose private key the session knows (`session_with`)."""
     private = {"sign": True, **changed.pop("private", {})}
     public = {"verify": True, **changed.pop("public", {})}
     return pair_of(private_key(curve, handle), private=private, public=public, handle=handle, **changed)

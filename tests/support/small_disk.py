@@ -51,7 +51,7 @@ class Disk:
         ).stdout
 
     def fill(self, spare: int = 0) -> None:
-        """Leaves C(spare) KiB."""
+        """Leaves `spare` KiB."""
         self.sh(
             f"dd if=/dev/zero of={self.folder}/fill bs=1k count=999 2>/dev/null;"
             f" truncate -s -{spare}k {self.folder}/fill; test $(df -k --output=avail {self.folder} | tail -1) = {spare}"

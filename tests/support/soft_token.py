@@ -79,7 +79,7 @@ class SoftToken:
         }
 
     def run(self, module: str, *, check_mode: bool = False, **params: t.Any) -> Run:
-        """Runs a module on this token; C(params) win over the login's, None takes one away."""
+        """Runs a module on this token; `params` win over the login's, None takes one away."""
         given = {name: value for name, value in {**self.login(), **params}.items() if value is not None}
         return run_module(module, given, check_mode=check_mode)
 

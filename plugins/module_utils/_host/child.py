@@ -41,9 +41,9 @@ class ChildTimeout(Exception):
 
 
 def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: float) -> Ended:
-    """Runs C(argv) with this environment alone; raises L{ChildTimeout} after so many seconds.
+    """Runs `argv` with this environment alone; raises `ChildTimeout` after so many seconds.
 
-    Raises L{HsmError} where it cannot be started.
+    Raises `HsmError` where it cannot be started.
     """
     try:
         # AnsibleModule.run_command has no time-out.

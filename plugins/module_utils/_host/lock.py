@@ -44,7 +44,7 @@ def held_descriptors() -> tuple[int, ...]:
 
 
 class LockError(Exception):
-    """The file C(path) cannot be used as a lock; the text says why in one line."""
+    """The file `path` cannot be used as a lock; the text says why in one line."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"the lock file {path} {reason}")
@@ -52,7 +52,7 @@ class LockError(Exception):
 
 
 class LockTimeout(LockError):
-    """Another process held C(path) until the end; C(holder_pid) is what it wrote, or None."""
+    """Another process held `path` until the end; `holder_pid` is what it wrote, or None."""
 
     def __init__(self, path: str, holder_pid: int | None) -> None:
         super().__init__(path, "is held by " + (f"process {holder_pid}" if holder_pid else "another process"))
@@ -93,7 +93,7 @@ def lock_path(key: str, folder: str | None = None) -> str:
 def host_locks(keys: Iterable[str], timeout: float, folder: str | None = None) -> Iterator[None]:
     """Holds the locks of all keys, taken in sorted order, so that two holders of several cannot block each other.
 
-    C(timeout) is in seconds for all of them together. Raises L{LockTimeout} or L{LockError} with none held.
+    `timeout` is in seconds for all of them together. Raises `LockTimeout` or `LockError` with none held.
     """
     end = time.monotonic() + timeout
     with contextlib.ExitStack() as held:
@@ -103,7 +103,7 @@ def host_locks(keys: Iterable[str], timeout: float, folder: str | None = None) -
 
 
 class HostLock:
-    """The lock of one key as a context manager; C(timeout) in seconds, at least one try is made.
+    """The lock of one key as a context manager; `timeout` in seconds, at least one try is made.
 
     Not reentrant: a second one with the same key waits for the first, in the same process too. A forked child shares
     the lock, and keeps it while it lives if its parent is killed; it never releases it for its parent.

@@ -4,7 +4,7 @@
 
 """A forked process that works with one token, so that a library which hangs or crashes costs only its own token.
 
-The process is forked before any PKCS#11 library is loaded, talks to nobody but its parent, and ends by C(os._exit):
+The process is forked before any PKCS#11 library is loaded, talks to nobody but its parent, and ends by `os._exit`:
 leaving it any other way would run the module a second time, and an open stdout would keep Ansible waiting.
 
 Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
@@ -35,7 +35,7 @@ _CLOSING = 5.0  # seconds that a worker gets to log out
 
 
 class Deadline:
-    """When a task's C(timeout) ends; None: never."""
+    """When a task's `timeout` ends; None: never."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
@@ -57,11 +57,11 @@ class Deadline:
 
 
 class WorkerLost(TokenError):
-    """The process is gone, and with it the session: C(said) tells how."""
+    """The process is gone, and with it the session: `said` tells how."""
 
 
 class Worker:
-    """One process that enters C(target), a context manager, and calls the methods of what it gives for its parent.
+    """One process that enters `target`, a context manager, and calls the methods of what it gives for its parent.
 
     Nothing secret passes the pipe: the process has the login from its parent's memory.
     """
@@ -86,7 +86,7 @@ class Worker:
         return self._status is not None
 
     def call(self, attempt: str, deadline: Deadline, name: str, *arguments: t.Any) -> t.Any:
-        """What the method answers or raises; L{WorkerLost} if the process dies or does not answer in time."""
+        """What the method answers or raises; `WorkerLost` if the process dies or does not answer in time."""
         with self._free:
             return self._called(attempt, deadline, name, arguments)
 

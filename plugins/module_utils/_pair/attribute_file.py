@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file that key_mgmt_util's getAttribute writes (C(-a 512)), as a text, for tools that read it.
+"""The file that key_mgmt_util's getAttribute writes (`-a 512`), as a text, for tools that read it.
 
 Its form is that of the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute: a line with the
 attribute's name, then its value; a modulus in lines of 80 characters; the point of an EC key as its modulus, without
@@ -42,7 +42,7 @@ _EXTRACTABLE_ANYWAY = "extractable"
 def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
     """The text for one key, None where nothing of it could be read.
 
-    C(spki) is its public key, where it is known from the other half.
+    `spki` is its public key, where it is known from the other half.
     """
     if not found.attributes:
         return None

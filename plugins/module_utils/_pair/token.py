@@ -99,7 +99,7 @@ class DeadSlot:
 
 @dataclasses.dataclass(frozen=True)
 class TokenSelector:
-    """Which token is meant: one of the options C(token_label), C(token_serial), C(slot_id), C(token_uri), or any."""
+    """Which token is meant: one of the options `token_label`, `token_serial`, `slot_id`, `token_uri`, or any."""
 
     label: str | None = None
     serial: str | None = None
@@ -132,7 +132,7 @@ class TokenSelector:
         return self != TokenSelector()
 
     def matches(self, token: TokenInfo, library: LibraryInfo) -> bool:
-        """Whether C(token) is one that is meant; an uninitialised token never is."""
+        """Whether `token` is one that is meant; an uninitialised token never is."""
         if not token.in_use:
             return False
         if self.uri is not None:
@@ -167,7 +167,7 @@ def choose_token(
 ) -> TokenInfo:
     """The one token that is meant.
 
-    C(overlooked) tells paths of a software token's storage that the caller cannot read. Raises L{HsmError} when no
+    `overlooked` tells paths of a software token's storage that the caller cannot read. Raises `HsmError` when no
     token or more than one matches; a slot that did not answer is named, because the token may be in it.
     """
     tokens = [slot for slot in slots if isinstance(slot, TokenInfo)]
@@ -203,7 +203,7 @@ def _not_there(
 
 
 def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
-    """Compares the values pinned by the option C(expect_token) with those of C(what); raises L{HsmError}."""
+    """Compares the values pinned by the option `expect_token` with those of `what`; raises `HsmError`."""
     for name, wish in expected.items():
         if actual[name] != wish:
             raise HsmError(

@@ -23,18 +23,18 @@ KeyWrap = t.Literal["KWP", "PAD", "KW"]
 class VendorFacts:
     """One row; the defaults are what the standard says.
 
-    C(marks): lower-case words, one of which is in the manufacturer or description of the library or of the token.
-    C(id_length): bytes of the id that is drawn for a pair without one; 0: none is drawn.
-    C(id_max), C(label_max): bytes; 0: no limit known.
-    C(not_sent): attributes that a template for a half must not hold, whatever their value.
-    C(only_true): bits of a half that may be sent as true only.
-    C(fixed): attributes that the token does not change in place although the standard lets it.
-    C(copy_sets_copyable): whether a copy may be made that is not CKA_COPYABLE.
-    C(set_attribute), C(copy): whether C_SetAttributeValue and C_CopyObject exist.
-    C(read_only_sessions): whether a session may be opened without CKF_RW_SESSION.
-    C(composite_pin): the PIN is C(user:password).
-    C(key_wraps): the mechanisms by which AES keys wrap others: RFC 5649, RFC 3394 after a padding, RFC 3394 alone.
-    C(curves): names of the only curves the library has; empty: not known, the token decides.
+    `marks`: lower-case words, one of which is in the manufacturer or description of the library or of the token.
+    `id_length`: bytes of the id that is drawn for a pair without one; 0: none is drawn.
+    `id_max`, `label_max`: bytes; 0: no limit known.
+    `not_sent`: attributes that a template for a half must not hold, whatever their value.
+    `only_true`: bits of a half that may be sent as true only.
+    `fixed`: attributes that the token does not change in place although the standard lets it.
+    `copy_sets_copyable`: whether a copy may be made that is not CKA_COPYABLE.
+    `set_attribute`, `copy`: whether C_SetAttributeValue and C_CopyObject exist.
+    `read_only_sessions`: whether a session may be opened without CKF_RW_SESSION.
+    `composite_pin`: the PIN is `user:password`.
+    `key_wraps`: the mechanisms by which AES keys wrap others: RFC 5649, RFC 3394 after a padding, RFC 3394 alone.
+    `curves`: names of the only curves the library has; empty: not known, the token decides.
     """
 
     name: str
@@ -58,7 +58,7 @@ class VendorFacts:
     curves: frozenset[str] = frozenset()
 
     def sends(self, half: Half, name: str, value: object) -> bool:
-        """Whether a template for C(half) may hold this attribute with this value."""
+        """Whether a template for `half` may hold this attribute with this value."""
         return (half, name) not in self.not_sent and ((half, name) not in self.only_true or value is True)
 
     def sent(self, half: Half, values: t.Mapping[str, Value]) -> dict[str, Value]:
@@ -112,7 +112,7 @@ VENDORS: dict[str, VendorFacts] = {row.name: row for row in _TABLE}
 
 
 def vendor_facts(choice: str, *descriptions: str) -> VendorFacts:
-    """The row named C(choice), or for C(auto) the one that a manufacturer or description names, else C(generic)."""
+    """The row named `choice`, or for `auto` the one that a manufacturer or description names, else `generic`."""
     if choice != "auto":
         return VENDORS[choice]
     words = set(re.findall(r"[a-z0-9]+", " ".join(descriptions).lower()))

@@ -187,9 +187,9 @@ _PACKED: dict[Kind, tuple[type, t.Callable[[t.Any], bytes]]] = {
 
 
 def pack(name: str, value: Value) -> bytes:
-    """The bytes of C(value) as the attribute C(name) takes them.
+    """The bytes of `value` as the attribute `name` takes them.
 
-    Raises C(TypeError) for a value of another type: python-pkcs11 would corrupt memory on it (trap T2).
+    Raises `TypeError` for a value of another type: python-pkcs11 would corrupt memory on it (trap T2).
     """
     kind = ATTRIBUTES[name].kind
     wanted, packed = _PACKED[kind]
@@ -205,9 +205,9 @@ def _is_number(value: object) -> t.TypeGuard[int]:
 
 
 def unpack(name: str, raw: bytes) -> Value | None:
-    """The value of C(raw); None for one that the token marks as unavailable.
+    """The value of `raw`; None for one that the token marks as unavailable.
 
-    Raises C(ValueError) where the bytes are no value of this kind. Vendors' own classes, key types and mechanisms are
+    Raises `ValueError` where the bytes are no value of this kind. Vendors' own classes, key types and mechanisms are
     legal: they stay numbers.
     """
     kind = ATTRIBUTES[name].kind
@@ -247,5 +247,5 @@ IDENTITY = frozenset(
 
 @functools.cache
 def sizes(key_class: KeyClass, names: frozenset[str] | None = None) -> dict[int, int]:
-    """What to read of a key: each attribute's code and the bytes of its usual value; of C(names) alone, if given."""
+    """What to read of a key: each attribute's code and the bytes of its usual value; of `names` alone, if given."""
     return {row.code: row.size for row in _TABLE if key_class in row.classes and (names is None or row.name in names)}

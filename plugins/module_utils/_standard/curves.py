@@ -5,7 +5,7 @@
 """The elliptic curves: one table, every usual spelling of a curve, and the ways in which tokens describe one.
 
 PKCS#11 has no list of curves, so this table is not what a token can do. It was made by asking SoftHSM 2.6.1 (OpenSSL
-3.0.19) for a key pair on each curve of C(openssl ecparam -list_curves): it generated, and signed with, all that have
+3.0.19) for a key pair on each curve of `openssl ecparam -list_curves`: it generated, and signed with, all that have
 an OID, from 112 to 571 bits, binary fields and SM2 too, and Ed25519 and Ed448 by OID as well as by name. SoftHSM is
 thus no policy. Ours is NIST SP 800-57 part 1 (5.6.1.1) and SP 800-186: at least 224 bits (112 bits of security), and
 no binary fields, which SP 800-186 deprecates. What is refused is known by name, so that the reason can be told.
@@ -38,9 +38,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,9}")
 class Curve:
     """A curve that may be wished.
 
-    C(name) is the spelling of SEC 2, RFC 5480, RFC 5639 or RFC 8410. C(bits) is the size of the field, from which that
-    of a point follows (255 for Ed25519, 448 for Ed448). C(number) is what genECCKeyPair's C(-i) calls it, where that
-    is the same for every vendor of the tool. C(parameters) is the digest of its domain parameters, see L{_digest}.
+    `name` is the spelling of SEC 2, RFC 5480, RFC 5639 or RFC 8410. `bits` is the size of the field, from which that
+    of a point follows (255 for Ed25519, 448 for Ed448). `number` is what genECCKeyPair's `-i` calls it, where that
+    is the same for every vendor of the tool. `parameters` is the digest of its domain parameters, see `_digest`.
     """
 
     name: str
@@ -131,7 +131,7 @@ _OTHER_OIDS = {"1.3.6.1.4.1.11591.15.1": "ed25519", WAP_ARC + "12": "secp224r1"}
 
 
 def plain(name: str) -> str:
-    """C(name) without case, blanks, C(-), C(_), C(.) and the prefixes of OpenSSL's symbols and of X9.62."""
+    """`name` without case, blanks, `-`, `_`, `.` and the prefixes of OpenSSL's symbols and of X9.62."""
     plain = re.sub(r"[-_.\s]", "", name).lower().removeprefix("nid")
     return re.sub(r"^(?:ansi)?x962", "", plain)
 
@@ -146,7 +146,7 @@ _BY_PARAMETERS = {curve.parameters: curve for curve in CURVES if curve.parameter
 def curve_by_name(value: str | int) -> Curve:
     """The curve that a user means by a name, a dotted OID or a number of genECCKeyPair (as int or as digits).
 
-    Raises C(ValueError) with a reason of one line: why a known curve is refused, or what names are usual.
+    Raises `ValueError` with a reason of one line: why a known curve is refused, or what names are usual.
     """
     text = str(value).strip()
     found = None
@@ -164,7 +164,7 @@ def curve_by_name(value: str | int) -> Curve:
 def curve_by_ec_params(der: bytes) -> Curve | None:
     """The curve that CKA_EC_PARAMS names or spells out, or None: unknown, refused or no DER at all; never raises.
 
-    An OBJECT IDENTIFIER, a PrintableString (PKCS#11 3.0, 6.3.3: C(curveName)) or explicit ECParameters (X9.62, SEC 1
+    An OBJECT IDENTIFIER, a PrintableString (PKCS#11 3.0, 6.3.3: `curveName`) or explicit ECParameters (X9.62, SEC 1
     C.2), which are compared by value: SoftHSM accepts and returns them.
     """
     if not HAS_ASN1CRYPTO or not 2 < len(der) <= 4096:

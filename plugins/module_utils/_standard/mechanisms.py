@@ -22,7 +22,7 @@ Use = t.Literal["generate", "sign", "decrypt", "derive", "wrap"]
 
 @dataclasses.dataclass(frozen=True)
 class Mechanism:
-    """One row: C(use) is what the private half does with it, C(hash) the digest that the token computes itself."""
+    """One row: `use` is what the private half does with it, `hash` the digest that the token computes itself."""
 
     name: str
     code: int
@@ -82,9 +82,9 @@ KEY_GEN: dict[str, str] = {
 
 
 def mechanism_code(text: str) -> int:
-    """The number of a mechanism given by name (with or without C(CKM_), any case) or by number for vendors' own.
+    """The number of a mechanism given by name (with or without `CKM_`, any case) or by number for vendors' own.
 
-    Raises C(ValueError) with the rule for anything else.
+    Raises `ValueError` with the rule for anything else.
     """
     name = text.upper()
     row = MECHANISMS.get(name) or MECHANISMS.get(f"CKM_{name}")
@@ -102,6 +102,6 @@ def mechanism_code(text: str) -> int:
 
 
 def mechanism_name(code: int) -> str:
-    """The name of a mechanism, or its number as C(0x…) where this table has none."""
+    """The name of a mechanism, or its number as `0x…` where this table has none."""
     row = _BY_CODE.get(code)
     return row.name if row else f"0x{code:08x}"

@@ -40,7 +40,7 @@ def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:
 def ec_spki(curve: Curve, point: bytes) -> bytes:
     """DER of the SubjectPublicKeyInfo of an EC key, the curve by its name (RFC 5480, RFC 8410), from CKA_EC_POINT.
 
-    Raises C(ValueError) where C(point) is no point of that curve's size.
+    Raises `ValueError` where `point` is no point of that curve's size.
     """
     if curve.key_type == "ec_edwards":
         algorithm = PublicKeyAlgorithm({"algorithm": curve.oid})
@@ -100,7 +100,7 @@ def point_of(spki: bytes) -> bytes:
 
 
 def _normalised(info: bytes) -> bytes | None:
-    """CKA_PUBLIC_KEY_INFO in the form of L{rsa_spki} and L{ec_spki}, so that equal keys have equal bytes."""
+    """CKA_PUBLIC_KEY_INFO in the form of `rsa_spki` and `ec_spki`, so that equal keys have equal bytes."""
     try:
         parsed = PublicKeyInfo.load(info, strict=True)
         if parsed.algorithm == "rsa":

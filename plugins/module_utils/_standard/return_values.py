@@ -224,10 +224,10 @@ _HINTS: dict[str, str] = {
 
 
 def ckr_name(value: int) -> str:
-    """Name of the return value C(value); vendors' own values by their number, as C(CKR_0x80000001)."""
+    """Name of the return value `value`; vendors' own values by their number, as `CKR_0x80000001`."""
     return CKR_NAMES.get(value, f"CKR_0x{value:08X}")
 
 
 def ckr_hint(name: str) -> str:
-    """What to do about the return value C(name), or an empty text where nothing general can be said."""
+    """What to do about the return value `name`, or an empty text where nothing general can be said."""
     return _HINTS.get(name, "")

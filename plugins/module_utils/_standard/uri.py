@@ -29,8 +29,8 @@ _LIKE_PIN = re.compile(r"[:;?&]\s*[^:;?&=]*pin[^:;?&=]*=([^;?&]*)", re.IGNORECAS
 class PKCS11Uri:
     """The attributes of a URI, decoded; None is one that is not in it, '' one that is there and empty.
 
-    C(id) is raw bytes, C(slot_id) a number, C(type) one of public, private, cert, secret-key and data,
-    C(library_version) as C(major.minor) or C(major). An underscore here is a hyphen in the URI.
+    `id` is raw bytes, `slot_id` a number, `type` one of public, private, cert, secret-key and data,
+    `library_version` as `major.minor` or `major`. An underscore here is a hyphen in the URI.
     """
 
     token: str | None = None
@@ -56,7 +56,7 @@ NAMES = {field.name.replace("_", "-"): field.name for field in fields(PKCS11Uri)
 def build_uri(uri: PKCS11Uri) -> str:
     """The URI that says this, in the order of `PKCS11Uri`; `parse_uri` gives the same attributes back.
 
-    Escaped as RFC 7512, 2.3 wants it: every byte of C(id), and of the others what has to be. Raises C(ValueError) for
+    Escaped as RFC 7512, 2.3 wants it: every byte of `id`, and of the others what has to be. Raises `ValueError` for
     a text that is not UTF-8 (a lone surrogate), without the text.
     """
     path: list[str] = []

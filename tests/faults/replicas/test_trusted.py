@@ -19,7 +19,7 @@ KEY = "5a" * 32
 KEK = "trusted kek"
 GUARDED: dict[str, t.Any] = {"private_attributes": {"wrap_with_trusted": True}, "usage": ["sign"], "extractable": None}
 
-# The security officer, by python-pkcs11: C(TOKEN_LABEL KEK_LABEL TRUSTED), the PIN and the key on stdin.
+# The security officer, by python-pkcs11: `TOKEN_LABEL KEK_LABEL TRUSTED`, the PIN and the key on stdin.
 _STORE = """
 import sys, pkcs11
 from pkcs11 import Attribute

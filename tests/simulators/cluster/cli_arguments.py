@@ -16,7 +16,7 @@ import typing as t
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option: C(kind) is value, many (a list that takes all words up to the next option) or flag."""
+    """One option: `kind` is value, many (a list that takes all words up to the next option) or flag."""
 
     name: str
     kind: str = "value"

@@ -11,7 +11,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """C(number) is key_mgmt_util's; C(nid) is OpenSSL's, which dumps show as OBJ_ATTR_MODULUS_BITS."""
+    """`number` is key_mgmt_util's; `nid` is OpenSSL's, which dumps show as OBJ_ATTR_MODULUS_BITS."""
 
     name: str
     number: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """The cluster refuses a request; C(kind) is a key of the tools' tables of texts."""
+    """The cluster refuses a request; `kind` is a key of the tools' tables of texts."""
 
     def __init__(self, kind: str, text: str = "") -> None:
         super().__init__(kind)

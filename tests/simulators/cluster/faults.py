@@ -4,9 +4,9 @@
 
 """Faults that a test asks for, in the state or in the environment; nothing here is a vendor's behaviour.
 
-A fault has a C(kind) (see KINDS), and optionally C(tool), C(command) (what the command starts with), C(after) (whether
-the command works before the fault shows), C(times) (how often; endlessly if absent), C(skip) (how many matching calls
-go well before), C(text), C(seconds), C(attributes), C(status).
+A fault has a `kind` (see KINDS), and optionally `tool`, `command` (what the command starts with), `after` (whether
+the command works before the fault shows), `times` (how often; endlessly if absent), `skip` (how many matching calls
+go well before), `text`, `seconds`, `attributes`, `status`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ KINDS = {
     "no_json": True,  # text that is no answer at all
     "half": True,  # the first half of the right answer
     "silence": True,  # no answer, status 0
-    "answer": True,  # C(text) as it is
+    "answer": True,  # `text` as it is
     "hang": False,
     "hang_half": True,  # half of the answer, then nothing
-    "inconsistent": True,  # coverage, and C(attributes) if given, differ between the HSMs
+    "inconsistent": True,  # coverage, and `attributes` if given, differ between the HSMs
     "status": True,  # the right answer with another exit status
     "killed": True,  # the process dies before it answers
 }

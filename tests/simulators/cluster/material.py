@@ -127,7 +127,7 @@ def verifies(
     digest: bool = False,
     der: bool = False,
 ) -> bool:
-    """Whether a signature is one of the public key, by OpenSSL. C(der): an ECDSA one is DER."""
+    """Whether a signature is one of the public key, by OpenSSL. `der`: an ECDSA one is DER."""
     with tempfile.TemporaryDirectory(dir=state.folder) as folder:
         key, source, signed = (Path(folder) / name for name in ("public", "in", "signature"))
         key.write_text(pem(public), encoding="ascii")

@@ -80,7 +80,7 @@ class UsageError(Exception):
 
 
 def parse(command: str, words: t.Sequence[str], strict_order: bool = False) -> dict[str, t.Any]:
-    """The flags by name. C(strict_order): Alibaba Cloud's build wants them as the syntax has them."""
+    """The flags by name. `strict_order`: Alibaba Cloud's build wants them as the syntax has them."""
     values: dict[str, t.Any] = {}
     allowed = FLAGS[command]
     rest = list(words)

@@ -48,7 +48,7 @@ def folder() -> t.Iterator[str]:
 
 
 class Child:
-    """A forked process that runs C(work(say)); C(say) sends a line, C(hear) waits for one, '' at the end."""
+    """A forked process that runs `work(say)`; `say` sends a line, `hear` waits for one, '' at the end."""
 
     running: t.ClassVar[list[Child]] = []
 

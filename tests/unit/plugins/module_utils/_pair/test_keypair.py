@@ -31,7 +31,7 @@ OTHER_RSA = rsa_material(2**2047 + 3)
 
 
 def ec_pair(number: int = 0, told: bool = False, curve: str = "secp256r1", handle: int = 1, **both: t.Any) -> KeyPair:
-    """A pair on a curve; C(told): its private half has CKA_PUBLIC_KEY_INFO."""
+    """A pair on a curve; `told`: its private half has CKA_PUBLIC_KEY_INFO."""
     key = private_key(curve, number)
     info = key.public_key().public_bytes(*SPKI)
     return pair_of(key, private={"public_key_info": info} if told else None, handle=handle, **both)

@@ -72,7 +72,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def as_nobody(work: t.Callable[[], t.Any]) -> t.Any:
-    """What C(work) returns (JSON) as the user nobody, in a child, since this process has to stay root."""
+    """What `work` returns (JSON) as the user nobody, in a child, since this process has to stay root."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -38,7 +38,7 @@ class Killed(BaseException):
 
 
 class Faulty(MemorySession):
-    """A session in which call number C(at) is refused, or the process killed before it."""
+    """A session in which call number `at` is refused, or the process killed before it."""
 
     at = 0
     kill = False

@@ -148,7 +148,7 @@ def test_one_failing_entry_does_not_stop_the_others(parallel: int) -> None:
 
 
 class Failing(SharedSession):
-    """Its third generation, and with C(onwards) all later ones, end with C(ckr)."""
+    """Its third generation, and with `onwards` all later ones, end with `ckr`."""
 
     def __init__(self, ckr: str, onwards: bool = True) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH,
 
 
 class Contested(SharedSession):
-    """While a pair is proven, another host makes one of the same name, for the first of C(times) proofs of 'c'."""
+    """While a pair is proven, another host makes one of the same name, for the first of `times` proofs of 'c'."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
