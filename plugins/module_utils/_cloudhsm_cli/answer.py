@@ -7,9 +7,6 @@
 Success is `{"error_code": 0, "data": {…}}`, a failure `{"error_code": 1, "data": "text"}` (user guide of AWS
 CloudHSM, pages cloudhsm_cli-key-list and manage-keys-cloudhsm-cli-filtering). Everything else is no answer at all,
 whatever the exit status: it neither says that something is there nor that it is not.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -7,9 +7,6 @@
 Source: user guide of AWS CloudHSM, pages cloudhsm_cli-key-list and cloudhsm_cli-key-attributes-table. Where HSMs of the
 cluster differ, a value is the text `inconsistent` (page troubleshoot-sdk5-key-replicate-failures): the key has the
 attribute, and it is not known what it says.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@
 
 Sources: user guide of AWS CloudHSM, pages cloudhsm_cli-cluster-hsm-info, cloudhsm_cli-user-list and
 cloudhsm_cli-key-list.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

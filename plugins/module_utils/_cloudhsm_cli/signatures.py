@@ -7,9 +7,6 @@
 Sources: user guide of AWS CloudHSM, pages cloudhsm_cli-crypto-sign-ecdsa (the signature is r and s, joined, in
 base64), cloudhsm_cli-crypto-sign-rsa-pkcs, cloudhsm_cli-crypto-sign-rsa-pkcs-pss and cloudhsm_cli-crypto-sign-ed25519.
 The CLI has no command that decrypts or derives.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

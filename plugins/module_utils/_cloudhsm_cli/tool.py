@@ -5,9 +5,6 @@
 """The CloudHSM CLI in its single-command mode: each command is a process of its own, with a login of its own.
 
 The credentials are in the environment of that process only (user guide of AWS CloudHSM, page cloudhsm_cli-modes).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@
 
 A secret goes into the environment of the child that needs it, and nowhere else: not on a command line, which every
 user of the host can read, and not into this process's own environment.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -5,9 +5,6 @@
 """Files that a user names: opened without waiting, whatever they are, and read to a bound.
 
 A FIFO without a writer, a terminal or an endless device would keep a module for ever otherwise.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -8,9 +8,6 @@ The kernel releases such a lock with the last descriptor of it, so a killed hold
 to remove one would let two processes lock two files of the same name. Any user of the host can hold a lock for ever,
 as with every lock that all users share; the PID in the error tells who. Services with a /tmp of their own and
 containers see other files, and are not locked out.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

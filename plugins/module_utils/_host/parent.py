@@ -5,9 +5,6 @@
 """No child outlives its module, however that ends: a logged-in tool, and the host's lock, would stay behind for ever.
 
 A terminal that goes away is not enough: under nohup, and some schedulers, children inherit that SIGHUP is ignored.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

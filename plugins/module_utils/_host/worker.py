@@ -6,9 +6,6 @@
 
 The process is forked before any PKCS#11 library is loaded, talks to nobody but its parent, and ends by `os._exit`:
 leaving it any other way would run the module a second time, and an open stdout would keep Ansible waiting.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

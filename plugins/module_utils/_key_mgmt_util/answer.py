@@ -7,9 +7,6 @@
 Every vendor's build prints a line `Cfm3… returned: 0x..` for the command, and one line a node of the cluster. The
 spellings differ: AWS CloudHSM user guide (2023), pages key_mgmt_util-…; Azure Cloud HSM, PKCS#11 certificate storage;
 Alibaba Cloud HSM, key_mgmt_tool; Oracle Dedicated KMS, key management utility. The exit status tells nothing.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@
 
 Sources: the pages of the commands in the AWS CloudHSM user guide (2023), 'interpreting audit logs' there for 0xa3, and
 its issue 20 for 0xce. The tool has the command Error2String for the others; their number and text are told as they are.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

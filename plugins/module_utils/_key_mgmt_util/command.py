@@ -6,9 +6,6 @@
 
 Alibaba's build takes the options in no other order. The prompt splits a line at blanks and knows no quotes (Cavium's
 first edition, 2017; no vendor documents another way).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

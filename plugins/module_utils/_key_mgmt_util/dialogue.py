@@ -7,9 +7,6 @@
 So the password is never an argument that other users see, as it is in the single-command mode of the tool, and a
 session's keys live until the dialogue ends. The prompts: AWS CloudHSM user guide (2023), pages
 key_mgmt_util-getting-started and key_mgmt_util-loginHSM.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -5,9 +5,6 @@
 """The file that key_mgmt_util's getAttribute writes (`-a 512`), read: the opposite of `_pair/attribute_file.py`.
 
 Its form: the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute (AWS, key attribute table).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

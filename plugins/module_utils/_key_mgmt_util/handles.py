@@ -6,9 +6,6 @@
 
 What the tool prints while it waits for `-min_srv`: its first edition, published by Cavium under the BSD licence in
 2017 (Cfm3Util).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@
 
 Its commands set size or curve, exponent, label, id, -nex, -sess, sharing and quorum; all other attributes are as the
 tool makes them: a dump of every class is in the documentation of genRSAKeyPair and genECCKeyPair or inferred from it.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The point of an EC key without its curve, which key_mgmt_util does not tell: found by size and equation.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""The point of an EC key without its curve, which key_mgmt_util does not tell: found by size and equation."""
 
 from __future__ import annotations
 

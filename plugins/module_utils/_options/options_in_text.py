@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that are written as a text where a dictionary or a list belongs, in the ways that Ansible takes as well.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""Options that are written as a text where a dictionary or a list belongs, in the ways that Ansible takes as well."""
 
 from __future__ import annotations
 

@@ -5,9 +5,6 @@
 """A regular expression that a user wrote, tried on texts that anybody may have stored, in bounded time.
 
 Python's engine looks for signals while it searches, so that an alarm ends what would take years.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -5,9 +5,6 @@
 """The secrets among options that nobody has checked yet: what is masked, and what is shown of a task, before all else.
 
 Ansible's own collection stops at the first option of a wrong type, and then masks nothing of what follows.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

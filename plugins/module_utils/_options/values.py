@@ -5,9 +5,6 @@
 """Checks of single option values, before any login: pure functions that return the checked value.
 
 Texts that YAML would spoil arrive as `raw`: an unquoted `0123456` is the number 42798, `yes` a boolean.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -2,18 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the options of a module to the wished pair: every rule between options, before any login.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""From the options of a module to the wished pair: every rule between options, before any login."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Changes, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Change, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
@@ -58,7 +54,7 @@ def wish_from(family: Family, params: Params) -> Wish:
     return wish
 
 
-def changes_from(params: Params) -> Changes:
+def changes_from(params: Params) -> Change:
     """What hsm_key is to change, of a key whose type is not known yet; raises `InputError`."""
     if params["state"] == "absent":
         given = [name for name in _CHANGING if params[name] is not None]
@@ -74,7 +70,7 @@ def changes_from(params: Params) -> Changes:
     except InputError as error:
         raise error.renamed("new_") from None
     label, mode = _label("new_label", params), params["share_mode"]
-    return Changes("ecc", label, new_id, share_with=users, share_mode=mode, **_attributes(params))
+    return Change("ecc", label, new_id, share_with=users, share_mode=mode, **_attributes(params))
 
 
 def _label(option: str, params: Params) -> str | None:

@@ -7,9 +7,6 @@
 Its form is that of the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute: a line with the
 attribute's name, then its value; a modulus in lines of 80 characters; the point of an EC key as its modulus, without
 0x and in one line.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a plan will come to, before it is carried out; and in what a new pair is not what was asked for.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""What a plan will come to, before it is carried out; and in what a new pair is not what was asked for."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     HALVES,
     PRIVATE,
-    Change,
+    Changeable,
     Half,
     Value,
 )
@@ -50,7 +46,7 @@ def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: s
 
 
 def _stepped(found: TokenObject, step: Step, wish: Wish) -> TokenObject:
-    if step.kind is Change.SHARING and found.sharing:
+    if step.kind is Changeable.SHARING and found.sharing:
         users = wish.users(found.sharing.shared_with)
         return dataclasses.replace(found, sharing=dataclasses.replace(found.sharing, shared_with=users))
     return dataclasses.replace(found, attributes={**found.attributes, **step.values})

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be done about a pair: a pure decision from what is wished and what was found.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""What is to be done about a pair: a pure decision from what is wished and what was found."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     PRIVATE,
     PUBLIC,
     Attribute,
-    Change,
+    Changeable,
     Half,
     Kind,
     Value,
@@ -47,7 +43,7 @@ class Step(t.NamedTuple):
 
     half: Half
     values: dict[str, Value]
-    kind: Change
+    kind: Changeable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +57,7 @@ class Plan:
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
-_ORDER = (Change.ANY, Change.SHARING, Change.TO_TRUE, Change.BY_COPY)
+_ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
 
 
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
@@ -139,7 +135,7 @@ def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], tok
     for step in steps:
         sharing = pair.half(step.half).sharing
         users = wish.users(sharing.shared_with) if sharing else ()
-        if step.kind is Change.SHARING and sharing and len(users) + 1 < sharing.quorum:
+        if step.kind is Changeable.SHARING and sharing and len(users) + 1 < sharing.quorum:
             raise HsmError.refused(
                 f"share {wish.on(token)} with [{', '.join(users)}]",
                 f"{sharing.quorum} users must approve each use of it, the owner among them, and so many would not be"
@@ -147,7 +143,7 @@ def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], tok
             )
 
 
-def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | None:
+def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
     """Whether and how one difference can be mended in place; None if it cannot."""
     if row.half is None or row.name in (*facts.fixed, "quorum"):
         return None
@@ -155,7 +151,7 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | N
     if found.needs_signatures:
         return None
     if row.name == "shared_with":
-        return Change.SHARING if found.sharing else None
+        return Changeable.SHARING if found.sharing else None
     attribute = ATTRIBUTES[row.name]
     if row.found is None and attribute.kind is Kind.BOOL:
         return None
@@ -163,19 +159,19 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Change | N
 
 
 def _can_change(facts: VendorFacts, found: TokenObject, wished: Value, attribute: Attribute) -> bool:
-    if attribute.change is Change.BY_COPY:
+    if attribute.change is Changeable.BY_COPY:
         # The copy takes the place of the object, which must go then.
         able = facts.copy and (facts.copy_sets_copyable or attribute.name != "copyable")
         return able and wished is False and not found.forbids("copyable", "destroyable")
-    one_way = {Change.TO_TRUE: wished is True, Change.TO_FALSE: wished is False, Change.NEVER: False}
+    one_way = {Changeable.TO_TRUE: wished is True, Changeable.TO_FALSE: wished is False, Changeable.NEVER: False}
     return one_way.get(attribute.change, True) and facts.set_attribute and not found.forbids("modifiable")
 
 
-def _steps(rows: t.Sequence[Difference], kinds: t.Sequence[Change | None]) -> tuple[Step, ...]:
-    values: dict[tuple[Change, Half], dict[str, Value]] = {}
+def _steps(rows: t.Sequence[Difference], kinds: t.Sequence[Changeable | None]) -> tuple[Step, ...]:
+    values: dict[tuple[Changeable, Half], dict[str, Value]] = {}
     for row, kind in zip(rows, kinds, strict=True):
         if kind and row.half:
-            group = Change.TO_TRUE if kind is Change.TO_FALSE else kind
+            group = Changeable.TO_TRUE if kind is Changeable.TO_FALSE else kind
             values.setdefault((group, row.half), {})[row.name] = row.wished
     order = [(kind, half) for kind in _ORDER for half in (PRIVATE, PUBLIC)]
     return tuple(Step(half, values[kind, half], kind) for kind, half in order if (kind, half) in values)

@@ -5,9 +5,6 @@
 """What the private half of a pair does inside a token, checked outside by cryptography.
 
 It is imported when there is something to check: most tasks find their pair as it should be, and prove nothing.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

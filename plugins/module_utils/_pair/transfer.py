@@ -13,9 +13,6 @@ The source wraps it under a key-encryption key (KEK) that only the two tokens ha
 
 The transport keys are trusted because the module itself made them through the libraries; a hostile host between the
 tokens could exchange them for its own.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wished of a key pair: a new one, or changes of one that is there. Immutable, without any HSM.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""What is wished of a key pair: a new one, or changes of one that is there. Immutable, without any HSM."""
 
 from __future__ import annotations
 
@@ -163,7 +159,7 @@ class Wish:
 
 
 @dataclasses.dataclass(frozen=True)
-class Changes(Wish):
+class Change(Wish):
     """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
     `chosen`: how messages name it; `chosen_exactly`: whether that names one key. `label` and `id` are the new ones.

@@ -11,9 +11,6 @@ none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching a
 (it makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8), and all
 that makes, changes or uses an object: by its handle, where it would search and read the object first, and refuse a use
 whose attribute it could not read. Sections name PKCS#11 3.1.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

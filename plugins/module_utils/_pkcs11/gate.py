@@ -6,9 +6,6 @@
 
 SoftHSM 2.6.1 answers now and then with CKR_GENERAL_ERROR where one thread searches while another writes, although it
 was initialised with locks: the search reads the token's folder again, and meets files that are half written.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

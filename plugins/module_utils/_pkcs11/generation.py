@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A new pair on a token: what it cannot make is refused before, and what a call that failed left is taken back.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""A new pair on a token: what it cannot make is refused before, and what a call that failed left is taken back."""
 
 from __future__ import annotations
 

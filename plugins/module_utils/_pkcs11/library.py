@@ -7,9 +7,6 @@
 T1 to T14 in comments are the traps of python-pkcs11 0.10 and of tokens that `docs/traps.md` tells, with what is done
 about each. What no comment can say: a library is finalised and never unloaded, since unloading leaves dangling
 pointers (T10), and a PIN is encoded here first and no exception is chained to another, since it may hold the PIN (T13).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -7,9 +7,6 @@
 Its tokens are folders of files. It is not safe for parallel processes on one token (trap T5), so the folder is what a
 lock is keyed by; and it passes over every folder and file that the caller may not read, in silence, so that a key
 which exists looks absent. All of this was read in the sources of 2.6.1 and run against the library.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

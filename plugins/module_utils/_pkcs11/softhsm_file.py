@@ -14,9 +14,6 @@ with fewer attributes; both look as if the key were absent. Derived from what So
   moment, and for good if the writer is killed then.
 - Attributes that are missing in a file are added to it, with empty values, when somebody reads the object. So a key
   whose value is empty may be a damaged one, too.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -11,9 +11,6 @@ in it was being made then.
 
 What was found out so is listed in the folder itself, where it outlives the host's next start. SoftHSM looks at no file
 of such a name, and `softhsm2-util --delete-token` removes it with the rest.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@
 
 A new file belongs to who made it. SoftHSM up to 2.6 makes all of them for their owner alone; 2.7 has the setting
 `objectstore.umask`, an octal number, 0077 if nothing is said (read in its documentation, not run).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

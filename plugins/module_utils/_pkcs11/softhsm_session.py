@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A logged-in token of SoftHSM: a search that finds nothing is a proof only where its files are whole.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""A logged-in token of SoftHSM: a search that finds nothing is a proof only where its files are whole."""
 
 from __future__ import annotations
 

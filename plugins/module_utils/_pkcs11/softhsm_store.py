@@ -6,9 +6,6 @@
 
 SoftHSM passes over damaged files without a word, so that a key or a token which exists looks absent. But files are
 empty for a moment while other programs work, too: damage is what still is there at the last of some looks.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

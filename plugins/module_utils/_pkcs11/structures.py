@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The structures that a PKCS#11 library fills, for ctypes: those of PKCS#11 2.40 and 3.x for Unix (natural alignment).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""The structures that a PKCS#11 library fills, for ctypes: of PKCS#11 2.40 and 3.x for Unix (natural alignment)."""
 
 from __future__ import annotations
 

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is done to a pair on a token: generate, change, remove. Each leaves nothing half-made, or names it.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""What is done to a pair on a token: generate, change, remove. Each leaves nothing half-made, or names it."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work impor
     is_clear,
     listed,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 
@@ -119,9 +115,9 @@ class Actions(Work):
         return pair
 
     def _change_half(self, found: TokenObject, step: Step) -> TokenObject:
-        if step.kind is Change.SHARING:
+        if step.kind is Changeable.SHARING:
             return self.session.share(found, self.wish.users(found.sharing.shared_with if found.sharing else ()))
-        if step.kind is Change.BY_COPY:
+        if step.kind is Changeable.BY_COPY:
             return self._freeze_half(found, t.cast("dict[str, bool]", step.values))
         return self.session.set_attributes(found, step.values)
 
@@ -131,9 +127,9 @@ class Actions(Work):
             found = original.half(step.half)
             old = {name: value for name in step.values if (value := found.attributes.get(name)) is not None}
             try:
-                if step.kind is Change.SHARING and found.sharing:
+                if step.kind is Changeable.SHARING and found.sharing:
                     self.session.share(found, found.sharing.shared_with)
-                elif step.kind is Change.ANY and len(old) == len(step.values):
+                elif step.kind is Changeable.ANY and len(old) == len(step.values):
                     self.session.set_attributes(found, old)
                 else:
                     raise HsmError("it goes one way")

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The keys that hsm_key is to change or to remove: as many as were said, and no half of another's.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""The keys that hsm_key is to change or to remove: as many as were said, and no half of another's."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import check_usage
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Changes
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
@@ -43,7 +39,7 @@ class KeyTask:
     """Which keys are to be changed or removed, on whatever token, and how many they may be."""
 
     selection: Selection
-    changes: Changes
+    changes: Change
     state: str = "present"
     count: int = 1
 
@@ -78,7 +74,7 @@ class KeyTask:
 class _Choice(Work):
     """What a task chooses of one token's keys."""
 
-    wish: Changes
+    wish: Change
     task: KeyTask = dataclasses.field(kw_only=True)
 
     def chosen(self) -> list[_Chosen]:
@@ -159,7 +155,7 @@ class _Choice(Work):
         except HsmError:
             return None
 
-    def checked(self, one: _Chosen) -> Changes:
+    def checked(self, one: _Chosen) -> Change:
         """The wished changes of one key, now that its type is known; refuses those that cannot be."""
         key, selection = one.pair.objects[0], self.task.selection
         if selection.handle is not None:

@@ -5,9 +5,6 @@
 """The one way from a wish to the token: look, decide, act, look again. For all modules, with any provider.
 
 What acts is imported where it is to act: most tasks find the pair as it is wished.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Changeable
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
@@ -157,7 +154,7 @@ class Reconciliation(Work):
         """A pair that stays, as it is or changed."""
         if plan.steps:
             self.refuse_strangers(found)
-        if any(step.kind is Change.BY_COPY for step in plan.steps):
+        if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
         if plan.steps and self.check_mode:

@@ -7,9 +7,6 @@
 The new pair has a provisional label until then, which follows from the wish. A run that was killed in between leaves
 that pair: the next run gives it its name if the old pair is gone, and refuses, naming it, while the old one is there;
 it may as well be the work of another host that has not ended yet.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

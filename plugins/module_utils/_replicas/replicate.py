@@ -6,9 +6,6 @@
 
 Each token is brought to the wish by the same reconcile as a single one. What is new here is the copy, and that all of
 this run's work is taken back where too few tokens have the pair in the end.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

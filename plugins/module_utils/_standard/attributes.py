@@ -6,9 +6,6 @@
 
 Sources: PKCS#11 3.1 tables 11 (common), 21 (public keys), 22 (private keys), 24 (RSA) and 43 (EC) with footnotes 8
 (may be changed), 10 (may be changed from false to true only), 11 (from true to false only).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations
@@ -64,7 +61,7 @@ class Kind(enum.Enum):
     MECHANISMS = "CK_MECHANISM_TYPE array"
 
 
-class Change(enum.Enum):
+class Changeable(enum.Enum):
     """Which changes of an existing object the standard lets C_SetAttributeValue make."""
 
     NEVER = "never"
@@ -87,16 +84,16 @@ class Attribute:
     code: int
     kind: Kind
     size: int
-    change: Change = Change.NEVER
+    change: Changeable = Changeable.NEVER
     classes: tuple[KeyClass, ...] = KEY_CLASSES
     option: bool = False
 
 
-def _bit(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
+def _bit(name: str, code: int, change: Changeable = Changeable.NEVER, *classes: KeyClass) -> Attribute:
     return Attribute(name, code, Kind.BOOL, 1, change, classes or KEY_CLASSES)
 
 
-def _option(name: str, code: int, change: Change = Change.NEVER, *classes: KeyClass) -> Attribute:
+def _option(name: str, code: int, change: Changeable = Changeable.NEVER, *classes: KeyClass) -> Attribute:
     return dataclasses.replace(_bit(name, code, change, *classes), option=True)
 
 
@@ -104,45 +101,45 @@ _TABLE = (
     Attribute("class", 0x000, Kind.CLASS, _ULONG.size),
     _bit("token", 0x001),
     _option("private", 0x002),
-    Attribute("label", 0x003, Kind.TEXT, 4096, Change.ANY),
-    _option("trusted", 0x086, Change.NEVER, PUBLIC, SECRET),
+    Attribute("label", 0x003, Kind.TEXT, 4096, Changeable.ANY),
+    _option("trusted", 0x086, Changeable.NEVER, PUBLIC, SECRET),
     Attribute("key_type", 0x100, Kind.KEY_TYPE, _ULONG.size),
-    Attribute("id", 0x102, Kind.BYTES, 4096, Change.ANY),
-    _bit("sensitive", 0x103, Change.TO_TRUE, PRIVATE, SECRET),
-    _option("encrypt", 0x104, Change.ANY, PUBLIC, SECRET),
-    _option("decrypt", 0x105, Change.ANY, PRIVATE, SECRET),
-    _option("wrap", 0x106, Change.ANY, PUBLIC, SECRET),
-    _option("unwrap", 0x107, Change.ANY, PRIVATE, SECRET),
-    _option("sign", 0x108, Change.ANY, PRIVATE, SECRET),
-    _option("sign_recover", 0x109, Change.ANY, PRIVATE),
-    _option("verify", 0x10A, Change.ANY, PUBLIC, SECRET),
-    _option("verify_recover", 0x10B, Change.ANY, PUBLIC),
-    _option("derive", 0x10C, Change.ANY),
+    Attribute("id", 0x102, Kind.BYTES, 4096, Changeable.ANY),
+    _bit("sensitive", 0x103, Changeable.TO_TRUE, PRIVATE, SECRET),
+    _option("encrypt", 0x104, Changeable.ANY, PUBLIC, SECRET),
+    _option("decrypt", 0x105, Changeable.ANY, PRIVATE, SECRET),
+    _option("wrap", 0x106, Changeable.ANY, PUBLIC, SECRET),
+    _option("unwrap", 0x107, Changeable.ANY, PRIVATE, SECRET),
+    _option("sign", 0x108, Changeable.ANY, PRIVATE, SECRET),
+    _option("sign_recover", 0x109, Changeable.ANY, PRIVATE),
+    _option("verify", 0x10A, Changeable.ANY, PUBLIC, SECRET),
+    _option("verify_recover", 0x10B, Changeable.ANY, PUBLIC),
+    _option("derive", 0x10C, Changeable.ANY),
     Attribute("modulus", 0x120, Kind.BIG, 4096, classes=HALVES),
     Attribute("modulus_bits", 0x121, Kind.ULONG, _ULONG.size, classes=(PUBLIC,)),
     Attribute("public_exponent", 0x122, Kind.BIG, 4096, classes=HALVES),
     Attribute("public_key_info", 0x129, Kind.BYTES, 8192, classes=(PRIVATE,)),
     Attribute("check_value", 0x090, Kind.BYTES, 8),
     Attribute("value_len", 0x161, Kind.ULONG, _ULONG.size),
-    _bit("extractable", 0x162, Change.TO_FALSE, PRIVATE, SECRET),
+    _bit("extractable", 0x162, Changeable.TO_FALSE, PRIVATE, SECRET),
     _bit("local", 0x163),
-    _bit("never_extractable", 0x164, Change.NEVER, PRIVATE, SECRET),
-    _bit("always_sensitive", 0x165, Change.NEVER, PRIVATE, SECRET),
+    _bit("never_extractable", 0x164, Changeable.NEVER, PRIVATE, SECRET),
+    _bit("always_sensitive", 0x165, Changeable.NEVER, PRIVATE, SECRET),
     Attribute("key_gen_mechanism", 0x166, Kind.MECHANISM, _ULONG.size),
-    _option("modifiable", 0x170, Change.BY_COPY),
-    _option("copyable", 0x171, Change.BY_COPY),
-    _option("destroyable", 0x172, Change.BY_COPY),
+    _option("modifiable", 0x170, Changeable.BY_COPY),
+    _option("copyable", 0x171, Changeable.BY_COPY),
+    _option("destroyable", 0x172, Changeable.BY_COPY),
     Attribute("ec_params", 0x180, Kind.BYTES, 2048, classes=HALVES),
     Attribute("ec_point", 0x181, Kind.BYTES, 512, classes=HALVES),
-    _option("always_authenticate", 0x202, Change.NEVER, PRIVATE),
-    _option("wrap_with_trusted", 0x210, Change.TO_TRUE, PRIVATE, SECRET),
-    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Change.ANY, (PRIVATE, SECRET)),
+    _option("always_authenticate", 0x202, Changeable.NEVER, PRIVATE),
+    _option("wrap_with_trusted", 0x210, Changeable.TO_TRUE, PRIVATE, SECRET),
+    Attribute("allowed_mechanisms", 0x40000600, Kind.MECHANISMS, 512 * _ULONG.size, Changeable.ANY, (PRIVATE, SECRET)),
 )
 ATTRIBUTES: dict[str, Attribute] = {row.name: row for row in _TABLE}
 BY_CODE: dict[int, Attribute] = {row.code: row for row in _TABLE}
 
 # What C_SetAttributeValue may change to any value.
-CHANGEABLE = frozenset(row.name for row in _TABLE if row.change is Change.ANY)
+CHANGEABLE = frozenset(row.name for row in _TABLE if row.change is Changeable.ANY)
 
 # The names under which attributes are returned; of these kcv and id_hex are other forms of check_value and id.
 RETURNED = tuple(sorted({*ATTRIBUTES, "kcv", "id_hex"} - {"public_key_info", "check_value"}))

@@ -9,9 +9,6 @@ PKCS#11 has no list of curves, so this table is not what a token can do. It was 
 an OID, from 112 to 571 bits, binary fields and SM2 too, and Ed25519 and Ed448 by OID as well as by name. SoftHSM is
 thus no policy. Ours is NIST SP 800-57 part 1 (5.6.1.1) and SP 800-186: at least 224 bits (112 bits of security), and
 no binary fields, which SP 800-186 deprecates. What is refused is known by name, so that the reason can be told.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

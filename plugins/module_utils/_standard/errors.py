@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors of this collection: one family, turned into `fail_json` in one place (`_tasks/edge.py`).
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""The errors of this collection: one family, turned into `fail_json` in one place (`_tasks/edge.py`)."""
 
 from __future__ import annotations
 

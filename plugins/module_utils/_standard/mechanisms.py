@@ -5,9 +5,6 @@
 """The mechanisms of RSA and EC key pairs: their names, numbers and what a pair can be proven with.
 
 Source: PKCS#11 3.1, sections 6.1 (RSA) and 6.3 (elliptic curves), and its header pkcs11t.h for the numbers.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of the PKCS#11 return values (PKCS#11 3.2, pkcs11t.h), and what a user can do about each.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
-"""
+"""Names of the PKCS#11 return values (PKCS#11 3.2, pkcs11t.h), and what a user can do about each."""
 
 from __future__ import annotations
 

@@ -5,9 +5,6 @@
 """What hsm_rsa_keypair and hsm_ecc_keypair do: from options to the result.
 
 What knows of several tokens, or of proofs, is imported for the tasks that need it.
-
-Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-Do not use it from outside.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     CHANGEABLE,
     HALVES,
     SETTABLE,
-    Change,
+    Changeable,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
@@ -142,7 +142,7 @@ def test_attributes_that_can_be_changed() -> None:
     file = f"{GUIDES}/guide_key_pairs.rst"
     bits = {name for half in HALVES for name in SETTABLE[half]} - CHANGEABLE
     told = bits & set(re.findall(r"``(\w+)``", between(file, "What is compared\n", "Usage and attributes\n")))
-    compare(file, "the attribute", told, {name for name in bits if ATTRIBUTES[name].change is not Change.NEVER})
+    compare(file, "the attribute", told, {name for name in bits if ATTRIBUTES[name].change is not Changeable.NEVER})
 
 
 @pytest.mark.parametrize("folder", [GUIDES, "plugins/modules", "plugins/doc_fragments", "roles"])

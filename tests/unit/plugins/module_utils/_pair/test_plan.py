@@ -34,7 +34,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     PRIVATE,
     PUBLIC,
     SETTABLE,
-    Change,
+    Changeable,
     Half,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
@@ -119,7 +119,9 @@ def check_plan(wish: Wish, pair: KeyPair, facts: VendorFacts, plan: Plan) -> Non
             assert ours.attributes == after.half(half).attributes
         assert len(session.objects) == 2 and set(session.calls) <= {"set_attributes", "freeze", "destroy"}
         kinds = [step.kind for step in plan.steps]
-        assert kinds == sorted(kinds, key=[Change.ANY, Change.TO_TRUE, Change.BY_COPY].index), "what undoes comes first"
+        assert kinds == sorted(kinds, key=[Changeable.ANY, Changeable.TO_TRUE, Changeable.BY_COPY].index), (
+            "what undoes comes first"
+        )
 
 
 def test_every_combination_of_found_wished_and_vendor() -> None:

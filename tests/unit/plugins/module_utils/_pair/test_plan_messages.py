@@ -22,7 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
@@ -168,11 +168,11 @@ def test_steps_in_their_order() -> None:
     plan = decided(wish, pair)
     assert plan.action is Action.CHANGE
     assert plan.steps == (
-        Step(PRIVATE, {"label": "root", "sign": True}, Change.ANY),
-        Step(PUBLIC, {"verify": True, "wrap": False}, Change.ANY),
-        Step(PRIVATE, {"sensitive": True, "extractable": False, "wrap_with_trusted": True}, Change.TO_TRUE),
-        Step(PRIVATE, {"destroyable": False, "copyable": False}, Change.BY_COPY),
-        Step(PUBLIC, {"modifiable": False}, Change.BY_COPY),
+        Step(PRIVATE, {"label": "root", "sign": True}, Changeable.ANY),
+        Step(PUBLIC, {"verify": True, "wrap": False}, Changeable.ANY),
+        Step(PRIVATE, {"sensitive": True, "extractable": False, "wrap_with_trusted": True}, Changeable.TO_TRUE),
+        Step(PRIVATE, {"destroyable": False, "copyable": False}, Changeable.BY_COPY),
+        Step(PUBLIC, {"modifiable": False}, Changeable.BY_COPY),
     )
     softhsm = refusal(lambda: decided(wish, pair, VENDORS["softhsm"]))
     assert "private half's wrap_with_trusted is false, wished true; private half's copyable is true, wished" in softhsm
@@ -180,7 +180,7 @@ def test_steps_in_their_order() -> None:
 
 def test_a_label_that_is_missing_can_be_set() -> None:
     plan = decided(rsa_wish(), pair_of(RSA, private={"label": None}))
-    assert plan.steps == (Step(PRIVATE, {"label": "root"}, Change.ANY),)
+    assert plan.steps == (Step(PRIVATE, {"label": "root"}, Changeable.ANY),)
 
 
 def test_removals_that_are_refused() -> None:

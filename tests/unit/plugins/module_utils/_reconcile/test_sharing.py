@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Changes, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
@@ -39,9 +39,9 @@ def shared(users: t.Collection[str] = (), use: int = 0, manage_quorum: int = 0) 
     return pair.with_half(dataclasses.replace(pair.private, sharing=sharing))
 
 
-def changes(users: t.Collection[str], mode: Mode = "exact") -> Changes:
+def changes(users: t.Collection[str], mode: Mode = "exact") -> Change:
     """What hsm_key wishes of an EC pair."""
-    return Changes(family="ecc", share_with=tuple(sorted(users)), share_mode=mode, chosen="label 'root'")
+    return Change(family="ecc", share_with=tuple(sorted(users)), share_mode=mode, chosen="label 'root'")
 
 
 class UserSession(MemorySession):

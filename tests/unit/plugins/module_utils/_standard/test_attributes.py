@@ -25,7 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     PUBLIC,
     SETTABLE,
     USAGE_BITS,
-    Change,
+    Changeable,
     Half,
     Kind,
     pack,
@@ -171,10 +171,10 @@ def test_codes_are_those_of_the_standard() -> None:
 
 def test_changes_are_those_of_the_standard() -> None:
     kinds = {name: row.change for name, row in ATTRIBUTES.items()}
-    expected = dict.fromkeys(ATTRIBUTES, Change.NEVER)
-    expected.update(dict.fromkeys(FREE, Change.ANY))
-    expected.update(dict.fromkeys(FROZEN, Change.BY_COPY))
-    expected.update({name: Change.TO_TRUE if end else Change.TO_FALSE for name, end in ONE_WAY.items()})
+    expected = dict.fromkeys(ATTRIBUTES, Changeable.NEVER)
+    expected.update(dict.fromkeys(FREE, Changeable.ANY))
+    expected.update(dict.fromkeys(FROZEN, Changeable.BY_COPY))
+    expected.update({name: Changeable.TO_TRUE if end else Changeable.TO_FALSE for name, end in ONE_WAY.items()})
     assert kinds == expected
 
 
