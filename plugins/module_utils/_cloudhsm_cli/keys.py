@@ -110,7 +110,9 @@ def _attributes(told: t.Mapping[str, t.Any]) -> tuple[dict[str, Value | None], d
 def _value(name: str, value: t.Any) -> Value | None:
     """A value as PKCS#11 has it; None of a curve that is not known here."""
     kind = ATTRIBUTES[name].kind
-    if kind in _JSON_TYPES and type(value) is _JSON_TYPES[kind]:
+    wanted = _JSON_TYPES.get(kind)
+    # A boolean is an integer to Python, and none to the CLI.
+    if wanted and isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool):
         return t.cast("Value", value)
     if isinstance(value, str) and kind not in _JSON_TYPES:
         if name == "ec_params":

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
@@ -71,6 +69,8 @@ def side_by_side(signature: bytes, size: int) -> bytes:
     The tool writes the DER of both (RFC 3279, 2.2.3), in a file that may be longer; no vendor documents that, so the
     other form is taken as well.
     """
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
     if len(signature) > 2 and signature[0] == 0x30:
         skip = 1 if signature[1] == 0x81 else 0
         end = 2 + skip + signature[1 + skip]

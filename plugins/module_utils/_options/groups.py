@@ -57,6 +57,8 @@ class MaskingModule(AnsibleModule):  # type: ignore[misc]
         try:
             super().__init__(argument_spec, **rules)
         except Exception as error:  # pylint: disable=broad-except
+            if not hasattr(self, "params"):
+                raise  # no option was read yet that could be shown
             # Options of forms that Ansible's own checks stumble over; a traceback would show them.
             self.fail_json(msg=f"The options cannot be read: {error}.", exception=None)
 

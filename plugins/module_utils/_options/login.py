@@ -267,7 +267,8 @@ def crypto_user_from(value: t.Any) -> str | None:
     """The name of a crypto user, who may be given by number; raises `InputError`."""
     if value is None:
         return None
-    user = str(value) if type(value) is int else _values.text("crypto_user", value)
+    by_number = isinstance(value, int) and not isinstance(value, bool)
+    user = str(value) if by_number else _values.text("crypto_user", value)
     if ":" in user:
         # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
         raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")

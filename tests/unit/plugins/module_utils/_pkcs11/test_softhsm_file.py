@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file 
 CLASS, LABEL, VALUE, KEY_TYPE, ID, MODULUS, EXPONENT, POINT = 0, 3, 0x11, 0x100, 0x102, 0x120, 0x123, 0x181
 PUBLIC, PRIVATE, SECRET, CERTIFICATE = 2, 3, 4, 1
 RSA, EC, AES = 0, 3, 0x1F
-Value = bool | int | bytes | list[int]
+Value = t.Union[bool, int, bytes, "list[int]"]
 
 
 def number(value: int) -> bytes:
