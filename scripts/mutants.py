@@ -130,7 +130,7 @@ def places(holder: ast.AST, function: str = "", first: int | None = None) -> Ite
         inside = f"{function}.{node.name}".lstrip(".") if named else function  # type: ignore[attr-defined]
         start = first_line(node, holder, function, first) if isinstance(node, ast.stmt) else first
         new = successor(node, holder) if isinstance(node, ast.expr) else None
-        if new:
+        if new and isinstance(node, ast.expr):
             yield Place(holder, field, index, node, new, inside, start)
         yield from places(node, inside, start)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+import typing as t
 
 import pytest
 
@@ -69,9 +70,9 @@ def test_an_exponent_that_no_number_is_made_of(token: FaultyToken) -> None:
 )
 @pytest.mark.parametrize("kind", ["ecc", "rsa"])
 def test_a_new_pair_that_cannot_be_read_leaves_nothing(token: FaultyToken, kind: str, value: str) -> None:
-    options = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}[kind]
+    kinds: dict[str, dict[str, t.Any]] = {"ecc": {"curve": "P-256"}, "rsa": {"modulus_bits": 2048}}
     rule = f"C_GetAttributeValue^C_GenerateKeyPair after value {value}"
-    run = token.faulty(f"hsm_{kind}_keypair", rule, label="k", **options)
+    run = token.faulty(f"hsm_{kind}_keypair", rule, label="k", **kinds[kind])
     assert "Unexpected" not in run.stdout and "Traceback" not in run.stdout + run.stderr
     if run.result.get("failed"):
         assert "\n" not in run.msg and "test token" in run.msg

@@ -16,7 +16,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import 
 
 @pytest.mark.parametrize("room", [0, 1, 3, 9])
 def test_all_work_is_done_whatever_room_there_is(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    start, started = threading.Thread.start, []
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
 
     def limited(thread: threading.Thread) -> None:
         if len(started) == room:
@@ -26,8 +27,13 @@ def test_all_work_is_done_whatever_room_there_is(room: int, monkeypatch: pytest.
 
     monkeypatch.setattr(threading.Thread, "start", limited)
     ran: set[int] = set()
+
+    def work(number: int) -> int:
+        ran.add(threading.get_ident())
+        return number
+
     with Threads(4) as threads:
-        running = [threads.submit(lambda number: ran.add(threading.get_ident()) or number, n) for n in range(50)]
+        running = [threads.submit(work, number) for number in range(50)]
         assert sorted(future.result() for future in concurrent.futures.as_completed(running)) == list(range(50))
     assert len(started) == min(room, 4)
     assert (threading.get_ident() in ran) is (room == 0)
@@ -36,8 +42,13 @@ def test_all_work_is_done_whatever_room_there_is(room: int, monkeypatch: pytest.
 
 def test_errors_and_cancelled_work() -> None:
     held, begun = threading.Event(), threading.Event()
+
+    def wait() -> bool:
+        begun.set()
+        return held.wait(60)
+
     with Threads(1) as threads:
-        first = threads.submit(lambda: begun.set() or held.wait(60))
+        first = threads.submit(wait)
         begun.wait(60)
         failing, never = threads.submit(lambda: 1 / 0), threads.submit(lambda: 1)
         assert never.cancel() and not first.cancel()

@@ -45,7 +45,7 @@ def searching(answers: t.Iterable[t.Sequence[int]]) -> MadeUp:
     def find(session: int, found: int, room: int, count: int) -> int:
         handles = next(left)
         block = (CK_ULONG * 64).from_address(found)
-        block[: min(len(handles), 64)] = handles[:64]
+        block[: min(len(handles), 64)] = list(handles[:64])
         return count_at(count, len(handles))
 
     return MadeUp(
@@ -88,9 +88,14 @@ def test_handles_that_come_twice_count_once() -> None:
 )
 def test_searches_without_an_end(answers: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(functions, "_MOST_HANDLES", 10_000)
-    ended = []
+    ended: list[int] = []
     library = searching(answers)
-    final = ctypes.CFUNCTYPE(CK_ULONG, CK_ULONG)(lambda session: ended.append(session) or 0)
+
+    def end(session: int) -> int:
+        ended.append(session)
+        return 0
+
+    final = ctypes.CFUNCTYPE(CK_ULONG, CK_ULONG)(end)
     library._functions[functions._INDEX["C_FindObjectsFinal"]] = ctypes.cast(final, ctypes.c_void_p)
     with pytest.raises(functions.Nonsense):
         library.find(1, NONE)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pattern import Pattern
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
@@ -226,7 +227,9 @@ def test_a_fingerprint_is_of_a_key_and_not_of_all_that_share_an_id() -> None:
         assert {key.handle for key in found.pairs[0].objects} == {11, 12, 21, 22}
 
 
-@pytest.mark.parametrize("wish", [Selection(label=""), Selection(id=b""), Selection(label_regex=re.compile(""))])
+@pytest.mark.parametrize(
+    "wish", [Selection(label=""), Selection(id=b""), Selection(label_regex=Pattern("label_regex", ".*"))]
+)
 def test_an_unreadable_name_is_no_empty_one(wish: Selection) -> None:
     nameless = without(ec().private, "label", "id")
     hidden = dataclasses.replace(nameless, handle=9, unreadable={"label": "no valid value", "id": "CKR_GENERAL_ERROR"})
