@@ -176,26 +176,10 @@ def choose_token(
             f"Could not choose a token {selector} in {library.path}: {len(found)} match: {names}."
             " Choose one by token_serial, slot_id or token_uri."
         )
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.missing_token import missing_token
+
     dead = [slot for slot in slots if isinstance(slot, DeadSlot)]
-    raise HsmError(_not_there(selector, tokens, dead, library, overlooked()))
-
-
-def _not_there(
-    selector: TokenSelector,
-    tokens: t.Sequence[TokenInfo],
-    dead: t.Sequence[DeadSlot],
-    library: LibraryInfo,
-    hidden: t.Sequence[str],
-) -> str:
-    there = [token for token in tokens if token.in_use]
-    parts = [f"it has {', '.join(map(str, there)) or 'no initialised token'}"]
-    if selector.slot_id in {token.slot_id for token in tokens} - {token.slot_id for token in there}:
-        parts.append(f"the token in slot {selector.slot_id} is not initialised")
-    if dead:
-        parts.append(", ".join(map(str, dead)))
-    parts += hidden[:1]
-    advice = "Check the token's name, the library's configuration and the user that runs the task."
-    return f"Could not find a token {selector} in {library.path}: {'; '.join(parts)}. {advice}"
+    raise HsmError(missing_token(selector, tokens, dead, library, overlooked()))
 
 
 def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
