@@ -213,8 +213,8 @@ def faults(session: nox.Session) -> None:
     session.env["PKCS11_SPY"] = found["pkcs11_spy"]
     session.env["NSS_SOFTOKN"] = found["nss_softokn"]
     session.env["P11_KIT_PROXY"] = found["p11_kit_proxy"]
-    # Each test has a token of its own, and some wait for time to pass: one more than there are processors.
-    workers = str((os.cpu_count() or 1) + 1)
+    # Each test has a token of its own, and waits for processes more than it works.
+    workers = str(os.cpu_count() or 1)
     session.run(
         *("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"),
         *(session.posargs or ["tests/faults", "tests/simulators"]),
