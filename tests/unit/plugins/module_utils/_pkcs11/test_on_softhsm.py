@@ -112,6 +112,8 @@ def test_a_pair_and_its_halves(store: Store) -> None:
         assert (renamed.label, renamed.attributes["verify"], renamed.handle) == ("new", False, pair.public.handle)
         frozen = session.freeze(renamed, {"modifiable": False})
         assert frozen.attributes["modifiable"] is False and frozen.attributes["label"] == "new"
+        assert session.find(Query(PUBLIC)) == [renamed, frozen] and session.freezes_by_copy
+        session.destroy(renamed)
         assert session.find(Query(PUBLIC)) == [frozen]
         assert session.describe() == {
             "state": "rw_user",
@@ -197,12 +199,12 @@ def test_a_pair_without_handles_is_looked_for(store: Store, wish: Wish, fails: b
         raise TokenError("find", "CKR_DEVICE_REMOVED")
 
     with store.session() as session:
-        generate, find = Session.generate, Session.find
+        generate, handles = Session.generate, Session.handles
         Session.generate = made_and_lost  # type: ignore[method-assign,assignment]
         if fails:
-            Session.find = lost  # type: ignore[method-assign,assignment]
+            Session.handles = lost  # type: ignore[method-assign,assignment]
         told = refusal(lambda: session.generate(wish))
-        Session.find = find  # type: ignore[method-assign]
+        Session.handles = handles  # type: ignore[method-assign]
         left = session.find(Query(PUBLIC)) + session.find(Query(PRIVATE))
         if fails:
             assert "What it left on the token is not known, because a search failed (CKR_DEVICE_REMOVED)." in told
