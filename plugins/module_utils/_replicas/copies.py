@@ -175,7 +175,9 @@ class Copies:
         if not token.reached:
             self._doubtful.add(token)
             raise error
-        remains = self._destroyed(token, made)
+        named = self._ident and all(found.id == self._ident for found in made)
+        # A token may have answered with the handle of another's key; then the copy is looked for by its id.
+        remains = self._destroyed(token, made) if named else self._destroyed_left(token)
         if isinstance(error, HsmError):
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
@@ -222,15 +224,11 @@ class Copies:
         return [found for found in new if found.fingerprint in (None, self.original.fingerprint)]
 
     def _destroyed(self, token: Token, objects: t.Iterable[TokenObject]) -> str:
-        """Destroys objects, private halves first; the answer names what remains.
-
-        What does not carry the id of the pair is left: a token may have answered with the handle of another's key.
-        """
-        ident = self._ident
+        """Destroys objects, private halves first; the answer names what remains."""
         left = []
         for found in sorted(objects, key=lambda found: found.half != PRIVATE):
             try:
-                if not ident or found.id != ident:
+                if not found.id or found.id != self._ident:
                     raise HsmError("it does not carry the id of the pair")
                 token.session.destroy(found)
             except HsmError as error:
