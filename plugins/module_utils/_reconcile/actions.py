@@ -155,7 +155,8 @@ class Actions(Work):
             remains = self._without_copy(found, frozen)
             if isinstance(error, TokenError):
                 raise error.at(error.attempt, remains) from None
-            raise TokenError(f"copy {found}", said=error.msg, hint="", remains=remains) from None
+            said = f"with a copy that is not the key ({error.msg.rstrip('.')})"
+            raise TokenError(f"copy {found}", said=said, hint="", remains=remains) from None
         try:
             self.session.destroy(found)
         except TokenError as error:

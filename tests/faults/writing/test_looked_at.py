@@ -99,14 +99,6 @@ def test_another_pair_instead_of_the_new_one(token: FaultyToken, params: dict[st
         assert token.halves("k") == []
 
 
-@pytest.mark.usefixtures("bystander")
-def test_another_pair_that_cannot_be_read(token: FaultyToken) -> None:
-    rules = "C_GenerateKeyPair after strangers\nC_GetAttributeValue^C_GenerateKeyPair instead return 0x30"
-    run = token.faulty_ecc(rules, label="k")
-    assert "CKR_DEVICE_ERROR" in run.msg
-    assert token.halves("other") == WHOLE
-
-
 def test_a_removal_that_is_only_pretended(token: FaultyToken) -> None:
     made = token.ecc(label="k", curve="P-256").key_pair
     run = token.faulty_ecc("C_DestroyObject instead return 0", label="k", curve=None, state="absent")

@@ -185,6 +185,33 @@ def test_a_pair_that_cannot_be_read_is_taken_back(store: Store, wish: Wish) -> N
         assert session.find(Query(PUBLIC)) == session.find(Query(PRIVATE)) == []
 
 
+@pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
+@there
+def test_another_pair_that_cannot_be_read_stays(store: Store, wish: Wish) -> None:
+    """The token answers with its handles; only what carries the id is taken back."""
+
+    def unreadable(*_arguments: t.Any) -> t.NoReturn:
+        raise TokenError("read", "CKR_DEVICE_ERROR")
+
+    with store.session() as session:
+        other = session.generate(dataclasses.replace(WISH, label="other"))
+        read, generate = Session.read, Session.generate
+
+        def elsewhere(self: Session, *arguments: t.Any) -> tuple[int, int]:
+            generate(self, *arguments)
+            return other.public.handle, other.private.handle
+
+        Session.read = unreadable  # type: ignore[method-assign,assignment]
+        Session.generate = elsewhere  # type: ignore[method-assign,assignment]
+        try:
+            assert "CKR_DEVICE_ERROR" in refusal(lambda: session.generate(wish))
+        finally:
+            Session.read, Session.generate = read, generate  # type: ignore[method-assign]
+        assert session.find(Query(PRIVATE, label="other")) == [other.private]
+        assert session.find(Query(PUBLIC, label="other")) == [other.public]
+        assert len(session.find(Query(PRIVATE, label="root"))) == (1 if wish.id else 0)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
 @there
