@@ -161,7 +161,8 @@ def undone(steps: t.Iterable[Undoing]) -> str:
         try:
             step.destroy()
         except TokenError as error:
-            left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
+            if error.ckr != NOT_THERE:
+                left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
     return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
 
 

@@ -128,7 +128,7 @@ class Transfer:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         if len(own) < len(made):
             handles = ", ".join(f"{half} key {handle}" for half, handle in made.items() if (half, handle) not in own)
-            return f"{take_back(self._session, own)} The HSM answered with the {handles}, which may be others'."
+            return f"{take_back(self._session, own)} The HSM answered with the {handles}, which may be another's."
         return take_back(self._session, own)
 
     def _new_transport(self, peer: str, way: Way) -> bytes:

@@ -60,7 +60,8 @@ class Replacement(Actions):
         if not pairs:
             return None
         if not is_clear(pairs):
-            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}")
+            remedy = "remove its keys one by one (state=absent, each by its id)."
+            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}", remedy)
         rows = dishonoured(draft.wish, pairs[0], self.session.facts)
         if rows:
             raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
@@ -71,13 +72,10 @@ class Replacement(Actions):
         if leftover:
             raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
 
-    def _unfinished(self, state: str) -> HsmError:
-        label = self.draft.wish.label
-        return self.refused(
-            "touch",
-            f"a replacement of it was broken off, or another host is at it: {state}",
-            f"If no other host is at it, remove the new one (state=absent, label '{label}').",
-        )
+    def _unfinished(self, state: str, remedy: str = "") -> HsmError:
+        why = f"a replacement of it was broken off, or another host is at it: {state}"
+        usual = f"remove the new one (state=absent, label '{self.draft.wish.label}')."
+        return self.refused("touch", why, f"If no other host is at it, {remedy or usual}")
 
     def finish(self, leftover: KeyPair) -> tuple[KeyPair, Proof]:
         """Gives the new pair its name after a run that was killed when the old pair was gone."""
@@ -103,10 +101,12 @@ class Replacement(Actions):
         try:
             self.destroy(KeyPair(privates=old.privates))
         except TokenError as error:
-            if self._is_there(old.private):
+            there = self._is_there(old.private)
+            if there:
                 draft.take_back(new, self._not_replaced(error))
+            seen = "is not seen any more" if there is False else "may be there or not"
             remains = (
-                f"The old private half is not seen any more. What remains is its public half, {old.public}, and the new"
+                f"The old private half {seen}. What remains is its public half, {old.public}, and the new"
                 f" pair, {new}. {_FINISHED_LATER}"
             )
             raise TokenError(error.attempt, error.ckr, said=error.said, hint="", remains=remains) from None
@@ -116,12 +116,12 @@ class Replacement(Actions):
             remains = f"The new pair is there, whole and proven, {new}. {_FINISHED_LATER}"
             raise error.at(error.attempt, remains) from None
 
-    def _is_there(self, private: TokenObject) -> bool:
-        """Whether a search still finds this private half; an error says nothing, so that it counts as gone."""
+    def _is_there(self, private: TokenObject) -> bool | None:
+        """Whether a search still finds this private half; None where it fails, and says nothing."""
         try:
             found = self.session.find(Query(PRIVATE, label=private.label, id=private.id or None))
         except TokenError:
-            return False
+            return None
         return any(_told(other) == _told(private) for other in found)
 
     def _not_replaced(self, error: HsmError) -> HsmError:

@@ -245,6 +245,47 @@ def test_an_answer_that_is_lost_while_the_old_pair_is_there() -> None:
         assert session.objects == list(pair.objects)
 
 
+def test_an_old_private_half_that_cannot_be_looked_for() -> None:
+    class Gone(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            self.refused["find"] = "CKR_DEVICE_REMOVED"
+            raise TokenError("destroy", "CKR_DEVICE_REMOVED", remains="Whether it is gone is not known.")
+
+    session = session_with(ec_pair("secp384r1"), kind=Gone)
+    message = refusal(lambda: present(session, REPLACE))
+    assert "The old private half may be there or not." in message and handles(session) == {1, 2, 100, 101}
+
+
+class Killed(BaseException):
+    """SIGKILL after a change."""
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_what_a_kill_during_the_rehearsal_leaves_goes_as_the_next_run_says(at: int) -> None:
+    class Mortal(Lost):
+        def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+            now = super().set_attributes(found, values)
+            if self.changes == at:
+                raise Killed
+            return now
+
+    pair, wish = ec_pair("secp384r1"), dataclasses.replace(REPLACE, id=b"\x01")
+    session = session_with(pair, kind=Mortal)
+    with pytest.raises(Killed):
+        present(session, wish)
+    new = [found for found in session.objects if found not in pair.objects]
+    message = refusal(lambda: present(session, wish))
+    assert all(str(found) in message for found in new)
+    if message.endswith("remove its keys one by one (state=absent, each by its id)."):
+        removed = [Wish("ecc", id=found.id) for found in new]
+    else:
+        removed = [Wish("ecc", label=message.split("label '")[-1].removesuffix("')."))]
+    for named in removed:
+        assert finished(Reconciliation(session, named).stages("absent")).changed
+    assert session.objects == list(pair.objects)
+    assert present(session, wish).changed and len(session.objects) == 2
+
+
 def test_a_key_that_another_host_removed_meanwhile_is_gone() -> None:
     class Faster(MemorySession):
         def destroy(self, found: TokenObject) -> None:
