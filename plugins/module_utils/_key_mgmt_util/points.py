@@ -16,15 +16,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 _NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1", 716: "secp521r1"}
 
 
-def raw_point(point: bytes) -> bytes:
-    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7)."""
-    from asn1crypto.core import OctetString
-
-    with contextlib.suppress(ValueError, TypeError):
-        return t.cast(bytes, OctetString.load(point, strict=True).native)
-    return point
-
-
 def curve_of_point(point: bytes) -> Curve | None:
     """The curve of genECCKeyPair on which an uncompressed point lies (SEC 1, 2.3.3), or None.
 

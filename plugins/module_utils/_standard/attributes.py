@@ -192,13 +192,9 @@ def pack(name: str, value: Value) -> bytes:
     wanted, packed = _PACKED[kind]
     # A boolean is an integer to Python, and none to a token.
     fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-    if fits and (not isinstance(value, tuple) or all(map(_is_number, value))):
+    if fits and (not isinstance(value, tuple) or all(type(code) is int for code in value)):
         return packed(value)
     raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
-
-
-def _is_number(value: object) -> t.TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def unpack(name: str, raw: bytes) -> Value | None:
@@ -209,7 +205,9 @@ def unpack(name: str, raw: bytes) -> Value | None:
     """
     kind = ATTRIBUTES[name].kind
     if kind is Kind.BOOL:
-        return _unpack_bool(raw)
+        if len(raw) != 1:
+            raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
+        return raw != b"\x00"
     if kind is Kind.TEXT:
         return raw.decode()
     if kind in (Kind.BYTES, Kind.BIG):
@@ -221,18 +219,10 @@ def unpack(name: str, raw: bytes) -> Value | None:
     numbers = tuple(row[0] for row in _ULONG.iter_unpack(raw))
     if kind is Kind.MECHANISMS:
         return numbers
-    return None if numbers[0] == _UNAVAILABLE else _named(kind, numbers[0])
-
-
-def _unpack_bool(raw: bytes) -> bool:
-    if len(raw) != 1:
-        raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
-    return raw != b"\x00"
-
-
-def _named(kind: Kind, number: int) -> Value:
+    if numbers[0] == _UNAVAILABLE:
+        return None
     table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
-    return next((name for name, code in table.items() if code == number), number)
+    return next((name for name, code in table.items() if code == numbers[0]), numbers[0])
 
 
 # What tells a key from another one, and which halves belong together.
