@@ -35,10 +35,11 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.many import generation, u
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, show
 from ansible_collections.cryptoki.hsm.tests.benchmarks.several import several
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
+from ansible_collections.cryptoki.hsm.tests.benchmarks.startup import startup
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
-PARTS = ("calls", "times", "unchanged", "generation", "listing", "distance", "several")
+PARTS = ("calls", "startup", "times", "unchanged", "generation", "listing", "distance", "several")
 
 _ABOUT = """<!--
 Copyright (c) 2026, The cryptoki.hsm authors
@@ -58,6 +59,8 @@ _NOTES = """
 
 - OpenSC's pkcs11-spy counts the calls between the module and SoftHSM, which shows one free slot beside its tokens.
 - An unchanged pair may cost 24 calls with one slot and 2 more for each further slot, and 1.3 times the time of a ping.
+- What is sent is all that a module may ever import: Ansible's own part, which a ping has as well, and every provider,
+  for Ansible looks for imports without knowing the options. Only what a task uses is compiled.
 - Generating includes what makes it safe: the search before, the token's mechanisms and key sizes, the proof, and the
   search for a rival afterwards.
 - An ECC pair is searched by its label, as its type is one of two. If an RSA pair has that label, it is read as well.
@@ -91,6 +94,7 @@ def main() -> int:
         spy = Spy(testbed["pkcs11_spy"], library(), folder / "spy.log")
         parts: dict[str, Callable[[], list[Table]]] = {
             "calls": lambda: [count_calls(spy, folder / "calls")],
+            "startup": lambda: startup(folder / "startup"),
             "times": lambda: measure(build, folder),
             "unchanged": lambda: unchanged(build, folder, spy),
             "generation": lambda: [generation(folder)],
