@@ -226,7 +226,6 @@ def _looked_at(path: str, flags: int) -> int:
 
 def _holder(path: str) -> int | None:
     text = b""
-    with contextlib.suppress(OSError):
-        with open(path, "rb", opener=_looked_at) as file:
-            text = (file.read(20) or b"").strip()  # None: it is no file, and empty yet
+    with contextlib.suppress(OSError), open(path, "rb", opener=_looked_at) as file:
+        text = (file.read(20) or b"").strip()  # None: it is no file, and empty yet
     return int(text) if text.isdigit() else None
