@@ -61,6 +61,13 @@ class Kind(enum.Enum):
     MECHANISMS = "CK_MECHANISM_TYPE array"
 
 
+# What a number stands for, where it has a name.
+NAMED: dict[Kind, dict[int, Value]] = {
+    Kind.CLASS: {code: name for name, code in CLASSES.items()},
+    Kind.KEY_TYPE: {code: name for name, code in KEY_TYPES.items()},
+}
+
+
 class Changeable(enum.Enum):
     """Which changes of an existing object the standard lets C_SetAttributeValue make."""
 
@@ -205,9 +212,7 @@ def unpack(name: str, raw: bytes) -> Value | None:
     """
     kind = ATTRIBUTES[name].kind
     if kind is Kind.BOOL:
-        if len(raw) != 1:
-            raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
-        return raw != b"\x00"
+        return _unpack_bool(raw)
     if kind is Kind.TEXT:
         return raw.decode()
     if kind in (Kind.BYTES, Kind.BIG):
@@ -221,8 +226,13 @@ def unpack(name: str, raw: bytes) -> Value | None:
         return numbers
     if numbers[0] == _UNAVAILABLE:
         return None
-    table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
-    return next((name for name, code in table.items() if code == numbers[0]), numbers[0])
+    return NAMED.get(kind, {}).get(numbers[0], numbers[0])
+
+
+def _unpack_bool(raw: bytes) -> bool:
+    if len(raw) != 1:
+        raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
+    return raw != b"\x00"
 
 
 # What tells a key from another one, and which halves belong together.
