@@ -12,7 +12,11 @@ from __future__ import annotations
 import re
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import curve_by_nid, curve_of_point
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import (
+    curve_by_nid,
+    curve_of_point,
+    raw_point,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     KEY_CLASSES,
@@ -21,7 +25,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import unwrapped
 
 ALL = 512  # the constant that stands for all attributes
 # 'got all attributes of size 529 attr cnt 19'; 'Attribute size: 801, count: 26'
@@ -106,7 +109,7 @@ def _add_material(attributes: Attributes, text: str) -> None:
     """The modulus of an RSA key; of an EC key the point, which stands in its place, and the curve that it is on."""
     if attributes["key_type"] == "ec":
         nid = attributes.pop("modulus_bits", None)
-        point = unwrapped(bytes.fromhex(_matched("modulus", _POINT, text))) if text else b""
+        point = raw_point(bytes.fromhex(_matched("modulus", _POINT, text))) if text else b""
         curve = curve_of_point(point) or curve_by_nid(nid)
         if point:
             attributes["ec_point"] = point

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Unreadable, parse_answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import dumped_count, key_attributes
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import curve_of_point
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import curve_of_point, raw_point
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
@@ -124,7 +124,7 @@ def test_a_point_lies_on_one_curve_only(name: str) -> None:
     curve = curve_of_point(point)
     assert curve and curve.name == name.lower()
     length = bytes([len(point)]) if len(point) < 128 else bytes([0x81, len(point)])
-    assert _public_key.unwrapped(b"\x04" + length + point) == _public_key.unwrapped(point) == point
+    assert raw_point(b"\x04" + length + point) == raw_point(point) == point
     assert curve_of_point(point[:-1] + bytes([point[-1] ^ 1])) is None
 
 
@@ -212,3 +212,9 @@ def test_the_count_of_attributes() -> None:
     assert dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26)) == 26
     with pytest.raises(Unreadable):
         dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26.replace("count: 26", "count:")))
+
+
+def test_a_raw_point_that_can_be_read_as_an_octet_string() -> None:
+    point = bytes.fromhex("04" + "3f" + "00" * 63)
+    assert raw_point(point) == point
+    assert raw_point(b"\x04\x41" + point) == point
