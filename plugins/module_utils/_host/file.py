@@ -31,7 +31,10 @@ def opened(path: str, flags: int = os.O_RDONLY) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
     except (OSError, ValueError) as error:
-        raise FileProblem(_what_is_wrong(path, error, flags)) from None
+        found = irregular(path, follow_symlinks=not flags & os.O_NOFOLLOW)
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
+        problem = f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
+        raise FileProblem(f"is {found}, not a regular file" if found else problem) from None
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return descriptor
@@ -58,11 +61,3 @@ def irregular(path: str, follow_symlinks: bool = True) -> str | None:
     except (OSError, ValueError):
         return None
     return None if kind == stat.S_IFREG else _KINDS.get(kind, "no file")
-
-
-def _what_is_wrong(path: str, error: Exception, flags: int) -> str:
-    kind = irregular(path, follow_symlinks=not flags & os.O_NOFOLLOW)
-    if kind:
-        return f"is {kind}, not a regular file"
-    reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
-    return f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
