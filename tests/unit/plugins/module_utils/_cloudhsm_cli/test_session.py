@@ -92,6 +92,9 @@ def test_a_pair_from_its_generation_to_its_removal(cluster: Cluster) -> None:
         one.look_anew()
         one.find(Query(PRIVATE, label="root"))
         assert len(cluster.calls(LIST)) == asked + 1
+        one.look_anew()
+        assert one.survey(Query(PUBLIC), 1) is None  # both halves are listed
+        assert handles(one.survey(Query(PUBLIC), 2)) == [pair.public.handle]
         changed = one.set_attributes(pair.private, {"label": "new", "sign": False})
         assert (changed.label, changed.attributes["sign"], changed.handle) == ("new", False, pair.private.handle)
         one.destroy(changed)

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 
@@ -50,3 +51,48 @@ def test_the_folder_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tempfile, "tempdir", str(blank))
     assert refusal(lambda: private_folder().__enter__()).endswith("set TMPDIR to one without blanks.")
     assert list(blank.iterdir()) == []
+
+
+class Refusing(Succeeding):
+    """It refuses every command, and keeps how long its answer would have been waited for."""
+
+    def ask(self, command: Command, attempt: str, patience: float | None = 0) -> Answer:
+        self.patience = patience
+        return Answer(0xB3, "", (), ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "patience"),
+    [
+        ({}, 300),
+        ({"timeout": 9}, 309),
+        ({"min_servers": 2, "timeout": 9}, 309),
+        ({"min_servers": 2}, None),  # as the tool itself, which waits for ever then
+    ],
+)
+def test_how_long_a_generation_may_take(asked: dict[str, int], patience: float | None, tmp_path: Path) -> None:
+    tool, wish = Refusing(tmp_path), Wish("rsa", label="k", modulus_bits=2048, **asked)  # type: ignore[arg-type]
+    assert "0xb3" in refusal(lambda: tool.generate(wish, (), "generate it"))
+    assert tool.patience == patience
+
+
+class Listing(Succeeding):
+    """It lists its commands when it starts, or by its command help."""
+
+    def __init__(self, folder: Path, banner: str, answer: str) -> None:
+        super().__init__(folder)
+        self.banner = banner
+        self.answer = answer
+
+    def print(self, command: Command, attempt: str, patience: float | None = 0) -> str:
+        assert str(command) == "help"
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("banner", "answer"),
+    [("Version 3\n   findKey  Find Key\n   shareKey  Share\n", ""), ("Version 3\n", "\tfindKey\n\tshareKey\n")],
+)
+def test_what_a_build_has(banner: str, answer: str, tmp_path: Path) -> None:
+    tool = Listing(tmp_path, banner, answer)
+    assert tool.has("findKey") and tool.has("shareKey") and not tool.has("share")
