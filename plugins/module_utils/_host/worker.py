@@ -26,6 +26,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 if t.TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+# The name of a method, or of one of an attribute (`transfer.offer`), and its arguments.
+Call = tuple[str, tuple[t.Any, ...]]
 _CLOSING = 5.0  # seconds that a worker gets to log out
 
 
@@ -83,18 +85,21 @@ class Worker:
     def call(self, attempt: str, deadline: Deadline, name: str, *arguments: t.Any) -> t.Any:
         """What the method answers or raises; `WorkerLost` if the process dies or does not answer in time."""
         with self._free:
-            if self.lost:
-                raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="")
-            try:
-                self._pipe.send((name, arguments))
-                if not self._pipe.poll(deadline.left):
-                    self._late = True
-                    self._end()
-                    raise WorkerLost(attempt, said="nothing within the timeout", hint="its process was killed")
-                answer, value = self._pipe.recv()
-            except (EOFError, OSError):
+            return self._called(attempt, deadline, name, arguments)
+
+    def _called(self, attempt: str, deadline: Deadline, name: str, arguments: tuple[t.Any, ...]) -> t.Any:
+        if self.lost:
+            raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="")
+        try:
+            self._pipe.send((name, arguments))
+            if not self._pipe.poll(deadline.left):
+                self._late = True
                 self._end()
-                raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="") from None
+                raise WorkerLost(attempt, said="nothing within the timeout", hint="its process was killed")
+            answer, value = self._pipe.recv()
+        except (EOFError, OSError):
+            self._end()
+            raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="") from None
         if answer == "bug":
             raise RuntimeError(value)
         if answer == "error":
@@ -144,10 +149,9 @@ def _live(
 
 def _serve(pipe: Connection, target: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
     """Answers calls until there are no more. The first one enters the target; where that fails, it is the last."""
-    # The end of the pipe, which is the death of the parent, ends the work as None does.
-    with contextlib.ExitStack() as entered, contextlib.suppress(EOFError):
+    with contextlib.ExitStack() as entered:
         worked_on: t.Any = None
-        for name, arguments in iter(pipe.recv, None):
+        for name, arguments in iter(lambda: _received(pipe), None):
             try:
                 if worked_on is None:
                     worked_on = entered.enter_context(target())
@@ -159,3 +163,11 @@ def _serve(pipe: Connection, target: t.Callable[[], contextlib.AbstractContextMa
             pipe.send(answer)
             if worked_on is None:
                 return
+
+
+def _received(pipe: Connection) -> Call | None:
+    """The next call; None at the end, which the death of the parent is, too."""
+    try:
+        return t.cast("Call | None", pipe.recv())
+    except EOFError:
+        return None
