@@ -13,9 +13,10 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Node as ToolNode
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import found_keys
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
@@ -176,19 +177,37 @@ class KeyMgmtUtilSession(ToolSession):
                 raise TokenError(attempt, said="no 'Attestation Check : [PASS]'", hint=hint)
             return [self._known(made.public, attempt), self._known(made.private, attempt)]
         except TokenError as error:
-            halves = ((PUBLIC, made.public), (PRIVATE, made.private))
-            raise error.at(attempt, "" if wish.session else self.taken_back(halves)) from None
+            raise error.at(attempt, "" if wish.session else self._undone(wish, made, attempt)) from None
+
+    def _undone(self, wish: Wish, made: Made, attempt: str) -> str:
+        """Takes back what carries the id of the new pair: the handles may be those of others' keys."""
+        handles: list[tuple[KeyClass, int]] = [(PUBLIC, made.public), (PRIVATE, made.private)]
+        try:
+            typed = wish.id is not None and _command.id_text(wish.id) is not None
+            own = [key for key in handles if typed and key[1] in self._handles(Query(key[0], id=wish.id), attempt)]
+        except TokenError as error:
+            return f"What it left on the token is not known, because a search failed ({error.said})."
+        return self.taken_back(own)
 
     def remove(self, half: KeyClass, handle: int) -> None:
         attempt = f"remove the {half} key {handle} from the token '{self.token_name}'"
+        # It may be gone after an error, for the tool takes back what came to too few HSMs, and it may be there after a
+        # success: a search has to show it.
+        doubtful: t.Sequence[ToolNode] = ()
+        answer = None
         try:
-            answer = self._tool.run(_command.on_key("deleteKey", handle), attempt)
-        except TokenError:
-            # It may be gone nevertheless, for the tool takes back what came to too few HSMs; a search has to show that.
-            if not self._tool.alive or handle in self._handles(Query(half), attempt):
-                raise
-            return
-        for node in answer.doubtful:
+            doubtful = self._tool.run(_command.on_key("deleteKey", handle), attempt).doubtful
+        except TokenError as error:
+            answer = error
+        try:
+            left = not self._tool.alive or handle in self._handles(Query(half), attempt)
+        except TokenError as error:
+            raise (answer or error).at(attempt, f"Whether the {half} half is gone is not known.") from None
+        if answer and not self._tool.alive:
+            raise answer.at(attempt, f"Whether the {half} half is gone is not known.")
+        if left:
+            raise answer or TokenError(attempt, said="success, and the key is still there", hint="")
+        for node in doubtful:
             hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
             raise TokenError(attempt, said=said(node), hint=hint)
 

@@ -86,7 +86,7 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     return [row for row in rows if row.found != row.wished]
 
 
-def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value]) -> list[Difference]:
+def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
     """What differs of the attributes of one half; an attribute that the object lacks counts as missing."""
     rows = [Difference(half, name, found.attributes.get(name), value) for name, value in wished.items()]
     return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import session as _session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import tool as _tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.provider import CloudHsmCliProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CloudHsmCliSession
@@ -218,6 +219,28 @@ def test_a_removal_that_fails_is_looked_at(cluster: Cluster) -> None:
         cluster.set_fault("error", DELETE, after=True)
         one.destroy(pair.private)
         assert one.find(Query(PRIVATE)) == []
+
+
+def test_a_removal_that_is_only_pretended(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "_SETTLING", 0.0)  # seconds that an HSM may take to see it
+    with session() as one:
+        pair = one.generate(WISH)
+        success = '{"error_code": 0, "data": {"message": "Key deleted successfully"}}'
+        cluster.set_fault("answer", DELETE, times=1, after=False, text=success)
+        told = refusal(lambda: one.destroy(pair.private))
+        assert "the HSM answered success, and the key is still there" in told
+        assert handles(one.find(Query(PRIVATE))) == [pair.private.handle]
+        cluster.set_fault("error", DELETE, times=1)
+        cluster.set_fault("no_json", LIST)
+        assert refusal(lambda: one.destroy(pair.private)).endswith("Whether the private half is gone is not known.")
+
+
+def test_what_was_set_by_a_command_that_failed_is_set_back(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(WISH)
+        cluster.set_fault("error_after_success", SET, times=1)
+        assert "What stays changed" not in refusal(lambda: one.set_attributes(pair.private, {"label": "new"}))
+        assert one.read(pair.private).label == "root"
 
 
 @pytest.mark.parametrize("kind", ["no_json", "silence"])

@@ -133,6 +133,17 @@ def test_what_carries_the_drawn_id_is_taken_back_private_half_first() -> None:
     assert ("reconnect",) in session.told
 
 
+@pytest.mark.parametrize("id_", [None, b"told"])
+def test_the_handles_of_another_pair_destroy_nothing(id_: bytes | None) -> None:
+    """The tool answers with a pair that was there before; what carries the drawn id goes."""
+    other = (half(1, "public", b"other"), half(2, "private", b"other"))
+    session = Cluster(other)
+    session.keys = list(PAIR)
+    said = message(lambda: session.generate(dataclasses.replace(WISH, id=id_)))
+    assert f"the HSM returned a pair that does not have the id of the new one, {other[0]} and {other[1]}." in said
+    assert [key.handle for key in session.keys] == ([1, 2] if id_ is None else [7, 8, 1, 2])
+
+
 def test_what_cannot_be_taken_back_is_named() -> None:
     session = Cluster(PAIR, make=REFUSED, remove=TokenError("remove it", said="never", hint=""))
     assert message(lambda: session.generate(WISH)).endswith(

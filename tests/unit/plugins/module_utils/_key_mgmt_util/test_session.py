@@ -104,6 +104,16 @@ def test_what_fails_is_taken_back_or_told(kmu: Kmu) -> None:
         assert one.find(Query(PRIVATE)) == []
 
 
+def test_a_removal_that_is_only_pretended(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        pair = one.generate(EC)
+        success = "\tCfm3DeleteKey returned: 0x00 : HSM Return: SUCCESS"
+        kmu.cluster.set_fault("answer", "deleteKey", times=1, after=False, text=success)
+        with pytest.raises(TokenError, match="the HSM answered success, and the key is still there"):
+            one.destroy(pair.private)
+        assert handles(one.find(Query(PRIVATE))) == [pair.private.handle]
+
+
 def test_an_rsa_pair_and_a_session_pair(kmu: Kmu) -> None:
     with session(kmu) as one:
         rsa = Wish("rsa", label="rsa", modulus_bits=2048, id=b"two")
