@@ -136,7 +136,10 @@ class CloudHsmCliSession(ToolSession):
     # What is made
 
     def refusal(self, wish: Wish) -> str | None:
-        self._require_version(wish)
+        if wish.quorum:
+            self._tool.require(_QUORUM_VERSION, "a quorum")
+        if wish.key_type == "ec_edwards":
+            self._tool.require(_ED25519_VERSION, "the curve ed25519")
         if (wish.min_servers or 0) > len(self._hsms):
             return f"min_servers is {wish.min_servers} and the cluster has {len(self._hsms)} HSMs"
         if wish.quorum and any(wish.freezing(half) for half in HALVES):
@@ -144,12 +147,6 @@ class CloudHsmCliSession(ToolSession):
         if wish.session and (wish.share_with or wish.min_servers):
             return "a session pair is gone with the command that made it, nobody else can have it"
         return None
-
-    def _require_version(self, wish: Wish) -> None:
-        if wish.quorum:
-            self._tool.require(_QUORUM_VERSION, "a quorum")
-        if wish.key_type == "ec_edwards":
-            self._tool.require(_ED25519_VERSION, "the curve ed25519")
 
     def drawn_id(self, wish: Wish) -> bytes:
         return wish.drawn_id or secrets.token_bytes(self.facts.id_length)

@@ -71,7 +71,7 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
 
 def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     """What differs of the users of a private half, where the HSM tells them."""
-    if not pair.privates or (wish.share_with is None and wish.quorum is None):
+    if not pair.privates:
         return []
     sharing = pair.private.sharing
     if sharing is None:

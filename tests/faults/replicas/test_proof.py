@@ -77,6 +77,6 @@ def test_unproven_copy_that_is_wished_so(nodes: Nodes) -> None:
 def test_blob_that_is_changed_on_its_way(nodes: Nodes, bits: int) -> None:
     """The replica refuses what the source did not wrap."""
     before = nodes.objects()
-    run = nodes.ecc({"beta": f"C_UnwrapKey#2 before poke 3 {8 * bits} 1122334455667788"})
+    run = nodes.ecc({"beta": f"C_UnwrapKey before poke 3 {8 * bits} 1122334455667788"})
     assert "Node 'beta': Could not copy a key pair to the token" in run.msg
     assert nodes.objects() == before

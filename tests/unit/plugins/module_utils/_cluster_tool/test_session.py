@@ -105,6 +105,7 @@ class Cluster(ToolSession):
 
 
 PAIR = (half(7, "public"), half(8, "private"))
+OTHERS = (half(9, "public", modulus=b"\x77"), half(10, "private", modulus=b"\x77"))
 REFUSED = TokenError("do it", said="no", hint="")
 
 
@@ -191,6 +192,13 @@ def test_halves_that_do_not_belong_together_are_no_pair() -> None:
         "Could not generate the ECC key pair 'k', id 64:72:61:77:6e on the token 'cluster': the HSM returned halves"
         f" that do not belong together, {PAIR[0]} and {stranger}. Nothing of it is left on the token."
     )
+    assert session.keys == []
+
+
+@pytest.mark.parametrize("made", [PAIR[:1], (*PAIR, *OTHERS)])
+def test_what_is_not_one_whole_pair_is_none(made: t.Sequence[TokenObject]) -> None:
+    session = Cluster(made)
+    assert "the HSM returned halves that do not belong together" in message(lambda: session.generate(WISH))
     assert session.keys == []
 
 

@@ -71,6 +71,13 @@ def test_a_pair_from_its_generation_to_its_removal(kmu: Kmu) -> None:
         one.destroy(pair.private)  # that it is gone is what was wished
 
 
+def test_whether_sharing_can_be_changed_depends_on_the_build(kmu: Kmu, tmp_path: Path) -> None:
+    with session(kmu) as one:
+        assert one.facts.fixed == {"shared_with"}
+    with session(Kmu(tmp_path / "azure", spelling="azure")) as one:
+        assert one.facts.fixed == set()
+
+
 def test_sharing(kmu: Kmu) -> None:
     with session(kmu) as one:
         pair = one.generate(dataclasses.replace(EC, share_with=("bob",)))
