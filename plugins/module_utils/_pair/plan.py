@@ -10,7 +10,11 @@ import dataclasses
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
+    Difference,
+    differences,
+    key_differences,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -66,6 +70,8 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         if wish.fingerprint is not None:
             why = "fingerprint names an existing pair, and it is not there"
             raise HsmError.refused(f"generate {wish.on(token)}", why)
+        if wish.refusal:
+            raise HsmError.refused(f"generate {wish.on(token)}", wish.refusal[:-1], "There is none that could be kept.")
         return Plan(Action.GENERATE)
     rows = differences(wish, pair)
     kinds = [_step_kind(facts, pair, row) for row in rows]
@@ -102,6 +108,9 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
     if lone and lone.half == PUBLIC and not wish.exact:
         why = f"it is a public half without its private half, {lone}"
         raise HsmError.refused(f"remove {wish.on(token)}", why, "Name it by id or fingerprint to remove it.")
+    rows = key_differences(wish, pair)
+    if rows:
+        raise HsmError.refused(f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows])
     _refuse_indestructible(f"remove {wish.on(token)}", pair)
     return Plan(Action.REMOVE, pair)
 

@@ -129,7 +129,14 @@ class Reconciliation(Work):
         self.session.check_generation(self.wish)
         if self.check_mode:
             return Outcome(True, None, *self._predicted(Plan(Action.GENERATE)))
-        return Outcome(True, None, *(yield from self._actions.generate()))
+        after, proof = yield from self._actions.generate()
+        return Outcome(True, None, after, proof, self._unproven(proof))
+
+    def _unproven(self, proof: Proof) -> tuple[str, ...]:
+        """The warning of a new pair that could not be proven."""
+        if proof.method or self.check_mode or self.wish.verify is False:
+            return ()
+        return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
 
     def _look(self) -> tuple[KeyPair | None, bool]:
         pairs, mended = self.settled()
@@ -143,11 +150,12 @@ class Reconciliation(Work):
         """Makes what was found as it is wished."""
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
+        warnings = (*self.session.warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from self._make(found, plan)
+            warnings += self._unproven(proof)
         else:
             after, proof = self._keep(found, plan)
-        warnings = (*self.session.warnings, *plan.warnings)
         return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:

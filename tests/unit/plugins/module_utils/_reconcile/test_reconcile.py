@@ -142,10 +142,20 @@ def test_a_write_protected_token(state: str, check_mode: bool) -> None:
 
 def test_what_is_asked_of_the_proof() -> None:
     unproven = present(session_with(), dataclasses.replace(WISH, verify=False))
-    assert unproven.proof == Proof(None, "verify is false")
+    assert (unproven.proof, unproven.warnings) == (Proof(None, "verify is false"), ())
     session = session_with()
     session.keys.mechanisms = frozenset()
-    assert present(session, WISH).proof.reason == "the token has no mechanism for it that can be checked outside"
+    made = present(session, WISH)
+    assert made.proof.reason == "the token has no mechanism for it that can be checked outside"
+    assert made.warnings == (
+        "Could not prove the ECC key pair 'root' on the token 'memory', which is new: the token has no mechanism for it"
+        " that can be checked outside.",
+    )
+    assert present(session, WISH).warnings == ()
+    other, of_session = session_with(), dataclasses.replace(WISH, session=True)
+    other.keys.mechanisms = frozenset()
+    assert present(other, of_session, check_mode=True).warnings == ()
+    assert present(other, of_session).warnings == made.warnings
     message = refusal(lambda: present(session, dataclasses.replace(WISH, verify=True)))
     assert message == (
         "Could not prove the ECC key pair 'root' on the token 'memory': the token has no mechanism for it that can be"
