@@ -106,6 +106,9 @@ options:
         curves and labels that no new pair may have, and is refused where there is no such pair.
       - V(replace) generates and proves another pair under a provisional name, and only then destroys the old one.
         The old key is gone for good.
+      - What the task does not say of the new pair comes from the old one. That is O(extractable), what it may be used
+        for as far as the new type of key can, the attributes, O(allowed_mechanisms) and O(share_with). Mechanisms that
+        are not for the new type of key are refused.
     type: str
     default: fail
     choices:

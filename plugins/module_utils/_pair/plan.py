@@ -58,6 +58,8 @@ class Plan:
     pair: KeyPair | None = None
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
+    # What is wished of the pair that takes the place of this one.
+    wish: Wish | None = None
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
@@ -84,8 +86,7 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
     if wish.on_mismatch == "replace":
-        _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
-        return Plan(Action.REPLACE, pair)
+        return _replacement(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
     raise _unchangeable(wish, pair, fixed, token)
 
 
@@ -125,6 +126,17 @@ def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
 
 
+def _replacement(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> Plan:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import inherited, misfit
+
+    inherits = inherited(wish, pair)
+    _refuse_irreplaceable(inherits, pair, facts, token, differs)
+    reason = misfit(inherits, pair)
+    if reason:
+        raise HsmError.refused(f"replace {wish.on(token)}", reason, differs)
+    return Plan(Action.REPLACE, pair, wish=inherits)
+
+
 def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
     """What a replacement needs that is safe at every moment of it."""
     what, why = f"replace {wish.on(token)}", ""
@@ -132,7 +144,7 @@ def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: 
         why = f"{facts.name} cannot rename a key, which a safe replacement needs"
     elif not facts.copy and any(wish.freezing(half) for half in HALVES):
         why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
-    elif wish.quorum:
+    elif wish.quorum or any(half.needs_approval for half in pair.privates):
         why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
     if why:
         raise HsmError.refused(what, why, differs)

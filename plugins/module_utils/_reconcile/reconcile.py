@@ -150,6 +150,8 @@ class Reconciliation(Work):
         """Makes what was found as it is wished."""
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
+        if plan.wish:
+            self = dataclasses.replace(self, wish=plan.wish)
         warnings = (*self.session.warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from self._make(found, plan)

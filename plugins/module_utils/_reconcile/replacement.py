@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import inherited
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import PROVISIONAL
@@ -44,7 +45,8 @@ class Replacement(Actions):
             return None
         if not is_clear(pairs):
             raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}")
-        rows = dishonoured(draft.wish, pairs[0], self.session.facts)
+        # What the task leaves unsaid came from the old pair, which may be gone.
+        rows = dishonoured(inherited(draft.wish, pairs[0]), pairs[0], self.session.facts)
         if rows:
             raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
         return pairs[0]

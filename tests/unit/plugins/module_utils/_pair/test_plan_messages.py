@@ -246,8 +246,8 @@ def test_what_may_not_be_made_today_is_kept_and_compared() -> None:
         " none that could be kept."
     )
     assert decided(wish, pair_of(RSA)).warnings == (
-        "Kept the RSA key pair 'root' on the token 'demo' as it is: modulus_bits is 2048, wished 1024; public_exponent is"
-        " 65537, wished 3.",
+        "Kept the RSA key pair 'root' on the token 'demo' as it is: modulus_bits is 2048, wished 1024;"
+        " public_exponent is 65537, wished 3.",
     )
 
 

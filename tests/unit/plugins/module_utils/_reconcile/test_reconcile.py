@@ -41,7 +41,8 @@ def test_twice_is_once_and_check_mode_foretells(name: str) -> None:
     assert first.before == foretold.before and first.after and foretold.after
     assert all(found in session.objects for found in first.after.objects)
     assert name == "keep" or differences(wish, first.after) == [] == differences(wish, foretold.after)
-    assert first.proof.method == (None if name in ("keep", "nothing", "change") else "CKM_ECDSA")
+    methods = {"replace what only derives": "CKM_ECDH1_DERIVE", **dict.fromkeys(("keep", "nothing", "change"))}
+    assert first.proof.method == methods.get(name, "CKM_ECDSA")
     session.calls.clear()
     again = present(session, wish)
     assert (again.changed, again.after) == (False, first.after)
