@@ -151,6 +151,25 @@ notes:
 """
 
     # What a list of pairs has once for all of them (FOR_ALL_PAIRS).
+    CERTIFICATES = r"""
+options:
+  certificates:
+    description:
+      - What becomes of certificates on the token that have the identifier of a pair which is replaced, removed, or
+        given another identifier. Programs join a certificate to a key by the identifier. One that stays behind is taken
+        for that of the next key that gets it.
+      - V(fail) refuses and names them. V(keep) leaves them as they are. V(follow) gives them the new identifier, or
+        removes them once the pair is gone.
+      - They are looked for only where one of this is to happen. The tools of clusters know no certificates, so there
+        are none.
+    type: str
+    default: fail
+    choices:
+      - fail
+      - keep
+      - follow
+"""
+
     HALVES = r"""
 options:
   private_attributes:

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypair.halves

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._choice
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.halves
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._login

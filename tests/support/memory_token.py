@@ -167,6 +167,14 @@ class MemorySession(TokenSession):
         self._called("certificates")
         return [one for one in self.certified if label in (None, one.label) and identifier in (None, one.id)]
 
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._called("set_certificate_id")
+        self.certified = [one._replace(id=identifier) if one.handle == found.handle else one for one in self.certified]
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._called("destroy_certificate")
+        self.certified = [one for one in self.certified if one.handle != found.handle]
+
     @contextlib.contextmanager
     def further(self) -> t.Iterator[MemorySession]:
         self._called("further")

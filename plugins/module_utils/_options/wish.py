@@ -26,7 +26,7 @@ Params = t.Mapping[str, t.Any]
 _NEW_NAMES = ("new_label", "new_id", "new_id_hex")
 _CHANGING = (*_NEW_NAMES, "extractable", "usage", "private_attributes", "public_attributes", "share_with")
 # Options that need no check of their own.
-_AS_GIVEN = ("session", "on_mismatch", "verify", "quorum", "min_servers", "timeout", "attest")
+_AS_GIVEN = ("session", "on_mismatch", "verify", "quorum", "min_servers", "timeout", "attest", "certificates")
 
 
 def wish_from(family: Family, params: Params) -> Wish:
@@ -84,9 +84,15 @@ def changes_from(params: Params) -> Change:
         new_id = _values.identifier({"id": params["new_id"], "id_hex": params["new_id_hex"]})
     except InputError as error:
         raise error.renamed("new_") from None
-    label = None if params["new_label"] is None else _values.label("new_label", params["new_label"])
-    mode = params["share_mode"]
-    return Change("ecc", label, new_id, share_with=users, share_mode=mode, **_attributes(params))
+    return Change(
+        family="ecc",
+        label=None if params["new_label"] is None else _values.label("new_label", params["new_label"]),
+        id=new_id,
+        share_with=users,
+        share_mode=params["share_mode"],
+        certificates=params["certificates"],
+        **_attributes(params),
+    )
 
 
 def _attributes(params: Params) -> dict[str, t.Any]:

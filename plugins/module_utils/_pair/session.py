@@ -210,6 +210,14 @@ class TokenSession(abc.ABC):
         """The certificates of this label and this id, where given; none where the token has no such objects."""
         return []
 
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        """Gives a certificate that was found another id."""
+        raise NotImplementedError(type(self).__name__)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        """Removes a certificate that was found."""
+        raise NotImplementedError(type(self).__name__)
+
     @abc.abstractmethod
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         """Another session of the same login, for another thread; to be closed before this one."""

@@ -188,8 +188,7 @@ class Session:
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all `values` at once."""
         what = f"set {', '.join(values)} of the {found.half} key '{found.label}'"
-        with self._gate.write():
-            self.call(what, "C_SetAttributeValue", found.handle, template(values))
+        self.write(what, "C_SetAttributeValue", found.handle, template(values))
 
     def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         """C_CopyObject: a second object with `values` changed."""
@@ -198,8 +197,7 @@ class Session:
 
     def destroy(self, key_class: KeyClass, handle: int) -> None:
         """C_DestroyObject."""
-        with self._gate.write():
-            self.call(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
+        self.write(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
 
     def take_back(self, handles: t.Mapping[KeyClass, int]) -> str:
         """Destroys what calls of this process made, the private half first: a public one alone harms less."""
@@ -211,6 +209,11 @@ class Session:
     def call(self, what: str, function: str, *arguments: t.Any) -> None:
         """Calls a function; `what` is attempted by it."""
         check(self._calls.call(function, self._handle, *arguments), f"{what} on the token {self._token}")
+
+    def write(self, what: str, function: str, *arguments: t.Any) -> None:
+        """As `call`, for what changes the token."""
+        with self._gate.write():
+            self.call(what, function, *arguments)
 
     def make(self, what: str, function: str, *arguments: t.Any) -> int:
         """The handle of what a function makes."""

@@ -15,7 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, KEY_CLASSES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -74,6 +74,12 @@ class Pkcs11Session(TokenSession):
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
 
         return certificates(self._session, str(self._token), label, identifier)
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._session.write(f"set id of {found}", "C_SetAttributeValue", found.handle, template({"id": identifier}))
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._session.write(f"destroy {found}", "C_DestroyObject", found.handle)
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[Pkcs11Session]:

@@ -176,6 +176,8 @@ class _Choice(Work):
             chosen=str(selection),
             chosen_exactly=selection.exact,
         )
+        if one.of.privates and not one.pair.privates:  # a certificate goes with the private half
+            changes = dataclasses.replace(changes, certificates="keep")
         dataclasses.replace(self, wish=changes)._check(one)
         return changes
 

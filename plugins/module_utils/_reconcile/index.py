@@ -147,6 +147,12 @@ class IndexedSession(TokenSession):
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
         return self._taken().certificates(label, identifier)
 
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._taken().set_certificate_id(found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._taken().destroy_certificate(found)
+
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         return self._taken().further()
 

@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
 
 T = t.TypeVar("T")
 # How often another host may win the race for the same name before this one gives up.
@@ -117,8 +118,10 @@ class Reconciliation(Work):
         self._refuse_write_protected(plan)
         if plan.pair:
             self.refuse_strangers(plan.pair)
+            beside = self._beside(plan.pair.ids, "remove")
             if not self.check_mode:
                 self._actions.destroy(plan.pair)
+                beside.remove()
         return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
 
     def _session_pair(self) -> Staged[Outcome]:
@@ -167,9 +170,14 @@ class Reconciliation(Work):
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
-        if plan.steps and self.check_mode:
-            return self._predicted(plan)
-        after = self._actions.change(found, plan.steps) if plan.steps else found
+        after: KeyPair | None = found
+        if plan.steps:
+            ids = {found.half(step.half).id for step in plan.steps if "id" in step.values}
+            beside = self._beside(ids - {b""}, "rename")
+            if self.check_mode:
+                return self._predicted(plan)
+            with beside.moved(self.wish.id or b""):
+                after = self._actions.change(found, plan.steps)
         # Halves that only an id joins are settled by a proof alone, which is made where the task asks for it.
         return after, self.proof(after) if self.wish.verify else _ALREADY_THERE
 
@@ -186,6 +194,9 @@ class Reconciliation(Work):
             self.session.check_generation(self.wish)
         if old:
             self.refuse_strangers(old)
+        if old or leftover:  # where the old pair is gone, its id is known from the task, or not at all
+            ids = old.ids if old else {self.wish.id} if self.wish.id else set()
+            replacement = dataclasses.replace(replacement, beside=self._beside(ids, "replace"))
         if self.check_mode:
             return self._predicted(plan)
         if old:
@@ -193,6 +204,12 @@ class Reconciliation(Work):
         if leftover:
             return replacement.finish(leftover)
         return (yield from replacement.generate(alone=True))
+
+    def _beside(self, ids: t.Collection[bytes], act: str) -> Beside:
+        """The certificates with these ids, which go with what is about to be done."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
+
+        return Beside(self.session, self.wish, self.check_mode).of(ids, act)
 
     def _predicted(self, plan: Plan) -> tuple[KeyPair | None, Proof]:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted

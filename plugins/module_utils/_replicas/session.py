@@ -98,6 +98,12 @@ class WorkerSession(TokenSession):
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
         return t.cast("list[Certificate]", self._call("search", "certificates", label, identifier))
 
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._call(f"change {found}", "set_certificate_id", found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._call(f"remove {found}", "destroy_certificate", found)
+
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         raise HsmError(f"The node '{self._name}' has one session.")
 

@@ -73,8 +73,8 @@ def test_uses_that_the_new_type_has_not_are_left_out() -> None:
     got = made(ed25519, pair_of(OLD_EC, private={"sign": True, "derive": True}))
     assert (got["sign"], got["derive"]) == (True, False)
     assert refusal(lambda: made(ed25519, pair_of(OLD_EC, private={"derive": True}))) == (
-        "Refused to replace the ECC key pair 'root' on the token 'demo': a key of the type ec_edwards can have none of the"
-        " old pair's uses, derive; say usage. What differs: curve is secp256r1, wished ed25519."
+        "Refused to replace the ECC key pair 'root' on the token 'demo': a key of the type ec_edwards can have none of"
+        " the old pair's uses, derive; say usage. What differs: curve is secp256r1, wished ed25519."
     )
     assert made(dataclasses.replace(ed25519, usage=("sign",)), pair_of(OLD_EC, private={"derive": True}))["sign"]
 
@@ -84,8 +84,8 @@ def test_allowed_mechanisms() -> None:
     old = pair_of(OLD_EC, private={"sign": True, "allowed_mechanisms": (ECDSA, 0x80000001)})
     ed25519 = new("ecc", curve=curve_by_name("ed25519"))
     assert refusal(lambda: made(ed25519, old)) == (
-        "Refused to replace the ECC key pair 'root' on the token 'demo': the old pair's allowed_mechanisms CKM_ECDSA are"
-        " not for keys of the type ec_edwards. What differs: curve is secp256r1, wished ed25519."
+        "Refused to replace the ECC key pair 'root' on the token 'demo': the old pair's allowed_mechanisms CKM_ECDSA"
+        " are not for keys of the type ec_edwards. What differs: curve is secp256r1, wished ed25519."
     )
     told = dataclasses.replace(ed25519, allowed_mechanisms=(EDDSA,))
     assert made(told, old)["allowed_mechanisms"] == (EDDSA,)
