@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a pair that takes another one's place has from that one: all that the task does not say. Pure."""
+"""Whether a pair may be replaced, and what the new one has from the old one: all that the task does not say. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import refuse_indestructible
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ALL_USAGE_BITS,
@@ -20,11 +22,33 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     SETTABLE,
     Half,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
 # The usage bits that keys of a type can have: RSA keys derive nothing, those on Edwards curves only sign.
 _RSA = frozenset(["sign", "sign_recover", "decrypt", "unwrap", "verify", "verify_recover", "encrypt", "wrap"])
 _USES = {"rsa": _RSA, "ec": frozenset({"sign", "verify", "derive"}), "ec_edwards": frozenset({"sign", "verify"})}
+
+
+def replacing(wish: Wish, old: KeyPair, facts: VendorFacts, token: str, differs: str) -> Wish:
+    """What is wished of the pair in the place of the old one; refuses what is not safe at every moment of it."""
+    new = inherited(wish, old)
+    what, why = f"replace {wish.on(token)}", misfit(new, old)
+    if not facts.set_attribute:
+        why = f"{facts.name} cannot rename a key, which a safe replacement needs"
+    elif not facts.copy and any(new.freezing(half) for half in HALVES):
+        why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
+    elif wish.quorum or _needs_approval(old):
+        why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
+    if why:
+        raise HsmError.refused(what, why, differs)
+    refuse_indestructible(what, old, differs)
+    return new
+
+
+def _needs_approval(old: KeyPair) -> bool:
+    sharing = old.private.sharing
+    return sharing is not None and max(sharing.quorum, sharing.manage_quorum) > 0
 
 
 def inherited(wish: Wish, old: KeyPair) -> Wish:
@@ -38,8 +62,9 @@ def inherited(wish: Wish, old: KeyPair) -> Wish:
         "share_with": sharing.shared_with if sharing else None,
     }
     unsaid = {name: value for name, value in values.items() if getattr(wish, name) is None}
-    bits = {f"{half}_attributes": {**_bits(wish, old, half), **wish.own_attributes(half)} for half in HALVES}
-    return dataclasses.replace(wish, **unsaid, **bits)
+    for half in HALVES:
+        unsaid[f"{half}_attributes"] = {**_bits(wish, old, half), **wish.own_attributes(half)}
+    return dataclasses.replace(wish, **unsaid)
 
 
 def _bits(wish: Wish, old: KeyPair, half: Half) -> dict[str, bool]:
@@ -62,7 +87,11 @@ def misfit(wish: Wish, old: KeyPair) -> str | None:
     names = [row.name for row in rows if row and row.family != wish.key_type]
     if names:
         return f"the old pair's allowed_mechanisms {', '.join(names)} are not for keys of the type {wish.key_type}"
-    uses = [name for name in ALL_USAGE_BITS[PRIVATE] if old.private.attributes.get(name) is True]
-    if wish.usage is None and uses and not any(wish.template(PRIVATE)[name] for name in ALL_USAGE_BITS[PRIVATE]):
+    uses, left = _uses(old.private.attributes), _uses(wish.template(PRIVATE))
+    if wish.usage is None and uses and not left:
         return f"a key of the type {wish.key_type} can have none of the old pair's uses, {', '.join(uses)}; say usage"
     return None
+
+
+def _uses(attributes: t.Mapping[str, t.Any]) -> list[str]:
+    return [name for name in ALL_USAGE_BITS[PRIVATE] if attributes.get(name) is True]

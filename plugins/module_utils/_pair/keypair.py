@@ -119,11 +119,6 @@ class TokenObject:
         """Whether a change of this key needs the approval of several users, which no task can gather."""
         return self.sharing is not None and self.sharing.manage_quorum > 0
 
-    @property
-    def needs_approval(self) -> bool:
-        """Whether a change or a use of this key needs the approval of several users."""
-        return self.sharing is not None and max(self.sharing.quorum, self.sharing.manage_quorum) > 0
-
     def hides(self, name: str) -> bool:
         """Whether it is unknown what the object has of an attribute: the token did not tell it."""
         return name in self.unreadable or not self.attributes

@@ -20,7 +20,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
-    HALVES,
     PRIVATE,
     PUBLIC,
     Attribute,
@@ -86,7 +85,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
     if wish.on_mismatch == "replace":
-        return _replacement(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
+
+        return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
     raise _unchangeable(wish, pair, fixed, token)
 
 
@@ -112,7 +113,7 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
     rows = key_differences(wish, pair)
     if rows:
         raise HsmError.refused(f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows])
-    _refuse_indestructible(f"remove {wish.on(token)}", pair)
+    refuse_indestructible(f"remove {wish.on(token)}", pair)
     return Plan(Action.REMOVE, pair)
 
 
@@ -120,35 +121,11 @@ def _listed(rows: t.Iterable[object]) -> str:
     return "; ".join(map(str, rows))
 
 
-def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+    """Refuses to do what needs a pair to go that may not."""
     kept = [str(found) for found in pair.objects if found.forbids("destroyable")]
     if kept:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
-
-
-def _replacement(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> Plan:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import inherited, misfit
-
-    inherits = inherited(wish, pair)
-    _refuse_irreplaceable(inherits, pair, facts, token, differs)
-    reason = misfit(inherits, pair)
-    if reason:
-        raise HsmError.refused(f"replace {wish.on(token)}", reason, differs)
-    return Plan(Action.REPLACE, pair, wish=inherits)
-
-
-def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
-    """What a replacement needs that is safe at every moment of it."""
-    what, why = f"replace {wish.on(token)}", ""
-    if not facts.set_attribute:
-        why = f"{facts.name} cannot rename a key, which a safe replacement needs"
-    elif not facts.copy and any(wish.freezing(half) for half in HALVES):
-        why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
-    elif wish.quorum or any(half.needs_approval for half in pair.privates):
-        why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
-    if why:
-        raise HsmError.refused(what, why, differs)
-    _refuse_indestructible(what, pair, differs)
 
 
 def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:

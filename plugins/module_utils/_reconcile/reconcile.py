@@ -170,7 +170,7 @@ class Reconciliation(Work):
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
-        after: KeyPair | None = found
+        after = found
         if plan.steps:
             ids = {found.half(step.half).id for step in plan.steps if "id" in step.values}
             beside = self._beside(ids - {b""}, "rename")
