@@ -184,7 +184,7 @@ def test_a_renaming_that_was_killed_is_gone_on_with(call: str, number: int) -> N
     assert {one.id for one in session.certified} == {found.id for found in session.objects} == {b"new"}
 
 
-@pytest.mark.parametrize(("call", "number"), [("destroy_certificate", 1), ("certificates", 2), ("set_attributes", 3)])
+@pytest.mark.parametrize(("call", "number"), [("destroy_certificate", 1), ("certificates", 2), ("set_attributes", 9)])
 def test_a_replacement_that_was_killed_is_gone_on_with(call: str, number: int) -> None:
     """The new pair has its name only when the old one's certificates are gone."""
     session = token(OWN, OTHER, kind=Fatal)
