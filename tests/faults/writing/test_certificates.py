@@ -33,7 +33,7 @@ ACTS: dict[str, tuple[str, dict[str, t.Any], set[tuple[str, str]]]] = {
 
 def store_certificate(token: FaultyToken) -> dict[str, t.Any]:
     """A pair, and the certificate that pkcs11-tool stores beside it."""
-    pair = t.cast("dict[str, t.Any]", token.ecc(**WISH).key_pair)
+    pair = token.ecc(**WISH).key_pair
     file = token.folder / "certificate.der"
     file.write_bytes(der(load_pem_public_key(pair["public_key_pem"].encode())))
     token.pkcs11_tool("--write-object", str(file), "--type", "cert", "--label", "k", "--id", "6f6e65")

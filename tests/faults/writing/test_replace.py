@@ -210,7 +210,7 @@ def test_indestructible_pair(token: FaultyToken) -> None:
 def test_what_the_task_does_not_say_comes_from_the_old_pair(token: FaultyToken) -> None:
     """Also where the run is killed when the old pair is gone."""
     token.run("hsm_rsa_keypair", label="k", modulus_bits=2048, usage=["sign"], extractable=False)
-    task = {"label": "k", "modulus_bits": 3072, "on_mismatch": "replace"}
+    task: dict[str, t.Any] = {"label": "k", "modulus_bits": 3072, "on_mismatch": "replace"}
     assert token.start("hsm_rsa_keypair", "C_DestroyObject#2 after kill", **task).died()
     run = token.run("hsm_rsa_keypair", **task)
     assert run.result["changed"] is True and run.key_pair["modulus_bits"] == 3072

@@ -264,15 +264,19 @@ def test_what_is_told_of_a_pair_that_is_to_go_must_be_so() -> None:
     assert [row["name"] for row in caught.value.data["differences"]] == ["modulus_bits", "public_exponent"]
 
 
+def on_curve(pair: KeyPair, params: bytes) -> KeyPair:
+    for half in HALVES:
+        found = pair.half(half)
+        pair = pair.with_half(dataclasses.replace(found, attributes={**found.attributes, "ec_params": params}))
+    return pair
+
+
 def test_weak_curves_are_told_apart() -> None:
     """The table has none of them; CKA_EC_PARAMS names them all the same."""
     strong = pair_of(private_key("secp256r1"))
-    params = {half: strong.half(half).attributes | {"ec_params": b"\x06\x08*\x86H\xce=\x03\x01\x01"} for half in HALVES}
-    weak = KeyPair(*((dataclasses.replace(strong.half(half), attributes=params[half]),) for half in HALVES))
+    weak, unknown = on_curve(strong, b"\x06\x08*\x86H\xce=\x03\x01\x01"), on_curve(strong, b"\x05\x00")
     weak_wish = Wish("ecc", label="root", curve=weak_curve("P-192"))
     assert decide_absent(weak_wish, [weak], "demo").action is Action.REMOVE
     assert "curve is secp256r1, wished secp192r1" in refusal(lambda: decide_absent(weak_wish, [strong], "demo"))
     assert "curve is secp192r1, wished secp256r1" in refusal(lambda: decide_absent(WISH, [weak], "demo"))
-    garbage = {half: strong.half(half).attributes | {"ec_params": b"\x05\x00"} for half in HALVES}
-    unknown = KeyPair(*((dataclasses.replace(strong.half(half), attributes=garbage[half]),) for half in HALVES))
     assert "curve is unknown, wished secp192r1" in refusal(lambda: decide_absent(weak_wish, [unknown], "demo"))
