@@ -19,6 +19,7 @@ import typing as t
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
@@ -126,6 +127,7 @@ class MemorySession(TokenSession):
         self.facts = facts
         self.objects: list[TokenObject] = [found for pair in pairs for found in pair.objects]
         self.keys = Keys()
+        self.certified: list[Certificate] = []
         self.refused: dict[str, str] = {}
         self.calls: list[str] = []
         self.queries: list[Query] = []
@@ -160,6 +162,10 @@ class MemorySession(TokenSession):
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         found = self.find(query)
         return None if at_most is not None and len(found) > at_most else found
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        self._called("certificates")
+        return [one for one in self.certified if label in (None, one.label) and identifier in (None, one.id)]
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[MemorySession]:

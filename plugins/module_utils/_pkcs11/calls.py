@@ -136,16 +136,24 @@ class Session:
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
         what = f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}"
+        return self.search(what, template(wanted, key_class), at_most)
+
+    def search(self, what: str, wanted: functions.Template, at_most: int | None = None) -> list[int]:
+        """As `handles`, for objects of any class."""
         with self._gate.search(), attempt(what):
-            rv, handles = self._calls.find(self._handle, template(wanted, key_class), at_most)
+            rv, handles = self._calls.find(self._handle, wanted, at_most)
         check(rv, what)
         return handles
+
+    def raw(self, handle: int, sizes: t.Mapping[int, int]) -> dict[int, functions.ReadValue]:
+        """Attributes of one object by their codes, as bytes."""
+        return self._calls.read(self._handle, handle, sizes)
 
     def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
         """One object with all its attributes that this collection knows, or those of `names` (T8)."""
         values: dict[str, Value | None] = {}
         unreadable: dict[str, str] = {}
-        for code, read in self._calls.read(self._handle, handle, sizes(key_class, names)).items():
+        for code, read in self.raw(handle, sizes(key_class, names)).items():
             name = BY_CODE[code].name
             if read.value is not None:
                 try:
@@ -219,7 +227,7 @@ class Session:
 
     def secret(self, what: str, handle: int, size: int) -> bytes:
         """The value of a secret key that may be read."""
-        read = self._calls.read(self._handle, handle, {_VALUE: size})[_VALUE]
+        read = self.raw(handle, {_VALUE: size})[_VALUE]
         if read.value is None:
             raise TokenError(f"{what} on the token {self._token}", functions.rv_name(read.rv))
         return read.value
