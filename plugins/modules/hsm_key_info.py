@@ -273,7 +273,9 @@ key_pairs:
     pairing:
       description:
         - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier (by curve
-          and label where there is no identifier). V(null) for a lone half.
+          and label where there is no identifier), or by the modulus of an RSA key whose private half does not tell its
+          exponent. V(null) for a lone half. What only V(id) joins is not proven here; the modules that manage key pairs
+          do it.
       type: str
       returned: always
       sample: id

@@ -52,10 +52,11 @@ class Query:
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """How a pair was proven: `method` names it, or is None with the `reason`."""
+    """How a pair was proven: `method` names it, or is None with the `reason`; `warning`: what the user must know."""
 
     method: str | None
     reason: str | None = None
+    warning: str = ""
 
 
 class Signer(abc.ABC):

@@ -147,12 +147,13 @@ class Reconciliation(Work):
             after, proof = yield from self._make(found, plan)
         else:
             after, proof = self._keep(found, plan)
-        warnings = (*self.session.warnings, *plan.warnings)
+        warnings = (*self.session.warnings, *plan.warnings, *filter(None, [proof.warning]))
         return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
-        if plan.steps:
+        proof = self._standing(found)
+        if plan.steps and proof.method is None:
             self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
@@ -160,8 +161,17 @@ class Reconciliation(Work):
         if plan.steps and self.check_mode:
             return self._predicted(plan)
         after = self._actions.change(found, plan.steps) if plan.steps else found
-        # Halves that only an id joins are settled by a proof alone, which is made where the task asks for it.
-        return after, self.proof(after) if self.wish.verify else _ALREADY_THERE
+        return after, self.proof(after) if self.wish.verify else proof
+
+    def _standing(self, found: KeyPair) -> Proof:
+        """Halves that only an id joins are settled by a proof alone; one that the task asks for is made in the end."""
+        if self.wish.verify is False:
+            return Proof(None, "verify is false")
+        if self.wish.verify or not (self.wish.proven_always and found.whole and found.pairing == "id"):
+            return _ALREADY_THERE
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import standing
+
+        return standing(self.session, self.wish, found, self.check_mode)
 
     def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""

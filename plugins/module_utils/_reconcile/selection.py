@@ -166,8 +166,7 @@ def _kcvs(found: TokenObject) -> set[str]:
 
 
 def _moduli(found: TokenObject) -> set[int]:
-    value = found.attributes.get("modulus")
-    return {int.from_bytes(value, "big")} if isinstance(value, bytes) and value else set()
+    return {found.modulus} if found.modulus else set()
 
 
 _OF_OBJECT: dict[str, t.Callable[[TokenObject], t.Any]] = {

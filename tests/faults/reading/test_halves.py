@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -201,12 +202,12 @@ def test_ec_halves_that_do_not_match(token: FaultyToken) -> None:
     run(token, "ecc", id_hex="01")
     delete(token, "public")
     write_public(token, run(token, "ecc", label="other").key_pair["public_key_pem"])
-    unproven = run(token, "ecc")
+    unproven = run(token, "ecc", verify=False)
     assert unproven.result["changed"] is False
     assert unproven.key_pair["pairing"] == "id"
     assert unproven.key_pair["verified"] is None
-    for check_mode in (False, True):
-        refused = run(token, "ecc", verify=True, check_mode=check_mode)
+    for check_mode, verify in itertools.product((False, True), (None, True)):
+        refused = run(token, "ecc", verify=verify, check_mode=check_mode)
         assert token.text(refused.msg) == (
             f"The halves {PUBLIC['ecc']} and {PRIVATE['ecc']} do not belong together: what the private half did by"
             " CKM_ECDSA does not fit the public half."
