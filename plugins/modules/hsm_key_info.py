@@ -299,7 +299,9 @@ key_pairs:
       description:
         - What is wrong with it as far as it shows without using it.
         - V(half) is a half without its other. V(duplicate) has an identifier that another key has too, or no identifier
-          and a label and type that another key has too, or a half more than once. V(orphan) has neither label nor
+          and a label and type that another key has too, or a half more than once. V(ids) has halves with different
+          identifiers, which another program has given it, or is a half beside which there is one of the same label and
+          curve with another identifier. V(orphan) has neither label nor
           identifier, as what a killed generation leaves. V(unreadable) does not tell its type or its name.
       type: list
       elements: str
@@ -421,7 +423,7 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
             {**describe(pair, token, names), "problems": words}
-            for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)
+            for pair, words in zip(selected.pairs, problems(selected.pairs, selected.beside), strict=True)
         ],
         "nodes": nodes_of(session.nodes()),
     }

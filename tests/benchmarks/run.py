@@ -57,7 +57,8 @@ _NOTES = """
 ## How to read this
 
 - OpenSC's pkcs11-spy counts the calls between the module and SoftHSM, which shows one free slot beside its tokens.
-- An unchanged pair may cost 24 calls with one slot, 3 more where it is proven (ECC) and 2 more for each further slot, and 1.3 times the time of a ping.
+- An unchanged pair may cost 24 calls with one slot, 3 more where it is proven (ECC) and 2 more for each further slot,
+  and 1.3 times the time of a ping.
 - Generating includes what makes it safe: the search before, the token's mechanisms and key sizes, the proof, and the
   search for a rival afterwards.
 - An ECC pair is searched by its label, as its type is one of two. If an RSA pair has that label, it is read as well.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import secrets
 import threading
 import typing as t
 
@@ -26,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
@@ -180,7 +180,7 @@ class MemorySession(TokenSession):
         values = {half: wish.new_half(half) for half in (PUBLIC, PRIVATE)}
         params = values[PUBLIC].get("ec_params")
         curve = curve_by_ec_params(params) if isinstance(params, bytes) else None
-        handle, drawn = next(self._handles), wish.drawn_id or secrets.token_bytes(self.facts.id_length)
+        handle, drawn = next(self._handles), wish.drawn_id or draw(self.facts.id_length)
         key = private_key(curve.name if curve else str(values[PUBLIC]["modulus_bits"]), handle)
         changed: dict[Half, dict[str, Value | None]] = {half: {"id": drawn, **values[half]} for half in values}
         pair = pair_of(key, changed[PRIVATE], changed[PUBLIC], handle=handle)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
+
 
 class Certificate(t.NamedTuple):
     """One CKO_CERTIFICATE; `subject` and `value` are DER, empty where the token does not tell them."""
@@ -19,5 +21,5 @@ class Certificate(t.NamedTuple):
     value: bytes
 
     def __str__(self) -> str:
-        label = f"label '{self.label}'" if self.label is not None else "label unreadable"
+        label = f"label '{one_line(self.label)}'" if self.label is not None else "label unreadable"
         return f"(certificate, {label}, id {self.id.hex(':') or 'none'})"

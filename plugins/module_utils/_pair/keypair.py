@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
@@ -134,7 +135,7 @@ class TokenObject:
             parts.append(f"of {self.modulus_bits} bits")
         elif self.curve:
             parts.append(f"on {self.curve.name}")
-        parts.append(f"label '{self.label}'" if self.label is not None else "label unreadable")
+        parts.append(f"label '{one_line(self.label)}'" if self.label is not None else "label unreadable")
         parts.append(f"id {self.id.hex(':') or 'none'}")
         parts.append(f"fingerprint {bytes.fromhex(self.fingerprint or '').hex(':') or 'unknown'}")
         return f"({', '.join(parts)})"
@@ -152,6 +153,11 @@ class KeyPair:
     def whole(self) -> bool:
         """Whether this is exactly one public and one private half."""
         return len(self.publics) == len(self.privates) == 1
+
+    @property
+    def ids_differ(self) -> bool:
+        """Whether another program gave one half of a whole pair an id of its own."""
+        return self.whole and self.public.id != self.private.id
 
     @property
     def lone(self) -> TokenObject | None:

@@ -100,7 +100,7 @@ class IndexedSession(TokenSession):
     """
 
     def __init__(self, login: TokenSession) -> None:
-        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "warnings"):
+        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "warnings", "by_value"):
             setattr(self, name, getattr(login, name))
         self._login = login
         self._index: KeyIndex | None = None

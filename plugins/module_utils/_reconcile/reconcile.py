@@ -110,6 +110,8 @@ class Reconciliation(Work):
         pairs = self.find()
         if not (len(pairs) == 1 and pairs[0].lone):
             self.refuse_unclear(pairs)
+        for pair in pairs:
+            self.settle_ids(pair)
         return self._remove(pairs)
 
     def _remove(self, pairs: t.Sequence[KeyPair]) -> Outcome:
@@ -131,15 +133,15 @@ class Reconciliation(Work):
             return Outcome(True, None, *self._predicted(Plan(Action.GENERATE)))
         return Outcome(True, None, *(yield from self._actions.generate()))
 
-    def _look(self) -> tuple[KeyPair | None, bool]:
+    def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
         self.refuse_unclear(pairs)
         if pairs:
-            return pairs[0], mended
+            return pairs[0], mended, self.settle_ids(pairs[0])
         self.refuse_unnamed_twin()
-        return None, mended
+        return None, mended, ()
 
-    def _bring(self, found: KeyPair | None, mended: bool = False) -> Staged[Outcome]:
+    def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
         """Makes what was found as it is wished."""
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
@@ -147,7 +149,7 @@ class Reconciliation(Work):
             after, proof = yield from self._make(found, plan)
         else:
             after, proof = self._keep(found, plan)
-        warnings = (*self.session.warnings, *plan.warnings, *filter(None, [proof.warning]))
+        warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [proof.warning]))
         return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:

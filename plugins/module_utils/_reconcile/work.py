@@ -12,7 +12,6 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
-    FAMILY_NAME,
     KEY_TYPES_OF,
     PROVISIONAL,
     Wish,
@@ -102,7 +101,7 @@ class Work:
         return objects
 
     def _with_other_halves(self, named: t.Sequence[TokenObject]) -> list[KeyPair]:
-        """The pairs of `named`; a half is called lone only after its other was looked for by id, the labels may differ.
+        """The pairs of `named`; a half is called lone only after its other was looked for by id, value and label.
 
         Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
         """
@@ -110,24 +109,30 @@ class Work:
         more = [found for id_ in sorted(ids) for found in self.search(id=id_)]
         handles = {found.handle for found in named}
         pairs = pair_up([*named, *(found for found in more if found.handle not in handles)])
-        return [pair for pair in pairs if handles & pair.handles]
+        pairs = [pair for pair in pairs if handles & pair.handles]
+        if not any(pair.lone for pair in pairs):
+            return pairs
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
+
+        return OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
 
     def refuse_unclear(self, pairs: t.Sequence[KeyPair], remedy: str = "") -> None:
         """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
         if is_clear(pairs):
             return
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import told
+
         self.session.check_absence()  # what is missing may be in a damaged file
-        objects = [found for pair in pairs for found in pair.objects]
-        usual = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
-        if len(pairs) > 1:
-            usual = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
-        what = "its halves do not belong together"
-        if len(objects) == 1:
-            what = f"it is a {objects[0].half} half without its {objects[0].other} half"
-            usual = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
-        elif len({found.half for found in objects}) < len(objects):
-            what = f"{len(objects)} {FAMILY_NAME[self.wish.family]} keys have that name"
-        raise self.refused("touch", f"{what}: {listed(pairs)}", f"Nothing was changed. {remedy or usual}")
+        what, usual, rows = told(self.wish, pairs)
+        raise self.refused("touch", what, f"Nothing was changed. {remedy or usual}{rows}")
+
+    def settle_ids(self, pair: KeyPair) -> tuple[str, ...]:
+        """What to warn of where another program gave one half an id of its own; refuses what cannot go on so."""
+        if not pair.ids_differ:
+            return ()
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
+
+        return tuple(filter(None, [OtherHalf(self.session, self.wish, self.check_mode).settle_ids(pair)]))
 
     def refuse_unnamed_twin(self) -> None:
         """An id that is not found, beside the only pair of that label and type if it has no id, is not a new pair's."""
