@@ -142,6 +142,8 @@ class IndexedSession(TokenSession):
         self._current = False
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        if self._index and self._current and at_most is None:
+            return self._index.find(dataclasses.replace(query, token=True))
         return self._taken().survey(query, at_most)
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:

@@ -138,8 +138,7 @@ class Reconciliation(Work):
         self.refuse_unclear(pairs)
         if pairs:
             return pairs[0], mended, self.settle_ids(pairs[0])
-        self.refuse_unnamed_twin()
-        return None, mended, ()
+        return None, mended, self.look_alikes()
 
     def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
         """Makes what was found as it is wished."""

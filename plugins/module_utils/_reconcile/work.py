@@ -57,7 +57,7 @@ class Work:
         is never an absence.
         """
         try:
-            named = self._by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
+            named = self.by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
             pairs = self._with_other_halves(named)
         except TokenError as error:
             raise error.at(f"search for {self.where}") from None
@@ -82,7 +82,8 @@ class Work:
             )
         raise self.refused("touch", f"its id belongs to {listed(others)}", advice)
 
-    def _by_label_and_type(self) -> list[TokenObject]:
+    def by_label_and_type(self) -> list[TokenObject]:
+        """The objects of the wished label and family, whatever their ids."""
         family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
         # One type can be part of the search; of several the objects are chosen afterwards, in one search a half.
         types = family if len(family) == 1 or label is None else (None,)
@@ -134,15 +135,11 @@ class Work:
 
         return tuple(filter(None, [OtherHalf(self.session, self.wish, self.check_mode).settle_ids(pair)]))
 
-    def refuse_unnamed_twin(self) -> None:
-        """An id that is not found, beside the only pair of that label and type if it has no id, is not a new pair's."""
-        if self.wish.id is None or self.wish.label is None:
-            return
-        pairs = pair_up(self._by_label_and_type())
-        if len(pairs) == 1 and not any(found.id for found in pairs[0].objects):
-            why = f"there is a pair of that label and type without an id, {pairs[0]}"
-            remedy = "Give that pair the id, or leave id out to manage it by its label."
-            raise self.refused("generate", why, remedy)
+    def look_alikes(self) -> tuple[str, ...]:
+        """What to warn of before a pair is generated that the user may know by another name; refuses its twin."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.look_alikes import LookAlikes
+
+        return LookAlikes(self.session, self.wish, self.check_mode).warnings()
 
     def refuse_strangers(self, pair: KeyPair) -> None:
         """A proof, before a pair is changed or removed whose halves only an id joins and one of which was not named."""

@@ -55,6 +55,7 @@ class Copies:
         self._before = before
         self.original: KeyPair | None = None
         self.made: dict[Token, tuple[TokenObject, ...]] = {}
+        self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
     def generate(self, deadline: Deadline) -> Proof:
@@ -66,7 +67,7 @@ class Copies:
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn)
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
-        self.original = outcome.after
+        self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
         return outcome.proof

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ids that are drawn for new pairs, and how they are known again: their last bytes follow from the others."""
+"""Ids that are drawn for new pairs, and how they are known again by their last bytes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import contextlib
 import hashlib
 import secrets
 
-_MARK = 4  # bytes at the end: the beginning of the SHA-256 of those before
+_LENGTHS = (8, 16)  # bytes that are drawn where vendors leave it to us
 
 
 def draw(length: int) -> bytes:
-    """A random id of so many bytes that `is_drawn` knows; nothing where there is no room for the mark."""
-    drawn = secrets.token_bytes(max(length - _MARK, 0))
-    return drawn + _mark(drawn) if drawn else secrets.token_bytes(length)
+    """A random id of so many bytes that `is_drawn` knows: the last quarter begins the SHA-256 of what is before it."""
+    drawn = secrets.token_bytes(length - length // 4)
+    return drawn + hashlib.sha256(drawn).digest()[: length // 4]
 
 
 def draw_text(length: int) -> bytes:
@@ -25,12 +25,9 @@ def draw_text(length: int) -> bytes:
 
 
 def is_drawn(identifier: bytes) -> bool:
-    """Whether `draw` or `draw_text` made this; that another id looks so is one chance in four thousand millions."""
+    """Whether `draw` or `draw_text` made this; of other ids of these lengths one in 65,536 looks so, or far fewer."""
     with contextlib.suppress(ValueError):
         identifier = bytes.fromhex(identifier.decode("ascii"))
-    drawn, mark = identifier[:-_MARK], identifier[-_MARK:]
-    return len(drawn) >= _MARK and mark == _mark(drawn)
-
-
-def _mark(drawn: bytes) -> bytes:
-    return hashlib.sha256(drawn).digest()[:_MARK]
+    length = len(identifier)
+    drawn, mark = identifier[: length - length // 4], identifier[length - length // 4 :]
+    return length in _LENGTHS and mark == hashlib.sha256(drawn).digest()[: length // 4]

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -83,7 +82,7 @@ def test_the_pair_that_is_named_is_found_beside_others(wish: Wish, handles: list
 def test_no_search_is_unfiltered(family: Family, name: dict[str, t.Any]) -> None:
     session = MemorySession(ec(), rsa())
     Work(session, Wish(family, **name)).find()
-    Work(session, Wish(family, **name)).refuse_unnamed_twin()
+    Work(session, Wish(family, **name)).look_alikes()
     assert session.queries and all(query.attributes() for query in session.queries)
     assert {query.key_class for query in session.queries} == {"public", "private"}
 
@@ -95,7 +94,7 @@ def test_an_error_of_a_search_is_never_an_absence(wish: Wish) -> None:
     message = refusal(lambda: Work(session, wish).find())
     assert message.startswith(f"Could not search for {wish} on the token 'memory': the HSM answered CKR_DEVICE_ERROR")
     with pytest.raises(TokenError):
-        Work(session, Wish("ecc", label="root", id=b"2")).refuse_unnamed_twin()
+        Work(session, Wish("ecc", label="root", id=b"2")).look_alikes()
 
 
 @pytest.mark.parametrize(
@@ -225,19 +224,6 @@ def test_each_listed_object_tells_class_label_id_type_size_and_fingerprint() -> 
     assert f"(public ec key, on secp256r1, label 'root', id 01, fingerprint {colons(ec())})" in message
     assert "(private ec key, on secp256r1, label 'root', id 01, fingerprint unknown)" in message
     assert f"(private rsa key, of 2048 bits, label 'root', id 01, fingerprint {colons(rsa())})" in message
-
-
-def test_an_unnamed_twin() -> None:
-    wish = Wish("ecc", label="root", id=b"new", curve=curve_by_name("P-256"))
-    twin = ec(id=b"")
-    assert refusal(lambda: Work(MemorySession(twin), wish).refuse_unnamed_twin()) == (
-        "Refused to generate the ECC key pair 'root', id 6e:65:77 on the token 'memory': there is a pair of that label"
-        f" and type without an id, {twin}. Give that pair the id, or leave id out to manage it by its label."
-    )
-    for others in ((), (ec(id=b"old"),), (ec(label="x", id=b""),), (rsa(id=b""),), (ec(id=b""), ec(1, id=b"old"))):
-        Work(MemorySession(*others), wish).refuse_unnamed_twin()
-    for named in (Wish("ecc", id=b"new"), ROOT):
-        Work(MemorySession(twin), named).refuse_unnamed_twin()
 
 
 LABELS, IDS = st.sampled_from(["root", "other"]), st.sampled_from([b"", b"\x01", b"\x02"])
