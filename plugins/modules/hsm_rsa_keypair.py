@@ -44,6 +44,14 @@ options:
     type: int
     aliases:
       - e
+  complete:
+    description:
+      - Whether a private half without its public one gets that, made from its own modulus. Java stores no public keys,
+        for instance. If not given, such a half is refused.
+      - The private half signs before, so that the new public one is its own. A private half without a label gets
+        O(label) if O(id) names it.
+      - Only O(provider=pkcs11) can do it, on one token.
+    type: bool
 seealso:
   - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_ecc_keypair

@@ -32,7 +32,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
     Mechanism,
     mechanism_name,
 )
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import BITS, FREE, FROZEN, ONE_WAY, pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
+    BITS,
+    FREE,
+    FROZEN,
+    ONE_WAY,
+    pair_of,
+    private_key,
+    usual,
+)
 
 
 class Keys:
@@ -188,6 +196,19 @@ class MemorySession(TokenSession):
         self.keys.of[pair.private.handle] = key
         self.objects.extend(pair.objects)
         return pair
+
+    @property
+    def transfer(self) -> MemorySession:
+        """What stores keys is the token itself."""
+        return self
+
+    def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
+        self._called("store_public")
+        made = TokenObject(
+            next(self._handles), PUBLIC, {"class": "public_key", **usual(PUBLIC, id=None, label=None), **values}
+        )
+        self.objects.append(made)
+        return made
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._called("set_attributes")

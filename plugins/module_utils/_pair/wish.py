@@ -64,6 +64,8 @@ class Wish:
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False
+    # Whether a private half without its public one gets that from its own modulus.
+    complete: bool = False
     # Whether an existing pair whose halves only an id joins is proven in every run.
     proven_always: t.ClassVar[bool] = True
     # What to do where an existing pair cannot be made as wished.

@@ -119,6 +119,11 @@ class Transfer:
         pairs = pair_up(pair.objects)
         return pairs[0] if len(pairs) == 1 else pair
 
+    def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
+        """A public half made of these attributes, read back."""
+        sent = template(self._facts.sent(PUBLIC, values), PUBLIC)
+        return self._session.read(PUBLIC, self._session.make("store a public key", "C_CreateObject", sent))
+
     def _new_transport(self, peer: str, way: Way) -> bytes:
         """Makes this side's transport pair; its modulus or point."""
         key_type = "rsa" if way.kind == "rsa" else "ec"

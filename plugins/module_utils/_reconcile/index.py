@@ -161,6 +161,11 @@ class IndexedSession(TokenSession):
             self._noted(found)
         return pair
 
+    @property
+    def transfer(self) -> t.Any:
+        """What stores keys on the token itself."""
+        return t.cast(t.Any, self._writing()).transfer
+
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         return self._noted(self._writing().set_attributes(found, values))
 

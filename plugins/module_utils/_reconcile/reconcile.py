@@ -135,13 +135,20 @@ class Reconciliation(Work):
 
     def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
-        self.refuse_unclear(pairs)
+        if not (self.wish.complete and len(pairs) == 1 and pairs[0].lone and pairs[0].privates):
+            self.refuse_unclear(pairs)
         if pairs:
             return pairs[0], mended, self.settle_ids(pairs[0])
         return None, mended, self.look_alikes()
 
     def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
         """Makes what was found as it is wished."""
+        before = found
+        if found and found.lone and self.wish.complete:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
+
+            found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
+            mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         if found is None or plan.action is Action.REPLACE:
@@ -149,7 +156,7 @@ class Reconciliation(Work):
         else:
             after, proof = self._keep(found, plan)
         warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [proof.warning]))
-        return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
+        return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""

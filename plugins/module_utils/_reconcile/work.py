@@ -13,7 +13,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
     KEY_TYPES_OF,
-    PROVISIONAL,
     Wish,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
@@ -71,16 +70,13 @@ class Work:
     def _by_id(self, wished: bytes) -> list[TokenObject]:
         objects = self._typed(self.search(id=wished))
         family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
-        others = [found for found in objects if found.key_type not in family or label not in (None, found.label)]
+        labels = (None, "", label) if self.wish.complete else (label,)  # Java gives private keys none
+        others = [one for one in objects if one.key_type not in family or (label and one.label not in labels)]
         if not others:
             return objects
-        advice = "Choose another id, or give the label and the module of that pair."
-        if any((found.label or "").startswith(PROVISIONAL) for found in others):
-            advice = (
-                "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is"
-                " gone. Give both its halves the wished id and label with hsm_key, each named by its uri."
-            )
-        raise self.refused("touch", f"its id belongs to {listed(others)}", advice)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import foreign
+
+        raise self.refused("touch", *foreign(others))
 
     def by_label_and_type(self) -> list[TokenObject]:
         """The objects of the wished label and family, whatever their ids."""
@@ -146,13 +142,9 @@ class Work:
         named_apart = self.wish.fingerprint is not None or len({found.label for found in pair.objects}) > 1
         if not (pair.whole and pair.pairing == "id" and named_apart):
             return
-        proof = self.session.prove(self.wish, pair, passive=self.check_mode)
-        if proof.method is None and not self.check_mode:
-            why = (
-                f"only their id joins the halves {pair}, and that they belong together cannot be proven"
-                f" ({proof.reason})"
-            )
-            raise self.refused("touch", why, "Name them by label or id.")
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import refuse_unproven
+
+        refuse_unproven(self, pair)
 
     def proof(self, pair: KeyPair) -> Proof:
         """The proof of a pair; none is a failure where the task asks for one and is no check."""

@@ -21,6 +21,10 @@ LONE = {
     " fingerprint.",
     "private": " Nothing was changed. Bring back its public half, from a backup or with the program that made the key.",
 }
+COMPLETE = (
+    " Nothing was changed. Set complete=true to have its public half, which its modulus tells, or bring that back from a"
+    " backup."
+)
 STRANGER = (
     " Nothing was changed. Bring back the public half of the private one; what is in its place goes by state=absent with"
     " its fingerprint."
@@ -76,7 +80,7 @@ def test_half_pair(token: FaultyToken, family: str, lost: str, left: str, check_
         refused = run(token, family, check_mode=check_mode, **params)
         assert token.text(refused.msg) == (
             f"Refused to touch {NAMES[family]} 'k' on the token 'test token': it is a {left} half without its {lost} half:"
-            f" {listed}.{LONE[left]}"
+            f" {listed}.{LONE[left] if left == 'public' or family == 'ecc' else COMPLETE}"
         )
         assert not refused.writes
     assert token.halves("k") == [left]
@@ -104,6 +108,17 @@ def test_lone_private_half_goes_by_its_label(token: FaultyToken, family: str) ->
     delete(token, "public")
     assert run(token, family, state="absent").result["changed"] is True
     assert token.listing() == []
+
+
+def test_lone_private_half_is_completed(token: FaultyToken) -> None:
+    made = run(token, "rsa", id_hex="01").key_pair
+    delete(token, "public")
+    assert run(token, "rsa", complete=True, check_mode=True).result["changed"] is True
+    assert token.halves("k") == ["private"]
+    done = run(token, "rsa", complete=True)
+    assert done.result["changed"] is True and done.key_pair["public_key_pem"] == made["public_key_pem"]
+    again = run(token, "rsa", id_hex="01", complete=True, verify=True)
+    assert again.result["changed"] is False and again.key_pair["pairing"] == "material"
 
 
 def test_halves_with_different_labels(token: FaultyToken) -> None:

@@ -167,6 +167,7 @@ def test_clear_is_nothing_or_one_whole_pair() -> None:
 
 LONE_PUBLIC = "Bring back its private half, or remove the public one by state=absent with its id or fingerprint."
 LONE_PRIVATE = "Bring back its public half, from a backup or with the program that made the key."
+LONE_RSA = "Set complete=true to have its public half, which its modulus tells, or bring that back from a backup."
 STRANGER = (
     "Bring back the public half of the private one; what is in its place goes by state=absent with its fingerprint."
 )
@@ -176,6 +177,7 @@ EDWARDS = KeyPair((), ec(1, curve="ed25519").privates)
 ONE_LINE = [
     ([KeyPair(ec().publics)], "it is a public half without its private half", LONE_PUBLIC),
     ([KeyPair((), ec().privates)], "it is a private half without its public half", LONE_PRIVATE),
+    ([KeyPair((), rsa().privates)], "it is a private half without its public half", LONE_RSA),
     ([KeyPair(ec().publics), EDWARDS], "its halves do not belong together (key_type, curve differ)", STRANGER),
     (
         [KeyPair(pair_of(rsa_material(2**2047 + 1, 1)).publics), KeyPair((), rsa().privates)],
