@@ -129,6 +129,7 @@ class MemorySession(TokenSession):
     """A session with the token; `refused` maps a method's name to what the token answers instead."""
 
     token_name = "memory"
+    freezes_by_copy = True
     uri_attributes = {"token": "memory"}
 
     def __init__(self, *pairs: KeyPair, facts: VendorFacts = VENDORS["generic"]) -> None:
@@ -136,6 +137,7 @@ class MemorySession(TokenSession):
         self.objects: list[TokenObject] = [found for pair in pairs for found in pair.objects]
         self.keys = Keys()
         self.certified: list[Certificate] = []
+        self.transfer: t.Any = self  # what stores keys
         self.refused: dict[str, str] = {}
         self.calls: list[str] = []
         self.queries: list[Query] = []
@@ -197,11 +199,6 @@ class MemorySession(TokenSession):
         self.objects.extend(pair.objects)
         return pair
 
-    @property
-    def transfer(self) -> MemorySession:
-        """What stores keys is the token itself."""
-        return self
-
     def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
         self._called("store_public")
         made = TokenObject(
@@ -209,6 +206,10 @@ class MemorySession(TokenSession):
         )
         self.objects.append(made)
         return made
+
+    def read(self, found: TokenObject) -> TokenObject:
+        self._called("read")
+        return self.objects[self._there(found)]
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._called("set_attributes")
@@ -232,10 +233,6 @@ class MemorySession(TokenSession):
         copy = dataclasses.replace(stored, handle=next(self._handles), attributes={**stored.attributes, **values})
         self.objects.append(copy)
         self.keys.of[copy.handle] = self.keys.of.get(stored.handle)
-        try:
-            self.destroy(stored)
-        except TokenError as error:
-            raise error.at("destroy the original", f"Beside it is its copy, {copy}.") from None
         return copy
 
     def destroy(self, found: TokenObject) -> None:

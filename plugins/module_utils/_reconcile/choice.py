@@ -180,7 +180,7 @@ class _Choice(Work):
     def _check(self, one: _Chosen) -> None:
         if self.wish.id is None and not self.task.selection.one_half:
             told = dataclasses.replace(self.wish, id=self.task.selection.id)
-            dataclasses.replace(self, wish=told).settle_ids(one.pair)
+            dataclasses.replace(self, wish=told).settle_ids(one.pair, self.task.state)
         if self.task.state == "present":
             check_usage(self.wish)
             if not self.task.selection.one_half:

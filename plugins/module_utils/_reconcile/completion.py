@@ -46,15 +46,17 @@ class Completion(Work):
         if not (isinstance(exponent, bytes) and exponent):
             number = self.wish.public_exponent or DEFAULT_EXPONENT
             exponent = number.to_bytes((number.bit_length() + 7) // 8, "big")
-        values = self.wish.template(PUBLIC)
+        return {**self._described(private), "key_type": "rsa", "modulus": modulus, "public_exponent": exponent}
+
+    def _described(self, private: TokenObject) -> dict[str, Value]:
+        """Names and uses; a freeze comes last, as for a new pair."""
         names: dict[str, Value | None] = {"label": private.label, "id": private.id}
-        values = {**{name: value for name, value in names.items() if value}, **values}
+        values = {name: value for name, value in names.items() if value} | self.wish.template(PUBLIC)
         if self.wish.usage is None:
             pairs = [bits for bits in USAGE_BITS.values() if PUBLIC in bits]
-            values |= {bits[PUBLIC]: private.attributes.get(bits[PRIVATE]) is True for bits in pairs}
-            values |= self.wish.public_attributes
-            values = {name: value for name, value in values.items() if name not in self.wish.freezing(PUBLIC)}
-        return {**values, "key_type": "rsa", "modulus": modulus, "public_exponent": exponent}
+            told = {bits[PUBLIC]: private.attributes.get(bits[PRIVATE]) is True for bits in pairs}
+            values |= {name: value for name, value in told.items() if name not in self.wish.public_attributes}
+        return values
 
     def _prove(self, expected: KeyPair) -> None:
         """An exponent that the private half does not tell has to be proven; one that it tells is, where that can be."""

@@ -85,18 +85,21 @@ class OtherHalf(Work):
             if not any(len(pair.halves) == 2 for pair in pair_up([other, *beside])):
                 yield other
 
-    def settle_ids(self, pair: KeyPair) -> str:
-        """What to warn of where the ids of the halves differ; refuses where one of them was told, or only ids join."""
+    def told_apart(self, pair: KeyPair, absent: bool) -> tuple[str, ...]:
+        """What to warn of where the ids of the halves differ; refuses where one of them was told, or only ids join.
+
+        `absent`: the pair is to go, and was not named by an id.
+        """
         public, private = pair.public, pair.private
         differ = f"public {public.id.hex(':') or 'none'}, private {private.id.hex(':') or 'none'}"
         why = f"the ids of its halves differ, {differ}: {pair}"
         if pair.pairing == "id":
             self._refuse_unproven(pair, why)
-        if self.wish.id is not None and not (public.id and private.id):
-            return ""  # the half without an id gets the told one
+        if absent or (self.wish.id is not None and not (public.id and private.id)):
+            return ()  # a half without an id gets the told one
         if self.wish.id is None and pair.pairing == "material":
             told = f"The ids of the halves of {self.where} differ, {differ}: another program changed one."
-            return f"{told} {self.repair(pair)}"
+            return (f"{told} {self.repair(pair)}",)
         raise self.refused("touch", why, f"Nothing was changed. {self.repair(pair)}")
 
     def _refuse_unproven(self, pair: KeyPair, why: str) -> None:

@@ -111,7 +111,7 @@ class Reconciliation(Work):
         if not (len(pairs) == 1 and pairs[0].lone):
             self.refuse_unclear(pairs)
         for pair in pairs:
-            self.settle_ids(pair)
+            self.settle_ids(pair, "absent")
         return self._remove(pairs)
 
     def _remove(self, pairs: t.Sequence[KeyPair]) -> Outcome:
@@ -129,8 +129,10 @@ class Reconciliation(Work):
         if taken:
             raise self.refused("generate", f"its id belongs to {taken[0]}")
         self.session.check_generation(self.wish)
+        plan = Plan(Action.GENERATE)
+        self._actions.check_freezing(plan)
         if self.check_mode:
-            return Outcome(True, None, *self._predicted(Plan(Action.GENERATE)))
+            return Outcome(True, None, *self._predicted(plan))
         return Outcome(True, None, *(yield from self._actions.generate()))
 
     def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
@@ -165,6 +167,7 @@ class Reconciliation(Work):
             self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
+            self._actions.check_freezing(plan)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
         if plan.steps and self.check_mode:
             return self._predicted(plan)
@@ -192,6 +195,7 @@ class Reconciliation(Work):
             replacement.refuse_leftover(leftover)
         if not leftover:
             self.session.check_generation(self.wish)
+        replacement.check_freezing(plan)
         if old:
             self.refuse_strangers(old)
         if self.check_mode:

@@ -324,12 +324,16 @@ def _other_halves(session: TokenSession, found: list[TokenObject], read: frozens
     """The halves that were not found by the name, of those that lack their other."""
     keys = {key.handle: key for key in found}
     for searches in (_by_id, _by_value, _by_label):
-        lone = [pair.objects[0] for pair in pair_up(_halves(keys.values())) if len(pair.halves) == 1]
-        queries = [query for query in searches(lone) if session.by_value or query.modulus is None]
-        more = _surveyed(session, [dataclasses.replace(query, read=read) for query in dict.fromkeys(queries)])
-        keys = {**{key.handle: key for key in more}, **keys}
+        queries = dict.fromkeys(searches(_lone(keys.values())))
+        asked = [dataclasses.replace(query, read=read) for query in queries if session.by_value or not query.modulus]
+        keys = {**{key.handle: key for key in _surveyed(session, asked)}, **keys}
     known = {key.handle for key in found}
     return [key for key in keys.values() if key.handle not in known]
+
+
+def _lone(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
+    """An object of each key of which one half is missing."""
+    return [pair.objects[0] for pair in pair_up(_halves(keys)) if len(pair.halves) == 1]
 
 
 def _by_id(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:

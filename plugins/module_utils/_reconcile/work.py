@@ -103,10 +103,10 @@ class Work:
         Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
         """
         ids = {half.id for pair in pair_up(named) if (half := pair.lone) and half.id}
-        more = [found for id_ in sorted(ids) for found in self.search(id=id_)]
+        objects = {found.handle: found for id_ in sorted(ids) for found in self.search(id=id_)}
+        objects = {**{found.handle: found for found in named}, **objects}
         handles = {found.handle for found in named}
-        pairs = pair_up([*named, *(found for found in more if found.handle not in handles)])
-        pairs = [pair for pair in pairs if handles & pair.handles]
+        pairs = [pair for pair in pair_up([*objects.values()]) if handles & pair.handles]
         if not any(pair.lone for pair in pairs):
             return pairs
         from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
@@ -123,13 +123,14 @@ class Work:
         what, usual, rows = told(self.wish, pairs)
         raise self.refused("touch", what, f"Nothing was changed. {remedy or usual}{rows}")
 
-    def settle_ids(self, pair: KeyPair) -> tuple[str, ...]:
+    def settle_ids(self, pair: KeyPair, state: str = "present") -> tuple[str, ...]:
         """What to warn of where another program gave one half an id of its own; refuses what cannot go on so."""
         if not pair.ids_differ:
             return ()
         from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
 
-        return tuple(filter(None, [OtherHalf(self.session, self.wish, self.check_mode).settle_ids(pair)]))
+        other_half = OtherHalf(self.session, self.wish, self.check_mode)
+        return other_half.told_apart(pair, state == "absent" and self.wish.id is None)
 
     def look_alikes(self) -> tuple[str, ...]:
         """What to warn of before a pair is generated that the user may know by another name; refuses its twin."""
