@@ -194,6 +194,9 @@ options:
         type: int
         aliases:
           - e
+      complete:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:complete). For V(rsa) only.
+        type: bool
       curve:
         description:
           - As O(cryptoki.hsm.hsm_ecc_keypair#module:curve). For V(ecc) only, and required there for V(present).

@@ -273,7 +273,9 @@ key_pairs:
     pairing:
       description:
         - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier (by curve
-          and label where there is no identifier). V(null) for a lone half.
+          and label where there is no identifier), or by the modulus of an RSA key whose private half does not tell its
+          exponent. V(null) for a lone half. What only V(id) joins is not proven here; the modules that manage key pairs
+          do it.
       type: str
       returned: always
       sample: id
@@ -327,7 +329,9 @@ key_pairs:
       description:
         - What is wrong with it as far as it shows without using it.
         - V(half) is a half without its other. V(duplicate) has an identifier that another key has too, or no identifier
-          and a label and type that another key has too, or a half more than once. V(orphan) has neither label nor
+          and a label and type that another key has too, or a half more than once. V(ids) has halves with different
+          identifiers, which another program has given it, or is a half beside which there is one of the same label and
+          curve with another identifier. V(orphan) has neither label nor
           identifier, as what a killed generation leaves. V(unreadable) does not tell its type or its name.
         - V(stale_certificate) has the identifier of a certificate of another key, which programs take for its own.
       type: list
@@ -455,7 +459,9 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
             {**describe(pair, token, names), **told_of(found, pair.spki, words)}
-            for pair, words, found in zip(selected.pairs, problems(selected.pairs), beside, strict=True)
+            for pair, words, found in zip(
+                selected.pairs, problems(selected.pairs, selected.beside), beside, strict=True
+            )
         ],
         "nodes": nodes_of(session.nodes()),
     }

@@ -47,6 +47,14 @@ options:
     type: int
     aliases:
       - e
+  complete:
+    description:
+      - Whether a private half without its public one gets that, made from its own modulus. Java stores no public keys,
+        for instance. If not given, such a half is refused.
+      - The private half signs before, so that the new public one is its own. A private half without a label gets
+        O(label) if O(id) names it.
+      - Only O(provider=pkcs11) can do it, on one token.
+    type: bool
 seealso:
   - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_ecc_keypair
@@ -142,7 +150,9 @@ key_pair:
       returned: always
       sample: pkcs11:token=demo;object=root-ca
     pairing:
-      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      description:
+        - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier, or by the
+          modulus of an RSA key whose private half does not tell its exponent.
       type: str
       returned: always
       sample: material

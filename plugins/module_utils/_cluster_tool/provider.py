@@ -49,6 +49,7 @@ class ToolProvider(Provider):
         "force_login": Unable(_LIBRARY_ONLY),
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
         "key_gen_mechanism": Unable(_LIBRARY_ONLY),
+        "complete": Unable("its tool stores no public key; only the provider pkcs11 can"),
         "replicas": Unable(_ITSELF),
         "wrapping_key": Unable(_ITSELF),
     }

@@ -173,6 +173,7 @@ RSA = OptionGroup(
     spec={
         "modulus_bits": {"type": "int", "aliases": ["m"]},
         "public_exponent": {"type": "int", "aliases": ["e"]},
+        "complete": {"type": "bool"},
     },
     required_if=(("state", "present", ("modulus_bits",)),),
 )

@@ -44,6 +44,7 @@ def wish_from(family: Family, params: Params) -> Wish:
         allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         share_with=_check_sharing(params),
+        complete=bool(params.get("complete")),
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
@@ -162,6 +163,9 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
         yield "session", given["on_mismatch"] != "fail", rule
         rule = "a session pair is always new, fingerprint names an existing one"
         yield "session", given["fingerprint"] is not None, rule
+    if given.get("complete"):
+        lasting = given["state"] == "present" and not given["session"] and not given["replicas"]
+        yield "complete", not lasting, "it is for a key that is there, on one token"
     if not given["replicas"]:
         alone = given["timeout"] is not None and given["min_servers"] is None
         yield "timeout", alone, "it needs min_servers or replicas"

@@ -44,19 +44,22 @@ class Query:
     read: frozenset[str] | None = None
     handle: int | None = None
     others: bool = False
+    modulus: bytes | None = None
+    ec_point: bytes | None = None
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token")}
+        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token", "modulus", "ec_point")}
         return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """How a pair was proven: `method` names it, or is None with the `reason`."""
+    """How a pair was proven: `method` names it, or is None with the `reason`; `warning`: what the user must know."""
 
     method: str | None
     reason: str | None = None
+    warning: str = ""
 
 
 class Signer(abc.ABC):
@@ -182,6 +185,8 @@ class TokenSession(abc.ABC):
     freezes_by_copy = False
     # Whether several threads may work with the library at once, each in a session of its own.
     threads = False
+    # Whether keys can be searched for by modulus and ec_point.
+    by_value = True
     # What a user should know of the token, whatever becomes of the task.
     warnings: tuple[str, ...] = ()
 

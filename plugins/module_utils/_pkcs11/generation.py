@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
@@ -26,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     KEY_GEN,
@@ -71,7 +71,7 @@ class Generation:
         """As `TokenSession.generate`."""
         drawn = wish.id is None and self._facts.id_length > 0
         if drawn:
-            wish = dataclasses.replace(wish, id=wish.drawn_id or secrets.token_bytes(self._facts.id_length))
+            wish = dataclasses.replace(wish, id=wish.drawn_id or draw(self._facts.id_length))
         handles: dict[KeyClass, int] = {}
         try:
             handles[PUBLIC], handles[PRIVATE] = self._session.generate(

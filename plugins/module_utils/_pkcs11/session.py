@@ -17,7 +17,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, KEY_CLASSES, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    FREEZING,
+    KEY_CLASSES,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:

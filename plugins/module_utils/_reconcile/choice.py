@@ -13,8 +13,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import counted, rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
@@ -93,8 +95,9 @@ class _Choice(Work):
         number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
         chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
-            why = f"there are {number}, count is {count}: {listed(one.pair for one in chosen)}"
-            remedy = f"Choose one by id, uri or fingerprint, or set count={number}."
+            pairs = [one.pair for one in chosen]
+            why = f"there are {counted(pairs) if len(pairs) == number else f'{number} keys'}, count is {count}"
+            remedy = f"Choose one by id, uri or fingerprint, or set count={number}.{rows(pairs)}"
             raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
         if number < count and present:
             self.session.check_absence()
@@ -113,7 +116,10 @@ class _Choice(Work):
             reason = next(iter(unread.unreadable.values()), None)
             raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
         named = {key.handle for key in selected.objects}
-        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in selected.pairs]
+        pairs: t.Sequence[KeyPair] = selected.pairs
+        if not selection.one_half:
+            pairs = OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
+        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in pairs]
 
     def _refuse_secrets(self) -> None:
         """Refuses to do to a secret key what was asked for; one that only has the name of a pair is a bystander."""
@@ -182,6 +188,9 @@ class _Choice(Work):
         return changes
 
     def _check(self, one: _Chosen) -> None:
+        if self.wish.id is None and not self.task.selection.one_half:
+            told = dataclasses.replace(self.wish, id=self.task.selection.id)
+            dataclasses.replace(self, wish=told).settle_ids(one.pair, self.task.state)
         if self.task.state == "present":
             check_usage(self.wish)
             if not self.task.selection.one_half:

@@ -102,6 +102,7 @@ class IndexedSession(TokenSession):
     def __init__(self, login: TokenSession) -> None:
         for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "freezes_by_copy", "warnings"):
             setattr(self, name, getattr(login, name))
+        self.by_value = login.by_value
         self._login = login
         self._index: KeyIndex | None = None
         self._current = False
@@ -141,6 +142,8 @@ class IndexedSession(TokenSession):
         self._current = False
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        if self._index and self._current and at_most is None:
+            return self._index.find(dataclasses.replace(query, token=True))
         return self._taken().survey(query, at_most)
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
@@ -163,6 +166,11 @@ class IndexedSession(TokenSession):
         for found in pair.objects:
             self._noted(found)
         return pair
+
+    @property
+    def transfer(self) -> t.Any:
+        """What stores keys on the token itself."""
+        return t.cast(t.Any, self._writing()).transfer
 
     def read(self, found: TokenObject) -> TokenObject:
         return self._noted(self._writing().read(found))

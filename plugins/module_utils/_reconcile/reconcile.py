@@ -111,6 +111,8 @@ class Reconciliation(Work):
         pairs = self.find()
         if not (len(pairs) == 1 and pairs[0].lone):
             self.refuse_unclear(pairs)
+        for pair in pairs:
+            self.settle_ids(pair, "absent")
         return self._remove(pairs)
 
     def _remove(self, pairs: t.Sequence[KeyPair]) -> Outcome:
@@ -143,31 +145,39 @@ class Reconciliation(Work):
             return ()
         return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
 
-    def _look(self) -> tuple[KeyPair | None, bool]:
+    def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
-        self.refuse_unclear(pairs)
+        if not (self.wish.complete and len(pairs) == 1 and pairs[0].lone and pairs[0].privates):
+            self.refuse_unclear(pairs)
         if pairs:
-            return pairs[0], mended
-        self.refuse_unnamed_twin()
-        return None, mended
+            return pairs[0], mended, self.settle_ids(pairs[0])
+        return None, mended, self.look_alikes()
 
-    def _bring(self, found: KeyPair | None, mended: bool = False) -> Staged[Outcome]:
+    def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
         """Makes what was found as it is wished."""
+        before = found
+        if found and found.lone and self.wish.complete:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
+
+            found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
+            mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         if plan.wish:
             self = dataclasses.replace(self, wish=plan.wish)
-        warnings = (*self.session.warnings, *plan.warnings)
+        warnings = (*self.session.warnings, *warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from self._make(found, plan)
             warnings += self._unproven(proof)
         else:
             after, proof = self._keep(found, plan)
-        return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
+        warnings += tuple(filter(None, [proof.warning]))
+        return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
-        if plan.steps:
+        proof = self._standing(found)
+        if plan.steps and proof.method is None:
             self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
@@ -181,8 +191,17 @@ class Reconciliation(Work):
                 return self._predicted(plan)
             with beside.moved(self.wish.id or b""):
                 after = self._actions.change(found, plan.steps)
-        # Halves that only an id joins are settled by a proof alone, which is made where the task asks for it.
-        return after, self.proof(after) if self.wish.verify else _ALREADY_THERE
+        return after, self.proof(after) if self.wish.verify else proof
+
+    def _standing(self, found: KeyPair) -> Proof:
+        """Halves that only an id joins are settled by a proof alone; one that the task asks for is made in the end."""
+        if self.wish.verify is False:
+            return Proof(None, "verify is false")
+        if self.wish.verify or not (self.wish.proven_always and found.whole and found.pairing == "id"):
+            return _ALREADY_THERE
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import standing
+
+        return standing(self.session, self.wish, found, self.check_mode)
 
     def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""

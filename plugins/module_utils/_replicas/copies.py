@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import secrets
 import time
 import typing as t
 
@@ -30,6 +29,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Half,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # How often another host may store the same copy at the same moment before this one gives up.
@@ -55,6 +55,7 @@ class Copies:
         self._before = before
         self.original: KeyPair | None = None
         self.made: dict[Token, tuple[TokenObject, ...]] = {}
+        self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
     def generate(self, deadline: Deadline) -> Proof:
@@ -62,11 +63,11 @@ class Copies:
         source = self._group.source
         source.session.deadline = deadline
         length = source.session.facts.id_length
-        drawn = secrets.token_bytes(length) if length and self._wish.id is None else None
+        drawn = draw(length) if length and self._wish.id is None else None
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn)
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
-        self.original = outcome.after
+        self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
         return outcome.proof

@@ -168,7 +168,7 @@ class _Run:
     def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
         pairs, mended = self._work(token).settled()
         if not pairs and self._state == "present":
-            self._work(token).refuse_unnamed_twin()
+            self._work(token).look_alikes()
         return pairs, mended
 
     def _work(self, token: Token) -> Reconciliation:
@@ -311,7 +311,8 @@ class _Run:
     def _result(self, outcomes: t.Mapping[Token, Outcome]) -> Replicated:
         changed = self._mended or any(self._copies.made.values()) or any(done.changed for done in outcomes.values())
         rows = self._rows(outcomes)
-        warnings = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        warnings = [*dict.fromkeys((*self._copies.warnings, *told))]
         lacking = [row for row in rows if row.status != "ok"]
         warnings += [f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in lacking]
         source = self._group.source

@@ -38,8 +38,8 @@ def test_numbers() -> None:
     session = session_with(one, two, ec_pair(handle=21, label="x", id=b"x"))
     for task in ({"state": "absent"}, {"usage": ["derive"]}):
         assert refusal(lambda: run(session, label="root", **task)) == (  # noqa: B023
-            "Refused to touch the keys chosen by label 'root' on the token 'memory': there are 2, count is 1:"
-            f" {one}, {two}. Choose one by id, uri or fingerprint, or set count=2."
+            "Refused to touch the keys chosen by label 'root' on the token 'memory': there are 2 pairs, count"
+            f" is 1. Choose one by id, uri or fingerprint, or set count=2.\n- {one}\n- {two}"
         )
     assert refusal(lambda: run(session, label="root", count=3)) == (
         "Could not find 3 keys chosen by label 'root' on the token 'memory': there are 2."

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI
@@ -79,6 +79,10 @@ def test_no_refusal_by_the_token_loses_a_key_or_stays_untold(name: str) -> None:
     pairs, wish = SCENARIOS[name]
     for at, session, raised in at_each_call(name, kill=False):
         where = f"{name}, call {at} ({session.calls[at - 1]}): {raised}"
+        if session.calls[at - 1] in ("prove", "certificates") and isinstance(raised, Outcome):
+            # The proof of a pair that was there before, or a look-alike: what is not known is a warning.
+            assert any("CKR_DEVICE_ERROR" in warning for warning in raised.warnings), where
+            continue
         assert isinstance(raised, HsmError) and raised.data.get("ckr") == "CKR_DEVICE_ERROR", where
         assert "\n" not in raised.msg, where
         assert usable(session) >= len(pairs), where
