@@ -52,8 +52,10 @@ class FaultyRun(Run):
 class FaultyToken(SoftToken):
     """A token that is reached directly, as every `SoftToken`, or through the interposer."""
 
-    def __init__(self, folder: Path, interposer: Path, label: str = LABEL, pin: str = PIN) -> None:
-        super().__init__(folder, label, pin)
+    def __init__(
+        self, folder: Path, interposer: Path, label: str = LABEL, pin: str = PIN, initialise: bool = True
+    ) -> None:
+        super().__init__(folder, label, pin, initialise)
         self.interposer = interposer
         self.log = folder / "calls"
 
@@ -69,6 +71,7 @@ class FaultyToken(SoftToken):
         interposer: Path | None = None,
         check_mode: bool = False,
         as_nobody: bool = False,
+        hurried: bool = False,
         environment: t.Mapping[str, str] | None = None,
         popen: t.Mapping[str, t.Any] | None = None,
         **params: t.Any,
@@ -78,7 +81,7 @@ class FaultyToken(SoftToken):
         fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
         given = {name: value for name, value in {**login, **params}.items() if value is not None}
-        return Task(module, module_input(check_mode, given), fault, as_nobody=as_nobody, **(popen or {}))
+        return Task(module, module_input(check_mode, given), fault, as_nobody=as_nobody, hurried=hurried, **(popen or {}))
 
     def faulty(self, module: str, rules: str = "", **params: t.Any) -> FaultyRun:
         """Runs a module through the interposer; every function of the rules must have been called."""
