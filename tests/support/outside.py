@@ -141,7 +141,7 @@ def _signature(found: t.Any) -> str:
         return ""
     try:
         return t.cast(bytes, found.sign(_DIGEST, mechanism=Mechanism.ECDSA)).hex()
-    except pkcs11.PKCS11Error:
+    except (AttributeError, pkcs11.PKCS11Error):  # it may not sign
         return ""
 
 

@@ -99,7 +99,7 @@ LIES: dict[str, Lie] = {
     "nothing is told": _read("instead return 0"),
     "lengths are one byte longer": _read("after longer 1"),
     "lengths are one byte shorter": _read("after longer -1"),
-    "lengths are very long": _read("after longer 0x100000"),
+    "lengths are much longer": _read("after longer 0x1000"),
     "another key's attributes": _read("before mistake 1 BYSTANDER"),
     "another label": _read("after value 3 6f74686572"),
     "another id": _read("after value 102 abcdef"),

@@ -18,9 +18,9 @@ from ansible_collections.cryptoki.hsm.tests.support.outside import Seen
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN
 
 HALVES = ("private", "public")
-_OBJECT = re.compile(
-    r"\((?P<kind>public|private) [^()]*?label '(?P<label>[^']*)', id (?P<id>[0-9a-f:]+|none), fingerprint"
-)
+_NAMED = r"\((?P<kind>public|private) [^()]*?label '(?P<label>[^']*)', id (?P<id>[0-9a-f:]+|none), fingerprint"
+_OBJECT = re.compile(_NAMED)
+_LONE = re.compile(r"half without its \w+ half[:,] " + _NAMED)
 # How a message says that something may be left which could not be looked for.
 _UNKNOWN = "is not known"
 _HONEST = Lie("", "")
@@ -151,10 +151,10 @@ class _Verdict:
             for claim in _OBJECT.finditer(said.partition("What remains: ")[2]):
                 if not any(_is(seen, claim) for seen in self.ran.after):
                     yield f"said to remain, and does not: {claim[0]}; {said}"
-        if not self.lie.hides:
-            for half, other in (HALVES, HALVES[::-1]):
-                if f"it is a {half} half without its {other} half" in said:
-                    yield f"a living pair is called a lone half: {said}"
+        for claim in _LONE.finditer("" if self.lie.hides else said):
+            (half,) = [seen for seen in self.ran.after if _is(seen, claim)] or [None]
+            if half and any(seen.key == half.key and seen.kind != half.kind for seen in self.ran.after):
+                yield f"a living pair is called a lone half: {said}"
 
     def _of_named(self, objects: t.Iterable[Seen]) -> t.Counter[Seen]:
         return collections.Counter(seen for seen in objects if seen.key in self.keys and seen.kind in HALVES)
@@ -168,18 +168,20 @@ class _Verdict:
     def _said_of_success(self) -> t.Iterator[str]:
         result = self.ran.result or {}
         changed = _halves(self.ran.before) != _halves(self.ran.after)
-        if result.get("changed") is not changed:
+        if result.get("changed") is not changed and not self.lie.misleads:
             yield f"changed is {result.get('changed')}, and the token says {changed}"
         yield from self._ended()
         if self.act.module == "hsm_key_info" and not self.lie.hides:
             keys = [seen for seen in self.ran.after if seen.kind in (*HALVES, "secret")]
-            if len(result["objects"]) != len(keys):
-                yield f"listed {len(result['objects'])} of {len(keys)} keys"
+            told = [row for row in result["objects"] if row["attributes"]]
+            if not len(told) <= len(keys) <= len(result["objects"]):
+                yield f"listed {len(told)} and {len(result['objects']) - len(told)} unread of {len(keys)} keys"
 
     def _ended(self) -> t.Iterator[str]:
         """What a success is."""
         if self.act.ends_as is None:
-            if self.kept and not (self.lie.hides and not self.ran.result["changed"]):
+            hidden = self.lie.misleads or (self.lie.hides and not (self.ran.result or {})["changed"])
+            if self.kept and not hidden:
                 yield f"said to be absent: {', '.join(map(str, self.kept))}"
             return
         there = [seen for seen in self.ran.after if seen.label == self.act.ends_as and seen.kind in HALVES]
@@ -192,7 +194,7 @@ class _Verdict:
         if not self.act.goes and self.keys and private.key not in self.keys:
             yield f"another pair than before: {private}"
         for name, value in self.act.told.items():
-            if private.get(name) != value:
+            if private.get(name) != value and not self.lie.misleads:
                 yield f"said to be done, and {name} is {private.get(name)}"
         told = (self.ran.result or {}).get("key_pair")
         if told and not self.lie.misleads and told.get("fingerprint") != public.key:
