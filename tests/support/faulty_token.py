@@ -71,7 +71,6 @@ class FaultyToken(SoftToken):
         interposer: Path | None = None,
         check_mode: bool = False,
         as_nobody: bool = False,
-        hurried: bool = False,
         environment: t.Mapping[str, str] | None = None,
         popen: t.Mapping[str, t.Any] | None = None,
         **params: t.Any,
@@ -81,7 +80,8 @@ class FaultyToken(SoftToken):
         fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
         given = {name: value for name, value in {**login, **params}.items() if value is not None}
-        return Task(module, module_input(check_mode, given), fault, as_nobody=as_nobody, hurried=hurried, **(popen or {}))
+        options = {"as_nobody": as_nobody, "hurried": self.hurried, **(popen or {})}
+        return Task(module, module_input(check_mode, given), fault, **options)
 
     def faulty(self, module: str, rules: str = "", **params: t.Any) -> FaultyRun:
         """Runs a module through the interposer; every function of the rules must have been called."""

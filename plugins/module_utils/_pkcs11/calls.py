@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import struct
 import traceback
 import typing as t
 
@@ -65,7 +66,7 @@ def attempt(what: str) -> t.Iterator[None]:
         raise TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
     except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
         raise TokenError(what, said="a text that is no UTF-8") from None
-    except (ValueError, LookupError) as error:  # what python-pkcs11 makes of values that it does not know (T8)
+    except (ValueError, LookupError, struct.error) as error:  # of values that python-pkcs11 does not know (T8)
         raise TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
 
 

@@ -161,7 +161,13 @@ class _Verdict:
 
     def _admits(self) -> bool:
         """Whether a failure says that something changed, or what is there now."""
-        words = ("What remains", "What stays changed", "What is there now", "The pair is there", "The new pair is there")
+        words = (
+            "What remains",
+            "What stays changed",
+            "What is there now",
+            "The pair is there",
+            "The new pair is there",
+        )
         more = ("The old pair is gone", "Beside it is its copy", _UNKNOWN, "What it left", "may")
         return any(word in self.text for word in (*words, *more)) or bool(_OBJECT.search(self.text))
 

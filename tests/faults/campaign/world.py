@@ -66,6 +66,7 @@ class Prepared:
         folder = open_folder()
         shutil.copytree(self._token.tokens, folder / "tokens")
         token = FaultyToken(folder, self._token.interposer, initialise=False)
+        token.hurried = True
         try:
             yield token
         finally:
@@ -81,7 +82,7 @@ def _remove(token: FaultyToken) -> None:
 def run(token: FaultyToken, act: Act, rules: str, first: list[Seen], before: list[Seen] | None = None) -> Ran:
     """Does the act with a library that lies so."""
     token.log.unlink(missing_ok=True)
-    task = token.start(act.module, rules, hurried=True, **act.params)
+    task = token.start(act.module, rules, **act.params)
     try:
         stdout, stderr, status = task.end(_LONGEST)
     except subprocess.TimeoutExpired:

@@ -34,7 +34,7 @@ from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySe
 from ansible_collections.cryptoki.hsm.tests.support.task_options import list_params, taken, wished
 
 Given = dict[str, t.Any]
-# Few names, so that they meet; among them look-alikes: a NUL at the end, two forms of one letter, digits and their bytes.
+# Few names, so that they meet; among them look-alikes: a NUL at the end, two forms of a letter, digits and their bytes.
 LABELS = ("a", "b", "a\0", "\u00e9", "e\u0301")
 TOLD_LABELS = ("a", "b", "\u00e9", "e\u0301")
 IDS = (b"", b"\x01", b"\x02", b"01")
@@ -56,7 +56,7 @@ class Row:
     family: str
     label: str | None
     id: bytes
-    told: str
+    told: str = dataclasses.field(repr=False)
 
     @property
     def who(self) -> tuple[str, str]:
@@ -201,7 +201,8 @@ class Promise(RuleBasedStateMachine):
     @rule(
         number=st.integers(0, 20),
         name=st.one_of(
-            st.fixed_dictionaries({"label": st.sampled_from(LABELS)}), st.fixed_dictionaries({"id": st.sampled_from(IDS)})
+            st.fixed_dictionaries({"label": st.sampled_from(LABELS)}),
+            st.fixed_dictionaries({"id": st.sampled_from(IDS)}),
         ),
     )
     def others_rename_an_object(self, number: int, name: Given) -> None:
@@ -333,27 +334,29 @@ class Promise(RuleBasedStateMachine):
         for row in before - after:
             assert row.key in may_change, f"changed, and not named: {row}; {told}"
         known = {row.key for row in before}
-        made = [row for row in after.elements() if row.key not in known]
-        for row in made:
-            same = [other for other in after.elements() if (other.label, other.family) == (row.label, row.family)]
+        pairs = [row for row in after.elements() if row.half != SECRET]
+        for row in (row for row in pairs if row.key not in known):
+            same = [other for other in pairs if (other.label, other.family) == (row.label, row.family)]
             names_ = {other.key for other in same if other.id == row.id}
             assert len(names_) == 1, f"two keys of one name: {same}; {told}"
 
-    def ended(
-        self, named: Names, given: Given, done: t.Sequence[Outcome], after: collections.Counter[Row]
-    ) -> None:
+    def ended(self, named: Names, given: Given, done: t.Sequence[Outcome], after: collections.Counter[Row]) -> None:
         """A success is so."""
         if given.get("state") == "absent":
             left = [row for row in after.elements() if named.fit(row) and row.half != SECRET]
+            if named.fingerprint:  # which a private EC key does not tell
+                left = [row for row in left if row.half == PUBLIC or row.family == "rsa"]
             assert not left, f"said to be absent: {left}; {given}"
         for outcome in done:
             if given.get("state") == "absent" or outcome.after is None or not outcome.after.whole:
                 continue
             told = [self.row(found) for found in outcome.after.objects]
             assert all(after[row] == 1 for row in told), f"told of what is not there: {told}; {given}"
-            unproven = given.get("verify") is False or "fingerprint" in given
+            # A public half that is not the private half's own is a failure, where the task neither names it by its
+            # fingerprint nor leaves the proof out; `hsm_key` takes what is joined by its id.
+            unproven = given.get("verify") is False or "fingerprint" in given or named.family is None
             assert unproven or len({row.key for row in told}) == 1, f"said to be a pair: {told}; {given}"
 
 
 TestPromise = Promise.TestCase
-TestPromise.settings = settings(max_examples=100, stateful_step_count=25)
+TestPromise.settings = settings(max_examples=60, stateful_step_count=20)
