@@ -52,7 +52,7 @@ os.environ["HOME"] = "/nonexistent"
 """
 _HURRIED = """
 import time
-time.sleep = lambda seconds, sleep=time.sleep: sleep(seconds / 10)
+time.sleep = lambda seconds, sleep=time.sleep: sleep(seconds / 20)
 """
 # Imported before the first fork.
 _IMPORTED = (
@@ -111,7 +111,7 @@ def start_module(
 ) -> Process:
     """Starts a module; `environment` is added to this process's, `popen` goes to `subprocess.Popen`.
 
-    `hurried`: its waits are a tenth as long, for tests in which nobody else works on the token.
+    `hurried`: its waits are a twentieth as long, for tests in which nobody else works on the token.
     """
     command = module_command(module, before + (_HURRIED if hurried else ""), as_nobody)
     whole = {**os.environ, **(environment or {})}

@@ -35,7 +35,7 @@ def library() -> str:
 class SoftToken:
     """A folder with a SoftHSM configuration and one token.
 
-    `hurried`: the waits of modules are a tenth as long, where nobody else works on the token.
+    `hurried`: the waits of modules are a twentieth as long, where nobody else works on the token.
     """
 
     hurried = False
