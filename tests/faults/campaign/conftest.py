@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.faults.campaign.counts import RECORD, Counts
 from ansible_collections.cryptoki.hsm.tests.faults.campaign.world import Prepared
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign-all", action="store_true", help="lie at each call, with errors of eight kinds")
+    parser.addoption("--campaign-record", action="store_true", help="write the counts into docs/campaign.md")
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +29,13 @@ def prepared(interposers: dict[str, Path]) -> t.Iterator[Prepared]:
 
 
 def pytest_terminal_summary(terminalreporter: t.Any, config: pytest.Config) -> None:
-    """Says how many runs there were, and how many held; a worker's reports come here as well."""
-    counts: dict[str, list[int]] = {}
-    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
-        told = dict(report.user_properties)
-        if report.when == "call" and "held" in told:
-            kind = report.nodeid.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
-            row = counts.setdefault(kind, [0, 0])
-            row[0] += told["runs"]
-            row[1] += told["held"]
-    for kind, (runs, held) in counts.items():
-        terminalreporter.write_line(f"campaign, {kind}: {held} of {runs} runs held")
+    """Says how many runs there were, and how many held; the reports of all workers come here."""
+    counts = Counts()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            if report.when == "call":
+                counts.add(dict(report.user_properties))
+    if counts.runs:
+        terminalreporter.write_line(f"campaign: {counts.held} of {counts.runs} runs held")
+        if config.getoption("--campaign-record", default=False):
+            RECORD.write_text(counts.text(config.getoption("--campaign-all")), encoding="utf-8")

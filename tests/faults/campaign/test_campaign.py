@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.tests.faults.campaign.verdict import broke
 from ansible_collections.cryptoki.hsm.tests.faults.campaign.world import Prepared, Ran, run
 
 AGAIN = "The same task finishes it"
+Record = t.Callable[[str, object], None]
 SELECTED = 4  # of what reads, every so-many-th lie is told; which ones is the same each time
 
 
@@ -71,8 +72,10 @@ class Campaign:
             if self.everything or lie.function in WRITING or zlib.crc32(f"{name} {rules}".encode()) % SELECTED == 0:
                 self.run(name, rules, lie)
 
-    def end(self, record_property: t.Callable[[str, object], None]) -> None:
+    def end(self, record_property: Record, act: str, kind: str) -> None:
         """Counts the runs, and fails if one did not hold."""
+        record_property("act", act)
+        record_property("kind", kind)
         record_property("runs", self.runs)
         record_property("held", self.runs - len(self.failures))
         told = "\n".join(self.failures)
@@ -85,9 +88,6 @@ def campaign(prepared: Prepared, request: pytest.FixtureRequest) -> Campaign:
     return Campaign(prepared, request.config.getoption("--campaign-all", default=False))
 
 
-Record = t.Callable[[str, object], None]
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("act", ACTS)
 def test_an_error(campaign: Campaign, act: str, function: str, record_property: Record) -> None:
@@ -95,7 +95,7 @@ def test_an_error(campaign: Campaign, act: str, function: str, record_property: 
     for error in ERRORS if campaign.everything else (BROKEN,):
         for when in ("instead", "after"):
             campaign.lie(act, Lie(function, f"{when} return {error}"))
-    campaign.end(record_property)
+    campaign.end(record_property, act, "errors")
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -103,7 +103,7 @@ def test_an_error(campaign: Campaign, act: str, function: str, record_property: 
 def test_a_lie(campaign: Campaign, act: str, lie: str, record_property: Record) -> None:
     """The call is answered by CKR_OK, and not so."""
     campaign.lie(act, LIES[lie])
-    campaign.end(record_property)
+    campaign.end(record_property, act, "lies")
 
 
 @pytest.mark.parametrize("function", WRITING)
@@ -113,7 +113,7 @@ def test_a_kill(campaign: Campaign, act: str, function: str, record_property: Re
     for when in ("before", "after"):
         for number in range(1, campaign.calls(act).get(function, 0) + 1):
             campaign.run(act, f"{function}#{number} {when} kill", Lie(function, ""))
-    campaign.end(record_property)
+    campaign.end(record_property, act, "kills")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -123,4 +123,4 @@ def test_the_device_is_gone(campaign: Campaign, act: str, function: str, record_
     if function in campaign.calls(act):
         rules = "\n".join(f"{one}^{function} instead return {BROKEN}" for one in FUNCTIONS)
         campaign.run(act, rules, Lie(function, "", hides=True))
-    campaign.end(record_property)
+    campaign.end(record_property, act, "device gone")

@@ -10,11 +10,16 @@ The token in memory has the same in bulk (the unit test of this name). Here are 
 from __future__ import annotations
 
 import collections
+import datetime
 import shutil
 import typing as t
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -40,6 +45,18 @@ POINT = "044104" + (  # the generator of P-256, which is a key of somebody's
     "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
     "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
 )
+
+
+def _certificate() -> dict[str, str]:
+    """A certificate of a key that is on no token."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "one")])
+    begin = datetime.datetime(2026, 1, 1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + datetime.timedelta(9999))
+    made = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return {"subject": name.public_bytes().hex(), "value": made.hex()}
+
+
+CERTIFICATE = _certificate()
 STEPS = settings(
     max_examples=6,
     stateful_step_count=15,
@@ -111,7 +128,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(label=st.sampled_from(LABELS), id_=IDS)
     def others_add_a_certificate(self, label: str, id_: str) -> None:
-        do(self.token, "add a certificate", label=label, id=id_, subject="3000", value="3000")
+        do(self.token, "add a certificate", label=label, id=id_, **CERTIFICATE)
 
     @there
     @rule(number=NUMBER, kept=st.sampled_from([0, 66, 300]))
