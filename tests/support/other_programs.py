@@ -100,6 +100,7 @@ _ACTS: dict[str, t.Callable[[t.Any, t.Any, Given], None]] = {
     "add a stranger's half": _add_a_strangers_half,
     "add a certificate": _add_a_certificate,
 }
+_MAKING = ("add a secret key", "add a pair", "add a certificate")
 
 
 def main() -> None:
@@ -108,5 +109,7 @@ def main() -> None:
     token = pkcs11.lib(said["library"]).get_token(token_label=said["label"])
     with token.open(user_pin=said["pin"], rw=True) as session:
         keys = [found for found in list(session.get_objects()) if found[Attribute.CLASS] in _KEYS]
+        found = keys[said["number"] % len(keys)] if keys else None
         with contextlib.suppress(pkcs11.PKCS11Error):
-            _ACTS[said["act"]](session, keys[said["number"] % len(keys)] if keys else None, said["given"])
+            if found or said["act"] in _MAKING:
+                _ACTS[said["act"]](session, found, said["given"])
