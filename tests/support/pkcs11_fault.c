@@ -24,18 +24,15 @@
  *   poke N OFFSET HEX   write a machine word into what the N-th argument (from 0) points to
  *   pass N HEX          before: the N-th argument itself is this word
  *   mistake N LABEL     before: the N-th argument, an object, is another one of the same class, which has this label
- *   logout              before: the session's user is logged out, as a device does that was restarted
+ *   logout              before: the session's user is logged out, as by a device that was restarted
  * Actions that fit one function:
  *   arguments           before C_Initialize: print the flags of its arguments to the stdout of C
  *   reserved TEXT       before C_Initialize: what NSS takes its parameters from, which no client passes
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
+ *   others LABEL        after C_GenerateKeyPair: both handles are those of the pair with this label
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
  *   stranger            after C_GenerateKeyPair: the public handle is that of another key
- *   others LABEL        the same: both handles are those of the pair with this label
- *   passing             before C_GenerateKeyPair or C_CopyObject: what is made ends with the session
- *   original            after C_CopyObject: the handle is that of the original
- *   another LABEL       the same: that of another object of the same class, which has this label
  *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
  *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
  *   untold CODE         the same: the token does not tell the attribute
@@ -67,9 +64,7 @@ __attribute__((used)) static const char softhsm_mark[] = "SOFTHSM2_CONF";
 #endif
 
 enum { OK = 0, DEVICE_ERROR = 0x30, TYPE_INVALID = 0x12, BUFFER_TOO_SMALL = 0x150 };
-enum { GET_FUNCTION_LIST = 3, LOGOUT = 19, COPY = 21, GET_ATTRIBUTE_VALUE = 24 };
-enum { FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
-enum { CLASS = 0, TOKEN = 1, LABEL = 3 };
+enum { GET_FUNCTION_LIST = 3, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
 static const word UNAVAILABLE = ~0UL;
 
 #define FUNCTIONS(X) \
@@ -177,90 +172,18 @@ static void change_template(const char *rest, word *a, int keep)
     a[at + 1] = count;
 }
 
-/* The objects that a search finds. */
-static word search(word session, attribute *wanted, word attributes, word *found, word room)
-{
-    word count = 0;
-    real->call[FIND_INIT](session, (word)wanted, attributes, 0, 0, 0, 0, 0);
-    real->call[FIND](session, (word)found, room, (word)&count, 0, 0, 0, 0);
-    real->call[FIND_FINAL](session, 0, 0, 0, 0, 0, 0, 0);
-    return count;
-}
-
 static void stranger(word *a)
 {
-    word class = 2, found[16];
-    attribute wanted = {CLASS, &class, sizeof class};
-    word count = search(a[0], &wanted, 1, found, 16);
+    word class = 2, found[16], count = 0;
+    attribute wanted = {0, &class, sizeof class};
+    real->call[FIND_INIT](a[0], (word)&wanted, 1, 0, 0, 0, 0, 0);
+    real->call[FIND](a[0], (word)found, 16, (word)&count, 0, 0, 0, 0);
+    real->call[FIND_FINAL](a[0], 0, 0, 0, 0, 0, 0, 0);
     for (word i = 0; i < count; i++)
         if (found[i] != *(word *)a[6]) {
             *(word *)a[6] = found[i];
             return;
         }
-}
-
-/* An object of this class and label; 0 if there is none. */
-static word labelled(word session, word class, const char *label)
-{
-    word found = 0;
-    attribute wanted[] = {{CLASS, &class, sizeof class}, {LABEL, (void *)label, strlen(label)}};
-    return search(session, wanted, 2, &found, 1) ? found : 0;
-}
-
-static word class_of(word session, word object)
-{
-    word class = 0;
-    attribute asked = {CLASS, &class, sizeof class};
-    real->call[GET_ATTRIBUTE_VALUE](session, object, (word)&asked, 1, 0, 0, 0, 0);
-    return class;
-}
-
-static void others(const char *label, const word *a)
-{
-    *(word *)a[6] = labelled(a[0], 2, label);
-    *(word *)a[7] = labelled(a[0], 3, label);
-}
-
-static void mistake(const char *rest, word *a)
-{
-    int used = 0;
-    unsigned argument;
-    if (sscanf(rest, "%u %n", &argument, &used) != 1 || argument > 7)
-        abort();
-    a[argument] = labelled(a[0], class_of(a[0], a[argument]), rest + used);
-}
-
-/* C_GenerateKeyPair, C_CopyObject: the caller's templates with CKA_TOKEN false, in copies which a[] then points to. */
-static void passing(int index, word *a)
-{
-    static unsigned char no;
-    static attribute copies[2][64];
-    int last = index == COPY ? 2 : 4;
-    for (int at = 2; at <= last; at += 2) {
-        attribute *copy = copies[at == 4], *given = (attribute *)a[at];
-        word count = 0;
-        for (word i = 0; i < a[at + 1] && count < 63; i++)
-            if (given[i].type != TOKEN)
-                copy[count++] = given[i];
-        copy[count++] = (attribute){TOKEN, &no, 1};
-        a[at] = (word)copy;
-        a[at + 1] = count;
-    }
-}
-
-static void longer(const char *rest, const word *a)
-{
-    attribute *asked = (attribute *)a[2];
-    for (word i = 0; i < a[3]; i++)
-        if (asked[i].length != UNAVAILABLE)
-            asked[i].length += strtoul(rest, NULL, 0);
-}
-
-static void ghost(const word *a)
-{
-    word *count = (word *)a[3];
-    if (*count < a[2])
-        ((word *)a[1])[(*count)++] = 0x7ffffffe;
 }
 
 /* C_GetAttributeValue: the answer about one attribute is replaced; room[] is what the caller's buffers took. */
@@ -342,6 +265,61 @@ static void pass_word(const char *rest, word *a)
     a[argument] = value;
 }
 
+/* ---- actions that take an object by its label ---- */
+
+/* An object of this class and label; 0 if there is none. */
+static word labelled(word session, word class, const char *label)
+{
+    word found = 0, count = 0;
+    attribute wanted[] = {{0, &class, sizeof class}, {3, (void *)label, strlen(label)}};
+    real->call[FIND_INIT](session, (word)wanted, 2, 0, 0, 0, 0, 0);
+    real->call[FIND](session, (word)&found, 1, (word)&count, 0, 0, 0, 0);
+    real->call[FIND_FINAL](session, 0, 0, 0, 0, 0, 0, 0);
+    return count ? found : 0;
+}
+
+static void others(const char *label, const word *a)
+{
+    *(word *)a[6] = labelled(a[0], 2, label);
+    *(word *)a[7] = labelled(a[0], 3, label);
+}
+
+static void mistake(const char *rest, word *a)
+{
+    int used = 0;
+    unsigned argument;
+    word class = 0;
+    attribute asked = {0, &class, sizeof class};
+    if (sscanf(rest, "%u %n", &argument, &used) != 1 || argument > 7)
+        abort();
+    real->call[GET_ATTRIBUTE_VALUE](a[0], a[argument], (word)&asked, 1, 0, 0, 0, 0);
+    a[argument] = labelled(a[0], class, rest + used);
+}
+
+/* ---- actions on what a search or a read answered ---- */
+
+static void few(const char *most, const word *a)
+{
+    word *count = (word *)a[3], room = strtoul(most, NULL, 0);
+    if (*count > room)
+        *count = room;
+}
+
+static void ghost(const word *a)
+{
+    word *count = (word *)a[3];
+    if (*count < a[2])
+        ((word *)a[1])[(*count)++] = 0x7ffffffe;
+}
+
+static void longer(const char *rest, const word *a)
+{
+    attribute *asked = (attribute *)a[2];
+    for (word i = 0; i < a[3]; i++)
+        if (asked[i].length != UNAVAILABLE)
+            asked[i].length += strtoul(rest, NULL, 0);
+}
+
 /* CK_C_INITIALIZE_ARGS: four functions, then the flags. */
 static void arguments(const word *a)
 {
@@ -371,6 +349,13 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "run")) { if (system(r->rest)) abort(); }
     else if (!strcmp(what, "print")) puts(r->rest);
     else if (!strcmp(what, "poke")) poke(r->rest, a);
+    else if (!strcmp(what, "pass")) pass_word(r->rest, a);
+    else if (!strcmp(what, "mistake")) mistake(r->rest, a);
+    else if (!strcmp(what, "logout")) real->call[19](a[0], 0, 0, 0, 0, 0, 0, 0); /* C_Logout */
+    else if (!strcmp(what, "others")) others(r->rest, a);
+    else if (!strcmp(what, "few")) few(r->rest, a);
+    else if (!strcmp(what, "ghost")) ghost(a);
+    else if (!strcmp(what, "longer")) longer(r->rest, a);
     else if (!strcmp(what, "arguments")) arguments(a);
     else if (!strcmp(what, "reserved")) reserved(r->rest, a);
     else if (!strcmp(what, "flags")) flags(r->rest, a);
@@ -378,16 +363,6 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);
     else if (!strcmp(what, "stranger")) stranger(a);
     else if (!strcmp(what, "twice")) twice(a);
-    else if (!strcmp(what, "pass")) pass_word(r->rest, a);
-    else if (!strcmp(what, "mistake")) mistake(r->rest, a);
-    else if (!strcmp(what, "logout")) real->call[LOGOUT](a[0], 0, 0, 0, 0, 0, 0, 0);
-    else if (!strcmp(what, "others")) others(r->rest, a);
-    else if (!strcmp(what, "passing")) passing(index, a);
-    else if (!strcmp(what, "original")) *(word *)a[4] = a[1];
-    else if (!strcmp(what, "another")) *(word *)a[4] = labelled(a[0], class_of(a[0], a[1]), r->rest);
-    else if (!strcmp(what, "longer")) longer(r->rest, a);
-    else if (!strcmp(what, "few")) { word most = strtoul(r->rest, NULL, 0), *n = (word *)a[3]; if (*n > most) *n = most; }
-    else if (!strcmp(what, "ghost")) ghost(a);
     else if (!strcmp(what, "value")) return other_value(r->rest, a, room, rv, 0);
     else if (!strcmp(what, "sized")) return other_value(r->rest, a, room, rv, 1);
     else if (!strcmp(what, "untold")) return untold(r->rest, a, rv);
