@@ -5,7 +5,8 @@
 
     everything.py NOX
 
-Parts that keep one processor busy run two at a time; what they say is shown when they end, part by part.
+Parts that keep one processor busy at most, and wait for the network now and then, run one more at a time than there are
+processors; what they say is shown when they end, part by part.
 Parts that fill the machine themselves run alone, and are shown as they go.
 """
 
@@ -75,7 +76,7 @@ def main() -> int:
     nox = sys.argv[1]
     # What the parts need is there before two of them look for it.
     subprocess.run([sys.executable, ROOT / "scripts/testbed.py", "test"], check=True)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
         outcomes = list(pool.map(lambda part: run(nox, part, shown_at_the_end=True), SIDE_BY_SIDE))
     outcomes += [run(nox, part, shown_at_the_end=False) for part in ALONE]
     print("\n" + "\n".join(map(str, outcomes)))

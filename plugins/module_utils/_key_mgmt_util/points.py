@@ -17,9 +17,14 @@ _NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1",
 
 
 def raw_point(point: bytes) -> bytes:
-    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7)."""
+    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7).
+
+    Its length tells: a raw point begins as an OCTET STRING does, and one P-256 point in 256 can be read as one.
+    """
     from asn1crypto.core import OctetString
 
+    if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in CURVES}:
+        return point
     with contextlib.suppress(ValueError, TypeError):
         return t.cast(bytes, OctetString.load(point, strict=True).native)
     return point

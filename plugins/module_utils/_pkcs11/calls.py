@@ -109,9 +109,8 @@ class Session:
         self._token = token
 
     def close(self) -> None:
-        """Logs out and closes; errors are of no interest any more, C_Finalize follows."""
-        with contextlib.suppress(PKCS11Error):
-            self._session.close()
+        """C_CloseSession, which logs out with the last session (section 5.6.2); what it answers changes nothing now."""
+        self._calls.call("C_CloseSession", self._handle)
 
     def init_pin(self, pin: str) -> None:
         """C_InitPIN, in a session of the security officer."""

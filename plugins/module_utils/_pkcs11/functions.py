@@ -167,6 +167,10 @@ class Functions:
         """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
         return self._list("C_GetSlotList", ctypes.c_ubyte(False))
 
+    def slot_count(self) -> int:
+        """The return value of C_GetSlotList; raises `Nonsense` where it tells more slots than any HSM has."""
+        return self._size("C_GetSlotList", ctypes.c_ubyte(False))[0]
+
     def slot_info(self, slot_id: int) -> tuple[int, CkSlotInfo]:
         """C_GetSlotInfo (section 5.5.2)."""
         info = CkSlotInfo()
@@ -188,17 +192,22 @@ class Functions:
 
     def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
         """What a function lists in two calls, the first for the count; once more where it has grown in between."""
-        count = CK_ULONG()
         for _dummy in range(2):
-            rv = self.call(name, first, None, ctypes.byref(count))
-            if rv == CKR_OK and count.value > _MOST_NUMBERS:
-                raise Nonsense(f"{name} with {count.value} entries")
-            numbers = (CK_ULONG * (0 if rv else count.value))()
+            rv, size = self._size(name, first)
+            numbers, count = (CK_ULONG * size)(), CK_ULONG(size)
             if numbers:
                 rv = self.call(name, first, numbers, ctypes.byref(count))
             if rv != CKR_BUFFER_TOO_SMALL:
                 break
         return rv, numbers[: count.value] if rv == CKR_OK else []
+
+    def _size(self, name: str, first: t.Any) -> tuple[int, int]:
+        """How many numbers a function would list; raises `Nonsense` for more than any HSM has."""
+        count = CK_ULONG()
+        rv = self.call(name, first, None, ctypes.byref(count))
+        if rv == CKR_OK and count.value > _MOST_NUMBERS:
+            raise Nonsense(f"{name} with {count.value} entries")
+        return rv, 0 if rv else count.value
 
     def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
         """C_InitToken (section 5.5.7); `label` is padded with blanks to 32 bytes."""

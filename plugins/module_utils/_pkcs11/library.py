@@ -107,7 +107,9 @@ class Library:
 
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
-        with attempt(f"list the slots of {self.info.path}"):
+        what = f"list the slots of {self.info.path}"
+        with attempt(what):
+            check(self.functions.slot_count(), what)  # python-pkcs11 walks through as many as the library says
             self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
         answers = [(slot_id, *self.functions.token_info(slot_id)) for slot_id in self._slots]

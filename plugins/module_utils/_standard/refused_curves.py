@@ -21,6 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import
 
 _USUAL = "secp256r1, secp384r1, secp521r1, secp224r1, secp256k1, brainpoolP256r1, ed25519"
 _OID = re.compile(r"[0-2](?:\.[0-9]+)+")
+_POLICY = "0xb3 'violates the current configured/FIPS policies'"  # genECCKeyPair -i 1; the number is the command's own
 _AGREEMENT_OIDS = {"1.3.101.110": "X25519", "1.3.101.111": "X448"}  # RFC 8410
 
 # listECCCurveIds 3 to 12: NIST's binary curves (Alibaba genECCKeyPair; Oracle Dedicated KMS listECCCurveIds, whose
@@ -70,7 +71,8 @@ def _question(text: str) -> str:
 def _of_number(number: int) -> str:
     if number in _REFUSED_NUMBERS:
         name = _REFUSED_NUMBERS[number]
-        return f"{number} ({name}) {_reason(name)}"
+        answered = "" if number != 1 else "; the HSM command answers it with " + _POLICY
+        return f"{number} ({name}) {_reason(name)}{answered}"
     known = ", ".join(f"{key} ({curve.name})" for key, curve in sorted(BY_NUMBER.items()))
     return f"{number} is none of the HSM command's numbers {known}; give the curve's name"
 
@@ -102,6 +104,6 @@ def _reason(spelt: str) -> str | None:
     if small and int(small[1]) < MIN_BITS:
         return (
             f"has {small[1]} bits, below the {MIN_BITS} bits (112 bits of security) that NIST SP 800-57 part 1 and"
-            " SP 800-186 require; the HSM command answers it with 0xb3 'violates the current configured/FIPS policies'"
+            " SP 800-186 require"
         )
     return None

@@ -94,8 +94,9 @@ class _Verdict:
             now = self.ran.after.count(seen)
             if now < count:
                 yield f"a bystander was touched or is gone: {seen}"
-        for seen in self.ran.after:  # a copy of one, or one half more
-            if seen not in before and (seen.kind, seen.key) in {(one.kind, one.key) for one in before}:
+        known = {(one.kind, one.key) for one in before if one.kind in HALVES}
+        for seen in self.ran.after:  # a token may copy another key than it was asked to; then it is named
+            if seen not in before and (seen.kind, seen.key) in known and not self._told_of([seen]):
                 yield f"a bystander was changed or copied: {seen}"
 
     def _lost(self) -> t.Iterator[str]:
@@ -115,7 +116,7 @@ class _Verdict:
     def _told_of(self, objects: t.Iterable[Seen]) -> bool:
         """Whether a failure names each of these that this run made."""
         failed = bool(self.ran.result and self.ran.result.get("failed"))
-        return failed and all(self._names(seen) for seen in objects if seen in self.made)
+        return failed and all(self._names(seen) for seen in objects if seen not in self.ran.first)
 
     # ---- what was said ----
 
@@ -130,15 +131,18 @@ class _Verdict:
             return
         kinds = [seen.kind for seen in self.kept]
         surplus = [seen for seen in self.kept if kinds.count(seen.kind) > 1]
+        rows = (self.ran.result or {}).get("key_pairs", [])
+        done = {row["label"] for row in rows if not row.get("failed", True)}  # of a list, whose other entries failed
         for seen in [*self.made, *surplus]:
-            if not self._names(seen):
+            if seen.label not in done and not self._names(seen):
                 yield f"left and not named: {seen}; {self.text}"
 
     def _said_of_failure(self) -> t.Iterator[str]:
         same = _halves(self.ran.before) == _halves(self.ran.after)
         named_same = self._of_named(self.ran.before) == self._of_named(self.ran.after)
         said = self.text
-        if ("Nothing was changed" in said or "untouched" in said) and not named_same:
+        unchanged = "Nothing was changed" in said or "untouched" in said
+        if unchanged and not named_same and not self.lie.misleads:
             yield f"said that nothing was changed, and it was: {said}"
         gone = ("was removed again", "Nothing of it is left", "Nothing of that name is left")
         if any(words in said for words in gone) and self.made:
@@ -179,7 +183,7 @@ class _Verdict:
         yield from self._ended()
         if self.act.module == "hsm_key_info" and not self.lie.hides:
             keys = [seen for seen in self.ran.after if seen.kind in (*HALVES, "secret")]
-            told = [row for row in result["objects"] if row["attributes"]]
+            told = [row for row in result["objects"] if "class" not in row["unreadable"]]
             if not len(told) <= len(keys) <= len(result["objects"]):
                 yield f"listed {len(told)} and {len(result['objects']) - len(told)} unread of {len(keys)} keys"
 

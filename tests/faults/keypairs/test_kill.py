@@ -32,7 +32,7 @@ from ansible_collections.cryptoki.hsm.tests.support.six_pairs import (
         "C_Sign#1 before kill",
         "C_GenerateKeyPair#6 after kill",
         "C_FindObjectsInit^C_Sign before kill",
-        "C_Logout before kill",
+        "C_CloseSession before kill",
         "C_Finalize after kill",
     ],
 )

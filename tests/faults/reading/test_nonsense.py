@@ -17,7 +17,10 @@ from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyTo
 RULES = {
     "C_GetMechanismList after poke 2 0 1000000000000000": "the HSM answered C_GetMechanismList with 1152921504606846976"
     " entries; the library or its connection is broken.",
-    "C_GetSlotList after poke 2 0 1000000000000000": "the HSM answered a size that no memory holds; the library or its"
+    "C_GetSlotList after poke 2 0 1000000000000000": "the HSM answered C_GetSlotList with 1152921504606846976 entries;"
+    " the library or its connection is broken.",
+    # 1 GiB of numbers, which fit into memory.
+    "C_GetSlotList after poke 2 0 8000000": "the HSM answered C_GetSlotList with 134217728 entries; the library or its"
     " connection is broken.",
     "C_FindObjects after poke 3 0 1": "C_FindObjects without an end: 1 different handles so far; the library or its"
     " connection is broken.",

@@ -28,7 +28,7 @@ MOMENTS = (
     ("alpha", "C_WrapKey#3 after"),
     ("alpha", "C_SetAttributeValue before"),
     ("alpha", "C_SetAttributeValue after"),
-    ("alpha", "C_Logout before"),
+    ("alpha", "C_CloseSession before"),
     ("beta", "C_Initialize before"),
     ("beta", "C_GenerateKeyPair after"),
     ("beta", "C_UnwrapKey#1 after"),

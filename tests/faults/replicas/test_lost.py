@@ -50,7 +50,7 @@ SOURCE_STEPS = (
     "C_FindObjectsInit^C_WrapKey before",
 )
 # The copy is whole then: whatever happens afterwards does not matter to it.
-LATE = ("C_CloseSession after", "C_Logout before", "C_Logout after", "C_Finalize before", "C_Finalize after")
+LATE = ("C_CloseSession before", "C_CloseSession after", "C_Finalize before", "C_Finalize after")
 TWO = {"alpha": WHOLE, "beta": [], "gamma": WHOLE}
 DEVICE_ERROR = "return 0x30"
 

@@ -165,7 +165,7 @@ def test_source_that_hangs(nodes: Nodes, function: str) -> None:
     assert nodes.objects() == before
 
 
-@pytest.mark.parametrize("function", ["C_Logout", "C_Finalize"])
+@pytest.mark.parametrize("function", ["C_CloseSession", "C_Finalize"])
 def test_library_that_hangs_at_its_end(nodes: Nodes, function: str) -> None:
     """Nobody waits for it for ever, without a timeout neither."""
     run = nodes.ecc({"beta": f"{function} before {HANG}"})

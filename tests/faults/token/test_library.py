@@ -109,8 +109,8 @@ def test_library_that_would_be_waited_for(token: FaultyToken, path: str, kind: s
 
 
 def test_library_that_does_not_finish(token: FaultyToken) -> None:
-    """What C_Logout, C_CloseAllSessions and C_Finalize answer changes nothing any more."""
-    run = token.faulty_ecc("C_Logout instead return 0x30\nC_Finalize instead return 0x30", label="k")
+    """What C_CloseSession and C_Finalize answer changes nothing any more."""
+    run = token.faulty_ecc("C_CloseSession instead return 0x30\nC_Finalize instead return 0x30", label="k")
     assert run.result["changed"] is True
     assert token.halves("k") == ["private", "public"]
 

@@ -212,3 +212,9 @@ def test_the_count_of_attributes() -> None:
     assert dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26)) == 26
     with pytest.raises(Unreadable):
         dumped_count(parse_answer("getAttribute", samples.ATTRIBUTES_26.replace("count: 26", "count:")))
+
+
+def test_a_raw_point_that_can_be_read_as_an_octet_string() -> None:
+    point = bytes.fromhex("04" + "3f" + "00" * 63)
+    assert raw_point(point) == point
+    assert raw_point(b"\x04\x41" + point) == point

@@ -108,7 +108,8 @@ def test_refused_for_192_bits(value: str | int) -> None:
         curve_by_name(value)
     reason = str(caught.value)
     assert "SP 800-57 part 1" in reason and "SP 800-186" in reason
-    assert "0xb3 'violates the current configured/FIPS policies'" in reason
+    # The number is the command's own, and so is its answer; a name says nothing of that product.
+    assert ("0xb3 'violates the current configured/FIPS policies'" in reason) is (value in ("1", 1))
 
 
 @pytest.mark.parametrize(
