@@ -20,7 +20,7 @@ from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken,
 _CODE = f"from {__name__} import main; main()"
 
 
-def do(token: SoftToken, act: str, number: int = 0, **given: str) -> None:
+def do(token: SoftToken, act: str, number: int = 0, /, **given: str) -> None:
     """Does `act` to the N-th of the key objects, if the token lets it; bytes are given as hexadecimal digits."""
     said = {"library": library(), "label": token.label, "pin": token.pin, "act": act, "number": number, "given": given}
     process = start_code(_CODE, json.dumps(said).encode(), token.environment)

@@ -96,7 +96,7 @@ def _key(told: t.Mapping[str, str]) -> str | None:
         except ValueError:
             return repr(numbers)
     public = _point((told.get("EC_PARAMS"), told.get("EC_POINT")))
-    return public and _fingerprint(public)
+    return _fingerprint(public) if public else None
 
 
 def _fingerprint(public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
@@ -137,7 +137,7 @@ def _value(found: t.Any, name: str) -> str | None:
 
 
 def _signature(found: t.Any) -> str:
-    if not isinstance(found, pkcs11.PrivateKey) or found[Attribute.KEY_TYPE] is not KeyType.EC:
+    if found[Attribute.CLASS] is not ObjectClass.PRIVATE_KEY or found[Attribute.KEY_TYPE] is not KeyType.EC:
         return ""
     try:
         return t.cast(bytes, found.sign(_DIGEST, mechanism=Mechanism.ECDSA)).hex()

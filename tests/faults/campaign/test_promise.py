@@ -78,6 +78,7 @@ class Machine(RuleBasedStateMachine):
         self.token = type(self).make()
         self.token.hurried = True
         self.known: list[Seen] = []  # every public key that was ever there
+        self.certificates: list[str] = []
         self.damaged: dict[Path, tuple[bytes, list[Row]]] = {}
 
     def teardown(self) -> None:
@@ -89,6 +90,7 @@ class Machine(RuleBasedStateMachine):
     def rows(self) -> collections.Counter[Row]:
         seen = look(self.token, self.known)
         self.known = list({one.key: one for one in (*self.known, *seen) if one.kind == "public"}.values())
+        self.certificates = [str(one) for one in seen if one.kind == "certificate"]
         return collections.Counter(_row(one) for one in seen if one.kind in ("public", "private", "secret"))
 
     def hidden(self) -> collections.Counter[Row]:
@@ -166,10 +168,11 @@ class Machine(RuleBasedStateMachine):
 
     def judged(self, module: str, given: Given, named: Names) -> None:
         """The task, and what came of it; what is in a damaged file counts as there."""
-        before = self.rows() + self.hidden()
+        before, certificates = self.rows() + self.hidden(), self.certificates
         result = self.token.run(module, **given).result
         after = self.rows() + self.hidden()
         told = f"{module} {given}: {result.get('msg')}"
+        assert self.certificates == certificates, f"a certificate was touched: {told}"
         assert "Unexpected" not in str(result.get("msg")), told
         nothing_unnamed(before, after, [named] if named.goes else [], [named], told)
         if result.get("failed"):

@@ -156,7 +156,7 @@ class _Verdict:
                 if not any(_is(seen, claim) for seen in self.ran.after):
                     yield f"said to remain, and does not: {claim[0]}; {said}"
         for claim in _LONE.finditer("" if self.lie.hides else said):
-            (half,) = [seen for seen in self.ran.after if _is(seen, claim)] or [None]
+            half = next((seen for seen in self.ran.after if _is(seen, claim)), None)
             if half and any(seen.key == half.key and seen.kind != half.kind for seen in self.ran.after):
                 yield f"a living pair is called a lone half: {said}"
 
