@@ -61,7 +61,7 @@ def single(session: Session, command: str, options: dict[str, t.Any]) -> int:
     """One command, with a login of its own where it needs one."""
     fault = session.fault = faults.take(session.folder, TOOL, command, os.environ)
     fault.before()
-    if fault.is_error and not fault.after:
+    if fault.instead:
         return fault.write(cli_answers.envelope(1, fault.text), status(session))
     try:
         check_cluster(session, options["cluster-id"])

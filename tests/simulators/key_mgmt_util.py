@@ -104,7 +104,7 @@ def run(session: Session, words: list[str]) -> bool:
     fault = session.fault = faults.take(session.folder, TOOL, command, os.environ)
     fault.before()
     good, answer = True, ""
-    if not fault.is_error or fault.after:
+    if not fault.instead:
         good, answer = attempt(session, command, words[1:])
     if fault.is_error:
         good, answer = False, error_of(session, command, fault)

@@ -100,7 +100,7 @@ class NodeSession(MemorySession):
         self.transfer = NodeTransfer(self)
 
     def introduction(self) -> dict[str, t.Any]:
-        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id")
+        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "freezes_by_copy")
         return {name: getattr(self, name) for name in names}
 
     def _called(self, name: str) -> None:

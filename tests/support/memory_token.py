@@ -120,6 +120,7 @@ class MemorySession(TokenSession):
     """A session with the token; `refused` maps a method's name to what the token answers instead."""
 
     token_name = "memory"
+    freezes_by_copy = True
     uri_attributes = {"token": "memory"}
 
     def __init__(self, *pairs: KeyPair, facts: VendorFacts = VENDORS["generic"]) -> None:
@@ -183,6 +184,10 @@ class MemorySession(TokenSession):
         self.objects.extend(pair.objects)
         return pair
 
+    def read(self, found: TokenObject) -> TokenObject:
+        self._called("read")
+        return self.objects[self._there(found)]
+
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._called("set_attributes")
         index = self._there(found)
@@ -205,10 +210,6 @@ class MemorySession(TokenSession):
         copy = dataclasses.replace(stored, handle=next(self._handles), attributes={**stored.attributes, **values})
         self.objects.append(copy)
         self.keys.of[copy.handle] = self.keys.of.get(stored.handle)
-        try:
-            self.destroy(stored)
-        except TokenError as error:
-            raise error.at("destroy the original", f"Beside it is its copy, {copy}.") from None
         return copy
 
     def destroy(self, found: TokenObject) -> None:

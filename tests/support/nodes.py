@@ -123,6 +123,15 @@ class Nodes:
                 raise AssertionError(f"the module never called {unused} of {name}: {done.stdout}")
         return NodesRun(done.result, done.stdout, done.stderr, done.status, calls)
 
+    def without_mechanisms(self, name: str, *mechanisms: str) -> str:
+        """The rules by which a node lacks those whose name, as pkcs11-tool spells it, contains one of these."""
+        listed = self.tokens[name].pkcs11_tool("--list-mechanisms").splitlines()
+        names = [line.split(",")[0].strip().upper() for line in listed if line.startswith("  ")]
+        places = [8 * index for index, name in enumerate(names) if any(part in name for part in mechanisms)]
+        if len(places) < len(mechanisms):
+            raise AssertionError(f"the token has not all of {mechanisms}: {names}")
+        return "\n".join(f"C_GetMechanismList#2 after poke 1 {offset} 80000001" for offset in places)
+
     def ecc(self, rules: Rules | None = None, **given: t.Any) -> NodesRun:
         """Runs hsm_ecc_keypair, for the label k on P-256 if nothing else is said."""
         return self.run("hsm_ecc_keypair", rules, **{"label": "k", "curve": "P-256", **given})

@@ -33,6 +33,10 @@
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
  *   stranger            after C_GenerateKeyPair: the public handle is that of another key
+ *   strangers           after C_GenerateKeyPair: both handles are those of another pair
+ *   handle WHOSE        after C_CreateObject, C_CopyObject, C_UnwrapKey or C_DeriveKey: the handle of what was made is
+ *                       0, that of the original of a copy (own), or that of another key of this class (2, 3 or 4)
+ *   copy WHAT           instead of C_CopyObject: a copy without the change (unchanged), or of the session (session)
  *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
  *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
  *   untold CODE         the same: the token does not tell the attribute
@@ -64,7 +68,7 @@ __attribute__((used)) static const char softhsm_mark[] = "SOFTHSM2_CONF";
 #endif
 
 enum { OK = 0, DEVICE_ERROR = 0x30, TYPE_INVALID = 0x12, BUFFER_TOO_SMALL = 0x150 };
-enum { GET_FUNCTION_LIST = 3, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
+enum { GET_FUNCTION_LIST = 3, COPY = 21, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
 static const word UNAVAILABLE = ~0UL;
 
 #define FUNCTIONS(X) \
@@ -172,18 +176,48 @@ static void change_template(const char *rest, word *a, int keep)
     a[at + 1] = count;
 }
 
-static void stranger(word *a)
+/* A key of a class (2 public, 3 private) that is none of these two, in place of the first. */
+static void another(word session, word class, word *handle, word neither)
 {
-    word class = 2, found[16], count = 0;
+    word found[16], count = 0;
     attribute wanted = {0, &class, sizeof class};
-    real->call[FIND_INIT](a[0], (word)&wanted, 1, 0, 0, 0, 0, 0);
-    real->call[FIND](a[0], (word)found, 16, (word)&count, 0, 0, 0, 0);
-    real->call[FIND_FINAL](a[0], 0, 0, 0, 0, 0, 0, 0);
+    real->call[FIND_INIT](session, (word)&wanted, 1, 0, 0, 0, 0, 0);
+    real->call[FIND](session, (word)found, 16, (word)&count, 0, 0, 0, 0);
+    real->call[FIND_FINAL](session, 0, 0, 0, 0, 0, 0, 0);
     for (word i = 0; i < count; i++)
-        if (found[i] != *(word *)a[6]) {
-            *(word *)a[6] = found[i];
+        if (found[i] != *handle && found[i] != neither) {
+            *handle = found[i];
             return;
         }
+}
+
+static void strangers(word *a, int both)
+{
+    another(a[0], 2, (word *)a[6], 0);
+    if (both)
+        another(a[0], 3, (word *)a[7], 0);
+}
+
+/* The answer is another handle than that of what was made. */
+static void other_handle(const char *whose, int index, const word *a)
+{
+    word class = strtoul(whose, NULL, 10), *handle = (word *)a[index == COPY ? 4 : index == 20 ? 3 : index == 61 ? 7 : 5];
+    if (class)
+        another(a[0], class, handle, index == COPY ? a[1] : 0);
+    else
+        *handle = strncmp(whose, "own", 3) ? 0 : a[1];
+}
+
+/* C_CopyObject: a copy that is not what was asked for. */
+static word other_copy(const char *what, const word *a)
+{
+    unsigned char no = 0;
+    attribute asked[17] = {{1, &no, 1}};
+    word count = 0;
+    if (!strncmp(what, "session", 7))
+        for (count = 1; count <= a[3] && count < 17; count++)
+            asked[count] = ((attribute *)a[2])[count - 1];
+    return real->call[COPY](a[0], a[1], (word)asked, count, a[4], 0, 0, 0);
 }
 
 /* C_GetAttributeValue: the answer about one attribute is replaced; room[] is what the caller's buffers took. */
@@ -361,7 +395,10 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "flags")) flags(r->rest, a);
     else if (!strcmp(what, "set")) change_template(r->rest, a, 1);
     else if (!strcmp(what, "drop")) change_template(r->rest, a, 0);
-    else if (!strcmp(what, "stranger")) stranger(a);
+    else if (!strcmp(what, "stranger")) strangers(a, 0);
+    else if (!strcmp(what, "strangers")) strangers(a, 1);
+    else if (!strcmp(what, "handle")) other_handle(r->rest, index, a);
+    else if (!strcmp(what, "copy")) return other_copy(r->rest, a);
     else if (!strcmp(what, "twice")) twice(a);
     else if (!strcmp(what, "value")) return other_value(r->rest, a, room, rv, 0);
     else if (!strcmp(what, "sized")) return other_value(r->rest, a, room, rv, 1);

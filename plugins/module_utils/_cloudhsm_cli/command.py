@@ -25,12 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 # What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
 # them (user guide of AWS CloudHSM, page cloudhsm_cli-key-attributes-table), so that nothing needs a copy.
 FACTS = dataclasses.replace(
-    VENDORS["cloudhsm"],
-    name="the CloudHSM CLI",
-    marks=(),
-    set_attribute=True,
-    copy=True,
-    copy_sets_copyable=False,
+    VENDORS["cloudhsm"], name="the CloudHSM CLI", marks=(), set_attribute=True, copy=True, copy_sets_copyable=False
 )
 # In a filter the CLI may split a label with other characters, which would look like absence; such labels are compared
 # here instead. How it reads them is documented nowhere.
@@ -65,7 +60,11 @@ def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
 def generation_of(wish: Wish) -> list[str]:
     """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
     label = wish.label or ""
-    key = _size_of(wish)
+    if wish.curve:
+        key = ["ec", "--curve", wish.curve.name]
+    else:
+        exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
+        key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
     arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
     if wish.session:
         arguments.append("--session")
@@ -73,15 +72,8 @@ def generation_of(wish: Wish) -> list[str]:
         for use in ("manage", "use"):
             arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
     for half in (PUBLIC, PRIVATE):
-        sent = {name: value for name, value in wish.new_half(half).items() if FACTS.sends(half, name, value)}
-        arguments += [f"--{half}-attributes", *attributes_there(sent)]
+        sent = attributes_there(FACTS.sent(half, wish.new_half(half)))
+        arguments += [f"--{half}-attributes", *sent]
     if wish.share_with:
         arguments += ["--share-crypto-users", *wish.share_with]
     return arguments
-
-
-def _size_of(wish: Wish) -> list[str]:
-    if wish.curve:
-        return ["ec", "--curve", wish.curve.name]
-    exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
-    return ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]

@@ -112,14 +112,11 @@ class Pages:
         self.keys.extend(map(key_from, listed))
         self.token = data.get("next_token")
         if self.token is None:
-            self._add_up()
+            handles = {key.found.handle for key in self.keys}
+            if not len(handles) == len(self.keys) == total:
+                raise Unclear(f"{len(handles)} different keys in {len(self.keys)} entries where it says {total}")
         elif not isinstance(self.token, str) or self.token in self._tokens or not listed:
             raise Unclear(f"a next_token that leads nowhere, {str(self.token)[:40]!r}")
         else:
             self._tokens.add(self.token)
         return self.token is not None
-
-    def _add_up(self) -> None:
-        handles = {key.found.handle for key in self.keys}
-        if not len(handles) == len(self.keys) == self.total:
-            raise Unclear(f"{len(handles)} different keys in {len(self.keys)} entries where it says {self.total}")

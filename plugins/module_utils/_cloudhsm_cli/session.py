@@ -136,7 +136,10 @@ class CloudHsmCliSession(ToolSession):
     # What is made
 
     def refusal(self, wish: Wish) -> str | None:
-        self._require_version(wish)
+        if wish.quorum:
+            self._tool.require(_QUORUM_VERSION, "a quorum")
+        if wish.key_type == "ec_edwards":
+            self._tool.require(_ED25519_VERSION, "the curve ed25519")
         if (wish.min_servers or 0) > len(self._hsms):
             return f"min_servers is {wish.min_servers} and the cluster has {len(self._hsms)} HSMs"
         if wish.quorum and any(wish.freezing(half) for half in HALVES):
@@ -144,12 +147,6 @@ class CloudHsmCliSession(ToolSession):
         if wish.session and (wish.share_with or wish.min_servers):
             return "a session pair is gone with the command that made it, nobody else can have it"
         return None
-
-    def _require_version(self, wish: Wish) -> None:
-        if wish.quorum:
-            self._tool.require(_QUORUM_VERSION, "a quorum")
-        if wish.key_type == "ec_edwards":
-            self._tool.require(_ED25519_VERSION, "the curve ed25519")
 
     def drawn_id(self, wish: Wish) -> bytes:
         return wish.drawn_id or secrets.token_bytes(self.facts.id_length)
@@ -184,11 +181,11 @@ class CloudHsmCliSession(ToolSession):
         done: list[str] = []
         self.look_anew()
         for name, value in values.items():
+            done.append(name)
             try:
                 self._set(found, name, value)
             except TokenError as error:
                 raise error.at(error.attempt, self._set_back(found, done)) from None
-            done.append(name)
         return self.read(found)
 
     def _set(self, found: TokenObject, name: str, value: Value) -> None:
@@ -196,13 +193,14 @@ class CloudHsmCliSession(ToolSession):
         self._change("set-attribute", self._attempt(f"set {name} of", found), found.handle, attribute)
 
     def _set_back(self, found: TokenObject, done: t.Sequence[str]) -> str:
-        """Undoes what was set before a failure; the answer tells what stays."""
+        """Undoes what was set before a failure, or by the command that failed; the answer tells what stays."""
         left = []
         for name in done:
             old = found.attributes.get(name)
             with contextlib.suppress(HsmError):
-                if old is not None:
+                if old is not None and self.read(found).attributes.get(name) != old:
                     self._set(found, name, old)
+                if self.read(found).attributes.get(name) == old:
                     continue
             left.append(name)
         return f"What stays changed of it: {', '.join(left)}." if left else ""
@@ -227,9 +225,16 @@ class CloudHsmCliSession(ToolSession):
     def remove(self, half: KeyClass, handle: int) -> None:
         self.look_anew()
         attempt = f"remove the {half} key {_keys.reference(handle)} from the token '{self.token_name}'"
+        # A failure may follow a success, and a success may be none; whether it is gone, only the list tells.
+        answer = None
         try:
             self._change("delete", attempt, handle)
-        except TokenError:
-            # A failure may follow a success; whether it is gone, only the list tells.
-            if self._tool.keys(attempt, [_keys.reference(handle)]):
-                raise
+        except TokenError as error:
+            answer = error
+        seconds = 0 if answer else _SETTLING
+        try:
+            left = awaited(lambda: self._tool.keys(attempt, [_keys.reference(handle)]), seconds)
+        except TokenError as error:
+            raise (answer or error).at(attempt, f"Whether the {half} half is gone is not known.") from None
+        if left:
+            raise answer or TokenError(attempt, said="success, and the key is still there", hint="")

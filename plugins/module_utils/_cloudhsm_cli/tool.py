@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import subprocess
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
@@ -18,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import ChildTimeout, run_child
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import run_child
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import masked
@@ -138,7 +139,7 @@ class Tool:
     def _run(self, attempt: str, arguments: t.Sequence[str], secrets: t.Mapping[str, str]) -> bytes:
         try:
             ended = run_child([self._login.executable, *arguments], tool_environment(**secrets), self._timeout)
-        except ChildTimeout:
+        except subprocess.TimeoutExpired:
             said = f"nothing within {self._timeout:g} seconds"
             raise TokenError(attempt, said=said, hint=_UNCLEAR) from None
         if not ended.stdout.strip() and ended.status:

@@ -13,6 +13,7 @@ import functools
 import time
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     Proof,
@@ -98,7 +99,7 @@ class ToolSession(TokenSession):
 
     @abc.abstractmethod
     def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
-        """Generates the halves of a pair. What an error says to remain is known then; else it is looked for."""
+        """Generates the halves of a pair, with the id of the wish. An error that has no `remains` has it looked for."""
 
     def generate(self, wish: Wish) -> KeyPair:
         drawn = wish.id is None
@@ -110,13 +111,10 @@ class ToolSession(TokenSession):
             pairs = pair_up(self.make(wish, attempt))
         except TokenError as error:
             raise error.at(attempt, "" if error.remains else self._take_back(wish, drawn)) from None
-        if len(pairs) != 1 or not pairs[0].whole:
-            names = " and ".join(map(str, pairs))
-            # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
-            raise HsmError(
-                f"Could not {attempt}: the HSM returned halves that do not belong together, {names}."
-                f" {self._take_back(wish, drawn)}"
-            )
+        told = unlike(wish.id, pairs)
+        if told:
+            # The handles may be those of keys which were there before: nothing is destroyed by them.
+            raise HsmError(f"Could not {attempt}: the HSM returned {told}. {self._take_back(wish, drawn)}")
         return pairs[0]
 
     def reconnect(self) -> None:  # noqa: B027

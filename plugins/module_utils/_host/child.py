@@ -33,12 +33,8 @@ class Ended:
     stderr: bytes
 
 
-class ChildTimeout(Exception):
-    """The child was killed, because it did not end in time."""
-
-
 def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: float) -> Ended:
-    """Runs `argv` with this environment alone; raises `ChildTimeout` after so many seconds.
+    """Runs `argv` with this environment alone; raises `subprocess.TimeoutExpired` after so many seconds.
 
     Raises `HsmError` where it cannot be started.
     """
@@ -59,18 +55,10 @@ def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: 
         raise HsmError(f"Could not start {argv[0]}: {reason}. Install the tool, or name it by executable.") from None
     try:
         stdout, stderr = child.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise ChildTimeout from None
     finally:
-        _end(child)
+        if child.poll() is None:  # what it started may run, too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.communicate(timeout=_LAST_WORDS)
     return Ended(child.returncode, stdout, stderr)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ends the child and what it started, should anything of it still run."""
-    if child.poll() is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.communicate(timeout=_LAST_WORDS)

@@ -9,7 +9,6 @@ A FIFO without a writer, a terminal or an endless device would keep a module for
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
@@ -32,7 +31,10 @@ def opened(path: str, flags: int = os.O_RDONLY) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, 0o666)
     except (OSError, ValueError) as error:
-        raise FileProblem(_what_is_wrong(path, error, flags)) from None
+        found = irregular(path, follow_symlinks=not flags & os.O_NOFOLLOW)
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
+        problem = f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"
+        raise FileProblem(f"is {found}, not a regular file" if found else problem) from None
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
     if kind == stat.S_IFREG:
         return descriptor
@@ -52,21 +54,10 @@ def read(path: str, longest: int) -> bytes:
     return content
 
 
-def irregular(path: str) -> str | None:
+def irregular(path: str, follow_symlinks: bool = True) -> str | None:
     """What a path is that is no regular file, for instance 'a FIFO'; None for one that is, and where there is none."""
     try:
-        kind = stat.S_IFMT(os.stat(path).st_mode)
+        kind = stat.S_IFMT(os.stat(path, follow_symlinks=follow_symlinks).st_mode)
     except (OSError, ValueError):
         return None
     return None if kind == stat.S_IFREG else _KINDS.get(kind, "no file")
-
-
-def _what_is_wrong(path: str, error: Exception, flags: int) -> str:
-    kind = None
-    if isinstance(error, OSError):
-        with contextlib.suppress(OSError):
-            kind = stat.S_IFMT(os.stat(path, follow_symlinks=not flags & os.O_NOFOLLOW).st_mode)
-    if kind is not None and kind in _KINDS:
-        return f"is {_KINDS[kind]}, not a regular file"
-    reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no such path can be"
-    return f"cannot be {'written' if flags & os.O_WRONLY else 'read'} ({reason})"

@@ -22,10 +22,6 @@ import stat
 import time
 import typing as t
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import TracebackType
-
 _FIRST_WAIT = 0.01  # seconds; doubled at each try
 _LONGEST_WAIT = 0.25
 _EVERYONE = 0o666
@@ -87,7 +83,7 @@ def lock_path(key: str, folder: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def host_locks(keys: Iterable[str], timeout: float, folder: str | None = None) -> Iterator[None]:
+def host_locks(keys: t.Iterable[str], timeout: float, folder: str | None = None) -> t.Iterator[None]:
     """Holds the locks of all keys, taken in sorted order, so that two holders of several cannot block each other.
 
     `timeout` is in seconds for all of them together. Raises `LockTimeout` or `LockError` with none held.
@@ -123,9 +119,7 @@ class HostLock:
             wait = min(2 * wait, _LONGEST_WAIT)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         _held.discard(descriptor)
         try:
@@ -210,11 +204,9 @@ def _reason(path: str, error: OSError) -> str:
 
 def _is_still(descriptor: int, path: str) -> bool:
     """Whether the path still names the locked file; cleaners of /tmp remove old ones."""
-    try:
-        there = os.lstat(path)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(descriptor), there)
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    return False
 
 
 def _write(descriptor: int, text: bytes) -> None:
@@ -228,15 +220,12 @@ def _write(descriptor: int, text: bytes) -> None:
             os.pwrite(descriptor, text, 0)
 
 
+def _looked_at(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def _holder(path: str) -> int | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        text = os.read(descriptor, 20).strip()
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    text = b""
+    with contextlib.suppress(OSError), open(path, "rb", opener=_looked_at) as file:
+        text = (file.read(20) or b"").strip()  # None: it is no file, and empty yet
     return int(text) if text.isdigit() else None

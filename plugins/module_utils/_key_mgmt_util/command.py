@@ -76,24 +76,14 @@ def id_text(id_: bytes | None) -> str | None:
     return text if typable(text) else None
 
 
-def find_single_key(handle: int) -> Command:
-    """Asks every HSM of the cluster for a key."""
-    return _command("findSingleKey", ("-k", handle))
-
-
-def get_key_info(handle: int) -> Command:
-    """Owner, sharers and quorum of a key."""
-    return _command("getKeyInfo", ("-k", handle))
+def on_key(name: str, handle: int) -> Command:
+    """findSingleKey (asks every HSM of the cluster), getKeyInfo (owner, sharers, quorum) or deleteKey (on all HSMs)."""
+    return _command(name, ("-k", handle))
 
 
 def get_attribute(handle: int, path: str) -> Command:
     """All attributes of a key, written to a file."""
     return _command("getAttribute", ("-o", handle), ("-a", ALL), ("-out", path))
-
-
-def delete_key(handle: int) -> Command:
-    """Removes a key from all HSMs."""
-    return _command("deleteKey", ("-k", handle))
 
 
 def sign(path: str, handle: int, mechanism: int, signature_path: str) -> Command:

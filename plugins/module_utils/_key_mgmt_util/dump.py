@@ -19,9 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
-    CLASSES,
     KEY_CLASSES,
-    KEY_TYPES,
+    NAMED,
     KeyClass,
     Kind,
     Value,
@@ -42,11 +41,7 @@ _KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
 _POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 
 # What a number stands for.
-_NUMBERED: dict[Kind, dict[int, Value]] = {
-    Kind.BOOL: {0: False, 1: True},
-    Kind.CLASS: {code: name for name, code in CLASSES.items()},
-    Kind.KEY_TYPE: {code: name for name, code in KEY_TYPES.items()},
-}
+_NUMBERED: dict[Kind, dict[int, Value]] = {Kind.BOOL: {0: False, 1: True}, **NAMED}
 
 Attributes = dict[str, "Value | None"]
 

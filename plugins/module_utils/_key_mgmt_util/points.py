@@ -10,6 +10,7 @@ import contextlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve, curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import unwrapped
 
 # OpenSSL's numbers of the curves (obj_mac.h). The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f,
 # which is 415, as its MODULUS_BITS: that this is the number of the curve is inferred from there.
@@ -17,17 +18,11 @@ _NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1",
 
 
 def raw_point(point: bytes) -> bytes:
-    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7).
+    """`point` without the DER OCTET STRING around it, where there is one.
 
     Its length tells: a raw point begins as an OCTET STRING does, and one P-256 point in 256 can be read as one.
     """
-    from asn1crypto.core import OctetString
-
-    if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in CURVES}:
-        return point
-    with contextlib.suppress(ValueError, TypeError):
-        return t.cast(bytes, OctetString.load(point, strict=True).native)
-    return point
+    return point if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in CURVES} else unwrapped(point)
 
 
 def curve_of_point(point: bytes) -> Curve | None:

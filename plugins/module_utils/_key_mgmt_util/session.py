@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Node as ToolNode
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
@@ -116,10 +117,7 @@ class KeyMgmtUtilSession(ToolSession):
             return False
         if key.half != query.key_class or query.key_type not in (None, key.key_type):
             return False
-        return query.others or self._own(key)
-
-    def _own(self, key: TokenObject) -> bool:
-        return key.sharing is not None and key.sharing.owner == self.user
+        return query.others or (key.sharing is not None and key.sharing.owner == self.user)
 
     def _key(self, handle: int, attempt: str) -> TokenObject | None:
         """A key with its users; None for one of another user's that the tool tells nothing of."""
@@ -150,7 +148,7 @@ class KeyMgmtUtilSession(ToolSession):
     def missing(self, wanted: int, pair: KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"
         self._tool.nodes = merged(
-            self._tool.ask(_command.find_single_key(found.handle), attempt).nodes for found in pair.objects
+            self._tool.ask(_command.on_key("findSingleKey", found.handle), attempt).nodes for found in pair.objects
         )
         well = sum(node.code == 0 for node in self._tool.nodes)
         return f"it is on {well} ({listed(self._tool.nodes)})" if well < wanted else ""
@@ -167,35 +165,49 @@ class KeyMgmtUtilSession(ToolSession):
         users = [self._number(name) for name in wish.users()]
         made = self._tool.generate(wish, users, attempt)
         try:
-            self._refuse_unmade(wish, made, attempt)
+            # A pair that has handles, and still is not what the command was for.
+            if made.rolled_back:
+                waited = f" within {wish.timeout} seconds" if wish.timeout is not None else ""
+                reason = f"that it is not on {wish.min_servers} HSMs{waited} ({listed(made.nodes)})"
+                raise TokenError(attempt, said=reason, hint="see that all HSMs of the cluster work")
+            if made.nodes and all(node.code for node in made.nodes):
+                raise TokenError(attempt, said=f"an error of every HSM ({listed(made.nodes)})", hint="")
+            if wish.attest and not made.attested:
+                hint = "do not use the cluster before its vendor explains that"
+                raise TokenError(attempt, said="no 'Attestation Check : [PASS]'", hint=hint)
             return [self._known(made.public, attempt), self._known(made.private, attempt)]
         except TokenError as error:
-            halves = ((PUBLIC, made.public), (PRIVATE, made.private))
-            raise error.at(attempt, "" if wish.session else self.taken_back(halves)) from None
+            raise error.at(attempt, "" if wish.session else self._undone(wish, made, attempt)) from None
 
-    @staticmethod
-    def _refuse_unmade(wish: Wish, made: Made, attempt: str) -> None:
-        """A pair that has handles, and still is not what the command was for."""
-        if made.rolled_back:
-            waited = f" within {wish.timeout} seconds" if wish.timeout is not None else ""
-            reason = f"that it is not on {wish.min_servers} HSMs{waited} ({listed(made.nodes)})"
-            raise TokenError(attempt, said=reason, hint="see that all HSMs of the cluster work")
-        if made.nodes and all(node.code for node in made.nodes):
-            raise TokenError(attempt, said=f"an error of every HSM ({listed(made.nodes)})", hint="")
-        if wish.attest and not made.attested:
-            hint = "do not use the cluster before its vendor explains that"
-            raise TokenError(attempt, said="no 'Attestation Check : [PASS]'", hint=hint)
+    def _undone(self, wish: Wish, made: Made, attempt: str) -> str:
+        """Takes back what carries the id of the new pair: the handles may be those of others' keys."""
+        handles: list[tuple[KeyClass, int]] = [(PUBLIC, made.public), (PRIVATE, made.private)]
+        try:
+            typed = wish.id is not None and _command.id_text(wish.id) is not None
+            own = [key for key in handles if typed and key[1] in self._handles(Query(key[0], id=wish.id), attempt)]
+        except TokenError as error:
+            return f"What it left on the token is not known, because a search failed ({error.said})."
+        return self.taken_back(own)
 
     def remove(self, half: KeyClass, handle: int) -> None:
         attempt = f"remove the {half} key {handle} from the token '{self.token_name}'"
+        # It may be gone after an error, for the tool takes back what came to too few HSMs, and it may be there after a
+        # success: a search has to show it.
+        doubtful: t.Sequence[ToolNode] = ()
+        answer = None
         try:
-            answer = self._tool.run(_command.delete_key(handle), attempt)
-        except TokenError:
-            # It may be gone nevertheless, for the tool takes back what came to too few HSMs; a search has to show that.
-            if not self._tool.alive or handle in self._handles(Query(half), attempt):
-                raise
-            return
-        for node in answer.doubtful:
+            doubtful = self._tool.run(_command.on_key("deleteKey", handle), attempt).doubtful
+        except TokenError as error:
+            answer = error
+        try:
+            left = not self._tool.alive or handle in self._handles(Query(half), attempt)
+        except TokenError as error:
+            raise (answer or error).at(attempt, f"Whether the {half} half is gone is not known.") from None
+        if answer and not self._tool.alive:
+            raise answer.at(attempt, f"Whether the {half} half is gone is not known.")
+        if left:
+            raise answer or TokenError(attempt, said="success, and the key is still there", hint="")
+        for node in doubtful:
             hint = f"it may be left on the HSM {node.id}; remove it there when that HSM answers again"
             raise TokenError(attempt, said=said(node), hint=hint)
 

@@ -66,7 +66,7 @@ class Tool(Dialogue):
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        answer = self.run(_command.get_key_info(handle), attempt, also=ACCESS_DENIED)
+        answer = self.run(_command.on_key("getKeyInfo", handle), attempt, also=ACCESS_DENIED)
         with readable(attempt):
             return None if answer.code else key_users(answer)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import shlex
 import typing as t
@@ -16,10 +17,8 @@ def as_options(text: str) -> t.Any:
     """A dictionary that is written as text, in one of the ways that Ansible takes as well."""
     given = literal(text, "{")
     if isinstance(given, str):
-        try:
+        with contextlib.suppress(ValueError):
             return dict(_pairs(given))
-        except ValueError:
-            pass
     return given
 
 
@@ -27,10 +26,8 @@ def literal(text: str, start: str) -> t.Any:
     """The value that a text spells out in JSON or in Python; the text where it is neither."""
     if text.lstrip().startswith(start):
         for parse in (json.loads, ast.literal_eval):
-            try:
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
                 return parse(text.strip())
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                pass
     return text
 
 

@@ -50,8 +50,7 @@ def describe(
     for half in pair.halves:
         described[f"{half}_key"] = describe_object(pair.half(half), uri_attributes, spki, names)
     if sharing:  # only where the HSM tells it
-        told = {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
-        described |= told
+        described |= {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
     if leading.key_type == "rsa":
         return {**described, "modulus_bits": public.modulus_bits, "public_exponent": public.public_exponent}
     return {**described, "curve": public.curve.name if public.curve else None}
@@ -67,10 +66,7 @@ def _ids(raw: bytes) -> dict[str, str | None]:
 
 
 def describe_object(
-    found: TokenObject,
-    uri_attributes: t.Mapping[str, str],
-    spki: bytes | None,
-    names: t.Collection[str] | None = None,
+    found: TokenObject, uri_attributes: t.Mapping[str, str], spki: bytes | None, names: t.Collection[str] | None = None
 ) -> dict[str, t.Any]:
     """One key; `spki` is its public key, where it is known from the other half."""
     told = {name: value for name, value in found.attributes.items() if value is not None and name not in _NOT_RETURNED}

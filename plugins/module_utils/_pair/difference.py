@@ -71,7 +71,7 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
 
 def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     """What differs of the users of a private half, where the HSM tells them."""
-    if not pair.privates or (wish.share_with is None and wish.quorum is None):
+    if not pair.privates:
         return []
     sharing = pair.private.sharing
     if sharing is None:
@@ -86,7 +86,7 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     return [row for row in rows if row.found != row.wished]
 
 
-def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value]) -> list[Difference]:
+def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
     """What differs of the attributes of one half; an attribute that the object lacks counts as missing."""
     rows = [Difference(half, name, found.attributes.get(name), value) for name, value in wished.items()]
     return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
     Difference,
@@ -58,6 +59,16 @@ def _born(wish: Wish, half: Half, facts: VendorFacts | None) -> dict[str, Value]
     if half == PRIVATE and wish.curve:
         values["ec_params"] = wish.curve.ec_params()
     return {**values, **wish.freezing(half)}
+
+
+def unlike(ident: bytes | None, pairs: t.Sequence[KeyPair]) -> str:
+    """Why what an HSM returned for a generation is not the new pair, whose id was drawn or told; empty if it may be."""
+    names = " and ".join(map(str, pairs))
+    if len(pairs) != 1 or not pairs[0].whole:
+        return f"halves that do not belong together, {names}"
+    if ident and {found.id for found in pairs[0].objects} != {ident}:
+        return f"a pair that does not have the id of the new one, {names}"
+    return ""
 
 
 def dishonoured(wish: Wish, pair: KeyPair, facts: VendorFacts) -> list[Difference]:

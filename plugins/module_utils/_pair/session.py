@@ -23,6 +23,7 @@ Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
 CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
+NOT_THERE = "CKR_OBJECT_HANDLE_INVALID"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +161,8 @@ def undone(steps: t.Iterable[Undoing]) -> str:
         try:
             step.destroy()
         except TokenError as error:
-            left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
+            if error.ckr != NOT_THERE:
+                left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
     return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
 
 
@@ -173,6 +175,8 @@ class TokenSession(abc.ABC):
     # Who is logged in, where the HSM has users; keys of others are not looked at then.
     user: str | None = None
     write_protected = False
+    # Whether `freeze` makes copies.
+    freezes_by_copy = False
     # Whether several threads may work with the library at once, each in a session of its own.
     threads = False
     # What a user should know of the token, whatever becomes of the task.
@@ -213,19 +217,33 @@ class TokenSession(abc.ABC):
 
     @abc.abstractmethod
     def generate(self, wish: Wish) -> KeyPair:
-        """A new pair, read back; after an error nothing of it is left, or the error names what remains."""
+        """A new pair, read back, with the id that was drawn for it or told.
+
+        After an error nothing of it is left, or the error names what remains.
+        """
+
+    @abc.abstractmethod
+    def read(self, found: TokenObject) -> TokenObject:
+        """An object as it is now; raises `TokenError` where it is not there."""
 
     @abc.abstractmethod
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        """Changes an object in place and reads it back."""
+        """Changes an object in place and reads it back. An error does not tell whether it was changed."""
 
     @abc.abstractmethod
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-        """Sets what can only be set at birth or by copying (modifiable, copyable, destroyable) to false."""
+        """Sets what can only be set at birth or by copying (modifiable, copyable, destroyable) to false.
+
+        In place, or (`freezes_by_copy`) in a copy, which has another handle. The original stays beside it.
+        """
 
     @abc.abstractmethod
     def destroy(self, found: TokenObject) -> None:
-        """Removes one object."""
+        """Removes one object, and looks whether it is gone, whatever the HSM answers.
+
+        Raises `TokenError` where it is still there, or where that is not known, which `remains` says then.
+        CKR_OBJECT_HANDLE_INVALID tells that it was gone before.
+        """
 
     def signer(self, pair: KeyPair) -> Signer:
         """The private half of a pair at work."""

@@ -103,17 +103,13 @@ class TokenSelector:
     uri: PKCS11Uri | None = None
 
     def __str__(self) -> str:
-        return next(
-            text
-            for text, given in (
-                (f"labelled '{self.label}'", self.label is not None),
-                (f"with serial '{self.serial}'", self.serial is not None),
-                (f"in slot {self.slot_id}", self.slot_id is not None),
-                ("of the token_uri", self.uri is not None),
-                ("in any slot", True),
-            )
-            if given
-        )
+        if self.label is not None:
+            return f"labelled '{self.label}'"
+        if self.serial is not None:
+            return f"with serial '{self.serial}'"
+        if self.slot_id is not None:
+            return f"in slot {self.slot_id}"
+        return "in any slot" if self.uri is None else "of the token_uri"
 
     @property
     def name(self) -> str:
@@ -142,17 +138,10 @@ class TokenSelector:
 
 def _uri_matches(uri: PKCS11Uri, token: TokenInfo, library: LibraryInfo) -> bool:
     """Path attributes of RFC 7512 section 2.3 compared with the token; absent attributes match anything."""
-    wanted = (
-        (uri.token, token.label),
-        (uri.manufacturer, token.manufacturer),
-        (uri.serial, token.serial),
-        (uri.model, token.model),
-        (uri.library_manufacturer, library.manufacturer),
-        (uri.library_description, library.description),
-        (uri.library_version, library.version),
-        (uri.slot_id, token.slot_id),
-    )
-    return all(wish is None or wish == found for wish, found in wanted)
+    found: dict[str, str | int] = {"token": token.label}
+    found |= {name: getattr(token, name) for name in ("manufacturer", "serial", "model", "slot_id")}
+    found |= {f"library_{name}": getattr(library, name) for name in ("manufacturer", "description", "version")}
+    return all(getattr(uri, name) in (None, value) for name, value in found.items())
 
 
 def choose_token(

@@ -6,9 +6,11 @@
 
 The source wraps it under a key-encryption key (KEK) that only the two tokens have. They get it in one of three ways:
 
-- rsa: the replica makes an RSA transport pair, the source wraps an AES key under its public half (RSAES-OAEP);
-- ecdh: both make a pair on P-521 and derive the AES key (PKCS#11 3.1, CKM_ECDH1_DERIVE). For keys that are stronger
-  than any RSA key that a token makes in reasonable time: P-384 would need RSA-7680 (SP 800-57 part 1, table 2);
+- ecdh: both make a pair on P-521 and derive the AES key (PKCS#11 3.1, CKM_ECDH1_DERIVE); it is made in milliseconds,
+  and as strong as any key;
+- rsa: where one of them does not derive. The replica makes an RSA transport pair, the source wraps an AES key under its
+  public half (RSAES-OAEP). For keys that are no stronger than an RSA key that a token makes in reasonable time: P-384
+  would need RSA-7680 (SP 800-57 part 1, table 2);
 - trusted: an AES key that the security officer put on both tokens (the option wrapping_key).
 
 The transport keys are trusted because the module itself made them through the libraries; a hostile host between the
@@ -86,10 +88,10 @@ def choose_way(pair: KeyPair, source: Able, replica: Able, wrapping_key: str | N
         return Way("trusted", *wraps, wrapping_key=wrapping_key)
     bits = _rsa_bits(pair.public)
     oaep, ecdh = "CKM_RSA_PKCS_OAEP", (KEY_GEN["ec"], "CKM_ECDH1_DERIVE")
-    if bits and source.has("CKM_AES_KEY_GEN", oaep) and replica.has(KEY_GEN["rsa"], oaep):
-        return Way("rsa", *wraps, rsa_bits=bits)
     if source.has(*ecdh) and replica.has(*ecdh):
         return Way("ecdh", *wraps)
+    if bits and source.has("CKM_AES_KEY_GEN", oaep) and replica.has(KEY_GEN["rsa"], oaep):
+        return Way("rsa", *wraps, rsa_bits=bits)
     raise _no_way(source, replica, "neither RSA-OAEP nor ECDH to agree on a key that is strong enough")
 
 

@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import struct
 import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -183,22 +181,10 @@ class Session:
         with self._gate.write():
             self.call(what, "C_SetAttributeValue", found.handle, template(values))
 
-    def copy(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        """C_CopyObject: a second object with `values` changed."""
-        what = f"copy the {found.half} key '{found.label}'"
-        return self.read(found.half, self.make(what, "C_CopyObject", found.handle, template(values)))
-
     def destroy(self, key_class: KeyClass, handle: int) -> None:
-        """C_DestroyObject."""
+        """C_DestroyObject; what came of it `removal.py` looks at."""
         with self._gate.write():
             self.call(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
-
-    def take_back(self, handles: t.Mapping[KeyClass, int]) -> str:
-        """Destroys what calls of this process made, the private half first: a public one alone harms less."""
-        return undone(
-            Undoing(f"the new {half} half", f"handle {handle}", functools.partial(self.destroy, half, handle))
-            for half, handle in sorted(handles.items())
-        )
 
     def call(self, what: str, function: str, *arguments: t.Any) -> None:
         """Calls a function; `what` is attempted by it."""

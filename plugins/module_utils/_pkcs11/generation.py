@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
@@ -77,17 +79,17 @@ class Generation:
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._session.take_back(handles) if handles else self._undo_unknown(wish, drawn)
+            remains = self._undo(wish, drawn, handles)
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
         except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
-            self._undo_unknown(wish, drawn)
+            self._undo(wish, drawn, {})
             raise
-        if len(pairs) != 1 or not pairs[0].whole:
-            names = " and ".join(map(str, pairs))
-            # One of the handles may be that of a key which was there before: it is not destroyed by its handle.
+        told = unlike(wish.id, pairs)
+        if told:
+            # The handles may be those of keys which were there before: nothing is destroyed by them.
             raise HsmError(
-                f"Could not generate {wish} on the token {self._token}: the HSM returned halves that do not belong"
-                f" together, {names}. {self._undo_unknown(wish, drawn)}"
+                f"Could not generate {wish} on the token {self._token}: the HSM returned {told}."
+                f" {self._undo(wish, drawn, {})}"
             )
         return pairs[0]
 
@@ -97,19 +99,30 @@ class Generation:
             values.update(wish.freezing(half))
         return self._facts.sent(half, values)
 
-    def _undo_unknown(self, wish: Wish, drawn: bool) -> str:
-        """After a call that returned no handles: only what carries an id drawn for it is surely its own (trap T14)."""
+    def _undo(self, wish: Wish, drawn: bool, returned: t.Mapping[KeyClass, int]) -> str:
+        """What a generation that failed left: only what carries an id drawn for it is surely its own (trap T14).
+
+        Of what carries an id that was told, that is its own which the token returned; the rest may be a rival's.
+        """
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import take_back
+
         try:
-            name = {"id": wish.id} if wish.id else {"label": wish.label or ""}
-            found = [key for half in HALVES for key in self._session.find(half, name)]
+            there = self._named_as(wish)
+            if drawn:
+                return take_back(self._session, there)
+            own = [key for key in there if wish.id and key in returned.items()]
+            others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
-        if drawn:
-            return self._session.take_back({key.half: key.handle for key in found})
-        if found:
-            names = ", ".join(map(str, found))
-            return f"What is there now under this name: {names}. If it is a pair, verify=true proves it."
-        return "Nothing of that name is left on the token."
+        told = [take_back(self._session, own)] if own else []
+        if others:
+            told.append(f"What is there now under this name: {others}. If it is a pair, verify=true proves it.")
+        return " ".join(told) or "Nothing of that name is left on the token."
+
+    def _named_as(self, wish: Wish) -> list[tuple[KeyClass, int]]:
+        """What has the id that was drawn or told, or the label where there is none."""
+        name: dict[str, Value] = {"id": wish.id} if wish.id else {"label": wish.label or ""}
+        return [(half, handle) for half in HALVES for handle in self._session.handles(half, name)]
 
 
 def _key_gen(wish: Wish) -> int:

@@ -15,7 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, KEY_CLASSES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -38,6 +38,7 @@ class Pkcs11Session(TokenSession):
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
         self.threads = library.threads
+        self.freezes_by_copy = facts.copy
 
     @functools.cached_property
     def transfer(self) -> Transfer:
@@ -95,20 +96,25 @@ class Pkcs11Session(TokenSession):
 
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         self._session.set_attributes(found, values)
-        return self._session.read(found.half, found.handle)
+        return self.read(found)
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
         if not self.facts.copy:
             return found  # sent at birth: this vendor has no other way
-        frozen = self._session.copy(found, {name: values[name] for name in FREEZING if name in values})
-        try:
-            self._session.destroy(found.half, found.handle)
-        except TokenError as error:
-            raise error.at(error.attempt, f"Beside it is its copy, {frozen}, which is to take its place.") from None
-        return frozen
+        what = f"copy the {found.half} key '{found.label}'"
+        changed = template({name: values[name] for name in FREEZING if name in values})
+        handle = self._session.make(what, "C_CopyObject", found.handle, changed)
+        if handle in (0, found.handle):  # CK_INVALID_HANDLE, or no copy at all
+            raise TokenError(what, said=f"with the handle {handle}, which is no copy's", hint="")
+        return self._session.read(found.half, handle)
+
+    def read(self, found: TokenObject) -> TokenObject:
+        return self._session.read(found.half, found.handle)
 
     def destroy(self, found: TokenObject) -> None:
-        self._session.destroy(found.half, found.handle)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import destroy
+
+        destroy(self._session, found.half, found.handle)
 
     def describe(self) -> dict[str, t.Any]:
         """The state of the session, and how many key objects it sees; three searches."""
@@ -122,5 +128,5 @@ class Pkcs11Session(TokenSession):
 
     def introduction(self) -> dict[str, t.Any]:
         """What another process has to know of this session to work with it."""
-        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id")
+        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "freezes_by_copy")
         return {name: getattr(self, name) for name in names}

@@ -12,6 +12,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import discard
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import SECRET, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
@@ -47,4 +48,4 @@ class Pkcs11Signer(Signer):
         try:
             return self._session.secret(what, handle, size)
         finally:
-            self._session.destroy(SECRET, handle)
+            discard(self._session, SECRET, handle)

@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import discard, named, take_back
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     PRIVATE,
@@ -51,7 +52,7 @@ class Transfer:
         self._facts = facts
         self._keks: dict[tuple[str, Way], int] = {}
         self._transport: dict[tuple[str, Way], int] = {}
-        self._made: list[int] = []
+        self._made: list[tuple[KeyClass, int]] = []
 
     def able(self) -> Able:
         """What the token can do for a transfer."""
@@ -61,7 +62,7 @@ class Transfer:
         """Destroys all helpers; what a token refuses goes with the session."""
         while self._made:
             with contextlib.suppress(TokenError):
-                self._session.destroy(SECRET, self._made.pop())
+                discard(self._session, *self._made.pop())
 
     def offer(self, peer: str, way: Way) -> bytes:
         """The replica's first step: its public transport key (RSA modulus or EC point; empty for a trusted key)."""
@@ -77,7 +78,7 @@ class Transfer:
             self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
             return point
         transport = template(self._facts.sent(PUBLIC, transport_public(offer)), PUBLIC)
-        public = self._helper("store a public key", "C_CreateObject", transport)
+        public = self._helper("store a public key", "C_CreateObject", transport, key_class=PUBLIC)
         secret = template({**kek(wraps=True, extractable=True), "value_len": KEK_BYTES}, SECRET)
         self._keks[peer, way] = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
         return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, self._keks[peer, way])
@@ -115,9 +116,20 @@ class Transfer:
                 pair = pair.with_half(self._session.read(half, handle))
         except TokenError as error:
             what = f"copy a key pair to the token {self._token}"
-            raise error.at(what, self._session.take_back(made)) from None
+            raise error.at(what, self._undo(made, templates[PRIVATE].get("id"))) from None
         pairs = pair_up(pair.objects)
         return pairs[0] if len(pairs) == 1 else pair
+
+    def _undo(self, made: t.Mapping[KeyClass, int], ident: Value | None) -> str:
+        """What was stored goes again, as far as it carries the id of the copy; the caller looks for the rest by it."""
+        try:
+            own = named(self._session, ident, made) if isinstance(ident, bytes) and ident else []
+        except TokenError as error:
+            return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
+        if len(own) < len(made):
+            handles = ", ".join(f"{half} key {handle}" for half, handle in made.items() if (half, handle) not in own)
+            return f"{take_back(self._session, own)} The HSM answered with the {handles}, which may be another's."
+        return take_back(self._session, own)
 
     def _new_transport(self, peer: str, way: Way) -> bytes:
         """Makes this side's transport pair; its modulus or point."""
@@ -125,7 +137,7 @@ class Transfer:
         templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
         public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
-        self._made += public, private
+        self._made += (PUBLIC, public), (PRIVATE, private)
         self._transport[peer, way] = private
         found = self._session.read(PUBLIC, public)
         modulus = found.attributes.get("modulus")
@@ -149,9 +161,10 @@ class Transfer:
             )
         return found[0]
 
-    def _helper(self, what: str, function: str, *arguments: t.Any) -> int:
-        self._made.append(self._session.make(what, function, *arguments))
-        return self._made[-1]
+    def _helper(self, what: str, function: str, *arguments: t.Any, key_class: KeyClass = SECRET) -> int:
+        handle = self._session.make(what, function, *arguments)
+        self._made.append((key_class, handle))
+        return handle
 
 
 def _mechanism(name: str) -> CkMechanism:

@@ -97,7 +97,7 @@ class IndexedSession(TokenSession):
     """
 
     def __init__(self, login: TokenSession) -> None:
-        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "warnings"):
+        for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "freezes_by_copy", "warnings"):
             setattr(self, name, getattr(login, name))
         self._login = login
         self._index: KeyIndex | None = None
@@ -113,10 +113,9 @@ class IndexedSession(TokenSession):
         self._current = False
         return self._taken()
 
-    def _noted(self, found: TokenObject, gone: TokenObject | None = None) -> TokenObject:
+    def _noted(self, found: TokenObject) -> TokenObject:
         """Keeps the index true for the other pairs."""
         if self._index:
-            self._index.remove(gone or found)
             self._index.add(found)
         return found
 
@@ -153,11 +152,14 @@ class IndexedSession(TokenSession):
             self._noted(found)
         return pair
 
+    def read(self, found: TokenObject) -> TokenObject:
+        return self._noted(self._writing().read(found))
+
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         return self._noted(self._writing().set_attributes(found, values))
 
     def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-        return self._noted(self._writing().freeze(found, values), gone=found)
+        return self._noted(self._writing().freeze(found, values))
 
     def destroy(self, found: TokenObject) -> None:
         self._writing().destroy(found)

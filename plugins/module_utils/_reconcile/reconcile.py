@@ -127,8 +127,10 @@ class Reconciliation(Work):
         if taken:
             raise self.refused("generate", f"its id belongs to {taken[0]}")
         self.session.check_generation(self.wish)
+        plan = Plan(Action.GENERATE)
+        self._actions.check_freezing(plan)
         if self.check_mode:
-            return Outcome(True, None, *self._predicted(Plan(Action.GENERATE)))
+            return Outcome(True, None, *self._predicted(plan))
         return Outcome(True, None, *(yield from self._actions.generate()))
 
     def _look(self) -> tuple[KeyPair | None, bool]:
@@ -156,6 +158,7 @@ class Reconciliation(Work):
             self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
+            self._actions.check_freezing(plan)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
         if plan.steps and self.check_mode:
             return self._predicted(plan)
@@ -174,6 +177,7 @@ class Reconciliation(Work):
             replacement.refuse_leftover(leftover)
         if not leftover:
             self.session.check_generation(self.wish)
+        replacement.check_freezing(plan)
         if old:
             self.refuse_strangers(old)
         if self.check_mode:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -24,17 +25,33 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _FINISHED_LATER = "Remove that public half by its fingerprint; the same task then finishes the replacement."
+_BY_HAND = "Give both its halves the wished id and label with hsm_key, each named by its uri."
+
+
+class Draft(Actions):
+    """The work on the new pair until the old one is gone."""
+
+    def rehearse(self, new: KeyPair, names: t.Iterable[t.Mapping[str, Value]]) -> None:
+        """Gives each half another name, and its own again: who cannot rename is found out while the old pair exists."""
+        for half in (PRIVATE, PUBLIC):
+            for name in [name for values in names for name in values]:
+                own = new.half(half).attributes.get(name)
+                if not isinstance(own, (str, bytes)) or not own:
+                    continue  # no such name to go back to
+                other = own[:-1] + "-" if isinstance(own, str) else own[:-1] + bytes([own[-1] ^ 1])
+                for value in (other, own):
+                    self.set_and_seen(new.half(half), {name: value})
 
 
 class Replacement(Actions):
     """The wish is that of the pair in the end; `draft` is the work on the new pair until the old one is gone."""
 
     @property
-    def draft(self) -> Actions:
+    def draft(self) -> Draft:
         """The label of the new pair follows from the wished name, its id is drawn."""
         label = f"{PROVISIONAL}{hashlib.sha256(str(self.wish).encode()).hexdigest()[:16]}"
         wish = dataclasses.replace(self.wish.unfrozen(), label=label, id=None, fingerprint=None)
-        return Actions(self.session, wish, self.check_mode)
+        return Draft(self.session, wish, self.check_mode)
 
     def leftover(self) -> KeyPair | None:
         """The pair that a broken replacement left; raises `HsmError` where it is not what is wished."""
@@ -43,7 +60,8 @@ class Replacement(Actions):
         if not pairs:
             return None
         if not is_clear(pairs):
-            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}")
+            remedy = "remove its keys one by one (state=absent, each by its id)."
+            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}", remedy)
         rows = dishonoured(draft.wish, pairs[0], self.session.facts)
         if rows:
             raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
@@ -54,13 +72,10 @@ class Replacement(Actions):
         if leftover:
             raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
 
-    def _unfinished(self, state: str) -> HsmError:
-        label = self.draft.wish.label
-        return self.refused(
-            "touch",
-            f"a replacement of it was broken off, or another host is at it: {state}",
-            f"If no other host is at it, remove the new one (state=absent, label '{label}').",
-        )
+    def _unfinished(self, state: str, remedy: str = "") -> HsmError:
+        why = f"a replacement of it was broken off, or another host is at it: {state}"
+        usual = f"remove the new one (state=absent, label '{self.draft.wish.label}')."
+        return self.refused("touch", why, f"If no other host is at it, {remedy or usual}")
 
     def finish(self, leftover: KeyPair) -> tuple[KeyPair, Proof]:
         """Gives the new pair its name after a run that was killed when the old pair was gone."""
@@ -75,22 +90,23 @@ class Replacement(Actions):
         except HsmError as error:
             raise self._not_replaced(error) from None
         try:
-            for half in (PRIVATE, PUBLIC):  # a token that cannot rename is found out while the old pair still exists
-                self.session.set_attributes(new.half(half), {"label": draft.wish.label or ""})
+            draft.rehearse(new, self._names)
         except HsmError as error:
             draft.take_back(new, self._not_replaced(error))
         self._destroy_old(draft, old, new)
         return self._rename(new), proof
 
-    def _destroy_old(self, draft: Actions, old: KeyPair, new: KeyPair) -> None:
+    def _destroy_old(self, draft: Draft, old: KeyPair, new: KeyPair) -> None:
         """Destroys the old pair; the new one is taken back only if the old private half is surely still there."""
         try:
             self.destroy(KeyPair(privates=old.privates))
         except TokenError as error:
-            if self._is_there(old.private):
+            there = self._is_there(old.private)
+            if there:
                 draft.take_back(new, self._not_replaced(error))
+            seen = "is not seen any more" if there is False else "may be there or not"
             remains = (
-                f"The old private half is not seen any more. What remains is its public half, {old.public}, and the new"
+                f"The old private half {seen}. What remains is its public half, {old.public}, and the new"
                 f" pair, {new}. {_FINISHED_LATER}"
             )
             raise TokenError(error.attempt, error.ckr, said=error.said, hint="", remains=remains) from None
@@ -100,12 +116,12 @@ class Replacement(Actions):
             remains = f"The new pair is there, whole and proven, {new}. {_FINISHED_LATER}"
             raise error.at(error.attempt, remains) from None
 
-    def _is_there(self, private: TokenObject) -> bool:
-        """Whether a search still finds this private half; an error says nothing, so that it counts as gone."""
+    def _is_there(self, private: TokenObject) -> bool | None:
+        """Whether a search still finds this private half; None where it fails, and says nothing."""
         try:
             found = self.session.find(Query(PRIVATE, label=private.label, id=private.id or None))
         except TokenError:
-            return False
+            return None
         return any(_told(other) == _told(private) for other in found)
 
     def _not_replaced(self, error: HsmError) -> HsmError:
@@ -113,22 +129,39 @@ class Replacement(Actions):
 
     def _rename(self, new: KeyPair) -> KeyPair:
         """The ids first, on both halves, then the labels: after a kill the halves are found by the one or the other."""
-        names: list[dict[str, Value]] = [{"label": self.wish.label or ""}]
-        if self.wish.id is not None:
-            names.insert(0, {"id": self.wish.id})
         renamed = new
         try:
-            for name in names:
+            for name in self._names:
                 for half in (PRIVATE, PUBLIC):
-                    renamed = renamed.with_half(self.session.set_attributes(renamed.half(half), name))
+                    renamed = renamed.with_half(self.set_and_seen(renamed.half(half), name))
         except TokenError as error:
-            ending = "The same task finishes it."
-            if self.wish.id is not None and renamed is not new:
-                # Halves with different ids are found by neither; only a person can tell what is meant.
-                ending = "Give both its halves the wished id and label with hsm_key, each named by its uri."
-            remains = f"The old pair is gone; the new one is whole: {renamed}. {ending}"
-            raise error.at(f"rename the replacement of {self.where}", remains) from None
+            raise error.at(f"rename the replacement of {self.where}", self._half_renamed(renamed)) from None
         return self.freeze(renamed)
+
+    @property
+    def _names(self) -> list[dict[str, Value]]:
+        """What the new pair gets in the end, in this order."""
+        label: dict[str, Value] = {"label": self.wish.label or ""}
+        return [{"id": self.wish.id}, label] if self.wish.id is not None else [label]
+
+    def _half_renamed(self, renamed: KeyPair) -> str:
+        """What is there when a renaming was broken off, as it is seen then: the answer may have been lost."""
+        try:
+            for half in (PRIVATE, PUBLIC):
+                renamed = renamed.with_half(self.session.read(renamed.half(half)))
+        except TokenError as error:
+            told = f"The old pair is gone; how the new one is named now is not known ({error.ckr or error.said})"
+            return f"{told}, before it was {renamed}. {_BY_HAND}"
+        # Halves with different ids, or with the wished id and not the label, are found by neither; only a person can
+        # tell what is meant. So are those without an id whose labels differ.
+        ids = {found.id for found in renamed.objects}
+        found_again = self.wish.id not in ids if self.wish.id is not None else b"" not in ids or _one_label(renamed)
+        ending = "The same task finishes it." if found_again else _BY_HAND
+        return f"The old pair is gone; the new one is whole: {renamed}. {ending}"
+
+
+def _one_label(pair: KeyPair) -> bool:
+    return len({found.label for found in pair.objects}) == 1
 
 
 def _told(found: TokenObject) -> object:

@@ -175,7 +175,9 @@ class Copies:
         if not token.reached:
             self._doubtful.add(token)
             raise error
-        remains = _destroyed(token, made)
+        named = self._ident and all(found.id == self._ident for found in made)
+        # A token may have answered with the handle of another's key; then the copy is looked for by its id.
+        remains = self._destroyed(token, made) if named else self._destroyed_left(token)
         if isinstance(error, HsmError):
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
@@ -199,17 +201,17 @@ class Copies:
         return [told[token] if token in told else unknown(token, token.error) for token in tokens]
 
     def _take_back_from(self, token: Token) -> str:
-        return self._destroyed_left(token) if token in self._doubtful else _destroyed(token, self.made[token])
+        return self._destroyed_left(token) if token in self._doubtful else self._destroyed(token, self.made[token])
 
     def _destroyed_left(self, token: Token) -> str:
         """Removes what a lost process of this run left; the answer names what cannot be told from others' keys."""
-        ident = self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
+        ident = self._ident
         left = self._left(token, ident) if ident else []
         if ident and not left:
             return ""
         sure = self.original is not None or self._wish.id is None  # an id that was given may be another's pair by now
         if ident and sure and len({found.half for found in left}) == len(left):
-            return _destroyed(token, left)
+            return self._destroyed(token, left)
         where = f"What this run left on the token '{token.session.token_name}'"
         return f"{where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
 
@@ -221,13 +223,19 @@ class Copies:
             return new
         return [found for found in new if found.fingerprint in (None, self.original.fingerprint)]
 
+    def _destroyed(self, token: Token, objects: t.Iterable[TokenObject]) -> str:
+        """Destroys objects, private halves first; the answer names what remains."""
+        left = []
+        for found in sorted(objects, key=lambda found: found.half != PRIVATE):
+            try:
+                if not found.id or found.id != self._ident:
+                    raise HsmError("it does not carry the id of the pair")
+                token.session.destroy(found)
+            except HsmError as error:
+                left.append(f"{found} ({error.msg})")
+        return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
 
-def _destroyed(token: Token, objects: t.Iterable[TokenObject]) -> str:
-    """Destroys objects, private halves first; the answer names what remains."""
-    left = []
-    for found in sorted(objects, key=lambda found: found.half != PRIVATE):
-        try:
-            token.session.destroy(found)
-        except HsmError as error:
-            left.append(f"{found} ({error.msg})")
-    return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
+    @property
+    def _ident(self) -> bytes | None:
+        """The id that all copies carry: that of the original, told or drawn."""
+        return self.original.private.id if self.original else self._wish.id or self._wish.drawn_id

@@ -37,7 +37,7 @@ def bring_everywhere(
         ready = ", ".join(token.name for token in group.all if token in done) or "none"
         verb = "changed on" if task.state == "present" else "removed from"
         raise HsmError(
-            f"Could not finish on all {len(group.all)} tokens. {_reasons(undone)} What remains there is not known;"
+            f"Could not finish on all {len(group.all)} tokens. {group.reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
     return _merged([done[token] for token in group.all]), [Node(token.name) for token in group.all]
@@ -59,7 +59,7 @@ def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
     group.refuse_refusals(reached)
     missing = group.without(looks)
     if missing and not removal:
-        raise HsmError(f"Could not reach all {len(group.all)} tokens. {_reasons(missing)} Nothing was changed.")
+        raise HsmError(f"Could not reach all {len(group.all)} tokens. {group.reasons(missing)} Nothing was changed.")
     _refuse_different(looks, removal)
     return looks
 
@@ -74,7 +74,3 @@ def _refuse_different(looks: Outcomes, removal: bool) -> None:
     if any(names != there[0] for names in there):
         listed = "; ".join(f"'{name}' has {', '.join(names) or 'none'}" for name, names in prints.items())
         raise HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)
-
-
-def _reasons(tokens: t.Sequence[Token]) -> str:
-    return " ".join(f"Node '{token.name}': {token.error}" for token in tokens)

@@ -115,7 +115,7 @@ class _Run:
             gone = [token.name for token, outcome in outcomes.items() if outcome.changed]
             raise HsmError(
                 f"Could not make sure that {self._wish} is gone from all {len(self._group.all)} tokens."
-                f" {self._reasons(failed)} What remains there is not known."
+                f" {self._group.reasons(failed)} What remains there is not known."
                 f" {'Removed from' if not self._check_mode else 'To be removed from'}: {', '.join(gone) or 'none'}.",
                 nodes=[dataclasses.asdict(row) for row in self._rows(outcomes)],
             )
@@ -149,7 +149,7 @@ class _Run:
             if token.error:
                 token.set_apart(token.error)  # of many pairs, only the first one waits for it
         known = [token for token in failed if token.error]
-        raise self._too_few(f"{self._reasons(known or failed)} Nothing was changed.")
+        raise self._too_few(f"{self._group.reasons(known or failed)} Nothing was changed.")
 
     def _look_at(self, tokens: t.Sequence[Token]) -> None:
         """What the tokens have of the pair, whole or a lone half; where it is anything else, it is refused."""
@@ -242,7 +242,7 @@ class _Run:
 
     def _require(self, having: t.Collection[Token], so_far: str = "") -> None:
         if not self._has_enough(having, self._terms.min_servers):
-            raise self._too_few(self._reasons(self._group.without(having)) + so_far)
+            raise self._too_few(self._group.reasons(self._group.without(having)) + so_far)
 
     # Finishing
 
@@ -275,7 +275,7 @@ class _Run:
         failed = [token for token in before if token not in frozen]
         if failed:
             raise HsmError(
-                f"Could not finish {self._wish}: what is set last is not set everywhere. {self._reasons(failed)}"
+                f"Could not finish {self._wish}: what is set last is not set everywhere. {self._group.reasons(failed)}"
                 f" The pair is on {', '.join(token.name for token in before)}; run the task again."
             )
         return {
@@ -337,9 +337,6 @@ class _Run:
         names = not_as_original(original, outcome.after) if original and outcome.after and token.reached else []
         told = f"a copy, in which {', '.join(names)} cannot be as in the original" if names else ""
         return Node(token.name, "ok", told)
-
-    def _reasons(self, failed: t.Iterable[Token]) -> str:
-        return " ".join(f"Node '{token.name}': {token.error or 'it does not have the pair.'}" for token in failed)
 
     def _too_few(self, reasons: str) -> HsmError:
         answers = [token.error.data["ckr"] for token in self._group.all if token.error and "ckr" in token.error.data]

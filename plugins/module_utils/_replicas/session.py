@@ -101,6 +101,9 @@ class WorkerSession(TokenSession):
     def generate(self, wish: Wish) -> KeyPair:
         return t.cast(KeyPair, self._call(f"generate {wish}", "generate", wish))
 
+    def read(self, found: TokenObject) -> TokenObject:
+        return t.cast(TokenObject, self._call(f"read {found}", "read", found))
+
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
         return t.cast(TokenObject, self._call(f"change {found}", "set_attributes", found, values))
 

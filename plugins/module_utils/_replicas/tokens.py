@@ -134,6 +134,10 @@ class Group:
         """All tokens but these."""
         return [token for token in self.all if token not in tokens]
 
+    def reasons(self, failed: t.Iterable[Token]) -> str:
+        """Why these take no part, for a message."""
+        return " ".join(f"Node '{token.name}': {token.error or 'it does not have the pair.'}" for token in failed)
+
     def refuse_refusals(self, tokens: t.Iterable[Token]) -> None:
         """A wish that a token refuses is no fault of the token, and fails the task however many others there are."""
         for token in tokens:

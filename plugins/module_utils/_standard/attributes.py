@@ -61,6 +61,13 @@ class Kind(enum.Enum):
     MECHANISMS = "CK_MECHANISM_TYPE array"
 
 
+# What a number stands for, where it has a name.
+NAMED: dict[Kind, dict[int, Value]] = {
+    Kind.CLASS: {code: name for name, code in CLASSES.items()},
+    Kind.KEY_TYPE: {code: name for name, code in KEY_TYPES.items()},
+}
+
+
 class Changeable(enum.Enum):
     """Which changes of an existing object the standard lets C_SetAttributeValue make."""
 
@@ -192,13 +199,9 @@ def pack(name: str, value: Value) -> bytes:
     wanted, packed = _PACKED[kind]
     # A boolean is an integer to Python, and none to a token.
     fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-    if fits and (not isinstance(value, tuple) or all(map(_is_number, value))):
+    if fits and (not isinstance(value, tuple) or all(type(code) is int for code in value)):
         return packed(value)
     raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
-
-
-def _is_number(value: object) -> t.TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def unpack(name: str, raw: bytes) -> Value | None:
@@ -221,18 +224,15 @@ def unpack(name: str, raw: bytes) -> Value | None:
     numbers = tuple(row[0] for row in _ULONG.iter_unpack(raw))
     if kind is Kind.MECHANISMS:
         return numbers
-    return None if numbers[0] == _UNAVAILABLE else _named(kind, numbers[0])
+    if numbers[0] == _UNAVAILABLE:
+        return None
+    return NAMED.get(kind, {}).get(numbers[0], numbers[0])
 
 
 def _unpack_bool(raw: bytes) -> bool:
     if len(raw) != 1:
         raise ValueError(f"{len(raw)} bytes are no CK_BBOOL")
     return raw != b"\x00"
-
-
-def _named(kind: Kind, number: int) -> Value:
-    table = {Kind.CLASS: CLASSES, Kind.KEY_TYPE: KEY_TYPES}.get(kind, {})
-    return next((name for name, code in table.items() if code == number), number)
 
 
 # What tells a key from another one, and which halves belong together.

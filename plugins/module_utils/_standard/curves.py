@@ -146,10 +146,8 @@ def curve_by_name(value: str | int) -> Curve:
     Raises `ValueError` with a reason of one line: why a known curve is refused, or what names are usual.
     """
     text = str(value).strip()
-    found = None
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        number = int(text) if _NUMBER.fullmatch(text) else None
-        found = _BY_OID.get(text) or _BY_NAME.get(plain(text)) if number is None else BY_NUMBER.get(number)
+    number = int(text) if _NUMBER.fullmatch(text) else None
+    found = _BY_OID.get(text) or _BY_NAME.get(plain(text)) if number is None else BY_NUMBER.get(number)
     if found is None:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import refusal
 

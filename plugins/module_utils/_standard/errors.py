@@ -81,13 +81,7 @@ class TokenError(HsmError):
     """
 
     def __init__(
-        self,
-        attempt: str,
-        ckr: str | None = None,
-        *,
-        said: str = "",
-        hint: str | None = None,
-        remains: str = "",
+        self, attempt: str, ckr: str | None = None, *, said: str = "", hint: str | None = None, remains: str = ""
     ) -> None:
         # Most tasks meet no error, and need no table of what each means.
         from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint

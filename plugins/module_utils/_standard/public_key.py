@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import traceback
 import typing as t
@@ -50,15 +51,17 @@ def _raw_point(curve: Curve, point: bytes) -> bytes:
     size = (curve.bits + 7) // 8
     edwards = {"ed25519": 32, "ed448": 57}.get(curve.name)
     lengths = (edwards,) if edwards else (2 * size + 1, size + 1)
-    if len(point) in lengths:
-        return point
-    try:
-        raw = t.cast(bytes, OctetString.load(point, strict=True).native)
-    except (ValueError, TypeError):
-        raw = b""
+    raw = point if len(point) in lengths else unwrapped(point)
     if len(raw) not in lengths:
         raise ValueError(f"{len(point)} bytes are no point of {curve.name}")
     return raw
+
+
+def unwrapped(point: bytes) -> bytes:
+    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7)."""
+    with contextlib.suppress(ValueError, TypeError):
+        return t.cast(bytes, OctetString.load(point, strict=True).native)
+    return point
 
 
 def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:

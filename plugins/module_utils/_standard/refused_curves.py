@@ -59,13 +59,9 @@ def refusal(value: t.Any) -> str:
     reason = _reason(plain(name))
     if reason:
         return f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}"
-    return f"{shown} is no curve that is known here{_question(text[:40])} Usual names: {_USUAL}"
-
-
-def _question(text: str) -> str:
-    """The end of a clause about an unknown name: the curve that may be meant."""
-    nearest = did_you_mean(text, [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
-    return f", {nearest}" if nearest else "."
+    nearest = did_you_mean(text[:40], [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
+    question = f", {nearest}" if nearest else "."
+    return f"{shown} is no curve that is known here{question} Usual names: {_USUAL}"
 
 
 def _of_number(number: int) -> str:

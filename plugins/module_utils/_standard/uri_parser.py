@@ -36,7 +36,10 @@ def parse_uri(text: str) -> PKCS11Uri:
     """
     if not isinstance(text, str):
         raise ValueError("a PKCS#11 URI is a text")
-    _refuse_pin(text)
+    # Before anything else may speak of the URI's parts; what only resembles a PIN is refused, too.
+    pin = _PIN.search(text)
+    if pin:
+        raise ValueError(f"pin-{pin[1].lower()} in a URI is refused: give the PIN by the option pin or pin_file")
     if text[: len(SCHEME)].lower() != SCHEME:
         raise ValueError("a PKCS#11 URI starts with 'pkcs11:'")
     path, mark, query = text[len(SCHEME) :].partition("?")
@@ -46,13 +49,6 @@ def parse_uri(text: str) -> PKCS11Uri:
     for part in query.split("&") if query else ():
         _take(part, _QUERY_VALUE, True, found)
     return PKCS11Uri(**found)
-
-
-def _refuse_pin(text: str) -> None:
-    """Looks for a PIN before anything else may speak of the URI's parts; what only resembles one is refused, too."""
-    pin = _PIN.search(text)
-    if pin:
-        raise ValueError(f"pin-{pin[1].lower()} in a URI is refused: give the PIN by the option pin or pin_file")
 
 
 def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, t.Any]) -> None:

@@ -143,7 +143,7 @@ def test_many_with_one_that_fails(nodes: Nodes) -> None:
 def test_many_with_one_token_lost_on_the_way(nodes: Nodes) -> None:
     """The pair at which it is lost and all later ones have their copies elsewhere; the next run repairs."""
     pairs = [{"type": "ecc", "label": f"k{number}", "curve": "P-256"} for number in range(3)]
-    run = nodes.run("hsm_keypairs", {"beta": "C_UnwrapKey#3 before kill"}, keypairs=pairs, min_servers=2)
+    run = nodes.run("hsm_keypairs", {"beta": "C_UnwrapKey#2 before kill"}, keypairs=pairs, min_servers=2)
     assert [row["failed"] for row in run.result["key_pairs"]] == [False] * 3
     assert run.status_of["beta"] != "ok"
     for pair in pairs:

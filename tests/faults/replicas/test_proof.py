@@ -55,6 +55,17 @@ def test_token_that_lies_where_two_are_enough(nodes: Nodes, lie: str) -> None:
     assert nodes.halves() == {"alpha": WHOLE, "beta": [], "gamma": WHOLE}
 
 
+@pytest.mark.parametrize("lie", ["C_UnwrapKey#2 after handle 3", "C_CreateObject after handle 2"])
+def test_token_that_answers_with_the_handle_of_another_key(nodes: Nodes, lie: str) -> None:
+    """That key stays; the copy, which is there all the same, is found by its id and goes."""
+    nodes.tokens["beta"].ecc(label="other", curve="P-256")
+    before = nodes.objects()
+    run = nodes.ecc({"beta": lie})
+    assert "Node 'beta': Could not finish the copy of the ECC key pair" in run.msg
+    assert nodes.objects() == before
+    assert nodes.tokens["beta"].ecc(label="other", curve="P-256", verify=True).key_pair["verified"] == "CKM_ECDSA"
+
+
 def test_unproven_copy_that_is_wished_so(nodes: Nodes) -> None:
     run = nodes.ecc({"beta": "C_Initialize after return 0"}, verify=False, usage=["derive"])
     assert run.result["changed"] is True
@@ -66,6 +77,6 @@ def test_unproven_copy_that_is_wished_so(nodes: Nodes) -> None:
 def test_blob_that_is_changed_on_its_way(nodes: Nodes, bits: int) -> None:
     """The replica refuses what the source did not wrap."""
     before = nodes.objects()
-    run = nodes.ecc({"beta": f"C_UnwrapKey#2 before poke 3 {8 * bits} 1122334455667788"})
+    run = nodes.ecc({"beta": f"C_UnwrapKey before poke 3 {8 * bits} 1122334455667788"})
     assert "Node 'beta': Could not copy a key pair to the token" in run.msg
     assert nodes.objects() == before

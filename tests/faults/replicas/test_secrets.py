@@ -161,7 +161,7 @@ def test_while_it_runs(nodes: Nodes, module: str, tmp_path: Path) -> None:
     "rules",
     [
         {"beta": "C_Login instead return 0xa0"},
-        {"beta": "C_UnwrapKey#2 after kill"},
+        {"beta": "C_UnwrapKey after kill"},
         {"alpha": "C_WrapKey#1 instead return 0x5"},
         {"gamma": "C_Initialize before kill"},
     ],

@@ -55,7 +55,7 @@ def test_change_that_is_only_pretended(token: FaultyToken) -> None:
     assert run.msg == (
         "Could not change the ECC key pair 'k' on the token 'test token': the token took the change and did not make it,"
         " public half's verify is true, wished false; private half's sign is true, wished false; private half's derive is"
-        " false, wished true."
+        " false, wished true. Nothing was changed."
     )
 
 

@@ -28,7 +28,8 @@ NOT_SIGNED = (
     ("usage", "used", "mechanism"),
     [
         ("sign", {"C_SignInit": 1, "C_Sign": 1}, "CKM_ECDSA"),
-        ("derive", {"C_DeriveKey": 1, "C_DestroyObject": 1, "C_GetAttributeValue": 1}, "CKM_ECDH1_DERIVE"),
+        # The second look: that what is to go is an object of the session.
+        ("derive", {"C_DeriveKey": 1, "C_DestroyObject": 1, "C_GetAttributeValue": 2}, "CKM_ECDH1_DERIVE"),
     ],
 )
 def test_calls_of_a_proof(token: FaultyToken, usage: str, used: dict[str, int], mechanism: str) -> None:

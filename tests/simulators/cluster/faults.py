@@ -64,6 +64,11 @@ class Fault:
         """Whether the command is to answer with an error."""
         return self.kind in ("error", "error_after_success", "unknown_error")
 
+    @property
+    def instead(self) -> bool:
+        """Whether the command does not work at all, and the answer says what the fault does."""
+        return not self.after and (self.is_error or self.kind == "answer")
+
     def before(self) -> None:
         """What happens before the command works."""
         if not self.after:

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import session as _session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import tool as _tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.provider import CloudHsmCliProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CloudHsmCliSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
@@ -23,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.forked_tool import forked
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WISH
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
@@ -70,6 +74,10 @@ def handles(found: t.Any) -> list[int]:
 def test_a_pair_from_its_generation_to_its_removal(cluster: Cluster) -> None:
     with session() as one:
         assert one.find(Query(PRIVATE, label="root")) == [] and one.token_name == "AWS CloudHSM" and one.user == OWNER
+        assert one.uri_attributes == {
+            "manufacturer": "Marvell Semiconductors, Inc.",
+            "model": "NITROX-III CNN35XX-NFBE",
+        }
         one.check_generation(WISH)
         pair = one.generate(WISH)
         assert pair.whole and len(pair.private.id) == 16 and [row.status for row in one.nodes()] == ["ok", "ok"]
@@ -85,6 +93,9 @@ def test_a_pair_from_its_generation_to_its_removal(cluster: Cluster) -> None:
         one.look_anew()
         one.find(Query(PRIVATE, label="root"))
         assert len(cluster.calls(LIST)) == asked + 1
+        one.look_anew()
+        assert one.survey(Query(PUBLIC), 1) is None  # both halves are listed
+        assert handles(one.survey(Query(PUBLIC), 2)) == [pair.public.handle]
         changed = one.set_attributes(pair.private, {"label": "new", "sign": False})
         assert (changed.label, changed.attributes["sign"], changed.handle) == ("new", False, pair.private.handle)
         one.destroy(changed)
@@ -192,6 +203,13 @@ def test_what_was_set_before_a_failure_is_set_back(cluster: Cluster) -> None:
         assert frozen.attributes["modifiable"] is False and frozen.label == "root"
 
 
+def test_what_freezes_a_key_needs_no_copy() -> None:
+    pair = pair_of(private_key("secp256r1"))
+    frozen = dataclasses.replace(WISH, label=pair.private.label, private_attributes={"destroyable": False})
+    plan = decide_present(frozen, pair, CloudHsmCliSession.facts, "cluster")
+    assert [(step.half, step.values) for step in plan.steps] == [(PRIVATE, {"destroyable": False})]
+
+
 def test_a_removal_that_fails_is_looked_at(cluster: Cluster) -> None:
     with session() as one:
         pair = one.generate(WISH)
@@ -201,6 +219,28 @@ def test_a_removal_that_fails_is_looked_at(cluster: Cluster) -> None:
         cluster.set_fault("error", DELETE, after=True)
         one.destroy(pair.private)
         assert one.find(Query(PRIVATE)) == []
+
+
+def test_a_removal_that_is_only_pretended(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "_SETTLING", 0.0)  # seconds that an HSM may take to see it
+    with session() as one:
+        pair = one.generate(WISH)
+        success = '{"error_code": 0, "data": {"message": "Key deleted successfully"}}'
+        cluster.set_fault("answer", DELETE, times=1, after=False, text=success)
+        told = refusal(lambda: one.destroy(pair.private))
+        assert "the HSM answered success, and the key is still there" in told
+        assert handles(one.find(Query(PRIVATE))) == [pair.private.handle]
+        cluster.set_fault("error", DELETE, times=1)
+        cluster.set_fault("no_json", LIST)
+        assert refusal(lambda: one.destroy(pair.private)).endswith("Whether the private half is gone is not known.")
+
+
+def test_what_was_set_by_a_command_that_failed_is_set_back(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(WISH)
+        cluster.set_fault("error_after_success", SET, times=1)
+        assert "What stays changed" not in refusal(lambda: one.set_attributes(pair.private, {"label": "new"}))
+        assert one.read(pair.private).label == "root"
 
 
 @pytest.mark.parametrize("kind", ["no_json", "silence"])

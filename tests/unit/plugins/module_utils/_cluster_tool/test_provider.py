@@ -39,6 +39,14 @@ def test_a_user_is_needed_unless_anybody_is_answered(answers_anybody: bool, any_
     assert connected(answers_anybody, any_token, crypto_user="ann", pin="sesame")
 
 
+@pytest.mark.parametrize("option", ["token_serial", "slot_id"])
+@pytest.mark.parametrize("value", ["", "7"])
+def test_whatever_chooses_a_token_is_refused(option: str, value: str) -> None:
+    some = connected(answers_anybody=True, any_token=True)
+    some.refuse_unable({option: None})
+    assert refusal(lambda: some.refuse_unable({option: value})).startswith(f"{option} is refused: the provider some")
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

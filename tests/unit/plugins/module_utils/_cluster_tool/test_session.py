@@ -105,6 +105,7 @@ class Cluster(ToolSession):
 
 
 PAIR = (half(7, "public"), half(8, "private"))
+OTHERS = (half(9, "public", modulus=b"\x77"), half(10, "private", modulus=b"\x77"))
 REFUSED = TokenError("do it", said="no", hint="")
 
 
@@ -130,6 +131,17 @@ def test_what_carries_the_drawn_id_is_taken_back_private_half_first() -> None:
     assert [key.handle for key in session.keys] == [6]
     assert [told for told in session.told if told[0] == "remove"] == [("remove", "private", 8), ("remove", "public", 7)]
     assert ("reconnect",) in session.told
+
+
+@pytest.mark.parametrize("id_", [None, b"told"])
+def test_the_handles_of_another_pair_destroy_nothing(id_: bytes | None) -> None:
+    """The tool answers with a pair that was there before; what carries the drawn id goes."""
+    other = (half(1, "public", b"other"), half(2, "private", b"other"))
+    session = Cluster(other)
+    session.keys = list(PAIR)
+    said = message(lambda: session.generate(dataclasses.replace(WISH, id=id_)))
+    assert f"the HSM returned a pair that does not have the id of the new one, {other[0]} and {other[1]}." in said
+    assert [key.handle for key in session.keys] == ([1, 2] if id_ is None else [7, 8, 1, 2])
 
 
 def test_what_cannot_be_taken_back_is_named() -> None:
@@ -180,6 +192,13 @@ def test_halves_that_do_not_belong_together_are_no_pair() -> None:
         "Could not generate the ECC key pair 'k', id 64:72:61:77:6e on the token 'cluster': the HSM returned halves"
         f" that do not belong together, {PAIR[0]} and {stranger}. Nothing of it is left on the token."
     )
+    assert session.keys == []
+
+
+@pytest.mark.parametrize("made", [PAIR[:1], (*PAIR, *OTHERS)])
+def test_what_is_not_one_whole_pair_is_none(made: t.Sequence[TokenObject]) -> None:
+    session = Cluster(made)
+    assert "the HSM returned halves that do not belong together" in message(lambda: session.generate(WISH))
     assert session.keys == []
 
 

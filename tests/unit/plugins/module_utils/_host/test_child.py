@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import ChildTimeout, Ended, run_child
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import Ended, run_child
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -33,7 +34,7 @@ def test_a_child_has_its_own_environment_and_no_input(monkeypatch: pytest.Monkey
 
 def test_who_is_late_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    with pytest.raises(ChildTimeout):
+    with pytest.raises(subprocess.TimeoutExpired):
         run_child(["/bin/sh", "-c", f"sleep 60 & echo $! > {file}; wait"], PATH, 0.5)
     end = time.monotonic() + 2
     while runs(int(file.read_text())) and time.monotonic() < end:

@@ -53,9 +53,9 @@ def test_the_other_commands() -> None:
         command.sign("/tmp/x/data", 266309, 1, "/tmp/x/signed"),
         command.share_key(7, (4, 5), away=True),
         command.share_key(7, (4,), away=False),
-        command.delete_key(6),
-        command.find_single_key(6),
-        command.get_key_info(6),
+        command.on_key("deleteKey", 6),
+        command.on_key("findSingleKey", 6),
+        command.on_key("getKeyInfo", 6),
         command.LIST_USERS,
     ]
     assert list(map(str, told)) == [

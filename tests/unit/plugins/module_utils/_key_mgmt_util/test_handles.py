@@ -105,6 +105,16 @@ def test_a_broken_list_is_no_list(mend: t.Callable[[str], str]) -> None:
         found_keys(parse_answer("findKey", mend(samples.FOUND)))
 
 
+@pytest.mark.parametrize("rest", ["::1 x\n6, 7\n", "::1\n6, 7\n8 x\n"])
+def test_a_line_that_is_no_part_of_the_list_breaks_it(rest: str) -> None:
+    """Although so many handles are listed as are told."""
+    text = (
+        f"Total number of keys present 2\n number of keys matched from start index 0{rest}Cfm3FindKey returned: 0x00\n"
+    )
+    with pytest.raises(Unreadable, match="its list of handles is broken"):
+        found_keys(parse_answer("findKey", f"{text}Cfm3FindKey returned: 0x00\n"))
+
+
 def test_no_key_is_no_proof_where_an_hsm_did_not_look() -> None:
     both = "Node id 0 and err state 0x00000000", "Node id 1 and err state 0x00000000"
     off = [line.replace("0x00000000", "0x30000085") for line in both]

@@ -71,6 +71,13 @@ def test_a_pair_from_its_generation_to_its_removal(kmu: Kmu) -> None:
         one.destroy(pair.private)  # that it is gone is what was wished
 
 
+def test_whether_sharing_can_be_changed_depends_on_the_build(kmu: Kmu, tmp_path: Path) -> None:
+    with session(kmu) as one:
+        assert one.facts.fixed == {"shared_with"}
+    with session(Kmu(tmp_path / "azure", spelling="azure")) as one:
+        assert one.facts.fixed == set()
+
+
 def test_sharing(kmu: Kmu) -> None:
     with session(kmu) as one:
         pair = one.generate(dataclasses.replace(EC, share_with=("bob",)))
@@ -95,6 +102,16 @@ def test_what_fails_is_taken_back_or_told(kmu: Kmu) -> None:
         kmu.cluster.set_fault("error_after_success", "deleteKey", times=1)
         one.destroy(pair.private)
         assert one.find(Query(PRIVATE)) == []
+
+
+def test_a_removal_that_is_only_pretended(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        pair = one.generate(EC)
+        success = "\tCfm3DeleteKey returned: 0x00 : HSM Return: SUCCESS"
+        kmu.cluster.set_fault("answer", "deleteKey", times=1, after=False, text=success)
+        with pytest.raises(TokenError, match="the HSM answered success, and the key is still there"):
+            one.destroy(pair.private)
+        assert handles(one.find(Query(PRIVATE))) == [pair.private.handle]
 
 
 def test_an_rsa_pair_and_a_session_pair(kmu: Kmu) -> None:

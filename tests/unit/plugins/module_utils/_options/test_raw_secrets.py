@@ -46,6 +46,8 @@ def test_no_form_of_options_is_too_strange(options: dict[str, object]) -> None:
         ({"replicas": ["{'pin': 'sesame'}"]}, {"sesame"}),
         ({"replicas": ["{'pin': sesame}"]}, {"{'pin':", "sesame}"}),
         ({"library_environment": {"A": 1, "B": "x"}}, {"1", "x"}),
+        ({"library_environment": "A=sesame"}, {"A=sesame", "sesame"}),
+        ({"pin": "a=b"}, {"a=b"}),
         ({"pin": True, "crypto_user": None, "label": "x"}, set()),
         ({"label": "pkcs11:a=b?pin-value=%41b"}, {"pkcs11:a=b?pin-value=%41b", "%41b", "Ab"}),
     ],

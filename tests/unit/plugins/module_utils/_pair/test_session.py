@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, Undoing, undone
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Unable, Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 
@@ -43,6 +43,7 @@ def test_what_is_taken_back_and_what_remains() -> None:
         Undoing("the one half", "handle 1", lambda: fail(TokenError("do it", "CKR_DEVICE_ERROR"))),
         Undoing("a", "handle 2", lambda: gone.append("b")),
         Undoing("the other half", "handle 3", lambda: fail(TokenError("do it", said="no"))),
+        Undoing("what another host was faster with", "handle 4", lambda: fail(TokenError("do it", NOT_THERE))),
     ]
     told = "What remains on the token: the one half (handle 1; CKR_DEVICE_ERROR) and the other half (handle 3; no)."
     assert undone(steps) == told and gone == ["a", "b"]

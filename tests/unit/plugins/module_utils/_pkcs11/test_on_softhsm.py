@@ -112,6 +112,8 @@ def test_a_pair_and_its_halves(store: Store) -> None:
         assert (renamed.label, renamed.attributes["verify"], renamed.handle) == ("new", False, pair.public.handle)
         frozen = session.freeze(renamed, {"modifiable": False})
         assert frozen.attributes["modifiable"] is False and frozen.attributes["label"] == "new"
+        assert session.find(Query(PUBLIC)) == [renamed, frozen] and session.freezes_by_copy
+        session.destroy(renamed)
         assert session.find(Query(PUBLIC)) == [frozen]
         assert session.describe() == {
             "state": "rw_user",
@@ -183,6 +185,33 @@ def test_a_pair_that_cannot_be_read_is_taken_back(store: Store, wish: Wish) -> N
         assert session.find(Query(PUBLIC)) == session.find(Query(PRIVATE)) == []
 
 
+@pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
+@there
+def test_another_pair_that_cannot_be_read_stays(store: Store, wish: Wish) -> None:
+    """The token answers with its handles; only what carries the id is taken back."""
+
+    def unreadable(*_arguments: t.Any) -> t.NoReturn:
+        raise TokenError("read", "CKR_DEVICE_ERROR")
+
+    with store.session() as session:
+        other = session.generate(dataclasses.replace(WISH, label="other"))
+        read, generate = Session.read, Session.generate
+
+        def elsewhere(self: Session, *arguments: t.Any) -> tuple[int, int]:
+            generate(self, *arguments)
+            return other.public.handle, other.private.handle
+
+        Session.read = unreadable  # type: ignore[method-assign,assignment]
+        Session.generate = elsewhere  # type: ignore[method-assign,assignment]
+        try:
+            assert "CKR_DEVICE_ERROR" in refusal(lambda: session.generate(wish))
+        finally:
+            Session.read, Session.generate = read, generate  # type: ignore[method-assign]
+        assert session.find(Query(PRIVATE, label="other")) == [other.private]
+        assert session.find(Query(PUBLIC, label="other")) == [other.public]
+        assert len(session.find(Query(PRIVATE, label="root"))) == (1 if wish.id else 0)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])
 @there
@@ -197,12 +226,12 @@ def test_a_pair_without_handles_is_looked_for(store: Store, wish: Wish, fails: b
         raise TokenError("find", "CKR_DEVICE_REMOVED")
 
     with store.session() as session:
-        generate, find = Session.generate, Session.find
+        generate, handles = Session.generate, Session.handles
         Session.generate = made_and_lost  # type: ignore[method-assign,assignment]
         if fails:
-            Session.find = lost  # type: ignore[method-assign,assignment]
+            Session.handles = lost  # type: ignore[method-assign,assignment]
         told = refusal(lambda: session.generate(wish))
-        Session.find = find  # type: ignore[method-assign]
+        Session.handles = handles  # type: ignore[method-assign]
         left = session.find(Query(PUBLIC)) + session.find(Query(PRIVATE))
         if fails:
             assert "What it left on the token is not known, because a search failed (CKR_DEVICE_REMOVED)." in told

@@ -160,7 +160,10 @@ def test_what_is_changed_is_found_by_its_new_name() -> None:
 
 def test_what_is_frozen_is_found_as_its_copy() -> None:
     both = Indexed(ec_pair())
-    copy = both.session.freeze(both.token.objects[0], {"modifiable": False})
+    original = both.token.objects[0]
+    copy = both.session.freeze(original, {"modifiable": False})
+    assert both.other_finds(label="root") == {1, 2, copy.handle} == handles(both.token)
+    both.session.destroy(original)
     assert both.other_finds(label="root") == {2, copy.handle} == handles(both.token)
     both.session.find(Query(PUBLIC, label="root"))
     assert searches(both.token) == 1

@@ -142,12 +142,19 @@ def test_bytes_that_are_no_value_raise_value_error(name: str, raw: bytes) -> Non
         ("modulus_bits", b"\x01", "1 bytes are no CK_ULONG"),
         ("key_type", ULONG.pack(1) * 2, f"{2 * ULONG.size} bytes are no CK_KEY_TYPE"),
         ("class", b"", "0 bytes are no CK_OBJECT_CLASS"),
+        ("public_exponent", b"\x01" * 1025, "1025 bytes are no exponent"),
         ("allowed_mechanisms", b"\x01" * (ULONG.size + 1), f"{ULONG.size + 1} bytes are no CK_MECHANISM_TYPE array"),
     ],
 )
 def test_reasons(name: str, raw: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         unpack(name, raw)
+
+
+def test_what_is_not_too_long() -> None:
+    padded = b"\0" * 8 + b"\x01" * 1024
+    assert unpack("public_exponent", padded) == padded
+    assert unpack("modulus", b"\x01" * 1025) == b"\x01" * 1025
 
 
 def test_a_label_that_is_no_utf8_and_odd_booleans() -> None:

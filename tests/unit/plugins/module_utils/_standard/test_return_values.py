@@ -17,6 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import retu
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import (
     CKR_NAMES,
     CKR_OF_EXCEPTION,
+    SPELT_OTHERWISE,
     ckr_hint,
     ckr_name,
 )
@@ -69,9 +70,26 @@ def test_each_class_of_python_pkcs11_has_a_name_and_no_other() -> None:
         for name, member in inspect.getmembers(exceptions, inspect.isclass)
         if issubclass(member, exceptions.PKCS11Error)
     }
-    assert set(CKR_OF_EXCEPTION) - classes == set(), "no such class"
+    assert set(SPELT_OTHERWISE) - classes == set(), "no such class"
     assert classes - set(CKR_OF_EXCEPTION) - OF_THE_LIBRARY == set(), "a class without a name"
     assert set(CKR_OF_EXCEPTION.values()) <= set(CKR_NAMES.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AnotherUserAlreadyLoggedIn", "CKR_USER_ANOTHER_ALREADY_LOGGED_IN"),
+        ("FunctionCancelled", "CKR_FUNCTION_CANCELED"),
+        ("PinIncorrect", "CKR_PIN_INCORRECT"),
+        ("RandomNoRNG", "CKR_RANDOM_NO_RNG"),
+        ("SessionReadWriteSOExists", "CKR_SESSION_READ_WRITE_SO_EXISTS"),
+        ("SlotIDInvalid", "CKR_SLOT_ID_INVALID"),
+        ("TokenNotRecognised", "CKR_TOKEN_NOT_RECOGNIZED"),
+        ("UserAlreadyLoggedIn", "CKR_USER_ALREADY_LOGGED_IN"),
+    ],
+)
+def test_some_classes(name: str, value: str) -> None:
+    assert CKR_OF_EXCEPTION[name] == value
 
 
 def test_hints_are_for_values_that_exist_and_fit_into_a_sentence() -> None:

@@ -15,8 +15,10 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge as _edge
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import taken
 
 
@@ -114,3 +116,10 @@ def test_a_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(HsmError, match="cryptography") as caught:
         one.require_libraries(t.cast(t.Any, types.SimpleNamespace(requires={"pkcs11": None, "cryptography": "trace"})))
     assert caught.value.data == {"exception": "trace"}
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"), [(".", "give an absolute path"), ("/nonexistent", "there is no such folder"), ("", "give an")]
+)
+def test_where_locks_cannot_lie(path: str, rule: str) -> None:
+    assert f"is refused: {rule}" in refusal(lambda: _edge._choose_lock_folder(path))

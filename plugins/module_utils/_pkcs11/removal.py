@@ -1,0 +1,73 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The removal of objects, which is looked at afterwards: what is there counts, whatever C_DestroyObject answered."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Undoing, undone
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+
+def destroy(session: Session, key_class: KeyClass, handle: int) -> None:
+    """Destroys an object; raises `TokenError` where it is still there, or where that cannot be seen (`remains`).
+
+    One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too.
+    """
+    answer, failed = TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint=""), False
+    try:
+        session.destroy(key_class, handle)
+    except TokenError as error:
+        answer, failed = error, True
+    try:
+        gone = _is_gone(session, key_class, handle, answer if failed else None)
+    except TokenError as error:
+        raise answer.at(answer.attempt, f"Whether it is gone is not known ({error.ckr or error.said}).") from None
+    if gone and answer.ckr != NOT_THERE:
+        return
+    if not gone and answer.ckr in (None, NOT_THERE):
+        told = f"{answer.ckr or answer.said}, and the key is still there"
+        raise TokenError(answer.attempt, said=told, hint="")
+    raise answer
+
+
+def _is_gone(session: Session, key_class: KeyClass, handle: int, after: TokenError | None) -> bool:
+    """Whether an object is there no more; raises `TokenError` where that cannot be seen."""
+    try:
+        session.read(key_class, handle, frozenset({"class"}))
+    except TokenError as error:
+        gone = error.ckr == NOT_THERE or handle not in session.handles(key_class, {})
+    else:
+        return False
+    if gone and after and not session.state().endswith("user"):  # who is logged out sees no private key
+        raise after
+    return gone
+
+
+def take_back(session: Session, objects: t.Iterable[tuple[KeyClass, int]]) -> str:
+    """Destroys what calls of this process made, the private half first: a public one alone harms less."""
+    return undone(
+        Undoing(f"the new {half} half", f"handle {handle}", functools.partial(destroy, session, half, handle))
+        for half, handle in sorted(objects)
+    )
+
+
+def named(session: Session, ident: bytes, objects: t.Mapping[KeyClass, int]) -> list[tuple[KeyClass, int]]:
+    """Those of the returned handles whose objects carry `ident`: a token may have answered with those of others."""
+    return [(half, handle) for half, handle in objects.items() if handle in session.handles(half, {"id": ident})]
+
+
+def discard(session: Session, key_class: KeyClass, handle: int) -> None:
+    """Destroys an object of the session before the session ends; never one that was there to stay."""
+    try:
+        passing = session.read(key_class, handle, frozenset({"token"})).attributes.get("token") is False
+    except TokenError:
+        passing = handle in session.handles(key_class, {"token": False})
+    if passing:
+        session.destroy(key_class, handle)

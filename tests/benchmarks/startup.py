@@ -1,0 +1,103 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task pays before it does anything: bytes that are compiled and sent, and its time beside a ping."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Program, medians
+from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
+from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
+from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loaded
+
+# Bytes of the file that Ansible sends, with all that the module may ever import. A change may raise it in the commit
+# that says why.
+SENT = 477_500
+# Times a ping: the first task of a play, and each further one.
+FIRST, FURTHER = 1.4, 1.5
+_FURTHER_TASKS = 10
+_PAIRS: dict[str, dict[str, t.Any]] = {
+    "hsm_rsa_keypair": {"label": "startup", "modulus_bits": 2048},
+    "hsm_ecc_keypair": {"label": "startup", "curve": "P-256"},
+}
+_PING = "ansible.builtin.ping"
+# Options of a task that fails: what is sent for it is the same.
+_NOWHERE = {"module_path": "/nonexistent", "token_label": "startup", "pin_file": "/nonexistent"}
+
+
+def startup(folder: Path, rounds: int = ROUNDS) -> list[Table]:
+    """The bytes of some modules, and the times of an unchanged RSA pair."""
+    token = SoftToken(folder)
+    for module, wish in _PAIRS.items():
+        token.run(module, **wish)
+    return [_bytes(token), _times(folder, {**token.login(), **_PAIRS["hsm_rsa_keypair"]}, rounds)]
+
+
+def _bytes(token: SoftToken) -> Table:
+    table = Table(
+        "Bytes that an unchanged pair compiles (our source, without docstrings and comments), and those that are sent",
+        ("module", "compiled", "sent", "budget", "verdict"),
+    )
+    for module in (*_PAIRS, "hsm_token"):
+        wish = _PAIRS.get(module)
+        size = _sent(f"cryptoki.hsm.{module}", {**_NOWHERE, **(wish or {"so_pin_file": "/nonexistent"})})
+        count = compiled(loaded(module, {**token.login(), **wish})) if wish else ""
+        table.add(module, count, size, SENT, verdict(size <= SENT))
+        table.missed |= size > SENT
+    table.add(_PING, "", _sent(_PING, {}), "", "")
+    return table
+
+
+def _sent(module: str, params: t.Mapping[str, t.Any]) -> int:
+    """The size of the file that is sent for one task, whatever becomes of the task."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_REMOTE_TEMP": folder}
+        options = ["-a", json.dumps(params)] if params else []
+        command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-m", module, *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        sent = list(Path(folder).glob("*/AnsiballZ_*.py"))
+        if len(sent) != 1:
+            raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
+        return sent[0].stat().st_size
+
+
+def _times(folder: Path, params: t.Mapping[str, t.Any], rounds: int) -> Table:
+    counts = (1, 1 + _FURTHER_TASKS)
+    plays = {
+        f"{name} {count}": _play(folder / f"{name}-{count}.yml", module, arguments, count)
+        for count in counts
+        for name, module, arguments in (("module", "cryptoki.hsm.hsm_rsa_keypair", params), ("ping", _PING, {}))
+    }
+    taken = {name: cost.seconds for name, cost in medians(plays, rounds).items()}
+    table = Table(
+        f"Tasks of a play, against ansible.builtin.ping (seconds, medians of {rounds})",
+        ("task", "module", "ping", "ratio", "budget", "verdict"),
+    )
+    first, further = {}, {}
+    for name in ("module", "ping"):
+        first[name], together = (taken[f"{name} {count}"] for count in counts)
+        further[name] = (together - first[name]) / _FURTHER_TASKS
+    rows = (("the first, with the start of Ansible", first, FIRST), ("each further", further, FURTHER))
+    for title, one, budget in rows:
+        ratio = one["module"] / one["ping"]
+        table.add(title, f"{one['module']:.3f}", f"{one['ping']:.3f}", f"{ratio:.2f}", budget, verdict(ratio <= budget))
+        table.missed |= table.rows[-1][-1] != MET
+    return table
+
+
+def _play(file: Path, module: str, params: t.Mapping[str, t.Any], count: int) -> Program:
+    """A playbook with so many equal tasks, none of which changes anything."""
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [{module: dict(params)}] * count}
+    file.write_text(json.dumps([play]), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-c", "local", "-i", "localhost,", str(file)]
+    environment = {"ANSIBLE_PYTHON_INTERPRETER": sys.executable}
+    return Program(command, f"ok={count} ", environment=environment)

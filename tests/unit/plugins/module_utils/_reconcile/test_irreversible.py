@@ -1,0 +1,306 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What cannot be undone rests on what was checked, and is looked at afterwards, on a token in memory that lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair, handles, present, session_with
+
+FROZEN = dataclasses.replace(WISH, private_attributes={"modifiable": False})
+REPLACE = dataclasses.replace(WISH, on_mismatch="replace")
+
+
+class Copying(MemorySession):
+    """A token whose copies are as `lie` makes them; it gets the original and the copy."""
+
+    lie: t.ClassVar[t.Callable[[t.Any, TokenObject, TokenObject], TokenObject]]
+
+    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+        copied = super().freeze(found, values)
+        lied = type(self).lie(self, found, copied)
+        self.objects[:] = [lied if one.handle == copied.handle else one for one in self.objects]
+        return lied
+
+
+def changed(**attributes: Value) -> t.Callable[..., TokenObject]:
+    """A copy that has other attributes."""
+    return lambda _token, _found, copied: dataclasses.replace(copied, attributes={**copied.attributes, **attributes})
+
+
+def of_another_key(token: Copying, _found: TokenObject, copied: TokenObject) -> TokenObject:
+    """A copy whose key is not that of the original."""
+    token.keys.of[copied.handle] = private_key("secp256r1", 77)
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("lie", "told", "left"),
+    [
+        (changed(modifiable=True), "private half's modifiable is true, wished false. The copy was removed again.", 2),
+        (changed(token=False), "private half's token is false, wished true. The copy was removed again.", 2),
+        (of_another_key, "does not fit the public half). The copy was removed again.", 2),
+        (changed(label="other"), "private half's label is other, wished root. It is left as it is: (private ec", 3),
+        (changed(id=b"\x09"), "private half's id is 09, wished 01. It is left as it is: (private ec", 3),
+        (changed(ec_params=b"\x06\x01\x00"), "It is left as it is: (private ec", 3),
+    ],
+)
+@pytest.mark.parametrize("new", [True, False])
+def test_a_copy_that_is_not_the_key(lie: t.Any, told: str, left: int, new: bool) -> None:
+    """The original stays; a copy goes only where it carries the id and the label of the original."""
+    kind = type("Lying", (Copying,), {"lie": lie})
+    wish = dataclasses.replace(FROZEN, id=b"\x01")
+    session = session_with(*([] if new else [ec_pair()]), kind=kind)
+    message = refusal(lambda: present(session, wish))
+    assert told in message
+    assert len(session.objects) == left
+    originals = session.objects[:2]
+    assert not any("modifiable" in found.attributes and found.forbids("modifiable") for found in originals)
+    assert ("Nothing was changed." in message) is (left == 2 and not new)
+
+
+def test_a_token_that_answers_with_another_key_of_its_own() -> None:
+    """That key is not destroyed, and the copy that was made is told."""
+
+    class Confused(Copying):
+        def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+            super().freeze(found, values)
+            return next(one for one in self.objects if one.label == "other" and one.half == found.half)
+
+        lie = changed()
+
+    session = session_with(ec_pair(), ec_pair(label="other", id=b"\x02", handle=3), kind=Confused)
+    message = refusal(lambda: present(session, FROZEN))
+    assert "private half's label is other, wished root" in message and handles(session) == {1, 2, 3, 4, 100}
+    assert session.calls.count("destroy") == 0
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_ec_key_that_cannot_be_proven_is_not_copied(check_mode: bool, there: bool) -> None:
+    session = session_with(*([ec_pair(private={"sign": False})] if there else []))
+    before = list(session.objects)
+    message = refusal(lambda: present(session, dataclasses.replace(FROZEN, usage=()), check_mode))
+    assert message.startswith("Refused to set modifiable to false for the ECC key pair 'root'")
+    assert session.objects == before
+
+
+def test_a_lone_ec_half_is_not_copied() -> None:
+    pair = ec_pair()
+    session = session_with(KeyPair(privates=pair.privates))
+    wish = Change("ecc", chosen="uri", chosen_exactly=True, private_attributes={"modifiable": False})
+    told = refusal(lambda: Reconciliation(session, wish).manage(KeyPair(privates=pair.privates), "present"))
+    assert told.endswith("cannot be proven: its public key is not told.") and handles(session) == {2}
+
+
+class Elsewhere(MemorySession):
+    """A token that answers a generation with a pair that was there before."""
+
+    def generate(self, wish: Wish) -> KeyPair:
+        super().generate(wish)
+        return KeyPair((self.objects[0],), (self.objects[1],))
+
+
+def test_another_pair_instead_of_the_new_one_is_not_destroyed() -> None:
+    session = session_with(ec_pair(label="other", id=b"\x07"), kind=Elsewhere)
+    message = refusal(lambda: present(session, dataclasses.replace(WISH, id=b"\x01")))
+    assert "because no id tells it from others' keys: (public ec key" in message
+    assert {1, 2} < handles(session) and "destroy" not in session.calls
+
+
+def test_what_has_no_drawn_id_is_not_destroyed() -> None:
+    """A vendor's device that draws ids itself."""
+    session = MemorySession(facts=VENDORS["yubihsm"])
+    session.refused["prove"] = "CKR_DEVICE_ERROR"
+    message = refusal(lambda: present(session, WISH))
+    assert "CKR_DEVICE_ERROR" in message and "What it left is not removed" in message
+    assert len(session.objects) == 2 and all(str(found) in message for found in session.objects)
+
+
+class Lost(MemorySession):
+    """A token whose answers to some changes are lost: `at` counts them, and `when` is before or after the change."""
+
+    at: t.Collection[int] = ()
+    when = "after"
+    changes = 0
+
+    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+        self.changes += 1
+        fails = self.changes in self.at
+        if not (fails and self.when == "before"):
+            now = super().set_attributes(found, values)
+        if fails:
+            raise TokenError("set", "CKR_DEVICE_ERROR")
+        return now
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_change_whose_answer_is_lost_is_undone(at: int, when: str) -> None:
+    session = session_with(ec_pair(), kind=Lost)
+    session.at, session.when = (at,), when
+    before = list(session.objects)
+    message = refusal(lambda: present(session, dataclasses.replace(WISH, usage=("derive",))))
+    assert "CKR_DEVICE_ERROR" in message and message.endswith("Nothing was changed.") and session.objects == before
+
+
+@pytest.mark.parametrize(
+    ("when", "at", "told"),
+    [
+        ("after", (1, 2, 3), "Nothing was changed."),
+        ("before", (2, 3), "What stays changed: private half's sign, derive."),
+    ],
+)
+def test_what_is_undone_is_looked_at(when: str, at: tuple[int, ...], told: str) -> None:
+    session = session_with(ec_pair(), kind=Lost)
+    session.at, session.when = at, when
+    before = list(session.objects)
+    assert refusal(lambda: present(session, dataclasses.replace(WISH, usage=("derive",)))).endswith(told)
+    assert (session.objects == before) is (told == "Nothing was changed.")
+
+
+def test_what_cannot_be_looked_at_is_not_called_unchanged() -> None:
+    session = session_with(ec_pair(), kind=Lost)
+    session.at, session.refused["read"] = (1,), "CKR_DEVICE_REMOVED"
+    message = refusal(lambda: present(session, dataclasses.replace(WISH, usage=("derive",))))
+    assert "Nothing was changed" not in message
+    assert "What may be changed and could not be looked at: private half's sign, derive (Could not read" in message
+
+
+def test_a_change_that_is_pretended_ends_before_what_goes_one_way() -> None:
+    class Pretending(MemorySession):
+        def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+            self._called("set_attributes")
+            return found
+
+    session = session_with(ec_pair(), kind=Pretending)
+    wish = dataclasses.replace(FROZEN, usage=("derive",), extractable=False)
+    message = refusal(lambda: present(session, wish))
+    assert "the token took the change and did not make it" in message and message.endswith("Nothing was changed.")
+    assert session.calls.count("set_attributes") == 1 and "freeze" not in session.calls
+
+
+@pytest.mark.parametrize("id_", [None, b"\x01"])
+def test_a_renaming_that_is_pretended_is_found_out_before(id_: bytes | None) -> None:
+    """By a name that differs: the old pair is there, alone."""
+
+    class Pretending(MemorySession):
+        def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+            self._called("set_attributes")
+            return self.read(found)
+
+    pair = ec_pair("secp384r1")
+    session = session_with(pair, kind=Pretending)
+    message = refusal(lambda: present(session, dataclasses.replace(REPLACE, id=id_)))
+    assert message.startswith("Did not replace the ECC key pair 'root'") and "CKR_OK and did not do it" in message
+    assert session.objects == list(pair.objects)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("id_", "rehearsed", "renamed"), [(None, 4, 2), (b"\x01", 8, 4)])
+def test_what_is_said_of_a_renaming_that_breaks_off_is_so(
+    id_: bytes | None, rehearsed: int, renamed: int, when: str
+) -> None:
+    """Whatever the message advises ends in the wished pair."""
+    wish = dataclasses.replace(REPLACE, id=id_)
+    for at in range(rehearsed + 1, rehearsed + renamed + 1):
+        session = session_with(ec_pair("secp384r1"), kind=Lost)
+        session.at, session.when = (at,), when
+        message = refusal(lambda: present(session, wish))  # noqa: B023
+        where = f"change {at}: {message}"
+        assert "The old pair is gone; the new one is whole: " in message, where
+        assert all(str(found) in message for found in session.objects), where
+        if not message.endswith("The same task finishes it."):
+            assert message.endswith("Give both its halves the wished id and label with hsm_key, each named by its uri.")
+            for found in list(session.objects):
+                name = Change("ecc", label="root", id=id_, chosen="uri", chosen_exactly=True)
+                finished(Reconciliation(session, name)._bring(KeyPair().with_half(found)))
+        after = present(session, wish).after
+        assert after and not differences(wish, after) and len(session.objects) == 2, where
+
+
+def test_an_answer_that_is_lost_while_the_old_pair_is_there() -> None:
+    for at in range(1, 9):
+        pair = ec_pair("secp384r1")
+        session = session_with(pair, kind=Lost)
+        session.at = (at,)
+        message = refusal(lambda: present(session, dataclasses.replace(REPLACE, id=b"\x01")))  # noqa: B023
+        assert message.startswith("Did not replace") and message.endswith("The new pair was removed again.")
+        assert session.objects == list(pair.objects)
+
+
+def test_an_old_private_half_that_cannot_be_looked_for() -> None:
+    class Gone(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            self.refused["find"] = "CKR_DEVICE_REMOVED"
+            raise TokenError("destroy", "CKR_DEVICE_REMOVED", remains="Whether it is gone is not known.")
+
+    session = session_with(ec_pair("secp384r1"), kind=Gone)
+    message = refusal(lambda: present(session, REPLACE))
+    assert "The old private half may be there or not." in message and handles(session) == {1, 2, 100, 101}
+
+
+class Killed(BaseException):
+    """SIGKILL after a change."""
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_what_a_kill_during_the_rehearsal_leaves_goes_as_the_next_run_says(at: int) -> None:
+    class Mortal(Lost):
+        def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+            now = super().set_attributes(found, values)
+            if self.changes == at:
+                raise Killed
+            return now
+
+    pair, wish = ec_pair("secp384r1"), dataclasses.replace(REPLACE, id=b"\x01")
+    session = session_with(pair, kind=Mortal)
+    with pytest.raises(Killed):
+        present(session, wish)
+    new = [found for found in session.objects if found not in pair.objects]
+    message = refusal(lambda: present(session, wish))
+    assert all(str(found) in message for found in new)
+    if message.endswith("remove its keys one by one (state=absent, each by its id)."):
+        removed = [Wish("ecc", id=found.id) for found in new]
+    else:
+        removed = [Wish("ecc", label=message.split("label '")[-1].removesuffix("')."))]
+    for named in removed:
+        assert finished(Reconciliation(session, named).stages("absent")).changed
+    assert session.objects == list(pair.objects)
+    assert present(session, wish).changed and len(session.objects) == 2
+
+
+def test_a_key_that_another_host_removed_meanwhile_is_gone() -> None:
+    class Faster(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            self.objects[:] = [one for one in self.objects if one.handle != found.handle]
+            super().destroy(found)
+
+    session = session_with(ec_pair(), kind=Faster)
+    assert finished(Reconciliation(session, WISH).stages("absent")).changed and session.objects == []
+
+
+def test_what_may_remain_is_told_as_such() -> None:
+    class Unseen(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            raise TokenError("destroy", "CKR_DEVICE_REMOVED", remains="Whether it is gone is not known.")
+
+    session = session_with(ec_pair(), kind=Unseen)
+    with pytest.raises(HsmError, match=r"Whether it is gone is not known\. What may remain: \(public ec key"):
+        finished(Reconciliation(session, WISH).stages("absent"))
