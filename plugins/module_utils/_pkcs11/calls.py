@@ -137,7 +137,17 @@ class Session:
         with self._gate.search(), attempt(what):
             rv, handles = self._calls.find(self._handle, template(wanted, key_class), at_most)
         check(rv, what)
+        if not handles:
+            self._check_login(what)
         return handles
+
+    def _check_login(self, what: str) -> None:
+        """Who was logged out, by a device that was restarted for instance, finds no private key, without an error."""
+        state = ""
+        with contextlib.suppress(TokenError):  # one that does not tell is believed
+            state = self.state()
+        if state.endswith("public"):
+            raise TokenError(what, "CKR_USER_NOT_LOGGED_IN")
 
     def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
         """One object with all its attributes that this collection knows, or those of `names` (T8)."""
