@@ -160,6 +160,14 @@ options:
           - fail
           - keep
           - replace
+      certificates:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:certificates).
+        type: str
+        default: fail
+        choices:
+          - fail
+          - keep
+          - follow
       share_with:
         description: As O(cryptoki.hsm.hsm_rsa_keypair#module:share_with).
         type: list

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypair.halves
@@ -33,6 +34,7 @@ options:
   modulus_bits:
     description:
       - Size of the modulus in bits, at least 2048 and within what the token makes.
+      - With O(state=absent) or O(on_mismatch=keep) any size, which is compared.
       - Required for O(state=present). The flag C(-m) of C(genRSAKeyPair).
     type: int
     aliases:
@@ -40,6 +42,7 @@ options:
   public_exponent:
     description:
       - Public exponent, odd and at least 65537.
+      - With O(state=absent) or O(on_mismatch=keep) any exponent, which is compared.
       - If not given, a new pair gets 65537 and an existing one is not compared. The flag C(-e) of C(genRSAKeyPair).
     type: int
     aliases:

@@ -19,6 +19,7 @@ import typing as t
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
@@ -127,6 +128,7 @@ class MemorySession(TokenSession):
         self.facts = facts
         self.objects: list[TokenObject] = [found for pair in pairs for found in pair.objects]
         self.keys = Keys()
+        self.certified: list[Certificate] = []
         self.refused: dict[str, str] = {}
         self.calls: list[str] = []
         self.queries: list[Query] = []
@@ -161,6 +163,18 @@ class MemorySession(TokenSession):
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         found = self.find(query)
         return None if at_most is not None and len(found) > at_most else found
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        self._called("certificates")
+        return [one for one in self.certified if label in (None, one.label) and identifier in (None, one.id)]
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._called("set_certificate_id")
+        self.certified = [one._replace(id=identifier) if one.handle == found.handle else one for one in self.certified]
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._called("destroy_certificate")
+        self.certified = [one for one in self.certified if one.handle != found.handle]
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[MemorySession]:

@@ -149,6 +149,7 @@ KEYPAIR = OptionGroup(
         "allowed_mechanisms": {"type": "list", "elements": "str"},
         "key_gen_mechanism": {"type": "str", "no_log": False},
         "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
+        "certificates": {"type": "str", "default": "fail", "choices": ["fail", "keep", "follow"]},
         "verify": {"type": "bool"},
         "share_with": {"type": "list", "elements": "raw", "aliases": ["u"]},
         "quorum": {"type": "int", "aliases": ["m_value"]},

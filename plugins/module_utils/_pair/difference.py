@@ -65,8 +65,17 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     if wish.family == "rsa":
         rows = [(name, getattr(found, name), getattr(wish, name)) for name in ("modulus_bits", "public_exponent")]
     elif wish.curve:
-        rows = [("curve", found.curve.name if found.curve else "unknown", wish.curve.name)]
+        rows = [("curve", _curve_of(found), wish.curve.name)]
     return [Difference(None, name, value, wished) for name, value, wished in rows if wished not in (None, value)]
+
+
+def _curve_of(found: TokenObject) -> str:
+    if found.curve:
+        return found.curve.name
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import name_of
+
+    params = found.attributes.get("ec_params")
+    return (name_of(params) if isinstance(params, bytes) else None) or "unknown"
 
 
 def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:

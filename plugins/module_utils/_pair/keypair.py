@@ -193,6 +193,11 @@ class KeyPair:
         return frozenset(found.handle for found in self.objects)
 
     @property
+    def ids(self) -> frozenset[bytes]:
+        """The ids of all objects that have one."""
+        return frozenset(found.id for found in self.objects if found.id)
+
+    @property
     def spki(self) -> bytes | None:
         """DER of the SubjectPublicKeyInfo, from the first object that tells it."""
         return next((found.spki for found in self.objects if found.spki), None)

@@ -10,13 +10,16 @@ import dataclasses
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
+    Difference,
+    differences,
+    key_differences,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
-    HALVES,
     PRIVATE,
     PUBLIC,
     Attribute,
@@ -54,6 +57,8 @@ class Plan:
     pair: KeyPair | None = None
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
+    # What is wished of the pair that takes the place of this one.
+    wish: Wish | None = None
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
@@ -66,6 +71,8 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         if wish.fingerprint is not None:
             why = "fingerprint names an existing pair, and it is not there"
             raise HsmError.refused(f"generate {wish.on(token)}", why)
+        if wish.refusal:
+            raise HsmError.refused(f"generate {wish.on(token)}", wish.refusal[:-1], "There is none that could be kept.")
         return Plan(Action.GENERATE)
     rows = differences(wish, pair)
     kinds = [_step_kind(facts, pair, row) for row in rows]
@@ -78,8 +85,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
     if wish.on_mismatch == "replace":
-        _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
-        return Plan(Action.REPLACE, pair)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
+
+        return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
     raise _unchangeable(wish, pair, fixed, token)
 
 
@@ -102,7 +110,10 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
     if lone and lone.half == PUBLIC and not wish.exact:
         why = f"it is a public half without its private half, {lone}"
         raise HsmError.refused(f"remove {wish.on(token)}", why, "Name it by id or fingerprint to remove it.")
-    _refuse_indestructible(f"remove {wish.on(token)}", pair)
+    rows = key_differences(wish, pair)
+    if rows:
+        raise HsmError.refused(f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows])
+    refuse_indestructible(f"remove {wish.on(token)}", pair)
     return Plan(Action.REMOVE, pair)
 
 
@@ -110,24 +121,11 @@ def _listed(rows: t.Iterable[object]) -> str:
     return "; ".join(map(str, rows))
 
 
-def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+    """Refuses to do what needs a pair to go that may not."""
     kept = [str(found) for found in pair.objects if found.forbids("destroyable")]
     if kept:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
-
-
-def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
-    """What a replacement needs that is safe at every moment of it."""
-    what, why = f"replace {wish.on(token)}", ""
-    if not facts.set_attribute:
-        why = f"{facts.name} cannot rename a key, which a safe replacement needs"
-    elif not facts.copy and any(wish.freezing(half) for half in HALVES):
-        why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
-    elif wish.quorum:
-        why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
-    if why:
-        raise HsmError.refused(what, why, differs)
-    _refuse_indestructible(what, pair, differs)
 
 
 def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:

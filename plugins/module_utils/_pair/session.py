@@ -19,6 +19,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
 CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
@@ -206,6 +209,18 @@ class TokenSession(abc.ABC):
 
         None where there are more than `at_most`, which are not read then.
         """
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        """The certificates of this label and this id, where given; none where the token has no such objects."""
+        return []
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        """Gives a certificate that was found another id."""
+        raise NotImplementedError(type(self).__name__)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        """Removes a certificate that was found."""
+        raise NotImplementedError(type(self).__name__)
 
     @abc.abstractmethod
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:

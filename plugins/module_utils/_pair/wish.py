@@ -64,6 +64,10 @@ class Wish:
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False
+    # What becomes of certificates that have the id of a pair which is replaced, removed or gets another id.
+    certificates: t.Literal["fail", "keep", "follow"] = "fail"
+    # Why no such pair is made, where it is to be kept or removed only.
+    refusal: str = ""
     # What to do where an existing pair cannot be made as wished.
     remedy: t.ClassVar[str] = (
         "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"

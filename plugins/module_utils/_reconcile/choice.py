@@ -88,6 +88,8 @@ class _Choice(Work):
         chosen = self._found(self.task.selection)
         if present:
             chosen = self._rejoined(chosen or self._found(self._renamed()))
+        if not chosen:
+            self._refuse_secrets()
         number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
         chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
@@ -110,12 +112,18 @@ class _Choice(Work):
         for unread in selected.unread:  # it may be the one that is meant: that is no absence
             reason = next(iter(unread.unreadable.values()), None)
             raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
-        secrets = [key for key in selected.objects if key.half == SECRET]
-        if secrets and not selected.pairs:
-            why = "hsm_key changes and removes the keys of pairs only"
-            raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
         named = {key.handle for key in selected.objects}
         return [_Chosen.of_pair(pair, named, selection.one_half) for pair in selected.pairs]
+
+    def _refuse_secrets(self) -> None:
+        """Refuses to do to a secret key what was asked for; one that only has the name of a pair is a bystander."""
+        selection = self.task.selection
+        if self.task.state == "absent" and selection.key_type is None and selection.handle is None:
+            return
+        secrets = [key for key in select(self.session, selection).objects if key.half == SECRET]
+        if secrets:
+            why = "hsm_key changes and removes the keys of pairs only"
+            raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
 
     def _renamed(self) -> Selection:
         """What the selection means after the change: a key that has its new name already was renamed before."""
@@ -168,6 +176,8 @@ class _Choice(Work):
             chosen=str(selection),
             chosen_exactly=selection.exact,
         )
+        if one.of.privates and not one.pair.privates:  # a certificate goes with the private half
+            changes = dataclasses.replace(changes, certificates="keep")
         dataclasses.replace(self, wish=changes)._check(one)
         return changes
 

@@ -17,6 +17,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.
 _CALLS_A_PAIR = 10
@@ -139,6 +142,15 @@ class IndexedSession(TokenSession):
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         return self._taken().survey(query, at_most)
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        return self._taken().certificates(label, identifier)
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._taken().set_certificate_id(found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._taken().destroy_certificate(found)
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         return self._taken().further()

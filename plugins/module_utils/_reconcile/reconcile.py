@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
 
 T = t.TypeVar("T")
 # How often another host may win the race for the same name before this one gives up.
@@ -117,8 +118,10 @@ class Reconciliation(Work):
         self._refuse_write_protected(plan)
         if plan.pair:
             self.refuse_strangers(plan.pair)
+            beside = self._beside(plan.pair.ids, "remove")
             if not self.check_mode:
                 self._actions.destroy(plan.pair)
+                beside.remove()
         return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
 
     def _session_pair(self) -> Staged[Outcome]:
@@ -131,7 +134,14 @@ class Reconciliation(Work):
         self._actions.check_freezing(plan)
         if self.check_mode:
             return Outcome(True, None, *self._predicted(plan))
-        return Outcome(True, None, *(yield from self._actions.generate()))
+        after, proof = yield from self._actions.generate()
+        return Outcome(True, None, after, proof, self._unproven(proof))
+
+    def _unproven(self, proof: Proof) -> tuple[str, ...]:
+        """The warning of a new pair that could not be proven."""
+        if proof.method or self.check_mode or self.wish.verify is False:
+            return ()
+        return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
 
     def _look(self) -> tuple[KeyPair | None, bool]:
         pairs, mended = self.settled()
@@ -145,11 +155,14 @@ class Reconciliation(Work):
         """Makes what was found as it is wished."""
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
+        if plan.wish:
+            self = dataclasses.replace(self, wish=plan.wish)
+        warnings = (*self.session.warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from self._make(found, plan)
+            warnings += self._unproven(proof)
         else:
             after, proof = self._keep(found, plan)
-        warnings = (*self.session.warnings, *plan.warnings)
         return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
@@ -160,9 +173,14 @@ class Reconciliation(Work):
             self.session.check_making(f"copy {self.where}")
             self._actions.check_freezing(plan)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
-        if plan.steps and self.check_mode:
-            return self._predicted(plan)
-        after = self._actions.change(found, plan.steps) if plan.steps else found
+        after = found
+        if plan.steps:
+            ids = {found.half(step.half).id for step in plan.steps if "id" in step.values}
+            beside = self._beside(ids - {b""}, "rename")
+            if self.check_mode:
+                return self._predicted(plan)
+            with beside.moved(self.wish.id or b""):
+                after = self._actions.change(found, plan.steps)
         # Halves that only an id joins are settled by a proof alone, which is made where the task asks for it.
         return after, self.proof(after) if self.wish.verify else _ALREADY_THERE
 
@@ -180,6 +198,9 @@ class Reconciliation(Work):
         replacement.check_freezing(plan)
         if old:
             self.refuse_strangers(old)
+        if old or leftover:  # where the old pair is gone, its id is known from the task, or not at all
+            ids = old.ids if old else {self.wish.id} if self.wish.id else set()
+            replacement = dataclasses.replace(replacement, beside=self._beside(ids, "replace"))
         if self.check_mode:
             return self._predicted(plan)
         if old:
@@ -187,6 +208,12 @@ class Reconciliation(Work):
         if leftover:
             return replacement.finish(leftover)
         return (yield from replacement.generate(alone=True))
+
+    def _beside(self, ids: t.Collection[bytes], act: str) -> Beside:
+        """The certificates with these ids, which go with what is about to be done."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
+
+        return Beside(self.session, self.wish, self.check_mode).of(ids, act)
 
     def _predicted(self, plan: Plan) -> tuple[KeyPair | None, Proof]:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted

@@ -118,8 +118,12 @@ class Copies:
             self._undo(token, error)
 
     def _mended(self, token: Token, pair: KeyPair, templates: Templates) -> KeyPair:
-        """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set."""
-        for half in HALVES if pair.whole and token.session.facts.set_attribute else ():
+        """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set.
+
+        A half that does not carry the id may be another's key, and is not changed.
+        """
+        mendable = pair.whole and token.session.facts.set_attribute and self._named(pair.objects)
+        for half in HALVES if mendable else ():
             rows = attribute_differences(half, pair.half(half), templates[half])
             values = {row.name: row.wished for row in rows if row.found is not None and row.name in CHANGEABLE}
             if values:
@@ -175,9 +179,8 @@ class Copies:
         if not token.reached:
             self._doubtful.add(token)
             raise error
-        named = self._ident and all(found.id == self._ident for found in made)
         # A token may have answered with the handle of another's key; then the copy is looked for by its id.
-        remains = self._destroyed(token, made) if named else self._destroyed_left(token)
+        remains = self._destroyed(token, made) if self._named(made) else self._destroyed_left(token)
         if isinstance(error, HsmError):
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
@@ -228,12 +231,16 @@ class Copies:
         left = []
         for found in sorted(objects, key=lambda found: found.half != PRIVATE):
             try:
-                if not found.id or found.id != self._ident:
+                if not self._named([found]):
                     raise HsmError("it does not carry the id of the pair")
                 token.session.destroy(found)
             except HsmError as error:
                 left.append(f"{found} ({error.msg})")
         return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
+
+    def _named(self, objects: t.Iterable[TokenObject]) -> bool:
+        """Whether these carry the id of the pair: nothing else is changed or destroyed by its handle."""
+        return bool(self._ident) and all(found.id == self._ident for found in objects)
 
     @property
     def _ident(self) -> bytes | None:

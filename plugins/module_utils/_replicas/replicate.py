@@ -109,7 +109,11 @@ class _Run:
         """The pair is on no token; one that is not reached is a failure, after all others are done."""
         self._look(0)
         refuse_different(self._wish, self._by_name())
-        outcomes = self._reconciled(list(self._found), self._wish, self._deadline, self._check_mode)
+        there = list(self._found)
+        outcomes = self._reconciled(there, self._wish, self._deadline, check_mode=True)
+        self._group.refuse_refusals(there)
+        if not self._check_mode:
+            outcomes = self._reconciled(there, self._wish, self._deadline)
         failed = self._group.without(outcomes)
         if failed:
             gone = [token.name for token, outcome in outcomes.items() if outcome.changed]

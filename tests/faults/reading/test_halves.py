@@ -191,7 +191,9 @@ def test_certificate_with_the_same_id_and_label(token: FaultyToken) -> None:
     assert token.halves("k") == ["certificate", "private", "public"]
     assert run(token, "ecc", id_hex="01").result["changed"] is False
     assert run(token, "ecc").result["changed"] is False
-    assert run(token, "ecc", id_hex="01", state="absent").result["changed"] is True
+    refused = run(token, "ecc", id_hex="01", state="absent")
+    assert "its id is that of (certificate, subject 'CN=k', serial number " in refused.msg and not refused.writes
+    assert run(token, "ecc", id_hex="01", state="absent", certificates="keep").result["changed"] is True
     assert token.halves("k") == ["certificate"]
     assert run(token, "ecc", id_hex="01").result["changed"] is True
 

@@ -147,7 +147,7 @@ def checked(**given: t.Any) -> None:
         ({"on_mismatch": "replace"}, "on_mismatch 'replace' is refused: .* cannot be replaced at once"),
         ({"extractable": False, "min_servers": 1}, "min_servers 1 is refused: extractable=false needs every replica"),
         ({"private_attributes": {"wrap_with_trusted": True}}, "wrapping_key is refused: it is missing"),
-        ({"usage": ["wrap"]}, "verify is refused: a copy has to be proven, and cannot be"),
+        ({"usage": []}, "verify is refused: a copy has to be proven, and cannot be"),
     ],
 )
 def test_refused_wishes(given: dict[str, t.Any], told: str) -> None:
@@ -164,7 +164,7 @@ def test_refused_wishes(given: dict[str, t.Any], told: str) -> None:
         {"extractable": False, "min_servers": 2},
         {"extractable": True, "min_servers": 1},
         {"private_attributes": {"wrap_with_trusted": True}, "wrapping_key": "kek"},
-        {"usage": ["wrap"], "verify": False},
+        {"usage": [], "verify": False},
     ],
 )
 def test_taken_wishes(given: dict[str, t.Any]) -> None:

@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, group_of
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WISH, ec_pair
@@ -379,3 +381,14 @@ def test_what_has_a_given_id_may_be_anothers_and_stays(nodes: Nodes) -> None:
     message = nodes.refusal(dataclasses.replace(WISH, id=b"mine"))
     assert "What this run left on the token 'alpha' cannot be told from others' keys: (public ec key" in message
     assert nodes.halves() == {**NOWHERE, "alpha": WHOLE}
+
+
+def test_a_certificate_on_one_token_keeps_the_pair_on_all(nodes: Nodes) -> None:
+    nodes.have([PAIR], [PAIR], [PAIR])
+    nodes.all["gamma"].certified = [certificate_of(private_key("secp256r1", 1))]
+    for check_mode in (True, False):
+        message = nodes.refusal(state="absent", check_mode=check_mode)
+        assert message.startswith("Refused to remove the ECC key pair 'root' on the token 'gamma': its id is that of")
+    assert nodes.halves() == dict.fromkeys(NAMES, [PRIVATE, PUBLIC])
+    assert nodes.run(dataclasses.replace(WISH, certificates="follow"), state="absent").outcome.changed
+    assert nodes.halves() == dict.fromkeys(NAMES, []) and nodes.all["gamma"].certified == []
