@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
@@ -140,6 +141,10 @@ class Promise(RuleBasedStateMachine):
         values: Given = {"class": "secret_key", "key_type": "aes", "label": label, "id": id, "token": True}
         self.put(TokenObject(self.new_handle(), SECRET, values), None)
 
+    @rule(label=st.sampled_from(LABELS), id=st.sampled_from(IDS))
+    def others_add_a_certificate(self, label: str, id: bytes) -> None:  # noqa: A002
+        self.session.certified.append(Certificate(self.new_handle(), label, id, b"", b""))
+
     # ---- tasks ----
 
     @rule(task=st.one_of(present(), present(), absent()), fingerprint=st.one_of(st.none(), st.integers(0, 20)))
@@ -215,11 +220,12 @@ class Promise(RuleBasedStateMachine):
 
     def judged(self, named: Names, given: Given, work: t.Callable[[bool], list[Outcome]]) -> None:
         """The task in check mode, and then in earnest."""
-        before = self.rows()
+        before, certified = self.rows(), list(self.session.certified)
         foretold, error = self.outcomes(work, True)
         assert self.rows() == before, f"check mode changed something: {given}"
         done, error = self.outcomes(work, False)
         after = self.rows()
+        self.certificates_stay(certified, before, after, f"{given} {error}")
         event("failed" if done is None else "changed" if before != after else "unchanged")
         nothing_unnamed(before, after, [named] if named.goes else [], [named], f"{given} {error}")
         if done is None:
@@ -228,6 +234,19 @@ class Promise(RuleBasedStateMachine):
         assert any(one.changed for one in done) is (before != after), f"changed is not so: {given}"
         assert foretold is None or [one.changed for one in foretold] == [one.changed for one in done], given
         self.ended(named, given, done, after)
+
+    def certificates_stay(
+        self,
+        certified: list[Certificate],
+        before: collections.Counter[Row],
+        after: collections.Counter[Row],
+        told: str,
+    ) -> None:
+        """No task says what becomes of them: none is touched, and no private key goes or gets another id beside one."""
+        assert self.session.certified == certified, f"a certificate was touched: {told}"
+        gone = {row.id for row in before - after if row.half == PRIVATE} - {row.id for row in after}
+        beside = gone & {one.id for one in certified} - {b""}
+        assert not beside, f"the key of a certificate went or has another id: {beside}; {told}"
 
     def outcomes(
         self, work: t.Callable[[bool], list[Outcome]], check_mode: bool
