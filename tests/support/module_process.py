@@ -59,6 +59,7 @@ _IMPORTED = (
     *("ansible.module_utils.basic", "cryptography.hazmat.primitives.asymmetric.rsa", "pexpect", "pkcs11"),
     *("modules.hsm_rsa_keypair", "modules.hsm_ecc_keypair", "modules.hsm_key", "modules.hsm_keypairs"),
     *("module_utils._pkcs11.provider", "module_utils._pair.proof_outside", "module_utils._replicas.options"),
+    "ansible_collections.cryptoki.hsm.tests.support.outside",
     *("module_utils._reconcile.replacement", "module_utils._standard.curves", "module_utils._standard.return_values"),
 )
 _LONGEST = 1 << 17  # bytes of a request, which is mostly an environment
