@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import struct
 import traceback
 import typing as t
 
@@ -63,7 +64,7 @@ def attempt(what: str) -> t.Iterator[None]:
         raise TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
     except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
         raise TokenError(what, said="a text that is no UTF-8") from None
-    except (ValueError, LookupError) as error:  # what python-pkcs11 makes of values that it does not know (T8)
+    except (ValueError, LookupError, struct.error) as error:  # of values that python-pkcs11 does not know (T8)
         raise TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
 
 
@@ -133,7 +134,10 @@ class Session:
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
         what = f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}"
-        return self.search(what, template(wanted, key_class), at_most)
+        handles = self.search(what, template(wanted, key_class), at_most)
+        if not handles:
+            self._check_login(what)
+        return handles
 
     def search(self, what: str, wanted: functions.Template, at_most: int | None = None) -> list[int]:
         """As `handles`, for objects of any class."""
@@ -141,6 +145,14 @@ class Session:
             rv, handles = self._calls.find(self._handle, wanted, at_most)
         check(rv, what)
         return handles
+
+    def _check_login(self, what: str) -> None:
+        """Who was logged out, by a device that was restarted for instance, finds no private key, without an error."""
+        state = ""
+        with contextlib.suppress(TokenError):  # one that does not tell is believed
+            state = self.state()
+        if state.endswith("public"):
+            raise TokenError(what, "CKR_USER_NOT_LOGGED_IN")
 
     def raw(self, handle: int, sizes: t.Mapping[int, int]) -> dict[int, functions.ReadValue]:
         """Attributes of one object by their codes, as bytes."""

@@ -81,7 +81,7 @@ class Generation:
         except TokenError as error:
             remains = self._undo(wish, drawn, handles)
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
-        except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
+        except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
             raise
         told = unlike(wish.id, pairs)
