@@ -270,6 +270,8 @@ class Actions(Work):
             with contextlib.suppress(HsmError):
                 self.session.set_attributes(now, told)
             now = self.session.read(now)
+        if any(now.attributes.get(name) is None for name in old):
+            raise HsmError("the token does not tell it")
         return not _differs(now, old)
 
     def set_and_seen(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:

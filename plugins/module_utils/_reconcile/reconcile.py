@@ -19,11 +19,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Changeable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
 
 T = t.TypeVar("T")
 # How often another host may win the race for the same name before this one gives up.
@@ -147,7 +148,10 @@ class Reconciliation(Work):
 
     def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
-        if not (self.wish.complete and len(pairs) == 1 and pairs[0].lone and pairs[0].privates):
+        lone = pairs[0].lone if len(pairs) == 1 else None
+        if lone and lone.half == PUBLIC and self.session.facts.set_attribute:
+            self._replacement.refuse_public_half(lone)
+        if not (self.wish.complete and lone and lone.half == PRIVATE):
             self.refuse_unclear(pairs)
         if pairs:
             return pairs[0], mended, self.settle_ids(pairs[0])
@@ -205,9 +209,7 @@ class Reconciliation(Work):
 
     def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
-
-        replacement = Replacement(self.session, self.wish, self.check_mode)
+        replacement = self._replacement
         # Where no key can be renamed, no replacement was ever begun.
         leftover = replacement.leftover() if self.session.facts.set_attribute else None
         if old:
@@ -227,6 +229,12 @@ class Reconciliation(Work):
         if leftover:
             return replacement.finish(leftover)
         return (yield from replacement.generate(alone=True))
+
+    @property
+    def _replacement(self) -> Replacement:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
+
+        return Replacement(self.session, self.wish, self.check_mode)
 
     def _beside(self, ids: t.Collection[bytes], act: str) -> Beside:
         """The certificates with these ids, which go with what is about to be done."""

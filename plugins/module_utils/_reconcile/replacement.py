@@ -81,6 +81,14 @@ class Replacement(Actions):
         if leftover:
             raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
 
+    def refuse_public_half(self, lone: TokenObject) -> None:
+        """Refuses to begin anew where the old private half is gone, and the new pair is there."""
+        leftover = self.leftover()
+        if leftover:
+            state = f"of the old pair the public half is there, {lone}, and beside it the new pair, {leftover}"
+            remedy = "remove that public half by state=absent with its fingerprint; the same task then finishes it."
+            raise self._unfinished(state, remedy)
+
     def _unfinished(self, state: str, remedy: str = "") -> HsmError:
         why = f"a replacement of it was broken off, or another host is at it: {state}"
         usual = f"remove the new one (state=absent, label '{self.draft.wish.label}')."

@@ -12,7 +12,6 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.remains import named
 
 WISH: dict[str, t.Any] = {"label": "k", "curve": "P-256", "lock_timeout": 1}
 REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
@@ -72,8 +71,10 @@ def test_kill_between_the_old_halves(token: FaultyToken) -> None:
     token.ecc(**WISH)
     assert token.start("hsm_ecc_keypair", "C_DestroyObject#2 before kill", **REPLACE).died()
     new = {row["id"] for row in token.listing() if row["label"].startswith("replacement ")}
-    left = named(token.ecc(**REPLACE).msg)
-    assert token.ecc(state="absent", **left).result["changed"] is True
+    msg = token.ecc(**REPLACE).msg
+    half = re.search(r"of the old pair the public half is there, \(.*?, fingerprint ([0-9a-f:]{95})\)", msg)
+    assert half and all(id_ in msg.replace(":", "") for id_ in new)
+    assert token.ecc(state="absent", label="k", fingerprint=half[1]).result["changed"] is True
     run = token.ecc(**REPLACE, verify=True)
     assert {run.key_pair["id_hex"].replace(":", "")} == new
     assert [row["label"] for row in token.listing()] == ["k", "k"]
