@@ -167,14 +167,13 @@ class Reconciliation(Work):
             mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
-        if plan.wish:
-            self = dataclasses.replace(self, wish=plan.wish)
+        work = dataclasses.replace(self, wish=plan.wish) if plan.wish else self
         warnings = (*self.session.warnings, *warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
-            after, proof = yield from self._make(found, plan)
-            warnings += self._unproven(proof)
+            after, proof = yield from work._make(found, plan)
+            warnings += work._unproven(proof)
         else:
-            after, proof = self._keep(found, plan)
+            after, proof = work._keep(found, plan)
         warnings += tuple(filter(None, [proof.warning]))
         return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
 
