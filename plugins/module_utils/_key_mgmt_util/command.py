@@ -53,6 +53,7 @@ def _command(name: str, *options: tuple[str, object]) -> Command:
 
 
 LIST_USERS = Command("listUsers")
+LIST_ATTRIBUTES = Command("listAttributes")
 
 
 def find_key(query: Query) -> Command:

@@ -17,7 +17,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import (
+    FACTS,
+    LATER,
+    generation_refusal,
+    untold,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
@@ -127,7 +132,7 @@ class KeyMgmtUtilSession(ToolSession):
         key_class, attributes = self._tool.attributes(handle, attempt)
         shared = tuple(sorted(map(self._name, users.shared)))
         sharing = Sharing(self._name(users.owner), shared, users.quorum, users.quorum)
-        return TokenObject(handle, key_class, attributes, sharing=sharing)
+        return TokenObject(handle, key_class, attributes, sharing=sharing, untold=untold(key_class, attributes))
 
     def _known(self, handle: int, attempt: str) -> TokenObject:
         key = self._key(handle, attempt)
@@ -156,7 +161,7 @@ class KeyMgmtUtilSession(ToolSession):
     # What is made
 
     def refusal(self, wish: Wish) -> str | None:
-        return generation_refusal(wish)
+        return generation_refusal(wish, older=not self._tool.lists_attribute(LATER))
 
     def drawn_id(self, wish: Wish) -> bytes:
         return secrets.token_hex(self.facts.id_length).encode()

@@ -47,6 +47,11 @@ class Tool(Dialogue):
         # '   findKey                Find Key'; a name alone where it has no description
         return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
+    def lists_attribute(self, name: str) -> bool:
+        """Whether this build has an attribute, by its own list; true where it has no list."""
+        text = self.print(_command.LIST_ATTRIBUTES, "list the attributes that the tool knows")
+        return "OBJ_ATTR_" not in text or bool(re.search(rf"\bOBJ_ATTR_{name.upper()}\b", text))
+
     def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
         """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
         answer = self.ask(command, attempt)

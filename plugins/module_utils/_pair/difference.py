@@ -87,8 +87,15 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
-    """What differs of the attributes of one half; an attribute that the object lacks counts as missing."""
-    rows = [Difference(half, name, found.attributes.get(name), value) for name, value in wished.items()]
+    """What differs of the attributes of one half; one that the object lacks counts as missing.
+
+    One that the token tells of no key is no difference where the wish is what such keys are made with.
+    """
+    rows = [
+        Difference(half, name, found.attributes.get(name), value)
+        for name, value in wished.items()
+        if name in found.attributes or value is None or found.untold.get(name) != value
+    ]
     return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]
 
 

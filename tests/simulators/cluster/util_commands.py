@@ -242,8 +242,11 @@ def error_to_string(session: Session, values: Values) -> str:
 
 
 def list_attributes(session: Session, values: Values) -> str:
-    """The constants of the attributes."""
-    lines = [f"      OBJ_ATTR_{name:<22} = {number}" for name, number in util_dump.NUMBERS.items()]
+    """The constants of the attributes: 20 of the older builds (key_mgmt_util-listAttributes), more in the source."""
+    numbers = {
+        name: number for name, number in util_dump.NUMBERS.items() if util_dump.known(name, session.spelling.extended)
+    }
+    lines = [f"      OBJ_ATTR_{name:<22} = {number}" for name, number in numbers.items()]
     head = "\n\nDescription\n===========\nThe following are all of the possible attribute values for getAttributes.\n\n"
     return head + "\n".join(lines) + "\n\n"
 

@@ -35,8 +35,11 @@ def curve_list() -> str:
 
 
 def generate_rsa(session: Session, values: Values) -> str:
-    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair: its public half)."""
-    public = {"encrypt", "wrap", "verify"}
+    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair: its public half).
+
+    With the older builds public ones do not wrap (an earlier edition of key_mgmt_util-genRSAKeyPair).
+    """
+    public = {"encrypt", "verify", *({"wrap"} if session.spelling.extended else ())}
     private = {"decrypt", "unwrap", "sign"}
     return _generate(session, values, public, private, bits=values["-m"], exponent=values["-e"])
 
@@ -55,6 +58,8 @@ def _generate(session: Session, values: Values, public: set[str], private: set[s
     with session.state() as state:
         owner = session.user(state)
         pair = _wish(state, owner, values, public, private, numbers)
+        # OBJ_ATTR_PRIVATE of a public half is 0x00 in the earlier edition, 0x01 in genRSAKeyPair
+        pair.public_attributes["private"] = session.spelling.extended
         public_key, private_key = keys.generate(state, owner, pair)
         codes = _codes(session, state, private_key)
         complete = all(code == util_codes.SUCCESS for code in codes.values())
