@@ -115,11 +115,17 @@ def visible(state: State, user: User) -> list[Key]:
 def coverage(state: State, key: Key) -> str:
     """'full' if every HSM that is in the cluster now has the key: one HSM is enough for that.
 
-    Session keys are on one HSM by design (AWS concepts-key-sync); that they show 'full' is assumed.
+    Session keys are on one HSM by design (AWS concepts-key-sync), which is full for their users
+    (cloudhsm_cli-key-generate-asymmetric-pair-ec; `cluster_coverage` for the whole cluster).
     """
     if key.session or all(key.on_node(node) for node in state.running()):
         return "full"
     return "inconsistent"
+
+
+def cluster_coverage(state: State, key: Key) -> str:
+    """As `coverage`; 'session' of a session key (AWS cloudhsm_cli-key-generate-asymmetric-pair-ec)."""
+    return "session" if key.session else coverage(state, key)
 
 
 def changed(state: State, key: Key, name: str) -> None:

@@ -187,6 +187,13 @@ def test_an_hsm_that_lacks_a_key_is_told(cluster: Cluster) -> None:
         assert {row.status for row in one.nodes()} == {"unsynchronised"}
 
 
+def test_a_session_pair_is_on_one_hsm_and_lags_nowhere(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(dataclasses.replace(WISH, session=True))
+        assert pair.private.attributes["token"] is False
+        assert {row.status for row in one.nodes()} == {"ok"}
+
+
 def test_what_was_set_before_a_failure_is_set_back(cluster: Cluster) -> None:
     with session() as one:
         pair = one.generate(WISH)
