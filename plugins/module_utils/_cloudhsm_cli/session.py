@@ -189,7 +189,7 @@ class CloudHsmCliSession(ToolSession):
         return self.read(found)
 
     def _set(self, found: TokenObject, name: str, value: Value) -> None:
-        attribute = ["--name", _keys.name_there(name), "--value", _keys.value_there(value)]
+        attribute = ["--name", _keys.name_there(name), *_command.option("--value", _keys.value_there(value))]
         self._change("set-attribute", self._attempt(f"set {name} of", found), found.handle, attribute)
 
     def _set_back(self, found: TokenObject, done: t.Sequence[str]) -> str:

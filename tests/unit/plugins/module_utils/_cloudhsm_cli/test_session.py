@@ -112,6 +112,14 @@ def test_a_label_that_the_tool_might_split_is_compared_here(cluster: Cluster) ->
         assert one.find(Query(PRIVATE, label="two")) == []
 
 
+def test_a_label_that_begins_with_a_dash(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(dataclasses.replace(WISH, label="--session"))
+        assert (pair.private.label, pair.public.label) == ("--session", "--session")
+        assert handles(one.find(Query(PRIVATE, label="--session"))) == [pair.private.handle]
+        assert one.set_attributes(pair.private, {"label": "-n"}).label == "-n"
+
+
 def test_rsa(cluster: Cluster) -> None:
     with session() as one:
         pair = one.generate(dataclasses.replace(RSA, id=b"one", public_exponent=65539))

@@ -65,6 +65,10 @@ def test_a_wish_of_absence_may_leave_everything_else_out() -> None:
     assert wished("ecc", state="absent", label=None, curve=None, fingerprint="AB" * 32).fingerprint == "ab" * 32
 
 
+def test_blanks_around_a_user_are_no_part_of_the_name() -> None:
+    assert wished("ecc", share_with=["4", " 5", "Bob "]).share_with == ("4", "5", "bob")
+
+
 @pytest.mark.parametrize("value", [2, "2", "P-256", "prime256v1", "nistp256", "1.2.840.10045.3.1.7"])
 def test_equal_curves(value: t.Any) -> None:
     assert wished("ecc", curve=value).curve == curve_by_name("secp256r1")
