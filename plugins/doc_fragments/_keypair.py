@@ -122,8 +122,9 @@ options:
       - u
   quorum:
     description:
-      - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the
-        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it; the CloudHSM CLI has none of 1.
+      - How many users must approve each use of the private key, 2 to 8, at most the number of O(share_with) and the
+        owner. V(0), the default of the commands, is the same as leaving it out. One user alone is no quorum.
+      - PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
       - It is fixed at generation. A pair with a quorum cannot be proven, changed, shared or replaced by a task, since
         that needs the users' signatures.
       - The flag C(-m_value) of the commands.

@@ -36,7 +36,6 @@ class CloudHsmCliProvider(ToolProvider):
         "attest": Unable(
             "the CloudHSM CLI has no attestation: pin the HSMs' firmware_id and fips_state with expect_token"
         ),
-        "quorum": Unable("the CloudHSM CLI takes 0, or 2 to 8: one user alone is no quorum", values=(1,)),
     }
 
     @contextlib.contextmanager

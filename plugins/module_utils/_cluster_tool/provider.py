@@ -49,6 +49,8 @@ class ToolProvider(Provider):
         "force_login": Unable(_LIBRARY_ONLY),
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
         "key_gen_mechanism": Unable(_LIBRARY_ONLY),
+        # The tool tells no quorum of 1, and the HSMs of the CloudHSM CLI take none.
+        "quorum": Unable("it takes 0, or 2 to 8: one user alone is no quorum", values=(1,)),
         "replicas": Unable(_ITSELF),
         "wrapping_key": Unable(_ITSELF),
     }

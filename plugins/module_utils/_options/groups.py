@@ -165,7 +165,6 @@ KEYPAIR = OptionGroup(
     },
     mutually_exclusive=(("id", "id_hex"),),
     required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),
-    required_by={"quorum": ("share_with",)},
 )
 
 RSA = OptionGroup(

@@ -25,7 +25,7 @@ Params = t.Mapping[str, t.Any]
 _NEW_NAMES = ("new_label", "new_id", "new_id_hex")
 _CHANGING = (*_NEW_NAMES, "extractable", "usage", "private_attributes", "public_attributes", "share_with")
 # Options that need no check of their own.
-_AS_GIVEN = ("session", "on_mismatch", "verify", "quorum", "min_servers", "timeout", "attest")
+_AS_GIVEN = ("session", "on_mismatch", "verify", "min_servers", "timeout", "attest")
 
 
 def wish_from(family: Family, params: Params) -> Wish:
@@ -44,6 +44,7 @@ def wish_from(family: Family, params: Params) -> Wish:
         allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         share_with=_check_sharing(params),
+        quorum=params["quorum"] or None,
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )

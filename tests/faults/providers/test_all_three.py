@@ -76,6 +76,20 @@ def test_a_pair_without_an_id_is_no_stranger(hsm: Hsm) -> None:
     assert "there is a pair of that label and type without an id" in run.msg and hsm.content() == before
 
 
+def test_a_quorum_of_0_is_none(hsm: Hsm) -> None:
+    """The default of the commands, which needs nobody to share with; in a list, too."""
+    assert hsm.run(ECC, **WISH, quorum=0).result["changed"]
+    again = hsm.run("hsm_keypairs", keypairs=[{"type": "ecc", **WISH, "m_value": 0}])
+    assert again.result["changed"] is False and hsm.halves("k") == PAIR
+
+
+@pytest.mark.parametrize("quorum", [1, 2])
+def test_a_quorum_of_one_user_is_refused_before_the_login(hsm: Hsm, quorum: int) -> None:
+    run = hsm.run(ECC, **WISH, quorum=quorum, pin="no-login-71")
+    assert run.msg.startswith("quorum "), run.msg
+    assert hsm.failed_logins() == 0 and hsm.halves("k") == []
+
+
 def test_duplicates_are_refused_and_one_is_chosen_by_its_fingerprint(hsm: Hsm) -> None:
     hsm.make("k", "0a")
     first = hsm.run(ECC, **WISH).key_pair["fingerprint"]

@@ -67,9 +67,10 @@ def test_the_example_of_a_shared_pair(spelled: Kmu) -> None:
     assert run.key_pair["unverified_reason"] == "each use of the key needs the approval of 2 users"
     again = spelled.rsa(u=["Bob"], **example)
     assert again.result["changed"] is False and not spelled.wrote()
-    less = spelled.rsa(u=[4], **{**example, "m_value": 1})
-    assert less.msg.startswith("Refused to change the RSA key pair 'rsa_mofn', id 72:73:61:5f:6d:76:32 on the token")
-    assert "quorum is 2, wished 1" in less.msg
+    spelled.cluster.add_user("eve", "27-eve-1180")
+    more = spelled.rsa(u="4, 5", **{**example, "m_value": 3})
+    assert more.msg.startswith("Refused to change the RSA key pair 'rsa_mofn', id 72:73:61:5f:6d:76:32 on the token")
+    assert "quorum is 2, wished 3" in more.msg
 
 
 def test_what_the_dumps_of_a_build_do_not_show_is_as_the_tool_makes_it(spelled: Kmu) -> None:

@@ -121,7 +121,7 @@ def test_what_needs_signatures_is_refused(on_mismatch: t.Any) -> None:
     ("there", "quorum", "found"),
     [
         (shared(["bob"], 0), 2, "quorum is 0, wished 2"),
-        (shared(["bob"], 2), 0, "quorum is 2, wished 0"),
+        (shared(["bob"], 4), 2, "quorum is 4, wished 2"),
         (shared(["bob"], 2, 4), 2, "quorum is 2 to use it and 4 to change it, wished 2"),
     ],
 )
