@@ -68,6 +68,11 @@ def find_key(query: Query) -> Command:
     )
 
 
+def find_shared(user: int) -> Command:
+    """A search for the private keys that both this user and the caller may use."""
+    return _command("findKey", ("-c", CLASSES["private_key"]), ("-u", user))
+
+
 def id_text(id_: bytes | None) -> str | None:
     """An id as the tool takes it, a text; None where it cannot be typed."""
     try:

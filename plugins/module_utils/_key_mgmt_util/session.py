@@ -24,6 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits
     untold,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
@@ -130,9 +131,28 @@ class KeyMgmtUtilSession(ToolSession):
         if users is None:
             return None
         key_class, attributes = self._tool.attributes(handle, attempt)
-        shared = tuple(sorted(map(self._name, users.shared)))
-        sharing = Sharing(self._name(users.owner), shared, users.quorum, users.quorum)
+        shared = tuple(sorted(map(self._name, (*users.shared, *self._not_printed(handle, users, attempt)))))
+        owner = None if users.owner is None else self._name(users.owner)
+        sharing = Sharing(owner, shared, users.quorum, users.quorum)
         return TokenObject(handle, key_class, attributes, sharing=sharing, untold=untold(key_class, attributes))
+
+    def _not_printed(self, handle: int, users: KeyUsers, attempt: str) -> list[int]:
+        """The users of a key that the tool told the number of: each other crypto user is asked for."""
+        if not users.more:
+            return []
+        others = self._users.keys() - {users.owner, *users.shared}
+        found = [
+            number for number in sorted(others) if self._users[number].type == "CU" and self._may_use(number, handle)
+        ]
+        if len(found) != users.more:
+            raise TokenError(
+                attempt, said=f"that {users.more} more users share the key, and finds {len(found)}", hint=""
+            )
+        return found
+
+    def _may_use(self, user: int, handle: int) -> bool:
+        attempt = f"search the keys of the user {user} on the token '{self.token_name}'"
+        return handle in self._tool.read(_command.find_shared(user), attempt, found_keys)
 
     def _known(self, handle: int, attempt: str) -> TokenObject:
         key = self._key(handle, attempt)

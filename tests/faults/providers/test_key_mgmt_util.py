@@ -178,7 +178,7 @@ def test_too_few_servers_leave_no_pair(kmu: Kmu, rollback_fails: bool) -> None:
     """The tool takes its pair back; what it leaves behind, which it may, is removed."""
     kmu.cluster.set(sync_fails=True, rollback_fails=rollback_fails)
     run = kmu.ecc(l="k", i=2, min_srv=2, timeout=1)
-    assert "the HSM answered that it is not on 2 HSMs within 1 seconds (node 0: ok, node 1: " in run.msg, run.msg
+    assert "the HSM answered that it is not on 2 HSMs within 1 seconds (node 0: ok, node 1: 0x" in run.msg, run.msg
     assert run.msg.endswith("Nothing of it is left on the token.") and kmu.halves("k") == []
 
 
@@ -195,6 +195,14 @@ def test_an_existing_pair_on_too_few_servers_is_kept(kmu: Kmu) -> None:
     run = kmu.ecc(l="k", i=2, min_srv=2)
     assert "it is on 1 (node 0: ok, node 1: 0x30000085 (Server in cluster is unavailable))" in run.msg
     assert kmu.halves("k") == BOTH and not kmu.wrote()
+
+
+def test_a_pair_of_which_the_tool_looked_at_one_half_only(kmu: Kmu) -> None:
+    """The tool calls it a success: the private half is everywhere, and the public one is not."""
+    kmu.cluster.set(sync_fails="public-key")
+    run = kmu.ecc(l="k", i=2, min_srv=2, timeout=1)
+    assert run.msg.startswith("Could not find the ECC key pair 'k' on 2 HSMs") and "node 1: 0xa8" in run.msg, run.msg
+    assert run.msg.endswith("The new pair was removed again.") and kmu.halves("k") == []
 
 
 def test_an_hsm_that_is_off_is_told_and_does_not_hinder(kmu: Kmu) -> None:
