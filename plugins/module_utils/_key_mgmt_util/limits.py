@@ -57,6 +57,10 @@ FACTS = VendorFacts(
 )
 
 
+# Where the build has no shareKey (page shareKey of cloudhsm_mgmt_util).
+SHARED_ELSEWHERE = {"shared_with": "share it by shareKey of the vendor's management tool (cloudhsm_mgmt_util)"}
+
+
 def generation_refusal(wish: Wish, older: bool = False) -> str | None:
     """Why a pair as wished cannot be had from key_mgmt_util, or None; `older`: from a build without `LATER`."""
     if wish.label is not None and not typable(wish.label):

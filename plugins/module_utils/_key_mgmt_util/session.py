@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handle
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import (
     FACTS,
     LATER,
+    SHARED_ELSEWHERE,
     generation_refusal,
     untold,
 )
@@ -57,7 +58,7 @@ class KeyMgmtUtilSession(ToolSession):
         """Whether the sharing of a key can be changed depends on the build (AWS: no, Azure: yes)."""
         if self._tool.has("shareKey"):
             return FACTS
-        return dataclasses.replace(FACTS, fixed=frozenset({"shared_with"}))
+        return dataclasses.replace(FACTS, fixed=frozenset({"shared_with"}), elsewhere=SHARED_ELSEWHERE)
 
     def reconnect(self) -> None:
         if not self._tool.alive:

@@ -64,11 +64,9 @@ class Wish:
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False
-    # What to do where an existing pair cannot be made as wished.
-    remedy: t.ClassVar[str] = (
-        "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
-        " one"
-    )
+    # What to do where an existing pair cannot be made as wished: where no other can take its place, and else.
+    keeping: t.ClassVar[str] = "set on_mismatch=keep to leave the pair as it is"
+    remedy: t.ClassVar[str] = f"{keeping}, or on_mismatch=replace to generate another and destroy this one"
 
     def __str__(self) -> str:
         names = [f"'{self.label}'"] if self.label is not None else []
@@ -168,6 +166,7 @@ class Change(Wish):
     chosen: str = ""
     chosen_exactly: bool = False
     remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
+    keeping: t.ClassVar[str] = remedy
 
     def __str__(self) -> str:
         return f"the key chosen by {self.chosen}"

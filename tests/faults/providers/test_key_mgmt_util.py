@@ -228,7 +228,19 @@ def test_sharing_later_where_the_build_can(tmp_path: Path) -> None:
 def test_sharing_later_where_the_build_cannot(kmu: Kmu) -> None:
     kmu.ecc(l="k", i=2)
     run = kmu.ecc(l="k", i=2, u=[BOB])
-    assert "shared_with is [], wished [bob]. That cannot be changed in place" in run.msg and not kmu.wrote()
+    assert run.msg.endswith(
+        "shared_with is [], wished [bob]. That cannot be changed in place; share it by shareKey of the vendor's management"
+        " tool (cloudhsm_mgmt_util), or set on_mismatch=keep to leave the pair as it is."
+    )
+    assert not kmu.wrote()
+
+
+def test_what_the_tool_cannot_do_is_not_advised(kmu: Kmu) -> None:
+    """A replacement needs a key to be renamed."""
+    kmu.ecc(l="k", i=2)
+    run = kmu.ecc(l="k", i=14)
+    assert run.msg.endswith("; set on_mismatch=keep to leave the pair as it is."), run.msg
+    assert "key_mgmt_util cannot rename a key" in kmu.ecc(l="k", i=14, on_mismatch="replace").msg
 
 
 @pytest.mark.parametrize(
