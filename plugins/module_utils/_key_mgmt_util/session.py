@@ -131,11 +131,12 @@ class KeyMgmtUtilSession(ToolSession):
         users = self._tool.users_of(handle, attempt)
         if users is None:
             return None
-        key_class, attributes = self._tool.attributes(handle, attempt)
+        key_class, attributes, dump = self._tool.attributes(handle, attempt)
         shared = tuple(sorted(map(self._name, (*users.shared, *self._not_printed(handle, users, attempt)))))
         owner = None if users.owner is None else self._name(users.owner)
         sharing = Sharing(owner, shared, users.quorum, users.quorum)
-        return TokenObject(handle, key_class, attributes, sharing=sharing, untold=untold(key_class, attributes))
+        missing = untold(key_class, attributes)
+        return TokenObject(handle, key_class, attributes, sharing=sharing, untold=missing, dump=dump)
 
     def _not_printed(self, handle: int, users: KeyUsers, attempt: str) -> list[int]:
         """The users of a key that the tool told the number of: each other crypto user is asked for."""

@@ -75,12 +75,13 @@ class Tool(Dialogue):
         with readable(attempt):
             return None if answer.code else key_users(answer)
 
-    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes]:
-        """All attributes of a key."""
+    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes, str]:
+        """All attributes of a key, and the text of which they were read."""
         command = functools.partial(_command.get_attribute, handle)
         answer, raw = self._written(f"attributes-{handle}", command, attempt)
         with readable(attempt):
-            return _dump.key_attributes(raw, _dump.dumped_count(answer))
+            half, attributes = _dump.key_attributes(raw, _dump.dumped_count(answer))
+        return half, attributes, raw.decode(errors="backslashreplace")
 
     def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
         """A new pair; raises `TokenError` where there is none."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.util_dump import ALL, dump
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER
 from ansible_collections.cryptoki.hsm.tests.support.key_mgmt_util_runs import BOB, BOBS_PASSWORD, Kmu
 
@@ -105,6 +106,19 @@ def test_the_example_of_an_ecc_pair(tmp_path: Path) -> None:
     assert {name for name in ("encrypt", "decrypt", "wrap", "unwrap", "sign", "verify") if attributes[name]} == {"sign"}
     assert (attributes["token"], attributes["extractable"]) == (True, True)
     assert run.key_pair["public_key_pem"] == kmu.cluster.public_key("ecc14")
+
+
+def test_the_attribute_file_is_the_commands_own(spelled: Kmu) -> None:
+    """Line by line: the number of the curve, and nothing that the build does not write."""
+    spelled.cluster.next_handles(262179, 262177)
+    spelled.ecc(i=2, l="ecc2")
+    (told,) = spelled.run("hsm_key_info", handle=262177, attribute_file=True).result["objects"]
+    lines = told["attribute_file"].splitlines()
+    assert lines[lines.index("OBJ_ATTR_MODULUS_BITS") + 1] == "0x0000019f"
+    count = sum(line.startswith("OBJ_ATTR_") for line in lines)
+    assert count == (19 if spelled.spelling == "aws" else 25)
+    key = next(key for key in spelled.cluster.held("ecc2") if key.handle == 262177)
+    assert told["attribute_file"].encode() == dump(key, ALL, spelled.spelling != "aws")[0]
 
 
 def test_the_example_of_a_refused_curve(kmu: Kmu) -> None:
