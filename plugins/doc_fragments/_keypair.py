@@ -260,8 +260,9 @@ options:
       - How many seconds the work on a pair may take before a token counts as failed, with O(replicas); a token that
         fails earlier is tried again until then, but never a login that failed. With a cluster's tool, how many
         seconds to wait for C(min_servers). It needs one of the two.
-      - If not given, there is one attempt for each token of O(replicas), however long it takes. How long a cluster's
-        tool waits then stands in its guide.
+      - If not given, there is one attempt for each token of O(replicas), however long it takes. With a cluster's tool a
+        pair that was there before is looked at once then; how long a new one is waited for stands in the tool's guide.
+        Check mode never waits.
       - The flag C(-timeout) of the commands.
     type: int
   replicas:

@@ -52,6 +52,7 @@ class KeyMgmtUtilSession(ToolSession):
         self._again = again
         self.user = user
         self.token_name = token_name
+        self._size = len(tool.nodes)  # the login tells all; what concerns a session key tells one
 
     @functools.cached_property
     def facts(self) -> VendorFacts:  # type: ignore[override]
@@ -171,6 +172,9 @@ class KeyMgmtUtilSession(ToolSession):
     def nodes(self) -> list[Node]:
         statuses: dict[int, t.Literal["ok", "unsynchronised"]] = {0: "ok", INVALID_HANDLE: "unsynchronised"}
         return [Node(f"node {node.id}", statuses.get(node.code, "failed"), said(node)) for node in self._tool.nodes]
+
+    def size(self) -> int:
+        return self._size
 
     def missing(self, wanted: int, pair: KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"

@@ -205,6 +205,25 @@ def test_a_pair_that_was_there_is_never_removed(cli: ClusterRuns) -> None:
     assert cli.halves("k") == BOTH
 
 
+def test_the_time_for_a_new_pair_runs_from_its_generation_on(cli: ClusterRuns) -> None:
+    """Before anything is signed, which waits for the HSMs by itself."""
+    cli.cluster.set(availability_check=False, sync_delay=60)
+    run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=1)
+    assert "on 2 HSMs of the token 'AWS CloudHSM' within 1 seconds: not all of them have both halves yet." in run.msg
+    assert not cli.cluster.calls("crypto sign") and cli.halves("k") == []
+
+
+def test_a_pair_that_lags_is_waited_for_where_the_task_says_how_long(cli: ClusterRuns) -> None:
+    cli.cluster.set(availability_check=False, sync_delay=60)
+    cli.ecc(label="k", curve="P-256", verify=False)
+    once = cli.ecc(label="k", curve="P-256", min_servers=2)
+    assert once.msg.endswith("both halves yet. It was looked at once, because timeout is not given."), once.msg
+    check = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=60, check_mode=True)
+    assert check.msg.endswith("because check mode does not wait."), check.msg
+    waited = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=1)
+    assert " within 1 seconds: " in waited.msg and cli.halves("k") == BOTH
+
+
 def test_a_slow_synchronisation_is_waited_for(cli: ClusterRuns) -> None:
     cli.cluster.set(availability_check=False, sync_delay=2)
     run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=30)

@@ -196,11 +196,25 @@ def test_too_few_servers_leave_no_pair(kmu: Kmu, rollback_fails: bool) -> None:
     assert run.msg.endswith("Nothing of it is left on the token.") and kmu.halves("k") == []
 
 
-def test_more_servers_than_there_are_leave_no_pair(kmu: Kmu) -> None:
+def test_more_servers_than_there_are_are_refused(kmu: Kmu) -> None:
     """The command itself keeps such a pair and answers 0x00."""
-    run = kmu.ecc(l="k", i=2, min_srv=3, timeout=1)
-    assert "Could not find the ECC key pair 'k' on 3 HSMs of the token 'key_mgmt_util'" in run.msg
-    assert kmu.halves("k") == []
+    for check_mode in (True, False):
+        run = kmu.ecc(l="k", i=2, min_srv=3, timeout=1, check_mode=check_mode)
+        assert run.msg.startswith("Refused to generate the ECC key pair 'k' on the token 'key_mgmt_util'")
+        assert run.msg.endswith("min_servers is 3 and the cluster has 2 HSMs.") and not kmu.wrote()
+
+
+def test_a_pair_that_lags_is_waited_for_where_the_task_says_how_long(kmu: Kmu) -> None:
+    kmu.cluster.set(sync_fails=True)
+    assert kmu.ecc(l="k", i=2).result["changed"]
+    once = kmu.ecc(l="k", i=2, min_srv=2)
+    assert once.msg.endswith("). It was looked at once, because timeout is not given."), once.msg
+    check = kmu.ecc(l="k", i=2, min_srv=2, timeout=60, check_mode=True)
+    assert check.msg.endswith("because check mode does not wait."), check.msg
+    kmu.cluster.set(sync_delay=2)
+    kmu.cluster.start_node(1)  # from now on it gets what it lacks
+    waited = kmu.ecc(l="k", i=2, min_srv=2, timeout=60)
+    assert waited.result["changed"] is False and {row["status"] for row in waited.result["nodes"]} == {"ok"}
 
 
 def test_an_existing_pair_on_too_few_servers_is_kept(kmu: Kmu) -> None:
