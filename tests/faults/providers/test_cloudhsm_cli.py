@@ -308,7 +308,7 @@ def test_a_half_chosen_by_its_handle(cli: ClusterRuns) -> None:
     )
     changed = cli.run("hsm_key", handle=made["private_key"]["handle"], share_with=["alice"])
     assert changed.result["changed"] and changed.result["key_pairs"][0]["shared_with"] == ["alice"]
-    assert cli.run("hsm_key", handle=handle, state="absent").result["changed"]
+    assert cli.run("hsm_key", handle=handle, label="k", state="absent").result["changed"]
     assert cli.halves("k") == ["private-key"]
 
 
