@@ -143,6 +143,8 @@ class CloudHsmCliSession(ToolSession):
             self._tool.require(_QUORUM_VERSION, "a quorum")
         if wish.key_type == "ec_edwards":
             self._tool.require(_ED25519_VERSION, "the curve ed25519")
+            if any(hsm.in_fips_mode for hsm in self._hsms):
+                return "the HSMs have the curve ed25519 outside of the FIPS mode only"
         if wish.quorum and any(wish.freezing(half) for half in HALVES):
             return "destroyable=false and modifiable=false cannot be set later on a key with a quorum"
         if wish.session and (wish.share_with or wish.min_servers):

@@ -386,3 +386,14 @@ def test_versions(cli: ClusterRuns, version: str, given: dict[str, t.Any], refus
         assert refused in run.msg and not wrote(cli)
     else:
         assert run.result["changed"]
+
+
+def test_a_pair_on_ed25519(cli: ClusterRuns) -> None:
+    for check_mode in (True, False):
+        refused = cli.ecc(label="k", curve="ed25519", check_mode=check_mode)
+        assert "the HSMs have the curve ed25519 outside of the FIPS mode only" in refused.msg and not wrote(cli)
+    cli.cluster.set(fips=False)
+    run = cli.ecc(label="k", curve="ed25519", usage=["sign"])
+    assert (run.key_pair["curve"], run.key_pair["verified"]) == ("ed25519", "CKM_EDDSA")
+    assert run.key_pair["public_key_pem"] == cli.cluster.public_key("k")
+    assert cli.ecc(label="k", curve="ed25519", usage=["sign"]).result["changed"] is False

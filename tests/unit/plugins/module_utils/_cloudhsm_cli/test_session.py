@@ -131,6 +131,20 @@ def test_rsa(cluster: Cluster) -> None:
         assert one.prove(quiet, one.generate(quiet)).reason == "the CloudHSM CLI can only sign with it"
 
 
+def test_ed25519_outside_of_the_fips_mode(cluster: Cluster) -> None:
+    ed25519 = dataclasses.replace(WISH, curve=curve_by_name("Ed25519"))
+    with session() as one:
+        told = refusal(lambda: one.check_generation(ed25519))
+        assert told.endswith("the HSMs have the curve ed25519 outside of the FIPS mode only.")
+    cluster.set(fips=False)
+    with session() as one:
+        one.check_generation(ed25519)
+        pair = one.generate(ed25519)
+        assert (pair.public.curve.name, pair.private.key_type) == ("ed25519", "ec_edwards")
+        assert one.prove(ed25519, pair).method == "CKM_EDDSA"
+        assert handles(one.find(Query(PRIVATE, label="root", key_type="ec_edwards"))) == [pair.private.handle]
+
+
 def test_an_older_client(cluster: Cluster) -> None:
     cluster.set(version="5.10.0")
     with session() as one:
