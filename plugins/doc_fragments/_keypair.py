@@ -131,6 +131,12 @@ options:
     type: int
     aliases:
       - m_value
+  management_quorum:
+    description:
+      - How many users must approve a change of the private key or of its sharing, 2 to 8, where that is another number
+        than O(quorum), which it needs. If not given, O(quorum) holds for both. O(provider=cloudhsm_cli) only.
+      - It is fixed at generation.
+    type: int
   attest:
     description:
       - Ask the HSM for an attestation. PKCS#11 and the CloudHSM CLI have none, so O(provider=pkcs11) and

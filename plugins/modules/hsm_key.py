@@ -239,6 +239,11 @@ key_pairs:
       type: int
       returned: where the HSM has users
       sample: 0
+    management_quorum:
+      description: How many users must approve a change of the private key or of its sharing, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     public_key:
       description: The public half, V(null) where it is not there or was not chosen.
       type: dict

@@ -295,6 +295,11 @@ key_pairs:
       type: int
       returned: where the HSM has users
       sample: 0
+    management_quorum:
+      description: How many users must approve a change of the private key or of its sharing, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     problems:
       description:
         - What is wrong with it as far as it shows without using it.

@@ -75,8 +75,8 @@ def generation_of(wish: Wish) -> list[str]:
     if wish.session:
         arguments.append("--session")
     if wish.quorum:
-        for use in ("manage", "use"):
-            arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
+        for use, quorum in (("manage", wish.management_quorum or wish.quorum), ("use", wish.quorum)):
+            arguments += [f"--{use}-private-key-quorum-value", str(quorum)]
     for half in (PUBLIC, PRIVATE):
         sent = attributes_there(FACTS.sent(half, wish.new_half(half)))
         arguments += [f"--{half}-attributes", *sent]

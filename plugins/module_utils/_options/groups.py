@@ -152,6 +152,7 @@ KEYPAIR = OptionGroup(
         "verify": {"type": "bool"},
         "share_with": {"type": "list", "elements": "raw", "aliases": ["u"]},
         "quorum": {"type": "int", "aliases": ["m_value"]},
+        "management_quorum": {"type": "int"},
         "min_servers": {"type": "int", "aliases": ["min_srv"]},
         "timeout": {"type": "int"},
         "attest": {"type": "bool", "default": False},

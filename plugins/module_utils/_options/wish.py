@@ -45,6 +45,7 @@ def wish_from(family: Family, params: Params) -> Wish:
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         share_with=_check_sharing(params),
         quorum=params["quorum"] or None,
+        management_quorum=params["management_quorum"] or None,
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
@@ -147,11 +148,15 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
 
 
 def _check_sharing(params: Params) -> tuple[str, ...] | None:
-    users, quorum = params["share_with"], params.get("quorum")
-    if quorum is not None and not 0 <= quorum <= 8:
-        raise InputError("quorum", "it must be from 0 to 8", quorum)
-    if quorum is not None and quorum > len(users or ()) + 1:
-        raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
+    users = params["share_with"]
+    for option in ("quorum", "management_quorum"):
+        quorum = params.get(option) or 0
+        if not 0 <= quorum <= 8:
+            raise InputError(option, "it must be from 0 to 8", quorum)
+        if quorum > len(users or ()) + 1:
+            raise InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
+        if quorum and not params["quorum"]:
+            raise InputError(option, "it needs quorum: a key has both or none", quorum)
     if users is None:
         return None
     names = {_values.user("share_with", user) for user in users}

@@ -78,10 +78,13 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
         users = wish.users()
         return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
     rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
+    quorum, manage = sharing.quorum, sharing.manage_quorum
+    if wish.management_quorum is not None:
+        rows.append(Difference(PRIVATE, "management_quorum", manage, wish.management_quorum))
+    elif manage not in (0, quorum) and wish.quorum is not None:
+        told = f"{quorum} to use it and {manage} to change it"
+        return [row for row in rows if row.found != row.wished] + [Difference(PRIVATE, "quorum", told, wish.quorum)]
     if wish.quorum is not None:
-        quorum: t.Any = sharing.quorum
-        if sharing.manage_quorum not in (0, quorum):  # two values are never wished
-            quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
         rows.append(Difference(PRIVATE, "quorum", quorum, wish.quorum))
     return [row for row in rows if row.found != row.wished]
 

@@ -153,7 +153,7 @@ def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], tok
 
 def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
     """Whether and how one difference can be mended in place; None if it cannot."""
-    if row.half is None or row.name in (*facts.fixed, "quorum"):
+    if row.half is None or row.name in (*facts.fixed, "quorum", "management_quorum"):
         return None
     found = pair.half(row.half)
     if found.needs_signatures:

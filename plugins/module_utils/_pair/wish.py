@@ -60,7 +60,9 @@ class Wish:
     # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
     share_with: tuple[str, ...] | None = None
     share_mode: t.Literal["exact", "add", "remove"] = "exact"
+    # How many users must approve a use, and a change where that is another number.
     quorum: int | None = None
+    management_quorum: int | None = None
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False

@@ -397,3 +397,19 @@ def test_a_pair_on_ed25519(cli: ClusterRuns) -> None:
     assert (run.key_pair["curve"], run.key_pair["verified"]) == ("ed25519", "CKM_EDDSA")
     assert run.key_pair["public_key_pem"] == cli.cluster.public_key("k")
     assert cli.ecc(label="k", curve="ed25519", usage=["sign"]).result["changed"] is False
+
+
+def test_a_quorum_for_changes(cli: ClusterRuns) -> None:
+    wish: dict[str, t.Any] = {"label": "k", "curve": "P-256", "share_with": ["alice", "bob"], "quorum": 2}
+    foretold = cli.ecc(**wish, management_quorum=3, check_mode=True)
+    made = cli.ecc(**wish, management_quorum=3)
+    for run in (foretold, made):
+        assert (run.key_pair["quorum"], run.key_pair["management_quorum"]) == (2, 3)
+    (key,) = [key for key in cli.cluster.held("k") if key.key_class == "private-key"]
+    assert (key.use_quorum, key.manage_quorum) == (2, 3)
+    assert cli.ecc(**wish, management_quorum=3).result["changed"] is False
+    assert "management_quorum is 3, wished 2" in cli.ecc(**wish, management_quorum=2).msg
+    assert (
+        "management_quorum is refused: the provider cloudhsm_cli cannot do it"
+        in cli.ecc(**wish, management_quorum=1).msg
+    )

@@ -325,7 +325,15 @@ def test_what_the_tool_cannot_make_is_refused(kmu: Kmu, option: dict[str, t.Any]
         assert not kmu.wrote()
 
 
-@pytest.mark.parametrize("option", [{"token_label": "x"}, {"expect_token": {"model": "x"}}, {"slot_id": 0}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"token_label": "x"},
+        {"expect_token": {"model": "x"}},
+        {"slot_id": 0},
+        {"share_with": [BOB], "quorum": 2, "management_quorum": 2},
+    ],
+)
 def test_options_for_other_providers_are_refused(kmu: Kmu, option: dict[str, t.Any]) -> None:
     run = kmu.ecc(label="k", curve="P-256", **option)
     assert "the provider key_mgmt_util cannot do it" in run.msg

@@ -232,6 +232,16 @@ REFUSALS: list[tuple[Family, dict[str, t.Any], str]] = [
     ),
     (
         "ecc",
+        {"share_with": ["a"], "management_quorum": 2},
+        "management_quorum 2 is refused: it needs quorum: a key has both or none.",
+    ),
+    (
+        "ecc",
+        {"share_with": ["a"], "quorum": 2, "management_quorum": 3},
+        "management_quorum 3 is refused: it may be at most the number of users in share_with and the owner.",
+    ),
+    (
+        "ecc",
         {"quorum": 2},
         "quorum 2 is refused: it may be at most the number of users in share_with and the owner.",
     ),
