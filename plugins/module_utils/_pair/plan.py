@@ -60,6 +60,12 @@ class Plan:
 _ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
 
 
+_APPROVED = (
+    "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
+    " task has its own"
+)
+
+
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
     """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
@@ -89,8 +95,9 @@ def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], fact
     bound = next((half.sharing for half in halves if half.needs_signatures), None)
     if bound:
         why = f"That needs the signatures of {bound.manage_quorum} users"
+    approved = [_APPROVED] if bound else []
     elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
-    remedies = [*elsewhere, wish.remedy if not _irreplaceable(wish, facts) else wish.keeping]
+    remedies = [*approved, *elsewhere, wish.remedy if not _irreplaceable(wish, facts) else wish.keeping]
     data = [row.data() for row in fixed]
     told = f"{why}; {', or '.join(remedies)}."
     return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), told, differences=data)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.state import opened
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
@@ -413,3 +414,37 @@ def test_a_quorum_for_changes(cli: ClusterRuns) -> None:
         "management_quorum is refused: the provider cloudhsm_cli cannot do it"
         in cli.ecc(**wish, management_quorum=1).msg
     )
+
+
+def test_replication_between_clusters_is_refused(cli: ClusterRuns) -> None:
+    run = cli.ecc(label="k", curve="P-256", replicas=[{"name": "other", "token_label": "cluster-2"}])
+    assert run.msg.startswith(
+        "replicas is refused: the provider cloudhsm_cli cannot do it; the cluster copies its keys"
+    )
+    assert "to another cluster (key replicate) needs a login to both in one command" in run.msg
+    assert not cli.cluster.calls()
+
+
+def test_approvals_are_refused_with_the_reason(cli: ClusterRuns) -> None:
+    cli.ecc(label="k", curve="P-256", share_with=["alice"], quorum=2)
+    run = cli.ecc(label="k", curve="P-256", share_with=["alice", "bob"])
+    assert "That needs the signatures of 2 users; let them approve it in an interactive session" in run.msg, run.msg
+    assert "because approvals hold in one session, and a task has its own" in run.msg
+    assert "on_mismatch=keep" in run.msg and not wrote(cli)
+
+
+def test_a_user_with_a_second_factor_is_refused_before_the_login(cli: ClusterRuns) -> None:
+    with opened(cli.cluster.folder) as state:
+        next(user for user in state.users if user.name == OWNER).mfa = True
+    run = cli.ecc(label="k", curve="P-256")
+    assert run.msg.startswith(f"Refused to log in as '{OWNER}': that user has a second factor, which needs a token")
+    assert not cli.cluster.calls("key") and cli.cluster.user(OWNER).failures == 0
+
+
+def test_a_session_pair_is_not_made_permanent(cli: ClusterRuns) -> None:
+    """A session of a task ends with it, and there is nothing left to set `token` of."""
+    assert cli.ecc(label="k", curve="P-256", session=True).result["changed"]
+    run = cli.run("hsm_key", label="k", private_attributes={"token": True})
+    assert "private_attributes.token" in run.msg and not cli.halves("k")
+    later = cli.run("hsm_key", label="k", private_attributes={"sign": True})
+    assert later.msg.startswith("Could not find the key chosen by label 'k'")

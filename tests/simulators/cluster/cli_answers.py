@@ -133,13 +133,13 @@ def reference_of(key: Key) -> str:
 
 
 def users(state: State) -> list[dict[str, t.Any]]:
-    """AWS cloudhsm_cli-user-list; quorum from key-quorum-auth-chsm-cli-first-time; locked is a text."""
+    """AWS cloudhsm_cli-user-list, mfa too; quorum from key-quorum-auth-chsm-cli-first-time; locked is a text."""
     return [
         {
             "username": user.name,
             "role": ROLES[user.type],
             "locked": "true" if user.locked else "false",
-            "mfa": [],
+            "mfa": [{"strategy": "token-sign", "status": "enabled"}] if user.mfa else [],
             "quorum": [{"strategy": "token-sign", "status": "enabled"}] if user.quorum_key else [],
             "cluster-coverage": user.coverage,
         }

@@ -57,6 +57,7 @@ class User:
     locked: bool = False
     quorum_key: str = ""  # PEM
     coverage: str = "full"
+    mfa: bool = False  # whether CloudHSM CLI wants a signed token at the login
 
 
 @dataclasses.dataclass
