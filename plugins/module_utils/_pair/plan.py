@@ -65,6 +65,12 @@ class Plan:
 _ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
 
 
+_APPROVED = (
+    "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
+    " task has its own"
+)
+
+
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
     """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
@@ -88,17 +94,23 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
 
         return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
-    raise _unchangeable(wish, pair, fixed, token)
+    raise _unchangeable(wish, pair, fixed, facts, token)
 
 
-def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], token: str) -> HsmError:
+def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import irreplaceable
+
     why = "That cannot be changed in place"
     halves = [pair.half(row.half) for row in fixed if row.half]
     bound = next((half.sharing for half in halves if half.needs_signatures), None)
     if bound:
         why = f"That needs the signatures of {bound.manage_quorum} users"
+    approved = [_APPROVED] if bound else []
+    elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
+    remedies = [*approved, *elsewhere, wish.keeping if irreplaceable(wish, facts) else wish.remedy]
     data = [row.data() for row in fixed]
-    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
+    told = f"{why}; {', or '.join(remedies)}."
+    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), told, differences=data)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -143,7 +155,7 @@ def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], tok
 
 def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
     """Whether and how one difference can be mended in place; None if it cannot."""
-    if row.half is None or row.name in (*facts.fixed, "quorum"):
+    if row.half is None or row.name in (*facts.fixed, "quorum", "management_quorum"):
         return None
     found = pair.half(row.half)
     if found.needs_signatures:

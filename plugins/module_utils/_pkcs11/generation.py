@@ -80,7 +80,7 @@ class Generation:
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._undo(wish, drawn, handles) or undone([])
+            remains = self._undo(wish, drawn, handles if wish.id else {}) or undone([])
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
         except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
@@ -110,7 +110,7 @@ class Generation:
             there = self._named_as(wish)
             if drawn:
                 return take_back(self._session, there) if there else ""
-            own = [key for key in there if wish.id and key in returned.items()]
+            own = [key for key in there if key in returned.items()]
             others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."

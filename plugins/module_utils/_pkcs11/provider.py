@@ -63,6 +63,7 @@ class Pkcs11Provider(Provider):
         "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}", filters=True),
         "share_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
         "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
+        "management_quorum": Unable("PKCS#11 has no quorum: use the provider cloudhsm_cli"),
         "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
         "executable": Unable("it loads the library named by module_path"),
         "min_servers": Unable("one token is one server: name the others in replicas", above=1, unless="replicas"),
