@@ -88,8 +88,8 @@ class Generation:
         told = unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            why = f"the HSM returned {told}; that was left alone, for it may be another host's"
-            raise HsmError.failed(f"generate {wish} on the token {self._token}", why, self._undo(wish, drawn, {}))
+            left = self._undo(wish, drawn, {}) or "That was left alone, for it may be another host's."
+            raise HsmError.failed(f"generate {wish} on the token {self._token}", f"the HSM returned {told}", left)
         return pairs[0]
 
     def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
