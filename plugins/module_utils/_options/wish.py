@@ -150,13 +150,7 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
 def _check_sharing(params: Params) -> tuple[str, ...] | None:
     users = params["share_with"]
     for option in ("quorum", "management_quorum"):
-        quorum = params.get(option) or 0
-        if not 0 <= quorum <= 8:
-            raise InputError(option, "it must be from 0 to 8", quorum)
-        if quorum > len(users or ()) + 1:
-            raise InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
-        if quorum and not params["quorum"]:
-            raise InputError(option, "it needs quorum: a key has both or none", quorum)
+        _check_quorum(option, params.get(option) or 0, len(users or ()) + 1, params)
     if users is None:
         return None
     names = {_values.user("share_with", user) for user in users}
@@ -165,6 +159,18 @@ def _check_sharing(params: Params) -> tuple[str, ...] | None:
     if params["crypto_user"] is not None and _values.user("crypto_user", params["crypto_user"]) in names:
         raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
     return tuple(sorted(names))
+
+
+def _check_quorum(option: str, quorum: int, users: int, params: Params) -> None:
+    rule = ""
+    if not 0 <= quorum <= 8:
+        rule = "it must be from 0 to 8"
+    elif quorum > users:
+        rule = "it may be at most the number of users in share_with and the owner"
+    elif quorum and not params["quorum"]:
+        rule = "it needs quorum: a key has both or none"
+    if rule:
+        raise InputError(option, rule, quorum)
 
 
 def _check_mechanisms(wish: Wish) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
@@ -78,15 +78,19 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
         users = wish.users()
         return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
     rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
-    quorum, manage = sharing.quorum, sharing.manage_quorum
-    if wish.management_quorum is not None:
-        rows.append(Difference(PRIVATE, "management_quorum", manage, wish.management_quorum))
-    elif manage not in (0, quorum) and wish.quorum is not None:
-        told = f"{quorum} to use it and {manage} to change it"
-        return [row for row in rows if row.found != row.wished] + [Difference(PRIVATE, "quorum", told, wish.quorum)]
     if wish.quorum is not None:
-        rows.append(Difference(PRIVATE, "quorum", quorum, wish.quorum))
+        rows += _quorum_rows(wish, sharing)
     return [row for row in rows if row.found != row.wished]
+
+
+def _quorum_rows(wish: Wish, sharing: Sharing) -> list[Difference]:
+    quorum: t.Any = sharing.quorum
+    if wish.management_quorum is not None:
+        changes = Difference(PRIVATE, "management_quorum", sharing.manage_quorum, wish.management_quorum)
+        return [Difference(PRIVATE, "quorum", quorum, wish.quorum), changes]
+    if sharing.manage_quorum not in (0, quorum):  # one value is wished
+        quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
+    return [Difference(PRIVATE, "quorum", quorum, wish.quorum)]
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:

@@ -16,7 +16,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
-    HALVES,
     PRIVATE,
     PUBLIC,
     Attribute,
@@ -60,12 +59,6 @@ class Plan:
 _ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
 
 
-_APPROVED = (
-    "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
-    " task has its own"
-)
-
-
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
     """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
@@ -86,21 +79,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     if wish.on_mismatch == "replace":
         _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
         return Plan(Action.REPLACE, pair)
-    raise _unchangeable(wish, pair, fixed, facts, token)
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import unchangeable
 
-
-def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:
-    why = "That cannot be changed in place"
-    halves = [pair.half(row.half) for row in fixed if row.half]
-    bound = next((half.sharing for half in halves if half.needs_signatures), None)
-    if bound:
-        why = f"That needs the signatures of {bound.manage_quorum} users"
-    approved = [_APPROVED] if bound else []
-    elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
-    remedies = [*approved, *elsewhere, wish.remedy if not _irreplaceable(wish, facts) else wish.keeping]
-    data = [row.data() for row in fixed]
-    told = f"{why}; {', or '.join(remedies)}."
-    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), told, differences=data)
+    raise unchangeable(wish, pair, fixed, facts, token)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -128,21 +109,12 @@ def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
 
 def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
     """What a replacement needs that is safe at every moment of it."""
-    what, why = f"replace {wish.on(token)}", _irreplaceable(wish, facts)
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import irreplaceable
+
+    what, why = f"replace {wish.on(token)}", irreplaceable(wish, facts)
     if why:
         raise HsmError.refused(what, why, differs)
     _refuse_indestructible(what, pair, differs)
-
-
-def _irreplaceable(wish: Wish, facts: VendorFacts) -> str:
-    """Why no pair can be replaced by one as wished; empty if it can."""
-    if not facts.set_attribute:
-        return f"{facts.name} cannot rename a key, which a safe replacement needs"
-    if not facts.copy and any(wish.freezing(half) for half in HALVES):
-        return f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
-    if wish.quorum:
-        return "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
-    return ""
 
 
 def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:
