@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test quick lint format unit sanity integration faults molecule bench fuzz mutants docs clean
+.PHONY: help demo test quick lint format unit sanity integration faults molecule bench fuzz campaign mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -47,6 +47,9 @@ bench: $(NOX)  ## the budgets, measured on SoftHSM
 
 fuzz: $(NOX)  ## 10,000 random inputs for all modules: no traceback, and no secret in anything that is shown
 	$(NOX) -s fuzz
+
+campaign: $(NOX)  ## every act of the modules with every lie of a library, at each call
+	$(NOX) -s campaign
 
 mutants: $(NOX)  ## small random changes of the code, and those that no unit test notices; SEED=n for others
 	$(NOX) -s mutants -- --seed $(or $(SEED),1)

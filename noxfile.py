@@ -38,7 +38,7 @@ NEWEST = list(CORES)[-1]
 PYTHONS = pythons()
 # Sanity tests whose answer depends on the files alone.
 SAME_ON_EVERY_CORE = ("changelog", "line-endings", "pep8", "shebang", "symlinks", "yamllint")
-# The dearest one, whose rules follow the release of pylint: what the oldest and the newest accept, others do.
+# The dearest one, whose rules follow its release; what the oldest and the newest accept, others do, too.
 ENDS_ONLY = ("pylint",)
 # Unit tests of what calls Ansible or is called by it.
 MEET_ANSIBLE = tuple(f"tests/unit/plugins/module_utils/{room}/" for room in ("_options", "_tasks"))
@@ -211,9 +211,8 @@ def integration(session: nox.Session) -> None:
     session.run("python", "scripts/integration.py", str(BUILD), ",".join(lanes), *names)
 
 
-@nox.session(default=False, python=list(PYTHONS.values())[-1])
-def faults(session: nox.Session) -> None:
-    """Tests of what goes wrong: wrong PINs, races, kills, full disks, libraries that misbehave; on SoftHSM"""
+def prepare_faults(session: nox.Session) -> list[str]:
+    """Install and lay out what the fault tests need; the answer is how to run them."""
     found = testbed(session)
     session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest", "pytest-xdist")
     target = stage(session, session.name)
@@ -225,10 +224,22 @@ def faults(session: nox.Session) -> None:
     session.env["P11_KIT_PROXY"] = found["p11_kit_proxy"]
     # Each test has a token of its own, and waits for processes more than it works: a worker more than processors.
     workers = str((os.cpu_count() or 1) + 1)
-    session.run(
-        *("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"),
-        *(session.posargs or ["tests/faults", "tests/simulators"]),
-    )
+    return ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"]
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def faults(session: nox.Session) -> None:
+    """Tests of what goes wrong: wrong PINs, races, kills, full disks, libraries that misbehave; on SoftHSM"""
+    session.run(*prepare_faults(session), *(session.posargs or ["tests/faults", "tests/simulators"]))
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def campaign(session: nox.Session) -> None:
+    """Every act with every lie at each call, which takes an hour; -- --campaign-record writes docs/campaign.md"""
+    session.run(*prepare_faults(session), "tests/faults/campaign", "--campaign-all", *session.posargs)
+    page = Path("docs/campaign.md")  # of the stage
+    if "--campaign-record" in session.posargs:
+        shutil.copy(page, ROOT / page)
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])

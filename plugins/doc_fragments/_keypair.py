@@ -19,7 +19,7 @@ options:
   state:
     description:
       - V(present) generates the pair where it is missing, and compares it where it is there.
-      - V(absent) destroys both halves.
+      - V(absent) destroys both halves. The size, exponent or curve that is given must be that of the pair.
     type: str
     default: present
     choices:
@@ -29,6 +29,7 @@ options:
     description:
       - Label of both halves, 1 to 127 bytes of UTF-8. Labels need not be unique on a token; where they are not,
         give O(id) too.
+      - With O(state=absent) or O(on_mismatch=keep) it may be longer.
       - Required for O(state=present). The flag C(-l) of the commands.
     type: raw
     aliases:
@@ -75,6 +76,7 @@ options:
       - What the pair may be used for. V(sign) sets sign on the private half and verify on the public one,
         V(decrypt) decrypt and encrypt, V(wrap) unwrap and wrap, V(derive) derive on the private half. What is not
         listed is set to false.
+      - RSA pairs derive nothing, and ECC pairs neither decrypt nor wrap.
       - If not given, a new RSA pair may sign, decrypt, and wrap, a new ECC pair may sign, and an existing pair is
         not compared.
       - V(decrypt) and V(wrap) together are a risk. Whoever may use such a pair can wrap an extractable key under
@@ -100,9 +102,13 @@ options:
     description:
       - What to do when the pair exists and differs in what cannot be changed in place (its size, its curve, an
         attribute that goes one way).
-      - V(fail) lists each difference. V(keep) leaves the pair as it is, with a warning.
+      - V(fail) lists each difference. V(keep) leaves the pair as it is, with a warning. It also takes sizes, exponents,
+        curves and labels that no new pair may have, and is refused where there is no such pair.
       - V(replace) generates and proves another pair under a provisional name, and only then destroys the old one.
         The old key is gone for good.
+      - What the task does not say of the new pair comes from the old one. That is O(extractable), what it may be used
+        for as far as the new type of key can, the attributes, O(allowed_mechanisms) and O(share_with). Mechanisms that
+        are not for the new type of key are refused.
     type: str
     default: fail
     choices:
@@ -152,6 +158,25 @@ notes:
 """
 
     # What a list of pairs has once for all of them (FOR_ALL_PAIRS).
+    CERTIFICATES = r"""
+options:
+  certificates:
+    description:
+      - What becomes of certificates on the token that have the identifier of a pair which is replaced, removed, or
+        given another identifier. Programs join a certificate to a key by the identifier. One that stays behind is taken
+        for that of the next key that gets it.
+      - V(fail) refuses and names them. V(keep) leaves them as they are. V(follow) gives them the new identifier, or
+        removes them once the pair is gone.
+      - They are looked for only where one of this is to happen. The tools of clusters know no certificates, so there
+        are none.
+    type: str
+    default: fail
+    choices:
+      - fail
+      - keep
+      - follow
+"""
+
     HALVES = r"""
 options:
   private_attributes:
@@ -239,7 +264,11 @@ options:
       - If not given, a new pair is proven where that is possible. The private half signs, decrypts, or derives
         inside the token and the result is checked outside with the public key. The returned C(verified) names
         the mechanism.
-      - V(true) fails where a proof is not possible, and proves an existing pair too. V(false) proves nothing.
+      - An existing pair is proven in every run, in check mode too, where only an id joins its halves (mostly ECC),
+        because whoever can write public objects can put a public key of his own beside a private one. What cannot be
+        proven is returned with the reason, and a warning where the token refuses. Nothing is proven there if
+        O(fingerprint) names the public half. A pair that only derives is not proven in check mode.
+      - V(true) fails where a proof is not possible, and proves every existing pair. V(false) proves nothing.
     type: bool
   min_servers:
     description:

@@ -160,6 +160,14 @@ options:
           - fail
           - keep
           - replace
+      certificates:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:certificates).
+        type: str
+        default: fail
+        choices:
+          - fail
+          - keep
+          - follow
       share_with:
         description: As O(cryptoki.hsm.hsm_rsa_keypair#module:share_with).
         type: list
@@ -189,6 +197,9 @@ options:
         type: int
         aliases:
           - e
+      complete:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:complete). For V(rsa) only.
+        type: bool
       curve:
         description:
           - As O(cryptoki.hsm.hsm_ecc_keypair#module:curve). For V(ecc) only, and required there for V(present).

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypair.halves
@@ -37,6 +38,7 @@ options:
         equal.
       - Curves below 224 bits are refused, as the commands refuse C(NID_X9_62_prime192v1). PKCS#11 has no list of
         curves, so whether the token has one shows when it generates.
+      - With O(state=absent) or O(on_mismatch=keep) these curves are known all the same, and are compared.
       - Required for O(state=present). The flag C(-i) of C(genECCKeyPair).
     type: raw
     aliases:
@@ -126,7 +128,9 @@ key_pair:
       returned: always
       sample: pkcs11:token=demo;object=ocsp
     pairing:
-      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      description:
+        - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier, or by the
+          modulus of an RSA key whose private half does not tell its exponent.
       type: str
       returned: always
       sample: id

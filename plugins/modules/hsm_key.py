@@ -15,11 +15,13 @@ author:
 description:
   - Changes or removes key pairs and halves that are on a token already, whoever made them. It generates none.
   - Covers C(setAttribute) and C(shareKey). More keys than O(count) are refused and listed; nothing is touched then.
-  - Secret keys are not managed.
+  - Secret keys are not managed. One that has the name of the choice is passed over. Where it is all that is there,
+    O(state=present) fails, and O(state=absent) has nothing to remove.
 extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._choice
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.halves
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._login

@@ -275,7 +275,9 @@ key_pairs:
     pairing:
       description:
         - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier (by curve
-          and label where there is no identifier). V(null) for a lone half.
+          and label where there is no identifier), or by the modulus of an RSA key whose private half does not tell its
+          exponent. V(null) for a lone half. What only V(id) joins is not proven here; the modules that manage key pairs
+          do it.
       type: str
       returned: always
       sample: id
@@ -300,12 +302,45 @@ key_pairs:
       type: int
       returned: where the HSM has users
       sample: 0
+    certificates:
+      description: The certificates on the token that have an identifier of the pair. Clusters' tools tell of none.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        label:
+          description: Label of the certificate; V(null) where it is no text.
+          type: str
+          returned: always
+          sample: web
+        subject:
+          description: Its subject (RFC 4514); V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: CN=web.example.com
+        serial_number:
+          description: Its serial number as bytes, colon-separated; V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: "4f:6e:17"
+        not_after:
+          description: The end of its validity in UTC; V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: "2027-03-01T12:00:00Z"
+        fingerprint:
+          description: SHA-256 of the certificate in DER, colon-separated; V(null) where the token does not tell it.
+          type: str
+          returned: always
     problems:
       description:
         - What is wrong with it as far as it shows without using it.
         - V(half) is a half without its other. V(duplicate) has an identifier that another key has too, or no identifier
-          and a label and type that another key has too, or a half more than once. V(orphan) has neither label nor
+          and a label and type that another key has too, or a half more than once. V(ids) has halves with different
+          identifiers, which another program has given it, or is a half beside which there is one of the same label and
+          curve with another identifier. V(orphan) has neither label nor
           identifier, as what a killed generation leaves. V(unreadable) does not tell its type or its name.
+        - V(stale_certificate) has the identifier of a certificate of another key, which programs take for its own.
       type: list
       elements: str
       returned: always
@@ -374,18 +409,22 @@ provider_error:
 """
 
 import dataclasses
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import NAMES, attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, describe_object
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import problems
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selected, select, selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 
 # Attributes that are returned in another form than they are read.
 SOURCE = {"kcv": "check_value", "id_hex": "id"}
@@ -421,15 +460,35 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
         row = {"class": f"{found.half}_key", **describe_object(found, token, spki, names)}
         return {**row, "attribute_file": attribute_file(found, spki)} if params["attribute_file"] else row
 
+    beside = certificates_of(session, selected.pairs)
     return {
         "changed": False,
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
-            {**describe(pair, token, names), "problems": words}
-            for pair, words in zip(selected.pairs, problems(selected.pairs), strict=True)
+            {**describe(pair, token, names), **told_of(found, pair.spki, words)}
+            for pair, words, found in zip(
+                selected.pairs, problems(selected.pairs, selected.beside), beside, strict=True
+            )
         ],
         "nodes": nodes_of(session.nodes()),
     }
+
+
+def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[list[Certificate]]:
+    """For each pair the certificates that have an id of it; one search."""
+    ids = {one for pair in pairs for one in pair.ids}
+    found = session.certificates(identifier=ids.pop() if len(ids) == 1 else None) if ids else []
+    return [[one for one in found if one.id in pair.ids] for pair in pairs]
+
+
+def told_of(found: t.Sequence[Certificate], spki: bytes | None, words: list[str]) -> Result:
+    """What is returned of a pair's certificates and of what is wrong with it."""
+    if not found:
+        return {"certificates": [], "problems": words}
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import describe_certificate, is_stale
+
+    stale = ["stale_certificate"] if any(is_stale(one, spki) for one in found) else []
+    return {"certificates": [describe_certificate(one) for one in found], "problems": [*words, *stale]}
 
 
 def main() -> None:

@@ -200,7 +200,9 @@ key_pairs:
       returned: if there is a pair
       sample: pkcs11:token=demo;object=ocsp
     pairing:
-      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      description:
+        - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier, or by the
+          modulus of an RSA key whose private half does not tell its exponent.
       type: str
       returned: if there is a pair
       sample: id

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair
+  - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
   - cryptoki.hsm._keypair.halves
@@ -33,6 +34,7 @@ options:
   modulus_bits:
     description:
       - Size of the modulus in bits, at least 2048 and within what the token makes.
+      - With O(state=absent) or O(on_mismatch=keep) any size, which is compared.
       - Required for O(state=present). The flag C(-m) of C(genRSAKeyPair).
     type: int
     aliases:
@@ -40,10 +42,19 @@ options:
   public_exponent:
     description:
       - Public exponent, odd and at least 65537.
+      - With O(state=absent) or O(on_mismatch=keep) any exponent, which is compared.
       - If not given, a new pair gets 65537 and an existing one is not compared. The flag C(-e) of C(genRSAKeyPair).
     type: int
     aliases:
       - e
+  complete:
+    description:
+      - Whether a private half without its public one gets that, made from its own modulus. Java stores no public keys,
+        for instance. If not given, such a half is refused.
+      - The private half signs before, so that the new public one is its own. A private half without a label gets
+        O(label) if O(id) names it.
+      - Only O(provider=pkcs11) can do it, on one token.
+    type: bool
 seealso:
   - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_ecc_keypair
@@ -139,7 +150,9 @@ key_pair:
       returned: always
       sample: pkcs11:token=demo;object=root-ca
     pairing:
-      description: How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier.
+      description:
+        - How the halves were joined, V(material) by the public key in both or V(id) by curve and identifier, or by the
+          modulus of an RSA key whose private half does not tell its exponent.
       type: str
       returned: always
       sample: material

@@ -52,8 +52,10 @@ class FaultyRun(Run):
 class FaultyToken(SoftToken):
     """A token that is reached directly, as every `SoftToken`, or through the interposer."""
 
-    def __init__(self, folder: Path, interposer: Path, label: str = LABEL, pin: str = PIN) -> None:
-        super().__init__(folder, label, pin)
+    def __init__(
+        self, folder: Path, interposer: Path, label: str = LABEL, pin: str = PIN, initialise: bool = True
+    ) -> None:
+        super().__init__(folder, label, pin, initialise)
         self.interposer = interposer
         self.log = folder / "calls"
 
@@ -78,7 +80,8 @@ class FaultyToken(SoftToken):
         fault = {"FAULT_MODULE": library(), "FAULT": rules, "FAULT_LOG": str(self.log), **(environment or {})}
         login = {**self.login(), "module_path": str(interposer or self.interposer)}
         given = {name: value for name, value in {**login, **params}.items() if value is not None}
-        return Task(module, module_input(check_mode, given), fault, as_nobody=as_nobody, **(popen or {}))
+        options = {"as_nobody": as_nobody, "hurried": self.hurried, **(popen or {})}
+        return Task(module, module_input(check_mode, given), fault, **options)
 
     def faulty(self, module: str, rules: str = "", **params: t.Any) -> FaultyRun:
         """Runs a module through the interposer; every function of the rules must have been called."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able, Way
@@ -70,6 +71,16 @@ class MemoryNode:
     def calls(self) -> list[str]:
         return self.kept()[3]
 
+    @property
+    def certified(self) -> list[Certificate]:
+        """The certificates."""
+        file = self._file.with_suffix(".certificates")
+        return pickle.loads(file.read_bytes()) if file.exists() else []
+
+    @certified.setter
+    def certified(self, certificates: list[Certificate]) -> None:
+        self._file.with_suffix(".certificates").write_bytes(pickle.dumps(certificates))
+
     def obey(self, **rules: str) -> None:
         """From now on these are the rules, and no call was made."""
         objects, keys, _old, _calls = self.kept()
@@ -96,6 +107,7 @@ class NodeSession(MemorySession):
         self.token_name = node.name
         self.uri_attributes = {"token": node.name}
         self.objects, self.keys.of, self._rules, self.calls = node.kept()
+        self.certified = node.certified
         self._handles = itertools.count(100 + max([found.handle for found in self.objects], default=0))
         self.transfer = NodeTransfer(self)
 
@@ -124,6 +136,7 @@ class NodeSession(MemorySession):
 
     def _keep(self) -> None:
         self._node.keep(self.objects, self.keys.of, self._rules, self.calls)
+        self._node.certified = self.certified
 
     def _misbehave(self, name: str, rule: str) -> None:
         if rule == "die":
@@ -158,6 +171,14 @@ class NodeSession(MemorySession):
     def destroy(self, found: TokenObject) -> None:
         with self.told("destroy"):
             super().destroy(found)
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        with self.told("set_certificate_id"):
+            super().set_certificate_id(found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        with self.told("destroy_certificate"):
+            super().destroy_certificate(found)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> t.Any:
         with self.told("prove"):

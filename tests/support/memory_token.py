@@ -12,26 +12,35 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import secrets
 import threading
 import typing as t
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
     Mechanism,
     mechanism_name,
 )
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import BITS, FREE, FROZEN, ONE_WAY, pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import (
+    BITS,
+    FREE,
+    FROZEN,
+    ONE_WAY,
+    pair_of,
+    private_key,
+    usual,
+)
 
 
 class Keys:
@@ -127,6 +136,8 @@ class MemorySession(TokenSession):
         self.facts = facts
         self.objects: list[TokenObject] = [found for pair in pairs for found in pair.objects]
         self.keys = Keys()
+        self.certified: list[Certificate] = []
+        self.transfer: t.Any = self  # what stores keys
         self.refused: dict[str, str] = {}
         self.calls: list[str] = []
         self.queries: list[Query] = []
@@ -162,6 +173,18 @@ class MemorySession(TokenSession):
         found = self.find(query)
         return None if at_most is not None and len(found) > at_most else found
 
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        self._called("certificates")
+        return [one for one in self.certified if label in (None, one.label) and identifier in (None, one.id)]
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._called("set_certificate_id")
+        self.certified = [one._replace(id=identifier) if one.handle == found.handle else one for one in self.certified]
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._called("destroy_certificate")
+        self.certified = [one for one in self.certified if one.handle != found.handle]
+
     @contextlib.contextmanager
     def further(self) -> t.Iterator[MemorySession]:
         self._called("further")
@@ -175,7 +198,7 @@ class MemorySession(TokenSession):
         values = {half: wish.new_half(half) for half in (PUBLIC, PRIVATE)}
         params = values[PUBLIC].get("ec_params")
         curve = curve_by_ec_params(params) if isinstance(params, bytes) else None
-        handle, drawn = next(self._handles), wish.drawn_id or secrets.token_bytes(self.facts.id_length)
+        handle, drawn = next(self._handles), wish.drawn_id or draw(self.facts.id_length)
         key = private_key(curve.name if curve else str(values[PUBLIC]["modulus_bits"]), handle)
         changed: dict[Half, dict[str, Value | None]] = {half: {"id": drawn, **values[half]} for half in values}
         pair = pair_of(key, changed[PRIVATE], changed[PUBLIC], handle=handle)
@@ -183,6 +206,14 @@ class MemorySession(TokenSession):
         self.keys.of[pair.private.handle] = key
         self.objects.extend(pair.objects)
         return pair
+
+    def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
+        self._called("store_public")
+        made = TokenObject(
+            next(self._handles), PUBLIC, {"class": "public_key", **usual(PUBLIC, id=None, label=None), **values}
+        )
+        self.objects.append(made)
+        return made
 
     def read(self, found: TokenObject) -> TokenObject:
         self._called("read")

@@ -50,11 +50,16 @@ os.setgid({NOBODY})
 os.setuid({NOBODY})
 os.environ["HOME"] = "/nonexistent"
 """
+_HURRIED = """
+import time
+time.sleep = lambda seconds, sleep=time.sleep: sleep(seconds / 20)
+"""
 # Imported before the first fork.
 _IMPORTED = (
     *("ansible.module_utils.basic", "cryptography.hazmat.primitives.asymmetric.rsa", "pexpect", "pkcs11"),
     *("modules.hsm_rsa_keypair", "modules.hsm_ecc_keypair", "modules.hsm_key", "modules.hsm_keypairs"),
     *("module_utils._pkcs11.provider", "module_utils._pair.proof_outside", "module_utils._replicas.options"),
+    "ansible_collections.cryptoki.hsm.tests.support.outside",
     *("module_utils._reconcile.replacement", "module_utils._standard.curves", "module_utils._standard.return_values"),
 )
 _LONGEST = 1 << 17  # bytes of a request, which is mostly an environment
@@ -89,6 +94,12 @@ def module_command(module: str, before: str = "", as_nobody: bool = False) -> li
     return [sys.executable, "-c", before + (_AS_NOBODY if as_nobody else "") + _RUN, module]
 
 
+def start_code(code: str, given: bytes, environment: t.Mapping[str, str] | None = None) -> Process:
+    """Starts Python code with all that modules need imported; `environment` is added to this process's."""
+    whole = {**os.environ, **(environment or {})}
+    return _server().start(Request([sys.executable, "-c", code], whole, os.getcwd(), False), given)
+
+
 def start_module(
     module: str,
     given: bytes,
@@ -96,10 +107,14 @@ def start_module(
     *,
     before: str = "",
     as_nobody: bool = False,
+    hurried: bool = False,
     **popen: t.Any,
 ) -> Process:
-    """Starts a module; `environment` is added to this process's, `popen` goes to `subprocess.Popen`."""
-    command = module_command(module, before, as_nobody)
+    """Starts a module; `environment` is added to this process's, `popen` goes to `subprocess.Popen`.
+
+    `hurried`: its waits are a twentieth as long, for tests in which nobody else works on the token.
+    """
+    command = module_command(module, before + (_HURRIED if hurried else ""), as_nobody)
     whole = {**os.environ, **(environment or {})}
     if before or set(popen) - {"cwd", "start_new_session"} or _for_loader(whole) != _for_loader(_server().environment):
         process = subprocess.Popen(

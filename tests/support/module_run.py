@@ -54,9 +54,10 @@ def run_module(
     *,
     check_mode: bool = False,
     environment: t.Mapping[str, str] | None = None,
+    hurried: bool = False,
 ) -> Run:
-    """Runs a module with exactly `params`; `environment` is added to this process's."""
-    process = start_module(name, module_input(check_mode, params), environment)
+    """Runs a module with exactly `params`; see `start_module`."""
+    process = start_module(name, module_input(check_mode, params), environment, hurried=hurried)
     stdout, stderr = process.communicate()
     return run_from(stdout, stderr, process.returncode)
 

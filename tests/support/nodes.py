@@ -109,7 +109,8 @@ class Nodes:
         for token in self.tokens.values():
             token.log.unlink(missing_ok=True)
         arguments = module_input(check_mode, self.params(rules, **given))
-        return Task(module, arguments, environment, before=before, **(popen or {}))
+        hurried = any(token.hurried for token in self.tokens.values())
+        return Task(module, arguments, environment, before=before, hurried=hurried, **(popen or {}))
 
     def run(self, module: str, rules: Rules | None = None, **given: t.Any) -> NodesRun:
         """Runs a module on all nodes; every function of the rules must have been called on its node."""

@@ -22,10 +22,14 @@
  *   run COMMAND         by sh(1), for instance to be the other host
  *   print TEXT          to the stdout of C, buffered as a vendor's printf would be
  *   poke N OFFSET HEX   write a machine word into what the N-th argument (from 0) points to
+ *   pass N HEX          before: the N-th argument itself is this word
+ *   mistake N LABEL     before: the N-th argument, an object, is another one of the same class, which has this label
+ *   logout              before: the session's user is logged out, as by a device that was restarted
  * Actions that fit one function:
  *   arguments           before C_Initialize: print the flags of its arguments to the stdout of C
  *   reserved TEXT       before C_Initialize: what NSS takes its parameters from, which no client passes
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
+ *   others LABEL        after C_GenerateKeyPair: both handles are those of the pair with this label
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
  *   stranger            after C_GenerateKeyPair: the public handle is that of another key
@@ -36,7 +40,10 @@
  *   value CODE HEX      after C_GetAttributeValue: the attribute has this value
  *   sized CODE HEX      the same, but a buffer that is too small is answered by the length that is needed
  *   untold CODE         the same: the token does not tell the attribute
+ *   longer N            the same: each answered length is more by this number of bytes
  *   twice               after C_FindObjects: each handle is answered a second time, as far as there is room
+ *   few N               the same: no more than so many handles
+ *   ghost               the same: one handle more, of nothing, if there is room
  *   stop                instead of C_GetAttributeValue: end at the first attribute that fails, leave the rest alone
  *
  * Arguments pass as machine words whatever their number, which the calling conventions of x86-64 and AArch64 allow.
@@ -284,6 +291,69 @@ static void poke(const char *rest, const word *a)
     memcpy((char *)a[argument] + offset, &value, sizeof value);
 }
 
+static void pass_word(const char *rest, word *a)
+{
+    word argument, value;
+    if (sscanf(rest, "%lu %lx", &argument, &value) != 2 || argument > 7)
+        abort();
+    a[argument] = value;
+}
+
+/* ---- actions that take an object by its label ---- */
+
+/* An object of this class and label; 0 if there is none. */
+static word labelled(word session, word class, const char *label)
+{
+    word found = 0, count = 0;
+    attribute wanted[] = {{0, &class, sizeof class}, {3, (void *)label, strlen(label)}};
+    real->call[FIND_INIT](session, (word)wanted, 2, 0, 0, 0, 0, 0);
+    real->call[FIND](session, (word)&found, 1, (word)&count, 0, 0, 0, 0);
+    real->call[FIND_FINAL](session, 0, 0, 0, 0, 0, 0, 0);
+    return count ? found : 0;
+}
+
+static void others(const char *label, const word *a)
+{
+    *(word *)a[6] = labelled(a[0], 2, label);
+    *(word *)a[7] = labelled(a[0], 3, label);
+}
+
+static void mistake(const char *rest, word *a)
+{
+    int used = 0;
+    unsigned argument;
+    word class = 0;
+    attribute asked = {0, &class, sizeof class};
+    if (sscanf(rest, "%u %n", &argument, &used) != 1 || argument > 7)
+        abort();
+    real->call[GET_ATTRIBUTE_VALUE](a[0], a[argument], (word)&asked, 1, 0, 0, 0, 0);
+    a[argument] = labelled(a[0], class, rest + used);
+}
+
+/* ---- actions on what a search or a read answered ---- */
+
+static void few(const char *most, const word *a)
+{
+    word *count = (word *)a[3], room = strtoul(most, NULL, 0);
+    if (*count > room)
+        *count = room;
+}
+
+static void ghost(const word *a)
+{
+    word *count = (word *)a[3];
+    if (*count < a[2])
+        ((word *)a[1])[(*count)++] = 0x7ffffffe;
+}
+
+static void longer(const char *rest, const word *a)
+{
+    attribute *asked = (attribute *)a[2];
+    for (word i = 0; i < a[3]; i++)
+        if (asked[i].length != UNAVAILABLE)
+            asked[i].length += strtoul(rest, NULL, 0);
+}
+
 /* CK_C_INITIALIZE_ARGS: four functions, then the flags. */
 static void arguments(const word *a)
 {
@@ -313,6 +383,13 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "run")) { if (system(r->rest)) abort(); }
     else if (!strcmp(what, "print")) puts(r->rest);
     else if (!strcmp(what, "poke")) poke(r->rest, a);
+    else if (!strcmp(what, "pass")) pass_word(r->rest, a);
+    else if (!strcmp(what, "mistake")) mistake(r->rest, a);
+    else if (!strcmp(what, "logout")) real->call[19](a[0], 0, 0, 0, 0, 0, 0, 0); /* C_Logout */
+    else if (!strcmp(what, "others")) others(r->rest, a);
+    else if (!strcmp(what, "few")) few(r->rest, a);
+    else if (!strcmp(what, "ghost")) ghost(a);
+    else if (!strcmp(what, "longer")) longer(r->rest, a);
     else if (!strcmp(what, "arguments")) arguments(a);
     else if (!strcmp(what, "reserved")) reserved(r->rest, a);
     else if (!strcmp(what, "flags")) flags(r->rest, a);

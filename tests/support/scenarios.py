@@ -54,6 +54,14 @@ SCENARIOS: dict[str, tuple[tuple[KeyPair, ...], Wish]] = {
         dataclasses.replace(WISH, usage=("sign",), extractable=False, private_attributes=FREEZE),
     ),
     "replace": ((ec_pair("secp384r1"),), dataclasses.replace(WISH, on_mismatch="replace")),
+    "replace what only derives": (
+        (
+            ec_pair(
+                "secp384r1", private={"sign": False, "derive": True, "extractable": False}, public={"verify": False}
+            ),
+        ),
+        dataclasses.replace(WISH, on_mismatch="replace"),
+    ),
     "replace with id": ((ec_pair("secp384r1"),), dataclasses.replace(WISH, id=b"\x01", on_mismatch="replace")),
     "replace and freeze": (
         (ec_pair("secp384r1"),),

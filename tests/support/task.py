@@ -26,6 +26,11 @@ class Task:
         stdout, stderr = self._process.communicate(timeout=timeout)
         return run_from(stdout, stderr, self._process.returncode)
 
+    def end(self, timeout: float = 60) -> tuple[bytes, bytes, int]:
+        """Waits for the end, whatever it is: both outputs, and the status."""
+        stdout, stderr = self._process.communicate(timeout=timeout)
+        return stdout, stderr, self._process.returncode
+
     def kill(self) -> None:
         """SIGKILL, as by the kernel when memory is short; harmless when it has ended."""
         self._process.kill()

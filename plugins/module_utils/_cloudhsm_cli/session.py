@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import command as _command
@@ -20,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, HALVES, KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _SIGNING_VERSION = (5, 11)
@@ -152,7 +152,7 @@ class CloudHsmCliSession(ToolSession):
         return None
 
     def drawn_id(self, wish: Wish) -> bytes:
-        return wish.drawn_id or secrets.token_bytes(self.facts.id_length)
+        return wish.drawn_id or draw(self.facts.id_length)
 
     def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
         data = self._tool.command(attempt, _command.generation_of(wish))

@@ -50,6 +50,7 @@ class ToolProvider(Provider):
         "force_login": Unable(_LIBRARY_ONLY),
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
         "key_gen_mechanism": Unable(_LIBRARY_ONLY),
+        "complete": Unable("its tool stores no public key; only the provider pkcs11 can"),
         # The tool tells no quorum of 1, and the HSMs of the CloudHSM CLI take none.
         "quorum": _NO_QUORUM,
         "management_quorum": _NO_QUORUM,

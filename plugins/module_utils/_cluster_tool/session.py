@@ -33,6 +33,8 @@ _POLL = 1.0  # seconds between two looks at the cluster
 class ToolSession(TokenSession):
     """One crypto user's view of one cluster."""
 
+    by_value = False
+
     # What a search that finds nothing says of a generation that failed.
     nothing_left: t.ClassVar[str]
     # Seconds that a new pair has for min_servers where the task says none.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession
@@ -31,6 +30,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw_text
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # The first edition of the tool signs on other curves only.
@@ -190,7 +190,7 @@ class KeyMgmtUtilSession(ToolSession):
         return generation_refusal(wish, older=not self._tool.lists_attribute(LATER))
 
     def drawn_id(self, wish: Wish) -> bytes:
-        return secrets.token_hex(self.facts.id_length).encode()
+        return draw_text(self.facts.id_length)
 
     def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
         users = [self._number(name) for name in wish.users()]

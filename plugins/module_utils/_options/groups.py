@@ -149,6 +149,7 @@ KEYPAIR = OptionGroup(
         "allowed_mechanisms": {"type": "list", "elements": "str"},
         "key_gen_mechanism": {"type": "str", "no_log": False},
         "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
+        "certificates": {"type": "str", "default": "fail", "choices": ["fail", "keep", "follow"]},
         "verify": {"type": "bool"},
         "share_with": {"type": "list", "elements": "raw", "aliases": ["u"]},
         "quorum": {"type": "int", "aliases": ["m_value"]},
@@ -172,6 +173,7 @@ RSA = OptionGroup(
     spec={
         "modulus_bits": {"type": "int", "aliases": ["m"]},
         "public_exponent": {"type": "int", "aliases": ["e"]},
+        "complete": {"type": "bool"},
     },
     required_if=(("state", "present", ("modulus_bits",)),),
 )

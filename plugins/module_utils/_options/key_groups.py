@@ -73,7 +73,7 @@ KEY = OptionGroup(
         **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
         "share_with": {"type": "list", "elements": "raw"},
         "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
-        **{name: KEYPAIR.spec[name] for name in ("timeout", "replicas")},
+        **{name: KEYPAIR.spec[name] for name in ("certificates", "timeout", "replicas")},
     },
     mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
     required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),

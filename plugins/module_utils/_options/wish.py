@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
@@ -25,7 +26,7 @@ Params = t.Mapping[str, t.Any]
 _NEW_NAMES = ("new_label", "new_id", "new_id_hex")
 _CHANGING = (*_NEW_NAMES, "extractable", "usage", "private_attributes", "public_attributes", "share_with")
 # Options that need no check of their own.
-_AS_GIVEN = ("session", "on_mismatch", "verify", "min_servers", "timeout", "attest")
+_AS_GIVEN = ("session", "on_mismatch", "verify", "min_servers", "timeout", "attest", "certificates")
 
 
 def wish_from(family: Family, params: Params) -> Wish:
@@ -33,27 +34,42 @@ def wish_from(family: Family, params: Params) -> Wish:
     for option, broken, rule in _rules(params):
         if broken:
             raise InputError(option, rule, params[option])
+    described, refusal = _described(params)
     wish = Wish(
         family=family,
-        label=_label("label", params),
         id=_values.identifier(params),
         fingerprint=_values.fingerprint(params["fingerprint"]),
-        modulus_bits=_values.modulus_bits(params.get("modulus_bits")),
-        public_exponent=_values.public_exponent(params.get("public_exponent")),
-        curve=_curve(params.get("curve")),
+        refusal=refusal,
+        **described,
         allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         share_with=_check_sharing(params),
+        complete=bool(params.get("complete")),
         quorum=params["quorum"] or None,
         management_quorum=params["management_quorum"] or None,
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
-    if params["state"] == "present" and (wish.modulus_bits or 0) % 2:
-        raise InputError("modulus_bits", "it must be even; tokens silently make another size of it", wish.modulus_bits)
     check_usage(wish)
     _check_mechanisms(wish)
     return wish
+
+
+def _described(params: Params) -> tuple[dict[str, t.Any], str]:
+    """What describes the key itself; and why no such pair is made, where one that is there may be kept or removed."""
+    values, refusals, there = {}, [], params["state"] == "absent" or params["on_mismatch"] == "keep"
+    for option, check in _DESCRIBING.items():
+        value = params.get(option)
+        try:
+            values[option] = None if value is None else check(value)
+        except InputError as error:
+            if not there:
+                raise
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._options.legacy import legacy_value
+
+            values[option] = legacy_value(option, value, error)
+            refusals.append(error.msg)
+    return values, " ".join(refusals)
 
 
 def changes_from(params: Params) -> Change:
@@ -71,12 +87,15 @@ def changes_from(params: Params) -> Change:
         new_id = _values.identifier({"id": params["new_id"], "id_hex": params["new_id_hex"]})
     except InputError as error:
         raise error.renamed("new_") from None
-    label, mode = _label("new_label", params), params["share_mode"]
-    return Change("ecc", label, new_id, share_with=users, share_mode=mode, **_attributes(params))
-
-
-def _label(option: str, params: Params) -> str | None:
-    return None if params[option] is None else _values.label(option, params[option])
+    return Change(
+        family="ecc",
+        label=None if params["new_label"] is None else _values.label("new_label", params["new_label"]),
+        id=new_id,
+        share_with=users,
+        share_mode=params["share_mode"],
+        certificates=params["certificates"],
+        **_attributes(params),
+    )
 
 
 def _attributes(params: Params) -> dict[str, t.Any]:
@@ -89,9 +108,7 @@ def _attributes(params: Params) -> dict[str, t.Any]:
     return {"extractable": params["extractable"], "usage": usage, **halves}
 
 
-def _curve(value: t.Any) -> Curve | None:
-    if value is None:
-        return None
+def _curve(value: t.Any) -> Curve:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
     # RSA pairs need no table of curves.
@@ -101,6 +118,21 @@ def _curve(value: t.Any) -> Curve | None:
         return curve_by_name(value)
     except ValueError as error:
         raise InputError("curve", str(error), value) from None
+
+
+def _modulus_bits(value: int) -> int | None:
+    if value % 2 and value > 2048:
+        raise InputError("modulus_bits", "it must be even; tokens silently make another size of it", value)
+    return _values.modulus_bits(value)
+
+
+# What describes a key, each option with what checks it for a new pair.
+_DESCRIBING: dict[str, t.Callable[[t.Any], t.Any]] = {
+    "label": functools.partial(_values.label, "label"),
+    "modulus_bits": _modulus_bits,
+    "public_exponent": _values.public_exponent,
+    "curve": _curve,
+}
 
 
 def _mechanism(option: str, value: str | None) -> int | None:
@@ -133,6 +165,9 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
         yield "session", given["on_mismatch"] != "fail", rule
         rule = "a session pair is always new, fingerprint names an existing one"
         yield "session", given["fingerprint"] is not None, rule
+    if given.get("complete"):
+        lasting = given["state"] == "present" and not given["session"] and not given["replicas"]
+        yield "complete", not lasting, "it is for a key that is there, on one token"
     if not given["replicas"]:
         alone = given["timeout"] is not None and given["min_servers"] is None
         yield "timeout", alone, "it needs min_servers or replicas"
@@ -150,7 +185,7 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
 def _check_sharing(params: Params) -> tuple[str, ...] | None:
     users = params["share_with"]
     for option in ("quorum", "management_quorum"):
-        _check_quorum(option, params.get(option) or 0, len(users or ()) + 1, params)
+        _check_quorum(option, params.get(option) or 0, params)
     if users is None:
         return None
     names = {_values.user("share_with", user) for user in users}
@@ -161,16 +196,13 @@ def _check_sharing(params: Params) -> tuple[str, ...] | None:
     return tuple(sorted(names))
 
 
-def _check_quorum(option: str, quorum: int, users: int, params: Params) -> None:
-    rule = ""
+def _check_quorum(option: str, quorum: int, params: Params) -> None:
     if not 0 <= quorum <= 8:
-        rule = "it must be from 0 to 8"
-    elif quorum > users:
-        rule = "it may be at most the number of users in share_with and the owner"
-    elif quorum and not params["quorum"]:
-        rule = "it needs quorum: a key has both or none"
-    if rule:
-        raise InputError(option, rule, quorum)
+        raise InputError(option, "it must be from 0 to 8", quorum)
+    if quorum > len(params["share_with"] or ()) + 1:
+        raise InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
+    if quorum and not params["quorum"]:
+        raise InputError(option, "it needs quorum: a key has both or none", quorum)
 
 
 def _check_mechanisms(wish: Wish) -> None:
@@ -204,5 +236,7 @@ def check_usage(wish: Wish) -> None:
             raise InputError(
                 "usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word
             )
+        if wish.family == "ecc" and word in ("decrypt", "wrap"):
+            raise InputError("usage", f"{FAMILY_NAME[wish.family]} keys encrypt nothing; choose sign or derive", word)
         if wish.key_type == "ec_edwards" and word != "sign":
             raise InputError("usage", "keys on Edwards curves only sign", word)

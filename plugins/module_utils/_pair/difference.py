@@ -65,8 +65,17 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     if wish.family == "rsa":
         rows = [(name, getattr(found, name), getattr(wish, name)) for name in ("modulus_bits", "public_exponent")]
     elif wish.curve:
-        rows = [("curve", found.curve.name if found.curve else "unknown", wish.curve.name)]
+        rows = [("curve", _curve_of(found), wish.curve.name)]
     return [Difference(None, name, value, wished) for name, value, wished in rows if wished not in (None, value)]
+
+
+def _curve_of(found: TokenObject) -> str:
+    if found.curve:
+        return found.curve.name
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import name_of
+
+    params = found.attributes.get("ec_params")
+    return (name_of(params) if isinstance(params, bytes) else None) or "unknown"
 
 
 def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
@@ -77,20 +86,19 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     if sharing is None:
         users = wish.users()
         return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
-    rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
-    if wish.quorum is not None:
-        rows += _quorum_rows(wish, sharing)
-    return [row for row in rows if row.found != row.wished]
+    rows = [("shared_with", sharing.shared_with, wish.users(sharing.shared_with)), *_quorums(wish, sharing)]
+    return [Difference(PRIVATE, name, found, wished) for name, found, wished in rows if found != wished]
 
 
-def _quorum_rows(wish: Wish, sharing: Sharing) -> list[Difference]:
+def _quorums(wish: Wish, sharing: Sharing) -> t.Iterator[tuple[str, t.Any, int]]:
+    """The quorums of a key beside those that are wished; one alone is wished for both."""
     quorum: t.Any = sharing.quorum
     if wish.management_quorum is not None:
-        changes = Difference(PRIVATE, "management_quorum", sharing.manage_quorum, wish.management_quorum)
-        return [Difference(PRIVATE, "quorum", quorum, wish.quorum), changes]
-    if sharing.manage_quorum not in (0, quorum):  # one value is wished
+        yield "management_quorum", sharing.manage_quorum, wish.management_quorum
+    elif sharing.manage_quorum not in (0, quorum):
         quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
-    return [Difference(PRIVATE, "quorum", quorum, wish.quorum)]
+    if wish.quorum is not None:
+        yield "quorum", quorum, wish.quorum
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:

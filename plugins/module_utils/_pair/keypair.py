@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
@@ -99,11 +100,16 @@ class TokenObject:
         return curve_by_ec_params(params)
 
     @property
+    def modulus(self) -> int | None:
+        """Modulus of an RSA key."""
+        modulus = self.attributes.get("modulus")
+        return int.from_bytes(modulus, "big") if isinstance(modulus, bytes) and modulus else None
+
+    @property
     def modulus_bits(self) -> int | None:
         """Size of an RSA key in bits, from the modulus itself: a private half has no CKA_MODULUS_BITS."""
-        modulus = self.attributes.get("modulus")
-        if isinstance(modulus, bytes) and modulus:
-            return int.from_bytes(modulus, "big").bit_length()
+        if self.modulus:
+            return self.modulus.bit_length()
         bits = self.attributes.get("modulus_bits")
         return bits if isinstance(bits, int) else None
 
@@ -132,7 +138,7 @@ class TokenObject:
             parts.append(f"of {self.modulus_bits} bits")
         elif self.curve:
             parts.append(f"on {self.curve.name}")
-        parts.append(f"label '{self.label}'" if self.label is not None else "label unreadable")
+        parts.append(f"label '{one_line(self.label)}'" if self.label is not None else "label unreadable")
         parts.append(f"id {self.id.hex(':') or 'none'}")
         parts.append(f"fingerprint {bytes.fromhex(self.fingerprint or '').hex(':') or 'unknown'}")
         return f"({', '.join(parts)})"
@@ -150,6 +156,11 @@ class KeyPair:
     def whole(self) -> bool:
         """Whether this is exactly one public and one private half."""
         return len(self.publics) == len(self.privates) == 1
+
+    @property
+    def ids_differ(self) -> bool:
+        """Whether another program gave one half of a whole pair an id of its own."""
+        return self.whole and self.public.id != self.private.id
 
     @property
     def lone(self) -> TokenObject | None:
@@ -196,6 +207,11 @@ class KeyPair:
         return frozenset(found.handle for found in self.objects)
 
     @property
+    def ids(self) -> frozenset[bytes]:
+        """The ids of all objects that have one."""
+        return frozenset(found.id for found in self.objects if found.id)
+
+    @property
     def spki(self) -> bytes | None:
         """DER of the SubjectPublicKeyInfo, from the first object that tells it."""
         return next((found.spki for found in self.objects if found.spki), None)
@@ -210,22 +226,25 @@ class KeyPair:
 
 
 def pair_up(objects: t.Sequence[TokenObject]) -> list[KeyPair]:
-    """Joins halves: RSA by modulus, EC by the public key where the private half tells it, else by curve and id.
+    """Joins halves: RSA by modulus and exponent, EC by the public key where the private half tells it.
 
-    Without an id, by curve and label. Halves that share none of these stay alone. The order is that of the objects.
+    Otherwise RSA by the modulus, EC by curve and id, and without an id by curve and label. Halves that share none of
+    these stay alone. The order is that of the objects.
     """
     told_by_private = {found.spki for found in objects if found.half == PRIVATE}
+    vague = {found.modulus for found in objects if found.public_exponent is None}
     groups: dict[t.Hashable, list[TokenObject]] = {}
     for found in objects:
-        groups.setdefault(_joint(found, told_by_private), []).append(found)
+        groups.setdefault(_joint(found, told_by_private, vague), []).append(found)
     return [pair_of(group) for group in groups.values()]
 
 
-def _joint(found: TokenObject, told_by_private: t.Collection[bytes | None]) -> t.Hashable:
-    """What the halves of one pair have in common."""
-    modulus = found.attributes.get("modulus")
-    if isinstance(modulus, bytes) and modulus:
-        return ("modulus", int.from_bytes(modulus, "big"))
+def _joint(
+    found: TokenObject, told_by_private: t.Collection[bytes | None], vague: t.Collection[int | None]
+) -> t.Hashable:
+    """What the halves of one pair have in common; `vague`: moduli of which a half does not tell the exponent."""
+    if found.modulus:
+        return ("modulus", found.modulus, None if found.modulus in vague else found.public_exponent)
     if found.spki and found.spki in told_by_private:
         return ("spki", found.spki)
     curve = found.curve.name if found.curve else found.attributes.get("ec_params")
@@ -239,5 +258,4 @@ def pair_of(group: t.Iterable[TokenObject]) -> KeyPair:
     publics, privates = (tuple(found for found in group if found.half == half) for half in HALVES)
     if not (publics and privates):
         return KeyPair(publics, privates)
-    told = privates[0].spki or privates[0].attributes.get("modulus")
-    return KeyPair(publics, privates, "material" if told else "id")
+    return KeyPair(publics, privates, "material" if privates[0].spki else "id")

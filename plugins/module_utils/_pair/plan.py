@@ -10,7 +10,11 @@ import dataclasses
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference, differences
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
+    Difference,
+    differences,
+    key_differences,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -53,10 +57,18 @@ class Plan:
     pair: KeyPair | None = None
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
+    # What is wished of the pair that takes the place of this one.
+    wish: Wish | None = None
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
 _ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
+
+
+_APPROVED = (
+    "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
+    " task has its own"
+)
 
 
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
@@ -65,6 +77,8 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         if wish.fingerprint is not None:
             why = "fingerprint names an existing pair, and it is not there"
             raise HsmError.refused(f"generate {wish.on(token)}", why)
+        if wish.refusal:
+            raise HsmError.refused(f"generate {wish.on(token)}", wish.refusal[:-1], "There is none that could be kept.")
         return Plan(Action.GENERATE)
     rows = differences(wish, pair)
     kinds = [_step_kind(facts, pair, row) for row in rows]
@@ -77,11 +91,26 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
     if wish.on_mismatch == "replace":
-        _refuse_irreplaceable(wish, pair, facts, token, f"What differs: {_listed(fixed)}.")
-        return Plan(Action.REPLACE, pair)
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import unchangeable
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
 
-    raise unchangeable(wish, pair, fixed, facts, token)
+        return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
+    raise _unchangeable(wish, pair, fixed, facts, token)
+
+
+def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import irreplaceable
+
+    why = "That cannot be changed in place"
+    halves = [pair.half(row.half) for row in fixed if row.half]
+    bound = next((half.sharing for half in halves if half.needs_signatures), None)
+    if bound:
+        why = f"That needs the signatures of {bound.manage_quorum} users"
+    approved = [_APPROVED] if bound else []
+    elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
+    remedies = [*approved, *elsewhere, wish.keeping if irreplaceable(wish, facts) else wish.remedy]
+    data = [row.data() for row in fixed]
+    told = f"{why}; {', or '.join(remedies)}."
+    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), told, differences=data)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -93,7 +122,10 @@ def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
     if lone and lone.half == PUBLIC and not wish.exact:
         why = f"it is a public half without its private half, {lone}"
         raise HsmError.refused(f"remove {wish.on(token)}", why, "Name it by id or fingerprint to remove it.")
-    _refuse_indestructible(f"remove {wish.on(token)}", pair)
+    rows = key_differences(wish, pair)
+    if rows:
+        raise HsmError.refused(f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows])
+    refuse_indestructible(f"remove {wish.on(token)}", pair)
     return Plan(Action.REMOVE, pair)
 
 
@@ -101,20 +133,11 @@ def _listed(rows: t.Iterable[object]) -> str:
     return "; ".join(map(str, rows))
 
 
-def _refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+    """Refuses to do what needs a pair to go that may not."""
     kept = [str(found) for found in pair.objects if found.forbids("destroyable")]
     if kept:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
-
-
-def _refuse_irreplaceable(wish: Wish, pair: KeyPair, facts: VendorFacts, token: str, differs: str) -> None:
-    """What a replacement needs that is safe at every moment of it."""
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import irreplaceable
-
-    what, why = f"replace {wish.on(token)}", irreplaceable(wish, facts)
-    if why:
-        raise HsmError.refused(what, why, differs)
-    _refuse_indestructible(what, pair, differs)
 
 
 def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:

@@ -9,19 +9,33 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 
 
-def problems(pairs: t.Sequence[KeyPair]) -> list[list[str]]:
+def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> list[list[str]]:
     """For each pair the words that fit it.
 
     `half`: a half without its other. `duplicate`: not the only one of its id, or without an id of its label and
     type; or with a half more than once. `orphan`: it has neither label nor id, as what a killed generation leaves.
-    `unreadable`: the token does not tell what kind of key it is, or not its name.
+    `unreadable`: the token does not tell what kind of key it is, or not its name. `ids`: its halves have different
+    ids, or it is a half beside which, in `pairs` or `beside`, there is one that could be its other but for the id.
     """
     names = [_names(pair) for pair in pairs]
     counts = collections.Counter(name for ids, labels in names for name in {*ids, *labels})
-    return [_words(pair, ids, labels, counts) for pair, (ids, labels) in zip(pairs, names, strict=True)]
+    lone = [half for pair in (*pairs, *beside) if (half := pair.lone)]
+    return [
+        [*_words(pair, ids, labels, counts), *(["ids"] if pair.ids_differ or _apart(pair.lone, lone) else [])]
+        for pair, (ids, labels) in zip(pairs, names, strict=True)
+    ]
+
+
+def _apart(half: TokenObject | None, lone: t.Iterable[TokenObject]) -> bool:
+    """Whether exactly one lone half could be this one's other, but for the id."""
+    if half is None or not (half.label and half.curve):
+        return False
+    kind = (half.other, half.key_type, half.label, half.curve)
+    others = [other for other in lone if (other.half, other.key_type, other.label, other.curve) == kind]
+    return len(others) == 1 and others[0].id != half.id
 
 
 def _names(pair: KeyPair) -> tuple[set[t.Hashable], set[t.Hashable]]:

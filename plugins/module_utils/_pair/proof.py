@@ -10,10 +10,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism, Use
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
@@ -72,6 +72,23 @@ def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
             raise InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
 
 
+def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) -> Proof:
+    """The proof of a pair that was there before and whose halves only an id joins: anyone may have put one there.
+
+    Raises `HsmError` where the halves do not belong together; all else is a reason, and a warning if the token refuses.
+    """
+    if wish.fingerprint is not None and wish.fingerprint == pair.public.fingerprint:
+        return Proof(None, "the task names the public half by its fingerprint")
+    try:
+        return session.prove(wish, pair, passive)
+    except TokenError as error:
+        warning = (
+            f"It is not proven that the halves of {wish.on(session.token_name)} belong together. {error.msg} To leave"
+            " the proof out, name the pair by its fingerprint or set verify=false."
+        )
+        return Proof(None, f"the HSM answered {error.ckr or error.said}", warning)
+
+
 def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
     """Proves a pair; raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
 
@@ -83,6 +100,8 @@ def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> P
     if pair.spki is None:
         return Proof(None, "the token does not tell the public key")
     rows = [row for row in candidates(wish, pair.private.attributes) if not (passive and row.use == "derive")]
+    if not rows:
+        return Proof(None, "the key only derives, which makes an object and is not done where nothing may be made")
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside
 
     return _outside.prove_with(signer, rows, pair, pair.spki)

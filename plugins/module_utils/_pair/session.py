@@ -19,6 +19,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
 CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
@@ -41,19 +44,22 @@ class Query:
     read: frozenset[str] | None = None
     handle: int | None = None
     others: bool = False
+    modulus: bytes | None = None
+    ec_point: bytes | None = None
 
     def attributes(self) -> dict[str, Value]:
         """The attributes of the search, less the class."""
-        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token")}
+        wanted = {name: getattr(self, name) for name in ("key_type", "id", "label", "token", "modulus", "ec_point")}
         return {name: value for name, value in wanted.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """How a pair was proven: `method` names it, or is None with the `reason`."""
+    """How a pair was proven: `method` names it, or is None with the `reason`; `warning`: what the user must know."""
 
     method: str | None
     reason: str | None = None
+    warning: str = ""
 
 
 class Signer(abc.ABC):
@@ -179,6 +185,8 @@ class TokenSession(abc.ABC):
     freezes_by_copy = False
     # Whether several threads may work with the library at once, each in a session of its own.
     threads = False
+    # Whether keys can be searched for by modulus and ec_point.
+    by_value = True
     # What a user should know of the token, whatever becomes of the task.
     warnings: tuple[str, ...] = ()
 
@@ -206,6 +214,18 @@ class TokenSession(abc.ABC):
 
         None where there are more than `at_most`, which are not read then.
         """
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        """The certificates of this label and this id, where given; none where the token has no such objects."""
+        return []
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        """Gives a certificate that was found another id."""
+        raise NotImplementedError(type(self).__name__)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        """Removes a certificate that was found."""
+        raise NotImplementedError(type(self).__name__)
 
     @abc.abstractmethod
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:

@@ -66,6 +66,14 @@ class Wish:
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False
+    # What becomes of certificates that have the id of a pair which is replaced, removed or gets another id.
+    certificates: t.Literal["fail", "keep", "follow"] = "fail"
+    # Why no such pair is made, where it is to be kept or removed only.
+    refusal: str = ""
+    # Whether a private half without its public one gets that from its own modulus.
+    complete: bool = False
+    # Whether an existing pair whose halves only an id joins is proven in every run.
+    proven_always: t.ClassVar[bool] = True
     # What to do where an existing pair cannot be made as wished: where no other can take its place, and else.
     keeping: t.ClassVar[str] = "set on_mismatch=keep to leave the pair as it is"
     remedy: t.ClassVar[str] = f"{keeping}, or on_mismatch=replace to generate another and destroy this one"
@@ -167,6 +175,7 @@ class Change(Wish):
 
     chosen: str = ""
     chosen_exactly: bool = False
+    proven_always: t.ClassVar[bool] = False
     remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
     keeping: t.ClassVar[str] = remedy
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import struct
 import traceback
 import typing as t
 
@@ -63,7 +64,7 @@ def attempt(what: str) -> t.Iterator[None]:
         raise TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
     except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
         raise TokenError(what, said="a text that is no UTF-8") from None
-    except (ValueError, LookupError) as error:  # what python-pkcs11 makes of values that it does not know (T8)
+    except (ValueError, LookupError, struct.error) as error:  # of values that python-pkcs11 does not know (T8)
         raise TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
 
 
@@ -133,16 +134,35 @@ class Session:
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
         what = f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}"
+        handles = self.search(what, template(wanted, key_class), at_most)
+        if not handles:
+            self._check_login(what)
+        return handles
+
+    def search(self, what: str, wanted: functions.Template, at_most: int | None = None) -> list[int]:
+        """As `handles`, for objects of any class."""
         with self._gate.search(), attempt(what):
-            rv, handles = self._calls.find(self._handle, template(wanted, key_class), at_most)
+            rv, handles = self._calls.find(self._handle, wanted, at_most)
         check(rv, what)
         return handles
+
+    def _check_login(self, what: str) -> None:
+        """Who was logged out, by a device that was restarted for instance, finds no private key, without an error."""
+        state = ""
+        with contextlib.suppress(TokenError):  # one that does not tell is believed
+            state = self.state()
+        if state.endswith("public"):
+            raise TokenError(what, "CKR_USER_NOT_LOGGED_IN")
+
+    def raw(self, handle: int, sizes: t.Mapping[int, int]) -> dict[int, functions.ReadValue]:
+        """Attributes of one object by their codes, as bytes."""
+        return self._calls.read(self._handle, handle, sizes)
 
     def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
         """One object with all its attributes that this collection knows, or those of `names` (T8)."""
         values: dict[str, Value | None] = {}
         unreadable: dict[str, str] = {}
-        for code, read in self._calls.read(self._handle, handle, sizes(key_class, names)).items():
+        for code, read in self.raw(handle, sizes(key_class, names)).items():
             name = BY_CODE[code].name
             if read.value is not None:
                 try:
@@ -177,17 +197,20 @@ class Session:
     def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all `values` at once."""
         what = f"set {', '.join(values)} of the {found.half} key '{found.label}'"
-        with self._gate.write():
-            self.call(what, "C_SetAttributeValue", found.handle, template(values))
+        self.write(what, "C_SetAttributeValue", found.handle, template(values))
 
     def destroy(self, key_class: KeyClass, handle: int) -> None:
         """C_DestroyObject; what came of it `removal.py` looks at."""
-        with self._gate.write():
-            self.call(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
+        self.write(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
 
     def call(self, what: str, function: str, *arguments: t.Any) -> None:
         """Calls a function; `what` is attempted by it."""
         check(self._calls.call(function, self._handle, *arguments), f"{what} on the token {self._token}")
+
+    def write(self, what: str, function: str, *arguments: t.Any) -> None:
+        """As `call`, for what changes the token."""
+        with self._gate.write():
+            self.call(what, function, *arguments)
 
     def make(self, what: str, function: str, *arguments: t.Any) -> int:
         """The handle of what a function makes."""
@@ -204,7 +227,7 @@ class Session:
 
     def secret(self, what: str, handle: int, size: int) -> bytes:
         """The value of a secret key that may be read."""
-        read = self._calls.read(self._handle, handle, {_VALUE: size})[_VALUE]
+        read = self.raw(handle, {_VALUE: size})[_VALUE]
         if read.value is None:
             raise TokenError(f"{what} on the token {self._token}", functions.rv_name(read.rv))
         return read.value

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
@@ -26,6 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     KEY_GEN,
@@ -71,7 +72,7 @@ class Generation:
         """As `TokenSession.generate`."""
         drawn = wish.id is None and self._facts.id_length > 0
         if drawn:
-            wish = dataclasses.replace(wish, id=wish.drawn_id or secrets.token_bytes(self._facts.id_length))
+            wish = dataclasses.replace(wish, id=wish.drawn_id or draw(self._facts.id_length))
         handles: dict[KeyClass, int] = {}
         try:
             handles[PUBLIC], handles[PRIVATE] = self._session.generate(
@@ -79,18 +80,16 @@ class Generation:
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._undo(wish, drawn, handles)
+            remains = self._undo(wish, drawn, handles if wish.id else {}) or undone([])
             raise error.at(f"generate {wish} on the token {self._token}", remains) from None
-        except Exception:  # a bug, or a value that python-pkcs11 cannot take (T8): reported as one, and nothing is left
+        except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
             raise
         told = unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            raise HsmError(
-                f"Could not generate {wish} on the token {self._token}: the HSM returned {told}."
-                f" {self._undo(wish, drawn, {})}"
-            )
+            why = f"the HSM returned {told}; that was left alone, for it may be another host's"
+            raise HsmError.failed(f"generate {wish} on the token {self._token}", why, self._undo(wish, drawn, {}))
         return pairs[0]
 
     def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
@@ -102,6 +101,7 @@ class Generation:
     def _undo(self, wish: Wish, drawn: bool, returned: t.Mapping[KeyClass, int]) -> str:
         """What a generation that failed left: only what carries an id drawn for it is surely its own (trap T14).
 
+        Empty where nothing carries a drawn id.
         Of what carries an id that was told, that is its own which the token returned; the rest may be a rival's.
         """
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import take_back
@@ -109,8 +109,8 @@ class Generation:
         try:
             there = self._named_as(wish)
             if drawn:
-                return take_back(self._session, there)
-            own = [key for key in there if wish.id and key in returned.items()]
+                return take_back(self._session, there) if there else ""
+            own = [key for key in there if key in returned.items()]
             others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."

@@ -28,7 +28,10 @@ def destroy(session: Session, key_class: KeyClass, handle: int) -> None:
     try:
         gone = _is_gone(session, key_class, handle, answer if failed else None)
     except TokenError as error:
-        raise answer.at(answer.attempt, f"Whether it is gone is not known ({error.ckr or error.said}).") from None
+        unknown = f"Whether it is gone is not known ({error.ckr or error.said})."
+        if answer.ckr == NOT_THERE:  # that of every private key when nobody is logged in any more
+            raise TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
+        raise answer.at(answer.attempt, unknown) from None
     if gone and answer.ckr != NOT_THERE:
         return
     if not gone and answer.ckr in (None, NOT_THERE):
@@ -46,7 +49,7 @@ def _is_gone(session: Session, key_class: KeyClass, handle: int, after: TokenErr
     else:
         return False
     if gone and after and not session.state().endswith("user"):  # who is logged out sees no private key
-        raise after
+        raise TokenError(after.attempt, "CKR_USER_NOT_LOGGED_IN")
     return gone
 
 

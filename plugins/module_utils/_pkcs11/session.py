@@ -17,10 +17,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, KEY_CLASSES, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    FREEZING,
+    KEY_CLASSES,
+    Value,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.generation import Generation
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
@@ -69,6 +74,17 @@ class Pkcs11Session(TokenSession):
             return self._session.read(query.key_class, handle, query.read)
         except TokenError as error:
             return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
+
+        return certificates(self._session, str(self._token), label, identifier)
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._session.write(f"set id of {found}", "C_SetAttributeValue", found.handle, template({"id": identifier}))
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._session.write(f"destroy {found}", "C_DestroyObject", found.handle)
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[Pkcs11Session]:

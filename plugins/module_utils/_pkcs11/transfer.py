@@ -120,6 +120,11 @@ class Transfer:
         pairs = pair_up(pair.objects)
         return pairs[0] if len(pairs) == 1 else pair
 
+    def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
+        """A public half made of these attributes, read back."""
+        sent = template(self._facts.sent(PUBLIC, values), PUBLIC)
+        return self._session.read(PUBLIC, self._session.make("store a public key", "C_CreateObject", sent))
+
     def _undo(self, made: t.Mapping[KeyClass, int], ident: Value | None) -> str:
         """What was stored goes again, as far as it carries the id of the copy; the caller looks for the rest by it."""
         try:

@@ -143,6 +143,8 @@ class Actions(Work):
     def _freeze_half(self, pair: KeyPair, half: Half, values: t.Mapping[str, bool]) -> TokenObject:
         """The half in place, or a copy of it that is the same key; the original goes when that is sure."""
         found = pair.half(half)
+        if self.session.freezes_by_copy:
+            self._prove_copied(pair, found)  # what cannot be proven now cannot be as a copy, which may have to stay
         try:
             frozen = self.session.freeze(found, values)
         except TokenError as error:
@@ -151,12 +153,8 @@ class Actions(Work):
             return frozen
         try:
             self._check_copy(pair, frozen, values)
-        except HsmError as error:
-            remains = self._without_copy(found, frozen)
-            if isinstance(error, TokenError):
-                raise error.at(error.attempt, remains) from None
-            said = f"with a copy that is not the key ({error.msg.rstrip('.')})"
-            raise TokenError(f"copy {found}", said=said, hint="", remains=remains) from None
+        except TokenError as error:
+            raise error.at(error.attempt, self._without_copy(found, frozen)) from None
         try:
             self.session.destroy(found)
         except TokenError as error:
@@ -169,12 +167,24 @@ class Actions(Work):
         rows = _copy_differences(found, frozen, values)
         if rows:
             raise TokenError(f"copy {found}", said=f"with something else, {frozen}: {listed(rows, '; ')}", hint="")
-        told = bool(found.attributes.get("modulus") and found.attributes.get("public_exponent"))
-        if frozen.half == PUBLIC or (told and (self.wish.verify is False or not pair.whole)):
+        self._prove_copied(pair, frozen)
+
+    def _prove_copied(self, pair: KeyPair, found: TokenObject) -> None:
+        """A proof of a private half, or of its copy, as far as one is needed: an RSA key can be compared as well."""
+        told = found.attributes.get("modulus") and found.attributes.get("public_exponent")
+        if found.half == PUBLIC or (told and (found in pair.objects or self.wish.verify is False or not pair.whole)):
             return
-        proof = self.session.prove(self.wish, pair.with_half(frozen)) if pair.whole else Proof(None, "it has no other")
+        attempt, proof = f"copy {found}", Proof(None, "its other half is not there")
+        try:
+            if pair.whole:
+                proof = self.session.prove(self.wish, pair.with_half(found))
+        except TokenError:
+            raise
+        except HsmError as error:
+            said = f"with a key that is not that of the pair ({error.msg.rstrip('.')})"
+            raise TokenError(attempt, said=said, hint="") from None
         if proof.method is None and not told:
-            raise TokenError(f"copy {found}", said=f"with a copy that cannot be proven ({proof.reason})", hint="")
+            raise TokenError(attempt, said=f"with a key that cannot be proven ({proof.reason})", hint="")
 
     def _without_copy(self, found: TokenObject, copied: TokenObject) -> str:
         """Removes a copy that is not as it should be, while the original is seen; the answer tells what remains."""
@@ -260,6 +270,8 @@ class Actions(Work):
             with contextlib.suppress(HsmError):
                 self.session.set_attributes(now, told)
             now = self.session.read(now)
+        if any(now.attributes.get(name) is None for name in old):
+            raise HsmError("the token does not tell it")
         return not _differs(now, old)
 
     def set_and_seen(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:

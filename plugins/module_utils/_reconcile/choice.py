@@ -13,8 +13,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import counted, rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, SECRET
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
@@ -89,12 +91,14 @@ class _Choice(Work):
         if present:
             chosen = self._rejoined(chosen or self._found(self._renamed()))
         if not chosen:
+            self._refuse_secrets()
             self._refuse_other_key()
         number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
         chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
-            why = f"there are {number}, count is {count}: {listed(one.pair for one in chosen)}"
-            remedy = f"Choose one by id, uri or fingerprint, or set count={number}."
+            pairs = [one.pair for one in chosen]
+            why = f"there are {counted(pairs) if len(pairs) == number else f'{number} keys'}, count is {count}"
+            remedy = f"Choose one by id, uri or fingerprint, or set count={number}.{rows(pairs)}"
             raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
         if number < count and present:
             self.session.check_absence()
@@ -121,12 +125,21 @@ class _Choice(Work):
         for unread in selected.unread:  # it may be the one that is meant: that is no absence
             reason = next(iter(unread.unreadable.values()), None)
             raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
-        secrets = [key for key in selected.objects if key.half == SECRET]
-        if secrets and not selected.pairs:
+        named = {key.handle for key in selected.objects}
+        pairs: t.Sequence[KeyPair] = selected.pairs
+        if not selection.one_half:
+            pairs = OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
+        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in pairs]
+
+    def _refuse_secrets(self) -> None:
+        """Refuses to do to a secret key what was asked for; one that only has the name of a pair is a bystander."""
+        selection = self.task.selection
+        if self.task.state == "absent" and selection.key_type is None and selection.handle is None:
+            return
+        secrets = [key for key in select(self.session, selection).objects if key.half == SECRET]
+        if secrets:
             why = "hsm_key changes and removes the keys of pairs only"
             raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
-        named = {key.handle for key in selected.objects}
-        return [_Chosen.of_pair(pair, named, selection.one_half) for pair in selected.pairs]
 
     def _renamed(self) -> Selection:
         """What the selection means after the change: a key that has its new name already was renamed before."""
@@ -179,10 +192,15 @@ class _Choice(Work):
             chosen=str(selection),
             chosen_exactly=selection.exact,
         )
+        if one.of.privates and not one.pair.privates:  # a certificate goes with the private half
+            changes = dataclasses.replace(changes, certificates="keep")
         dataclasses.replace(self, wish=changes)._check(one)
         return changes
 
     def _check(self, one: _Chosen) -> None:
+        if self.wish.id is None and not self.task.selection.one_half:
+            told = dataclasses.replace(self.wish, id=self.task.selection.id)
+            dataclasses.replace(self, wish=told).settle_ids(one.pair, self.task.state)
         if self.task.state == "present":
             check_usage(self.wish)
             if not self.task.selection.one_half:

@@ -17,6 +17,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.
 _CALLS_A_PAIR = 10
@@ -99,6 +102,7 @@ class IndexedSession(TokenSession):
     def __init__(self, login: TokenSession) -> None:
         for name in ("facts", "token_name", "user", "uri_attributes", "write_protected", "freezes_by_copy", "warnings"):
             setattr(self, name, getattr(login, name))
+        self.by_value = login.by_value
         self._login = login
         self._index: KeyIndex | None = None
         self._current = False
@@ -138,7 +142,18 @@ class IndexedSession(TokenSession):
         self._current = False
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+        if self._index and self._current and at_most is None:
+            return self._index.find(dataclasses.replace(query, token=True))
         return self._taken().survey(query, at_most)
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        return self._taken().certificates(label, identifier)
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._taken().set_certificate_id(found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._taken().destroy_certificate(found)
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         return self._taken().further()
@@ -151,6 +166,11 @@ class IndexedSession(TokenSession):
         for found in pair.objects:
             self._noted(found)
         return pair
+
+    @property
+    def transfer(self) -> t.Any:
+        """What stores keys on the token itself."""
+        return t.cast(t.Any, self._writing()).transfer
 
     def read(self, found: TokenObject) -> TokenObject:
         return self._noted(self._writing().read(found))

@@ -19,10 +19,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Changeable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
 
 T = t.TypeVar("T")
 # How often another host may win the race for the same name before this one gives up.
@@ -110,6 +112,8 @@ class Reconciliation(Work):
         pairs = self.find()
         if not (len(pairs) == 1 and pairs[0].lone):
             self.refuse_unclear(pairs)
+        for pair in pairs:
+            self.settle_ids(pair, "absent")
         return self._remove(pairs)
 
     def _remove(self, pairs: t.Sequence[KeyPair]) -> Outcome:
@@ -117,8 +121,10 @@ class Reconciliation(Work):
         self._refuse_write_protected(plan)
         if plan.pair:
             self.refuse_strangers(plan.pair)
+            beside = self._beside(plan.pair.ids, "remove")
             if not self.check_mode:
                 self._actions.destroy(plan.pair)
+                beside.remove()
         return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
 
     def _session_pair(self) -> Staged[Outcome]:
@@ -131,46 +137,78 @@ class Reconciliation(Work):
         self._actions.check_freezing(plan)
         if self.check_mode:
             return Outcome(True, None, *self._predicted(plan))
-        return Outcome(True, None, *(yield from self._actions.generate()))
+        after, proof = yield from self._actions.generate()
+        return Outcome(True, None, after, proof, self._unproven(proof))
 
-    def _look(self) -> tuple[KeyPair | None, bool]:
+    def _unproven(self, proof: Proof) -> tuple[str, ...]:
+        """The warning of a new pair that could not be proven."""
+        if proof.method or self.check_mode or self.wish.verify is False:
+            return ()
+        return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
+
+    def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
-        self.refuse_unclear(pairs)
+        lone = pairs[0].lone if len(pairs) == 1 else None
+        if lone and lone.half == PUBLIC and self.session.facts.set_attribute:
+            self._replacement.refuse_public_half(lone)
+        if not (self.wish.complete and lone and lone.half == PRIVATE):
+            self.refuse_unclear(pairs)
         if pairs:
-            return pairs[0], mended
-        self.refuse_unnamed_twin()
-        return None, mended
+            return pairs[0], mended, self.settle_ids(pairs[0])
+        return None, mended, self.look_alikes()
 
-    def _bring(self, found: KeyPair | None, mended: bool = False) -> Staged[Outcome]:
+    def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
         """Makes what was found as it is wished."""
+        before = found
+        if found and found.lone and self.wish.complete:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
+
+            found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
+            mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
+        work = dataclasses.replace(self, wish=plan.wish) if plan.wish else self
+        warnings = (*self.session.warnings, *warnings, *plan.warnings)
         if found is None or plan.action is Action.REPLACE:
-            after, proof = yield from self._make(found, plan)
+            after, proof = yield from work._make(found, plan)
+            warnings += work._unproven(proof)
         else:
-            after, proof = self._keep(found, plan)
-        warnings = (*self.session.warnings, *plan.warnings)
-        return Outcome(mended or plan.action is not Action.NOTHING, found, after, proof, warnings)
+            after, proof = work._keep(found, plan)
+        warnings += tuple(filter(None, [proof.warning]))
+        return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
-        if plan.steps:
+        proof = self._standing(found)
+        if plan.steps and proof.method is None:
             self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
             self._actions.check_freezing(plan)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
-        if plan.steps and self.check_mode:
-            return self._predicted(plan)
-        after = self._actions.change(found, plan.steps) if plan.steps else found
-        # Halves that only an id joins are settled by a proof alone, which is made where the task asks for it.
-        return after, self.proof(after) if self.wish.verify else _ALREADY_THERE
+        after = found
+        if plan.steps:
+            ids = {found.half(step.half).id for step in plan.steps if "id" in step.values}
+            beside = self._beside(ids - {b""}, "rename")
+            if self.check_mode:
+                return self._predicted(plan)
+            with beside.moved(self.wish.id or b""):
+                after = self._actions.change(found, plan.steps)
+        return after, self.proof(after) if self.wish.verify else proof
+
+    def _standing(self, found: KeyPair) -> Proof:
+        """Halves that only an id joins are settled by a proof alone; one that the task asks for is made in the end."""
+        if self.wish.verify is False:
+            return Proof(None, "verify is false")
+        if self.wish.verify or not (self.wish.proven_always and found.whole and found.pairing == "id"):
+            return _ALREADY_THERE
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import standing
+
+        return standing(self.session, self.wish, found, self.check_mode)
 
     def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
-
-        replacement = Replacement(self.session, self.wish, self.check_mode)
+        replacement = self._replacement
         # Where no key can be renamed, no replacement was ever begun.
         leftover = replacement.leftover() if self.session.facts.set_attribute else None
         if old:
@@ -180,6 +218,9 @@ class Reconciliation(Work):
         replacement.check_freezing(plan)
         if old:
             self.refuse_strangers(old)
+        if old or leftover:  # where the old pair is gone, its id is known from the task, or not at all
+            ids = old.ids if old else {self.wish.id} if self.wish.id else set()
+            replacement = dataclasses.replace(replacement, beside=self._beside(ids, "replace"))
         if self.check_mode:
             return self._predicted(plan)
         if old:
@@ -187,6 +228,18 @@ class Reconciliation(Work):
         if leftover:
             return replacement.finish(leftover)
         return (yield from replacement.generate(alone=True))
+
+    @property
+    def _replacement(self) -> Replacement:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
+
+        return Replacement(self.session, self.wish, self.check_mode)
+
+    def _beside(self, ids: t.Collection[bytes], act: str) -> Beside:
+        """The certificates with these ids, which go with what is about to be done."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
+
+        return Beside(self.session, self.wish, self.check_mode).of(ids, act)
 
     def _predicted(self, plan: Plan) -> tuple[KeyPair | None, Proof]:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted

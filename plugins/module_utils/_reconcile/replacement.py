@@ -16,10 +16,12 @@ import hashlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import inherited
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import PROVISIONAL
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged, is_clear, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
@@ -43,8 +45,14 @@ class Draft(Actions):
                     self.set_and_seen(new.half(half), {name: value})
 
 
+@dataclasses.dataclass(frozen=True)
 class Replacement(Actions):
-    """The wish is that of the pair in the end; `draft` is the work on the new pair until the old one is gone."""
+    """The wish is that of the pair in the end; `draft` is the work on the new pair until the old one is gone.
+
+    `beside`: the certificates of the old pair that go with it.
+    """
+
+    beside: Beside | None = None
 
     @property
     def draft(self) -> Draft:
@@ -62,7 +70,8 @@ class Replacement(Actions):
         if not is_clear(pairs):
             remedy = "remove its keys one by one (state=absent, each by its id)."
             raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}", remedy)
-        rows = dishonoured(draft.wish, pairs[0], self.session.facts)
+        # What the task leaves unsaid came from the old pair, which may be gone.
+        rows = dishonoured(inherited(draft.wish, pairs[0]), pairs[0], self.session.facts)
         if rows:
             raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
         return pairs[0]
@@ -72,6 +81,14 @@ class Replacement(Actions):
         if leftover:
             raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
 
+    def refuse_public_half(self, lone: TokenObject) -> None:
+        """Refuses to begin anew where the old private half is gone, and the new pair is there."""
+        leftover = self.leftover()
+        if leftover:
+            state = f"of the old pair the public half is there, {lone}, and beside it the new pair, {leftover}"
+            remedy = "remove that public half by state=absent with its fingerprint; the same task then finishes it."
+            raise self._unfinished(state, remedy)
+
     def _unfinished(self, state: str, remedy: str = "") -> HsmError:
         why = f"a replacement of it was broken off, or another host is at it: {state}"
         usual = f"remove the new one (state=absent, label '{self.draft.wish.label}')."
@@ -80,7 +97,7 @@ class Replacement(Actions):
     def finish(self, leftover: KeyPair) -> tuple[KeyPair, Proof]:
         """Gives the new pair its name after a run that was killed when the old pair was gone."""
         proof = self.prove_new(leftover)
-        return self._rename(leftover), proof
+        return self._named(leftover), proof
 
     def replace(self, old: KeyPair) -> Staged[tuple[KeyPair, Proof]]:
         """Makes and proves another pair under a provisional name, and only then destroys the old one and renames."""
@@ -94,7 +111,7 @@ class Replacement(Actions):
         except HsmError as error:
             draft.take_back(new, self._not_replaced(error))
         self._destroy_old(draft, old, new)
-        return self._rename(new), proof
+        return self._named(new), proof
 
     def _destroy_old(self, draft: Draft, old: KeyPair, new: KeyPair) -> None:
         """Destroys the old pair; the new one is taken back only if the old private half is surely still there."""
@@ -126,6 +143,12 @@ class Replacement(Actions):
 
     def _not_replaced(self, error: HsmError) -> HsmError:
         return HsmError(f"Did not replace {self.wish}, which is untouched. {error.msg}", **error.data)
+
+    def _named(self, new: KeyPair) -> KeyPair:
+        """Gives the new pair its name, once no certificate of the old one can be taken for its own."""
+        if self.beside:
+            self.beside.remove(f"The old pair is gone; the new one is whole: {new}. The same task goes on.")
+        return self._rename(new)
 
     def _rename(self, new: KeyPair) -> KeyPair:
         """The ids first, on both halves, then the labels: after a kill the halves are found by the one or the other."""

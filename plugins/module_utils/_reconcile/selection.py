@@ -166,8 +166,7 @@ def _kcvs(found: TokenObject) -> set[str]:
 
 
 def _moduli(found: TokenObject) -> set[int]:
-    value = found.attributes.get("modulus")
-    return {int.from_bytes(value, "big")} if isinstance(value, bytes) and value else set()
+    return {found.modulus} if found.modulus else set()
 
 
 _OF_OBJECT: dict[str, t.Callable[[TokenObject], t.Any]] = {
@@ -194,12 +193,14 @@ def _users(pair: KeyPair) -> set[str]:
 class Selected:
     """The keys that are meant, and the pairs that they belong to; a pair may have a half that is not meant itself.
 
-    `unread`: keys that were found and could not be read; whether they are meant is not known.
+    `unread`: keys that were found and could not be read; whether they are meant is not known. `beside`: pairs and
+    halves that were looked at on the way, and are not meant.
     """
 
     objects: tuple[TokenObject, ...]
     pairs: tuple[KeyPair, ...]
     unread: tuple[TokenObject, ...] = ()
+    beside: tuple[KeyPair, ...] = ()
 
 
 def selection_from(params: Params) -> Selection:
@@ -295,7 +296,7 @@ _CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
 def select(session: TokenSession, selection: Selection, read: frozenset[str] | None = None) -> Selected:
     """What `selection` means on a token, with the attributes `read`; raises `TokenError` where a search fails.
 
-    The other half of a pair may have another label, and is looked for by id.
+    The other half of a pair may have another label or id, and is looked for by id, by public value and by label.
     """
     selection = selection.on(session)
     if read is not None:
@@ -306,7 +307,8 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
     meant = selection.meant(found, pairs)
     handles = {key.handle for key in meant}
     unread = [key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)]
-    return Selected(tuple(meant), tuple(pair for pair in pairs if handles & pair.handles), tuple(unread))
+    of, beside = ([pair for pair in pairs if bool(handles & pair.handles) is meant_so] for meant_so in (True, False))
+    return Selected(tuple(meant), tuple(of), tuple(unread), tuple(beside))
 
 
 def _surveyed(session: TokenSession, queries: t.Iterable[Query]) -> list[TokenObject]:
@@ -320,8 +322,29 @@ def _halves(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
 
 def _other_halves(session: TokenSession, found: list[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
     """The halves that were not found by the name, of those that lack their other."""
-    lacking = [pair for pair in pair_up(_halves(found)) if len(pair.halves) == 1]
-    ids = sorted({key.id for pair in lacking for key in pair.objects if key.id})
+    keys = {key.handle: key for key in found}
+    for searches in (_by_id, _by_value, _by_label):
+        queries = dict.fromkeys(searches(_lone(keys.values())))
+        asked = [dataclasses.replace(query, read=read) for query in queries if session.by_value or not query.modulus]
+        keys = {**{key.handle: key for key in _surveyed(session, asked)}, **keys}
     known = {key.handle for key in found}
-    more = _surveyed(session, [Query(half, id=id_, read=read) for id_ in ids for half in HALVES])
-    return [key for key in more if key.handle not in known]
+    return [key for key in keys.values() if key.handle not in known]
+
+
+def _lone(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
+    """An object of each key of which one half is missing."""
+    return [pair.objects[0] for pair in pair_up(_halves(keys)) if len(pair.halves) == 1]
+
+
+def _by_id(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+    ids = sorted({key.id for key in lone if key.id})
+    return (Query(half, id=id_) for id_ in ids for half in HALVES)
+
+
+def _by_value(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+    moduli = [value for key in lone if isinstance(value := key.attributes.get("modulus"), bytes) and value]
+    return (Query(half, modulus=modulus) for modulus in moduli for half in HALVES)
+
+
+def _by_label(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+    return (Query(key.other, label=key.label, key_type=key.key_type) for key in lone if key.label and key.curve)

@@ -12,9 +12,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
-    FAMILY_NAME,
     KEY_TYPES_OF,
-    PROVISIONAL,
     Wish,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
@@ -58,7 +56,7 @@ class Work:
         is never an absence.
         """
         try:
-            named = self._by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
+            named = self.by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
             pairs = self._with_other_halves(named)
         except TokenError as error:
             raise error.at(f"search for {self.where}") from None
@@ -72,18 +70,16 @@ class Work:
     def _by_id(self, wished: bytes) -> list[TokenObject]:
         objects = self._typed(self.search(id=wished))
         family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
-        others = [found for found in objects if found.key_type not in family or label not in (None, found.label)]
+        labels = (None, "", label) if self.wish.complete else (label,)  # Java gives private keys none
+        others = [one for one in objects if one.key_type not in family or (label and one.label not in labels)]
         if not others:
             return objects
-        advice = "Choose another id, or give the label and the module of that pair."
-        if any((found.label or "").startswith(PROVISIONAL) for found in others):
-            advice = (
-                "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is"
-                " gone. Give both its halves the wished id and label with hsm_key, each named by its uri."
-            )
-        raise self.refused("touch", f"its id belongs to {listed(others)}", advice)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import foreign
 
-    def _by_label_and_type(self) -> list[TokenObject]:
+        raise self.refused("touch", *foreign(others))
+
+    def by_label_and_type(self) -> list[TokenObject]:
+        """The objects of the wished label and family, whatever their ids."""
         family, label = KEY_TYPES_OF[self.wish.family], self.wish.label
         # One type can be part of the search; of several the objects are chosen afterwards, in one search a half.
         types = family if len(family) == 1 or label is None else (None,)
@@ -102,55 +98,54 @@ class Work:
         return objects
 
     def _with_other_halves(self, named: t.Sequence[TokenObject]) -> list[KeyPair]:
-        """The pairs of `named`; a half is called lone only after its other was looked for by id, the labels may differ.
+        """The pairs of `named`; a half is called lone only after its other was looked for by id, value and label.
 
         Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
         """
         ids = {half.id for pair in pair_up(named) if (half := pair.lone) and half.id}
-        more = [found for id_ in sorted(ids) for found in self.search(id=id_)]
+        objects = {found.handle: found for id_ in sorted(ids) for found in self.search(id=id_)}
+        objects = {**{found.handle: found for found in named}, **objects}
         handles = {found.handle for found in named}
-        pairs = pair_up([*named, *(found for found in more if found.handle not in handles)])
-        return [pair for pair in pairs if handles & pair.handles]
+        pairs = [pair for pair in pair_up([*objects.values()]) if handles & pair.handles]
+        if not any(pair.lone for pair in pairs):
+            return pairs
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
+
+        return OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
 
     def refuse_unclear(self, pairs: t.Sequence[KeyPair], remedy: str = "") -> None:
         """Refuses half pairs, duplicates and halves that do not belong together, listing what is there."""
         if is_clear(pairs):
             return
-        self.session.check_absence()  # what is missing may be in a damaged file
-        objects = [found for pair in pairs for found in pair.objects]
-        usual = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
-        if len(pairs) > 1:
-            usual = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
-        what = "its halves do not belong together"
-        if len(objects) == 1:
-            what = f"it is a {objects[0].half} half without its {objects[0].other} half"
-            usual = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
-        elif len({found.half for found in objects}) < len(objects):
-            what = f"{len(objects)} {FAMILY_NAME[self.wish.family]} keys have that name"
-        raise self.refused("touch", f"{what}: {listed(pairs)}", f"Nothing was changed. {remedy or usual}")
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import told
 
-    def refuse_unnamed_twin(self) -> None:
-        """An id that is not found, beside the only pair of that label and type if it has no id, is not a new pair's."""
-        if self.wish.id is None or self.wish.label is None:
-            return
-        pairs = pair_up(self._by_label_and_type())
-        if len(pairs) == 1 and not any(found.id for found in pairs[0].objects):
-            why = f"there is a pair of that label and type without an id, {pairs[0]}"
-            remedy = "Give that pair the id, or leave id out to manage it by its label."
-            raise self.refused("generate", why, remedy)
+        self.session.check_absence()  # what is missing may be in a damaged file
+        what, usual, rows = told(self.wish, pairs)
+        raise self.refused("touch", what, f"Nothing was changed. {remedy or usual}{rows}")
+
+    def settle_ids(self, pair: KeyPair, state: str = "present") -> tuple[str, ...]:
+        """What to warn of where another program gave one half an id of its own; refuses what cannot go on so."""
+        if not pair.ids_differ:
+            return ()
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
+
+        other_half = OtherHalf(self.session, self.wish, self.check_mode)
+        return other_half.told_apart(pair, state == "absent" and self.wish.id is None)
+
+    def look_alikes(self) -> tuple[str, ...]:
+        """What to warn of before a pair is generated that the user may know by another name; refuses its twin."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.look_alikes import LookAlikes
+
+        return LookAlikes(self.session, self.wish, self.check_mode).warnings()
 
     def refuse_strangers(self, pair: KeyPair) -> None:
         """A proof, before a pair is changed or removed whose halves only an id joins and one of which was not named."""
         named_apart = self.wish.fingerprint is not None or len({found.label for found in pair.objects}) > 1
         if not (pair.whole and pair.pairing == "id" and named_apart):
             return
-        proof = self.session.prove(self.wish, pair, passive=self.check_mode)
-        if proof.method is None and not self.check_mode:
-            why = (
-                f"only their id joins the halves {pair}, and that they belong together cannot be proven"
-                f" ({proof.reason})"
-            )
-            raise self.refused("touch", why, "Name them by label or id.")
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import refuse_unproven
+
+        refuse_unproven(self, pair)
 
     def proof(self, pair: KeyPair) -> Proof:
         """The proof of a pair; none is a failure where the task asks for one and is no check."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import secrets
 import time
 import typing as t
 
@@ -30,6 +29,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Half,
     Value,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # How often another host may store the same copy at the same moment before this one gives up.
@@ -55,6 +55,7 @@ class Copies:
         self._before = before
         self.original: KeyPair | None = None
         self.made: dict[Token, tuple[TokenObject, ...]] = {}
+        self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
     def generate(self, deadline: Deadline) -> Proof:
@@ -62,11 +63,11 @@ class Copies:
         source = self._group.source
         source.session.deadline = deadline
         length = source.session.facts.id_length
-        drawn = secrets.token_bytes(length) if length and self._wish.id is None else None
+        drawn = draw(length) if length and self._wish.id is None else None
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn)
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
-        self.original = outcome.after
+        self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
         return outcome.proof
@@ -118,8 +119,12 @@ class Copies:
             self._undo(token, error)
 
     def _mended(self, token: Token, pair: KeyPair, templates: Templates) -> KeyPair:
-        """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set."""
-        for half in HALVES if pair.whole and token.session.facts.set_attribute else ():
+        """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set.
+
+        A half that does not carry the id may be another's key, and is not changed.
+        """
+        mendable = pair.whole and token.session.facts.set_attribute and self._named(pair.objects)
+        for half in HALVES if mendable else ():
             rows = attribute_differences(half, pair.half(half), templates[half])
             values = {row.name: row.wished for row in rows if row.found is not None and row.name in CHANGEABLE}
             if values:
@@ -175,9 +180,8 @@ class Copies:
         if not token.reached:
             self._doubtful.add(token)
             raise error
-        named = self._ident and all(found.id == self._ident for found in made)
         # A token may have answered with the handle of another's key; then the copy is looked for by its id.
-        remains = self._destroyed(token, made) if named else self._destroyed_left(token)
+        remains = self._destroyed(token, made) if self._named(made) else self._destroyed_left(token)
         if isinstance(error, HsmError):
             raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
         raise HsmError(remains) if remains else error
@@ -228,12 +232,16 @@ class Copies:
         left = []
         for found in sorted(objects, key=lambda found: found.half != PRIVATE):
             try:
-                if not found.id or found.id != self._ident:
+                if not self._named([found]):
                     raise HsmError("it does not carry the id of the pair")
                 token.session.destroy(found)
             except HsmError as error:
                 left.append(f"{found} ({error.msg})")
         return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
+
+    def _named(self, objects: t.Iterable[TokenObject]) -> bool:
+        """Whether these carry the id of the pair: nothing else is changed or destroyed by its handle."""
+        return bool(self._ident) and all(found.id == self._ident for found in objects)
 
     @property
     def _ident(self) -> bytes | None:

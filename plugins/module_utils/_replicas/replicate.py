@@ -109,7 +109,11 @@ class _Run:
         """The pair is on no token; one that is not reached is a failure, after all others are done."""
         self._look(0)
         refuse_different(self._wish, self._by_name())
-        outcomes = self._reconciled(list(self._found), self._wish, self._deadline, self._check_mode)
+        there = list(self._found)
+        outcomes = self._reconciled(there, self._wish, self._deadline, check_mode=True)
+        self._group.refuse_refusals(there)
+        if not self._check_mode:
+            outcomes = self._reconciled(there, self._wish, self._deadline)
         failed = self._group.without(outcomes)
         if failed:
             gone = [token.name for token, outcome in outcomes.items() if outcome.changed]
@@ -164,7 +168,7 @@ class _Run:
     def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
         pairs, mended = self._work(token).settled()
         if not pairs and self._state == "present":
-            self._work(token).refuse_unnamed_twin()
+            self._work(token).look_alikes()
         return pairs, mended
 
     def _work(self, token: Token) -> Reconciliation:
@@ -307,7 +311,8 @@ class _Run:
     def _result(self, outcomes: t.Mapping[Token, Outcome]) -> Replicated:
         changed = self._mended or any(self._copies.made.values()) or any(done.changed for done in outcomes.values())
         rows = self._rows(outcomes)
-        warnings = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
+        warnings = [*dict.fromkeys((*self._copies.warnings, *told))]
         lacking = [row for row in rows if row.status != "ok"]
         warnings += [f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in lacking]
         source = self._group.source

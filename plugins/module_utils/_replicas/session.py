@@ -17,6 +17,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 # What the steps of a transfer attempt; `{2}` is the third argument.
 _STEPS = {
     "able": "list the mechanisms",
@@ -91,6 +94,15 @@ class WorkerSession(TokenSession):
 
     def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
         return t.cast("list[TokenObject] | None", self._call("search", "survey", query, at_most))
+
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        return t.cast("list[Certificate]", self._call("search", "certificates", label, identifier))
+
+    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+        self._call(f"change {found}", "set_certificate_id", found, identifier)
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        self._call(f"remove {found}", "destroy_certificate", found)
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         raise HsmError(f"The node '{self._name}' has one session.")

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+# What begins a line of its own in a message, where several pairs are listed.
+ROW = "\n- "
+
 
 def one_line(text: str) -> str:
     """`text` in one line, whatever a label on the token holds."""
@@ -15,7 +18,9 @@ def one_line(text: str) -> str:
 
 
 class HsmError(Exception):
-    """Something that the user must know: one line without a secret, and what else the failure returns.
+    """Something that the user must know without a secret, and what else the failure returns.
+
+    It is one line, and one more for each `ROW`.
 
     `final`: the same must not be tried again in this run, because a login failed, or it would come to the same.
     """
@@ -23,7 +28,7 @@ class HsmError(Exception):
     final = False
 
     def __init__(self, msg: str, **data: t.Any) -> None:
-        self.msg = one_line(msg)
+        self.msg = ROW.join(map(one_line, msg.split(ROW)))
         super().__init__(self.msg)
         self.data = data
 

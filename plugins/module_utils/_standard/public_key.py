@@ -98,6 +98,11 @@ def point_of(spki: bytes) -> bytes:
     return bytes(PublicKeyInfo.load(spki)["public_key"])
 
 
+def octet_string(point: bytes) -> bytes:
+    """DER of an OCTET STRING, as PKCS#11 wants CKA_EC_POINT."""
+    return t.cast(bytes, OctetString(point).dump())
+
+
 def _normalised(info: bytes) -> bytes | None:
     """CKA_PUBLIC_KEY_INFO in the form of `rsa_spki` and `ec_spki`, so that equal keys have equal bytes."""
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a curve is refused; most tasks name one that is not."""
+"""Curves that are refused: why, and which they are where a key on one is there; most tasks name none."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
     HAS_ASN1CRYPTO,
     MIN_BITS,
     WAP_ARC,
+    Curve,
     plain,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
@@ -43,6 +44,9 @@ _REFUSED_NUMBERS = {
 # Spellings of what is refused, after plain(); the group is the size in bits, or the number of the WTLS curve.
 _BINARY = re.compile(r"sect\d{3}[rk]\d|c2[pto]nb\d{3}[vwr]\d|(?:nist)?[bk](?:163|233|283|409|571)|oakleyec2n[34]")
 _SMALL = re.compile(r"(?:secp|ansip|prime|brainpoolp|(?:(?:ecc|ecdsasha2)?nist)?p)(\d{3})(?:[rktv]\d)?")
+# The spellings that asn1crypto does not have: NIST's names and X9.62's.
+_NIST = re.compile(r"(?:ansip|prime|(?:(?:ecc|ecdsasha2)?nist)?p)(\d{3})(?:[rv]1)?")
+_NIST_BINARY = re.compile(r"(?:nist)?([bk])(\d{3})")
 _AGREEMENT = re.compile(r"(?:id)?x(?:25519|448)|curve(?:25519|448)")
 _WAP = re.compile(r"wapwsgidmecidwtls(\d{1,2})")
 
@@ -62,6 +66,45 @@ def refusal(value: t.Any) -> str:
     nearest = did_you_mean(text[:40], [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
     question = f", {nearest}" if nearest else "."
     return f"{shown} is no curve that is known here{question} Usual names: {_USUAL}"
+
+
+def weak_curve(value: t.Any) -> Curve | None:
+    """A curve that no new key gets because it is weak, for keys that are there; None for any other value."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not HAS_ASN1CRYPTO:
+        return None
+    text = str(value).strip()
+    name = _REFUSED_NUMBERS.get(int(text), "") if re.fullmatch(r"[0-9]{1,9}", text) else text
+    spelt = plain(_name_of_oid(name) if _OID.fullmatch(name) else name)
+    wap = _WAP.fullmatch(spelt)
+    if _AGREEMENT.fullmatch(spelt) or not _reason(spelt) or (wap and wap[1] == "12"):
+        return None
+    oid = f"{WAP_ARC}{wap[1]}" if wap else _oid_of(spelt)
+    return Curve(_name_of_oid(oid), oid, 0) if oid else None
+
+
+def _oid_of(spelt: str) -> str | None:
+    """The OID of a weak curve by its spelling (see `plain`); None where it has none that is known."""
+    from asn1crypto import keys
+
+    nist, binary = _NIST.fullmatch(spelt), _NIST_BINARY.fullmatch(spelt)
+    if nist:
+        spelt = f"secp{nist[1]}r1"
+    if binary:  # NIST's B-163 is the second of its kind
+        spelt = f"sect{binary[2]}{'k1' if binary[1] == 'k' else 'r2' if binary[2] == '163' else 'r1'}"
+    try:
+        return t.cast(str, keys.NamedCurve.unmap(spelt))
+    except ValueError:
+        return None
+
+
+def name_of(ec_params: bytes) -> str | None:
+    """The name of a curve that the table lacks, or its OID; None where CKA_EC_PARAMS is no OID."""
+    from asn1crypto import core
+
+    try:
+        return _name_of_oid(core.ObjectIdentifier.load(ec_params, strict=True).dotted)
+    except (ValueError, TypeError):
+        return None
 
 
 def _of_number(number: int) -> str:

@@ -97,7 +97,7 @@ def test_duplicates_are_refused_and_one_is_chosen_by_its_fingerprint(hsm: Hsm) -
     before = hsm.content()
     for params in (WISH, {"label": "k", "state": "absent"}, {**WISH, "on_mismatch": "replace", "curve": "P-384"}):
         run = hsm.run(ECC, **params)
-        assert "4 ECC keys have that name" in run.msg and "Nothing was changed." in run.msg
+        assert "2 ECC key pairs have that name" in run.msg and "Nothing was changed." in run.msg
     assert hsm.content() == before
     assert hsm.run(ECC, label="k", state="absent", fingerprint=first).result["changed"]
     assert hsm.halves("k") == PAIR and hsm.run(ECC, **WISH).key_pair["id_hex"] == "0b"

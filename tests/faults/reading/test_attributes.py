@@ -86,9 +86,10 @@ def test_value_that_is_none(token: FaultyToken, code: str, value: str, name: str
 
 
 def test_value_that_python_pkcs11_does_not_take(token: FaultyToken) -> None:
-    """It raises what is no PKCS#11 error, after the pair was made: a bug, but one that leaves no pair."""
+    """It raises what is no PKCS#11 error, after the pair was made: that is told, and leaves no pair."""
     run = token.faulty_ecc(f"{READ} after value {SIGN} 0101", label="k")
-    assert run.msg == "Unexpected error; this is a bug of cryptoki.hsm, please report it."
+    assert "the HSM answered a value that python-pkcs11 cannot take" in run.msg
+    assert run.msg.endswith("Nothing of it is left on the token.")
     assert run.writes == {"C_GenerateKeyPair": 1, "C_DestroyObject": 2}
     assert token.listing() == []
 

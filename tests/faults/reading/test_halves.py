@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 import pytest
@@ -15,7 +16,19 @@ from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyTo
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 # What to do about one half, about several pairs or halves, and about halves that nothing tells apart.
-LONE = " Nothing was changed. Bring back its other half, or remove it by state=absent with its id or fingerprint."
+LONE = {
+    "public": " Nothing was changed. Bring back its private half, or remove the public one by state=absent with its id or"
+    " fingerprint.",
+    "private": " Nothing was changed. Bring back its public half, from a backup or with the program that made the key.",
+}
+COMPLETE = (
+    " Nothing was changed. Set complete=true to have its public half, which its modulus tells, or bring that back from a"
+    " backup."
+)
+STRANGER = (
+    " Nothing was changed. Bring back the public half of the private one; what is in its place goes by state=absent with"
+    " its fingerprint."
+)
 SEVERAL = (
     " Nothing was changed. Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
 )
@@ -67,7 +80,7 @@ def test_half_pair(token: FaultyToken, family: str, lost: str, left: str, check_
         refused = run(token, family, check_mode=check_mode, **params)
         assert token.text(refused.msg) == (
             f"Refused to touch {NAMES[family]} 'k' on the token 'test token': it is a {left} half without its {lost} half:"
-            f" {listed}.{LONE}"
+            f" {listed}.{LONE[left] if left == 'public' or family == 'ecc' else COMPLETE}"
         )
         assert not refused.writes
     assert token.halves("k") == [left]
@@ -95,6 +108,17 @@ def test_lone_private_half_goes_by_its_label(token: FaultyToken, family: str) ->
     delete(token, "public")
     assert run(token, family, state="absent").result["changed"] is True
     assert token.listing() == []
+
+
+def test_lone_private_half_is_completed(token: FaultyToken) -> None:
+    made = run(token, "rsa", id_hex="01").key_pair
+    delete(token, "public")
+    assert run(token, "rsa", complete=True, check_mode=True).result["changed"] is True
+    assert token.halves("k") == ["private"]
+    done = run(token, "rsa", complete=True)
+    assert done.result["changed"] is True and done.key_pair["public_key_pem"] == made["public_key_pem"]
+    again = run(token, "rsa", id_hex="01", complete=True, verify=True)
+    assert again.result["changed"] is False and again.key_pair["pairing"] == "material"
 
 
 def test_halves_with_different_labels(token: FaultyToken) -> None:
@@ -133,12 +157,12 @@ def test_duplicates_of_a_label(token: FaultyToken) -> None:
     for params in ({}, {"state": "absent"}, {"on_mismatch": "replace"}):
         refused = run(token, "ecc", **params)
         assert token.text(refused.msg).startswith(
-            "Refused to touch the ECC key pair 'k' on the token 'test token': 4 ECC keys have that name: "
+            f"Refused to touch the ECC key pair 'k' on the token 'test token': 2 ECC key pairs have that name.{SEVERAL}\n- "
         )
         for listed in (PUBLIC["ecc"], PRIVATE["ecc"]):
             assert listed in token.text(refused.msg)
             assert listed.replace("id 01", "id 02") in token.text(refused.msg)
-        assert refused.msg.endswith(SEVERAL)
+        assert len(refused.msg.splitlines()) == 3
         assert not refused.writes
     assert run(token, "ecc", id_hex="02", verify=True).result["changed"] is False
     assert run(token, "ecc", id_hex="01", state="absent", label=None).result["changed"] is True
@@ -191,9 +215,34 @@ def test_certificate_with_the_same_id_and_label(token: FaultyToken) -> None:
     assert token.halves("k") == ["certificate", "private", "public"]
     assert run(token, "ecc", id_hex="01").result["changed"] is False
     assert run(token, "ecc").result["changed"] is False
-    assert run(token, "ecc", id_hex="01", state="absent").result["changed"] is True
+    refused = run(token, "ecc", id_hex="01", state="absent")
+    assert "its id is that of (certificate, subject 'CN=k', serial number " in refused.msg and not refused.writes
+    assert run(token, "ecc", id_hex="01", state="absent", certificates="keep").result["changed"] is True
     assert token.halves("k") == ["certificate"]
     assert run(token, "ecc", id_hex="01").result["changed"] is True
+
+
+@pytest.mark.parametrize("family", ["ecc", "rsa"])
+def test_another_program_gives_the_private_half_an_id_of_its_own(token: FaultyToken, family: str) -> None:
+    """Once the living key was called a lone public half, and the way out that the message named destroyed it."""
+    made = run(token, family, id_hex="01").key_pair
+    token.pkcs11_tool("--set-id", "02", "--type", "privkey", "--id", "01")
+    for params in ({"id_hex": "01"}, {"id_hex": "01", "state": "absent"}, {"id_hex": "02"}):
+        refused = run(token, family, **params)
+        assert "the ids of its halves differ, public 01, private 02: " in refused.msg and not refused.writes
+    refused = run(token, family, id_hex="01")
+    uri = refused.msg.split("uri '")[1].split("'")[0]
+    assert refused.msg.endswith(f"hsm_key with uri '{uri}', new_id_hex '01'.")
+    (row,) = token.run("hsm_key_info", id_hex="01").result["key_pairs"]
+    assert row["problems"] == (["ids"] if family == "rsa" else ["half", "ids"])
+    key, certificate = token.folder / "key.pem", token.folder / "certificate.der"
+    subject = ["-subj", "/CN=k", "-days", "1", "-outform", "DER", "-out", str(certificate)]
+    token.tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), *subject)
+    token.pkcs11_tool("--write-object", str(certificate), "--type", "cert", "--label", "k", "--id", "02")
+    assert "type=public;id=%01', new_id_hex '02', and give this task id_hex '02'" in run(token, family, id_hex="01").msg
+    assert token.run("hsm_key", uri=uri, new_id_hex="01").result["changed"]
+    again = run(token, family, id_hex="01", verify=True)
+    assert again.result["changed"] is False and again.key_pair["fingerprint"] == made["fingerprint"]
 
 
 def test_ec_halves_that_do_not_match(token: FaultyToken) -> None:
@@ -201,12 +250,12 @@ def test_ec_halves_that_do_not_match(token: FaultyToken) -> None:
     run(token, "ecc", id_hex="01")
     delete(token, "public")
     write_public(token, run(token, "ecc", label="other").key_pair["public_key_pem"])
-    unproven = run(token, "ecc")
+    unproven = run(token, "ecc", verify=False)
     assert unproven.result["changed"] is False
     assert unproven.key_pair["pairing"] == "id"
     assert unproven.key_pair["verified"] is None
-    for check_mode in (False, True):
-        refused = run(token, "ecc", verify=True, check_mode=check_mode)
+    for check_mode, verify in itertools.product((False, True), (None, True)):
+        refused = run(token, "ecc", verify=verify, check_mode=check_mode)
         assert token.text(refused.msg) == (
             f"The halves {PUBLIC['ecc']} and {PRIVATE['ecc']} do not belong together: what the private half did by"
             " CKM_ECDSA does not fit the public half."
@@ -220,8 +269,8 @@ def test_ec_halves_on_different_curves(token: FaultyToken) -> None:
     write_public(token, run(token, "ecc", label="other", curve="P-384").key_pair["public_key_pem"])
     refused = run(token, "ecc")
     assert token.text(refused.msg) == (
-        "Refused to touch the ECC key pair 'k' on the token 'test token': its halves do not belong together:"
-        f" {PUBLIC['ecc'].replace('secp256r1', 'secp384r1')}, {PRIVATE['ecc']}.{SEVERAL}"
+        "Refused to touch the ECC key pair 'k' on the token 'test token': its halves do not belong together (curve"
+        f" differs): {PUBLIC['ecc'].replace('secp256r1', 'secp384r1')}, {PRIVATE['ecc']}.{STRANGER}"
     )
     assert not refused.writes
 
@@ -234,8 +283,8 @@ def test_rsa_halves_that_do_not_match(token: FaultyToken) -> None:
     write_public(token, other["public_key_pem"])
     for params in ({}, {"id_hex": "01"}, {"state": "absent"}):
         refused = run(token, "rsa", **params)
-        assert "its halves do not belong together: " in refused.msg
-        assert token.text(refused.msg).endswith(f"{PUBLIC['rsa']}, {PRIVATE['rsa']}.{SEVERAL}")
+        assert "its halves do not belong together (modulus differs): " in refused.msg
+        assert token.text(refused.msg).endswith(f"{PUBLIC['rsa']}, {PRIVATE['rsa']}.{STRANGER}")
         assert not refused.writes
     gone = run(token, "rsa", fingerprint=other["fingerprint"], state="absent")
     assert gone.result["changed"] is True

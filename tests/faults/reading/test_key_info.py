@@ -127,13 +127,13 @@ def test_public_key_that_is_none(token: FaultyToken) -> None:
 
 
 def test_few_attributes_are_few_reads(token: FaultyToken) -> None:
-    """One search and one reading an object, whatever is asked for; nothing else is returned."""
+    """One search a class and one reading an object, whatever is asked for; nothing else is returned."""
     token.ecc(label="k", curve="P-256")
     run = info(token, attributes=["extractable", "kcv"])
     kcv = {found["attributes"]["kcv"] for found in run.result["objects"]}
     assert [sorted(found["attributes"]) for found in run.result["objects"]] == [["kcv"], ["extractable", "kcv"]]
     assert len(kcv) == 1
-    assert run.calls["C_FindObjectsInit"] == 3
+    assert run.calls["C_FindObjectsInit"] == 4, "one a class of keys, and one for certificates"
     assert run.calls[READ] == 2
 
 

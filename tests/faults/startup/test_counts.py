@@ -14,8 +14,9 @@ from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyTo
 from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loaded
 
 # Bytes of our source, without comments and docstrings, that an unchanged pair makes Python compile on the target.
-# It was 194,660 and 200,689 on Python 3.13; versions write a tree out a little differently.
-MOST = {"hsm_rsa_keypair": 195_500, "hsm_ecc_keypair": 201_500}
+# It was 201,558 and 222,116 on Python 3.13; versions write a tree out a little differently. The other half is looked for
+# by what it is, legacy values may be kept, and every ECC pair is proven.
+MOST = {"hsm_rsa_keypair": 201_700, "hsm_ecc_keypair": 222_300}
 WISHES: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"label": "k", "modulus_bits": 2048},
     "hsm_ecc_keypair": {"label": "k", "curve": "P-256"},
@@ -30,5 +31,7 @@ def test_what_an_unchanged_pair_compiles(token: FaultyToken, module: str) -> Non
     assert compiled(unchanged) <= MOST[module]
     # What is not done is not loaded.
     later = {file.stem for file in made} - {file.stem for file in unchanged}
-    assert {"actions", "generation", "proof", "signer"} <= later
+    assert {"actions", "generation"} <= later
+    # Halves that only an id joins are proven in every run, so that an ECC pair needs what signs and checks.
+    assert ({"proof", "proof_outside", "signer"} <= later) is (module == "hsm_rsa_keypair")
     assert not any("_replicas" in file.parts for file in made)

@@ -37,6 +37,14 @@ OTHER: dict[str, t.Any] = {"label": "other", "curve": "P-256"}
 HALVES = {2: "public", 3: "private"}
 
 
+@pytest.fixture
+def token(make_token: t.Callable[..., FaultyToken]) -> FaultyToken:
+    """A new token, on which nobody else works: what looks again after a while does so soon."""
+    made = make_token()
+    made.hurried = True
+    return made
+
+
 def inner(token: FaultyToken) -> Path:
     """The folder of the only token."""
     (folder,) = (path for path in token.tokens.iterdir() if path.is_dir())
@@ -222,6 +230,7 @@ def test_half_that_tells_too_little_is_not_called_a_strangers(token: FaultyToken
 @pytest.mark.parametrize("digits", ["", "00000000"])
 def test_file_that_is_unfinished_for_a_moment(token: FaultyToken, digits: str) -> None:
     """Other programs write an object attribute by attribute: a look or two meet that, the third does not."""
+    token.hurried = False
     path = inner(token) / "11111111-2222-3333-4444-555555555555.object"
     write = f"printf '{digits}' > {path}"
     remove = f"{{ sleep 0.7; rm {path}; }} >/dev/null 2>&1 &"
@@ -247,6 +256,7 @@ def killed(token: FaultyToken, killer: Path, moment: int, module: str = "hsm_ecc
 @pytest.mark.parametrize("moment", [3, 10, 60])
 def test_what_a_killed_generation_leaves_is_no_damage(token: FaultyToken, killer: Path, moment: int) -> None:
     """It is known by what was there before, from then on, and nothing else is taken for it."""
+    token.hurried = False
     killed(token, killer, moment, label="k", curve="P-256")
     left = set(objects(token))
     assert left
@@ -278,6 +288,7 @@ def test_key_that_a_killed_change_leaves_empty_is_damage(
     seen = set()
     for moment in range(38, 56):
         token = make_token()
+        token.hurried = True
         token.ecc(label="k", curve="P-256")
         environment = {"LD_PRELOAD": str(killer), "KILL_AT": str(moment)}
         task = token.start("hsm_key", label="k", new_label="l", environment=environment)
@@ -338,6 +349,7 @@ def test_replica_whose_store_is_damaged(nodes: Nodes) -> None:
     """No copy is stored beside what may be the pair already, and none is removed."""
     pair = nodes.run("hsm_ecc_keypair", label="k", curve="P-256").key_pair["fingerprint"]
     beta = nodes.tokens["beta"]
+    beta.hurried = True
     whole = objects(beta)
     damage(DAMAGES["cut"], *whole)
     wishes: tuple[dict[str, t.Any], ...] = ({"curve": "P-256"}, {"state": "absent"})

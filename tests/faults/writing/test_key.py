@@ -228,7 +228,7 @@ def test_what_killed_generations_left(make_token: t.Callable[..., FaultyToken], 
     assert [pair["problems"] for pair in told if pair["label"] == "k"] == [[]]
     assert orphans
     choice: dict[str, t.Any] = {"label": "", "id": "", "state": "absent"}
-    assert f"there are {len(orphans)}, count is 1: " in key(token, **choice).msg
+    assert f"there are {len(orphans)} halves, count is 1. " in key(token, **choice).msg
     assert changed(key(token, **choice, count=len(orphans)))
     assert not changed(key(token, **choice))
     left = token.faulty("hsm_key_info").result["key_pairs"]

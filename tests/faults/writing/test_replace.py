@@ -205,3 +205,15 @@ def test_indestructible_pair(token: FaultyToken) -> None:
         " What differs: curve is secp256r1, wished secp384r1."
     )
     assert not run.writes
+
+
+def test_what_the_task_does_not_say_comes_from_the_old_pair(token: FaultyToken) -> None:
+    """Also where the run is killed when the old pair is gone."""
+    token.run("hsm_rsa_keypair", label="k", modulus_bits=2048, usage=["sign"], extractable=False)
+    task: dict[str, t.Any] = {"label": "k", "modulus_bits": 3072, "on_mismatch": "replace"}
+    assert token.start("hsm_rsa_keypair", "C_DestroyObject#2 after kill", **task).died()
+    run = token.run("hsm_rsa_keypair", **task)
+    assert run.result["changed"] is True and run.key_pair["modulus_bits"] == 3072
+    private = run.key_pair["private_key"]["attributes"]
+    assert [private[name] for name in ("extractable", "sign", "decrypt", "unwrap")] == [False, True, False, False]
+    assert token.run("hsm_rsa_keypair", **task).result["changed"] is False

@@ -35,7 +35,8 @@ NOT_SIGNED = (
 def test_calls_of_a_proof(token: FaultyToken, usage: str, used: dict[str, int], mechanism: str) -> None:
     """Nothing is searched or listed for it: what was found is used by its handle."""
     token.ecc(label="k", curve="P-256", usage=[usage])
-    plain = token.faulty_ecc(label="k").calls
+    plain = token.faulty_ecc(label="k", verify=False).calls
+    assert token.faulty_ecc(label="k").key_pair["verified"] == mechanism  # only an id joins the halves
     run = token.faulty_ecc(label="k", verify=True)
     assert run.key_pair["verified"] == mechanism
     more = {name: count - plain.get(name, 0) for name, count in run.calls.items() if count != plain.get(name, 0)}

@@ -178,7 +178,7 @@ def told_of(*key_types: str) -> set[str]:
         ("hsm_ecc_keypair", "key_pair", told_of("ec") | PROOF),
         ("hsm_keypairs", "key_pairs", told_of("rsa", "ec") | PROOF | ENTRY),
         ("hsm_key", "key_pairs", told_of("rsa", "ec")),
-        ("hsm_key_info", "key_pairs", told_of("rsa", "ec") | {"problems"}),
+        ("hsm_key_info", "key_pairs", told_of("rsa", "ec") | {"certificates", "problems"}),
     ],
 )
 def test_what_is_returned_of_a_pair(module: str, name: str, known: set[str]) -> None:

@@ -121,7 +121,7 @@ def message(run: t.Callable[[], t.Any]) -> str:
 
 def test_a_new_pair_is_the_two_halves_that_were_made() -> None:
     session = Cluster(PAIR)
-    assert session.generate(WISH) == KeyPair(PAIR[:1], PAIR[1:], "material")
+    assert session.generate(WISH) == KeyPair(PAIR[:1], PAIR[1:], "id")
     assert session.told == [("look_anew",), ("make",)]
 
 

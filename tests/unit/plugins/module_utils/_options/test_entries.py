@@ -86,6 +86,11 @@ REFUSALS: list[tuple[list[dict[str, t.Any]], dict[str, t.Any], str]] = [
     ),
     ([rsa(m=1024)], {}, "keypairs[0].modulus_bits 1024 is refused: it must be at least 2048."),
     (
+        [ecc(usage=["wrap"])],
+        {},
+        "keypairs[0].usage 'wrap' is refused: ECC keys encrypt nothing; choose sign or derive.",
+    ),
+    (
         [ecc(), absent("rsa", id="1", session=True)],
         {},
         "keypairs[1].session True is refused: a session pair is gone when its module ends, state=absent has none to"

@@ -67,6 +67,7 @@ def test_defaults(family: Family) -> None:
         "state": "present",
         "session": False,
         "on_mismatch": "fail",
+        "certificates": "fail",
         "attest": False,
     }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve, curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import provider_from
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -104,6 +104,8 @@ REFUSALS: list[tuple[Family, dict[str, t.Any], str]] = [
     ("rsa", {"public_exponent": 3}, "public_exponent 3 is refused: it must be at least 65537."),
     ("rsa", {"public_exponent": 65538}, "public_exponent 65538 is refused: it must be odd."),
     ("rsa", {"usage": ["derive"]}, "usage 'derive' is refused: RSA keys derive nothing; choose sign, decrypt or wrap."),
+    ("ecc", {"usage": ["decrypt"]}, "usage 'decrypt' is refused: ECC keys encrypt nothing; choose sign or derive."),
+    ("ecc", {"usage": ["sign", "wrap"]}, "usage 'wrap' is refused: ECC keys encrypt nothing; choose sign or derive."),
     (
         "ecc",
         {"curve": "ed25519", "usage": ["sign", "derive"]},
@@ -342,3 +344,52 @@ def test_a_quorum_is_at_most_the_users_and_the_owner(users: list[str], quorum: i
 def test_an_odd_size_is_refused_only_where_it_would_be_made() -> None:
     assert "modulus_bits 2049 is refused: it must be even" in refusal(lambda: wished("rsa", modulus_bits=2049))
     assert wished("rsa", modulus_bits=2049, state="absent").modulus_bits == 2049
+
+
+LONG = "é" * 64  # 128 bytes
+THERE: list[dict[str, t.Any]] = [{"state": "absent"}, {"on_mismatch": "keep"}]
+
+
+@pytest.mark.parametrize("there", THERE)
+@pytest.mark.parametrize(
+    ("family", "described", "known"),
+    [
+        ("rsa", {"modulus_bits": 1024}, {"modulus_bits": 1024}),
+        ("rsa", {"modulus_bits": 2049}, {"modulus_bits": 2049}),
+        ("rsa", {"public_exponent": 3}, {"public_exponent": 3}),
+        ("rsa", {"label": LONG}, {"label": LONG}),
+        ("ecc", {"curve": "P-192"}, {"curve": Curve("secp192r1", "1.2.840.10045.3.1.1", 0)}),
+    ],
+)
+def test_what_is_not_made_any_more_can_be_kept_and_removed(
+    family: Family, described: dict[str, t.Any], known: dict[str, t.Any], there: dict[str, t.Any]
+) -> None:
+    wish = wished(family, **described, **there)
+    assert {name: getattr(wish, name) for name in known} == known
+    assert wish.refusal == refusal(lambda: wished(family, **described))
+    assert refusal(lambda: wished(family, **described, on_mismatch="replace")) == wish.refusal
+
+
+def test_each_reason_why_it_is_not_made_is_kept() -> None:
+    wish = wished("rsa", modulus_bits=1024, public_exponent=3, on_mismatch="keep")
+    assert wish.refusal == (
+        "modulus_bits 1024 is refused: it must be at least 2048."
+        " public_exponent 3 is refused: it must be at least 65537."
+    )
+
+
+@pytest.mark.parametrize("there", THERE)
+@pytest.mark.parametrize(
+    ("family", "described"),
+    [
+        ("rsa", {"modulus_bits": 0}),
+        ("rsa", {"public_exponent": -3}),
+        ("rsa", {"label": ""}),
+        ("rsa", {"label": 7}),
+        ("ecc", {"curve": "x25519"}),
+        ("ecc", {"curve": "P-999"}),
+        ("ecc", {"curve": True}),
+    ],
+)
+def test_what_no_pair_is_stays_refused(family: Family, described: dict[str, t.Any], there: dict[str, t.Any]) -> None:
+    assert "is refused" in refusal(lambda: wished(family, **described, **there))

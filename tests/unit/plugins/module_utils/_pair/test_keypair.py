@@ -80,7 +80,16 @@ def test_any_order_and_any_part_give_the_same_pairs(objects: list[TokenObject], 
 def test_an_rsa_private_half_without_exponent_is_joined_by_its_modulus() -> None:
     pair = pair_of(RSA)
     lone = without(pair.private, "public_exponent")
-    assert names(pair_up([pair.public, lone])) == {(frozenset((1, 2)), "material")}
+    assert names(pair_up([pair.public, lone])) == {(frozenset((1, 2)), "id")}
+    other = pair_of(rsa_material(2**2047 + 1, 1), handle=3)
+    assert names(pair_up([pair.public, other.public, lone])) == {(frozenset((1, 2, 3)), "id")}
+
+
+def test_another_exponent_is_another_key() -> None:
+    """Whoever can write public objects can make one of the same modulus, whose exponent is 1."""
+    own, stranger = pair_of(RSA), pair_of(rsa_material(2**2047 + 1, 1), handle=3)
+    assert names(pair_up([stranger.public, own.private])) == {(frozenset((3,)), None), (frozenset((2,)), None)}
+    assert names(pair_up([*own.objects, stranger.public])) == {(frozenset((1, 2)), "material"), (frozenset((3,)), None)}
 
 
 def test_equal_ids_do_not_join_what_tells_another_key() -> None:

@@ -93,7 +93,9 @@ def model(wish: Wish, pair: KeyPair, facts: VendorFacts) -> tuple[Action | None,
         return (Action.CHANGE if rows else Action.NOTHING), forbidden
     if wish.on_mismatch == "keep":
         return Action.NOTHING, forbidden
-    frozen_later = False in [wish.private_attributes.get(name) for name in ("destroyable", "modifiable")]
+    # What the wish does not say comes from the pair that is replaced.
+    later = [wish.private_attributes.get(name, found[name]) for name in ("destroyable", "modifiable")]
+    frozen_later = False in later
     possible = facts.set_attribute and found["destroyable"] and (facts.copy or not frozen_later)
     return (Action.REPLACE if wish.on_mismatch == "replace" and possible else None), forbidden
 

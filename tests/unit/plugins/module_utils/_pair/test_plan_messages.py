@@ -22,9 +22,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    Changeable,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import weak_curve
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -227,3 +233,50 @@ def test_a_pair_that_is_foretold_has_its_owner_where_there_are_users() -> None:
     assert pair and pair.private.sharing == Sharing("ann")
     pair = predicted(wish, Plan(Action.GENERATE))
     assert pair and pair.private.sharing is None
+
+
+def test_what_may_not_be_made_today_is_kept_and_compared() -> None:
+    weak = rsa_material(2**1023 + 1, exponent=3)
+    wish = rsa_wish(
+        modulus_bits=1024, public_exponent=3, on_mismatch="keep", refusal="modulus_bits 1024 is refused: no."
+    )
+    assert decided(wish, pair_of(weak)) == Plan(Action.NOTHING, pair_of(weak))
+    assert refusal(lambda: decided(wish, None)) == (
+        "Refused to generate the RSA key pair 'root' on the token 'demo': modulus_bits 1024 is refused: no. There is"
+        " none that could be kept."
+    )
+    assert decided(wish, pair_of(RSA)).warnings == (
+        "Kept the RSA key pair 'root' on the token 'demo' as it is: modulus_bits is 2048, wished 1024;"
+        " public_exponent is 65537, wished 3.",
+    )
+
+
+def test_what_is_told_of_a_pair_that_is_to_go_must_be_so() -> None:
+    weak = pair_of(rsa_material(2**1023 + 1, exponent=3))
+    told = rsa_wish(modulus_bits=1024, public_exponent=3, refusal="modulus_bits 1024 is refused: no.")
+    assert decide_absent(told, [weak], "demo").action is Action.REMOVE
+    with pytest.raises(HsmError) as caught:
+        decide_absent(told, [pair_of(RSA)], "demo")
+    assert caught.value.msg == (
+        "Refused to remove the RSA key pair 'root' on the token 'demo': modulus_bits is 2048, wished 1024;"
+        " public_exponent is 65537, wished 3."
+    )
+    assert [row["name"] for row in caught.value.data["differences"]] == ["modulus_bits", "public_exponent"]
+
+
+def on_curve(pair: KeyPair, params: bytes) -> KeyPair:
+    for half in HALVES:
+        found = pair.half(half)
+        pair = pair.with_half(dataclasses.replace(found, attributes={**found.attributes, "ec_params": params}))
+    return pair
+
+
+def test_weak_curves_are_told_apart() -> None:
+    """The table has none of them; CKA_EC_PARAMS names them all the same."""
+    strong = pair_of(private_key("secp256r1"))
+    weak, unknown = on_curve(strong, b"\x06\x08*\x86H\xce=\x03\x01\x01"), on_curve(strong, b"\x05\x00")
+    weak_wish = Wish("ecc", label="root", curve=weak_curve("P-192"))
+    assert decide_absent(weak_wish, [weak], "demo").action is Action.REMOVE
+    assert "curve is secp256r1, wished secp192r1" in refusal(lambda: decide_absent(weak_wish, [strong], "demo"))
+    assert "curve is secp192r1, wished secp256r1" in refusal(lambda: decide_absent(WISH, [weak], "demo"))
+    assert "curve is unknown, wished secp192r1" in refusal(lambda: decide_absent(weak_wish, [unknown], "demo"))

@@ -38,6 +38,8 @@ def with_id(pair: KeyPair, raw: bytes) -> KeyPair:
 
 HIDDEN = dataclasses.replace(without(ONE.private, "label", "id"), unreadable={"label": "no valid value"})
 
+APART = [halves(with_id(ONE, id_))[1] for id_ in (b"8", b"9")]
+
 
 @pytest.mark.parametrize(
     ("pairs", "expected"),
@@ -56,6 +58,12 @@ HIDDEN = dataclasses.replace(without(ONE.private, "label", "id"), unreadable={"l
         ([KeyPair((without(ONE.public, "key_type"),))], [["half", "unreadable"]]),
         ([KeyPair((), (HIDDEN,))], [["half", "unreadable"]]),  # that has perhaps a name
         ([KeyPair((), (TokenObject(1, PRIVATE, {}, {"class": "CKR_DEVICE_ERROR"}),))], [["half", "unreadable"]]),
+        ([dataclasses.replace(RSA, publics=with_id(RSA, b"9").publics)], [["ids"]]),
+        ([halves(ONE)[0], halves(with_id(ONE, b"9"))[1]], [["half", "ids"], ["half", "ids"]]),
+        (
+            [halves(ONE)[0], *halves(with_id(ONE, b"9"))[1:], *halves(with_id(ONE, b"8"))[1:]],
+            [["half"], *[["half", "ids"]] * 2],
+        ),
         ([], []),
     ],
 )

@@ -42,6 +42,7 @@ RSA_SIGNING = [
 EC_SIGNING = ["CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"]
 NOTHING = "the private key may neither sign, decrypt nor derive with a mechanism that can be checked outside"
 PIN = "always_authenticate asks for the PIN at each use"
+DERIVES = "the key only derives, which makes an object and is not done where nothing may be made"
 NO_MECHANISM = "the token has no mechanism for it that can be checked outside"
 
 
@@ -256,7 +257,7 @@ def test_a_passive_proof_makes_no_object() -> None:
     for private, method in (({"derive": True}, None), ({"derive": True, "sign": True}, "CKM_ECDSA")):
         pair = pair_of(key, private=private)
         proof = prove(keys, "secp256r1", pair, passive=True)
-        assert proof == (Proof(method) if method else Proof(None, NO_MECHANISM))
+        assert proof == (Proof(method) if method else Proof(None, DERIVES))
     assert keys.uses == ["sign CKM_ECDSA"]
 
 

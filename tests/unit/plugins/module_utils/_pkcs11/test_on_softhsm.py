@@ -16,18 +16,21 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
     TokenOutcome,
     TokenWish,
     make_token,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, PUBLIC, pack
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
@@ -125,6 +128,45 @@ def test_a_pair_and_its_halves(store: Store) -> None:
             session.destroy(pair.private)
     with store.session(writable=False) as session:
         assert [found.label for found in session.find(Query(PUBLIC))] == ["new"]
+
+
+def certificate(session: Session, label: str, identifier: bytes) -> int:
+    """Stores what SoftHSM takes for a certificate: it parses none."""
+    values = {0x00: pack("modulus_bits", 1), 0x01: b"\x01", 0x02: b"\x00", 0x80: pack("modulus_bits", 0)}
+    names = {0x03: label.encode(), 0x102: identifier, 0x101: b"subject", 0x11: b"certificate"}
+    return session.make("store a certificate", "C_CreateObject", functions.Template({**values, **names}))
+
+
+@there
+def test_certificates_are_found_by_name(store: Store) -> None:
+    with store.session() as session:
+        session.generate(dataclasses.replace(WISH, id=b"1"))
+        assert session.certificates(identifier=b"1") == []
+        handle = certificate(session._session, "root", b"1")
+        certificate(session._session, "other", b"2")
+        expected = Certificate(handle, "root", b"1", b"subject", b"certificate")
+        for names in ({"label": "root"}, {"identifier": b"1"}, {"label": "root", "identifier": b"1"}):
+            assert session.certificates(**names) == [expected]
+        assert session.certificates("root", b"2") == []
+        assert len(session.certificates()) == 2
+        assert str(expected) == "(certificate, label 'root', id 31)"
+
+
+@pytest.mark.parametrize(
+    ("ckr", "none"),
+    [("CKR_ATTRIBUTE_VALUE_INVALID", True), ("CKR_TEMPLATE_INCONSISTENT", True), ("CKR_DEVICE_ERROR", False)],
+)
+def test_a_token_may_know_no_certificates(ckr: str, none: bool) -> None:
+    class Refusing:
+        def search(self, *_arguments: t.Any) -> t.NoReturn:
+            raise TokenError("find certificates", ckr)
+
+    session = t.cast(Session, Refusing())
+    if none:
+        assert certificates(session, "alpha", None, b"1") == []
+    else:
+        with pytest.raises(TokenError, match=ckr):
+            certificates(session, "alpha", None, b"1")
 
 
 RSA = Wish("rsa", label="root", modulus_bits=1024)

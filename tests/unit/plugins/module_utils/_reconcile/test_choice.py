@@ -38,8 +38,8 @@ def test_numbers() -> None:
     session = session_with(one, two, ec_pair(handle=21, label="x", id=b"x"))
     for task in ({"state": "absent"}, {"usage": ["derive"]}):
         assert refusal(lambda: run(session, label="root", **task)) == (  # noqa: B023
-            "Refused to touch the keys chosen by label 'root' on the token 'memory': there are 2, count is 1:"
-            f" {one}, {two}. Choose one by id, uri or fingerprint, or set count=2."
+            "Refused to touch the keys chosen by label 'root' on the token 'memory': there are 2 pairs, count"
+            f" is 1. Choose one by id, uri or fingerprint, or set count=2.\n- {one}\n- {two}"
         )
     assert refusal(lambda: run(session, label="root", count=3)) == (
         "Could not find 3 keys chosen by label 'root' on the token 'memory': there are 2."
@@ -140,13 +140,28 @@ def test_orphans_that_tell_nothing_of_themselves() -> None:
 def test_secret_keys_are_not_touched() -> None:
     secret = TokenObject(7, SECRET, {"class": "secret_key", "key_type": "aes", "label": "root"})
     alone = session_with(KeyPair((secret,)))
-    for task in EITHER:
+    meant: list[dict[str, t.Any]] = [{"new_label": "x"}, {"state": "absent", "key_type": "aes"}]
+    for task in meant:
         assert refusal(lambda: run(alone, label="root", **task)) == (  # noqa: B023
             "Refused to touch (secret aes key, label 'root', id none, fingerprint unknown) on the token 'memory':"
             " hsm_key changes and removes the keys of pairs only."
         )
     beside = session_with(ec_pair(), KeyPair((secret,)))
     assert run(beside, label="root", state="absent")[0].changed and handles(beside) == {7}
+
+
+def test_a_secret_key_of_the_same_name_does_not_decide() -> None:
+    """The outcome is that of the pair, the same every time."""
+    secret = TokenObject(7, SECRET, {"class": "secret_key", "key_type": "aes", "label": "root"})
+    session = session_with(ec_pair(), KeyPair((secret,)))
+    for check_mode, changed in ((True, True), (False, True), (True, False), (False, False)):
+        assert [one.changed for one in run(session, check_mode, label="root", new_label="new")] == [changed]
+    for name, left in (("new", 1), ("root", 0)):
+        for check_mode in (True, False, True, False):
+            done = run(session, check_mode, label=name, state="absent")
+            assert len(done) == left
+            left = left if check_mode else 0
+    assert handles(session) == {7}
 
 
 def test_a_key_that_cannot_be_read_is_no_absence() -> None:

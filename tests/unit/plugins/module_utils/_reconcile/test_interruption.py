@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI
@@ -79,6 +79,10 @@ def test_no_refusal_by_the_token_loses_a_key_or_stays_untold(name: str) -> None:
     pairs, wish = SCENARIOS[name]
     for at, session, raised in at_each_call(name, kill=False):
         where = f"{name}, call {at} ({session.calls[at - 1]}): {raised}"
+        if session.calls[at - 1] in ("prove", "certificates") and isinstance(raised, Outcome):
+            # The proof of a pair that was there before, or a look-alike: what is not known is a warning.
+            assert any("CKR_DEVICE_ERROR" in warning for warning in raised.warnings), where
+            continue
         assert isinstance(raised, HsmError) and raised.data.get("ckr") == "CKR_DEVICE_ERROR", where
         assert "\n" not in raised.msg, where
         assert usable(session) >= len(pairs), where
@@ -104,13 +108,16 @@ def test_after_a_kill_the_next_run_finishes_or_names_what_it_finds(name: str) ->
             assert len(session.objects) >= len(left), where
         else:
             assert name == "keep" or differences(wish, outcome.after) == [], where  # type: ignore[arg-type]
+            if name == "replace what only derives" and outcome.after:
+                told = [outcome.after.private.attributes[bit] for bit in ("extractable", "sign", "derive")]
+                assert told == [False, False, True], where
             assert usable(session) <= max(1, len(pairs) + (name == "generate beside another")), where
 
 
 @pytest.mark.parametrize("refused", [1, 2])
 def test_an_absence_that_is_broken_off_names_what_remains(refused: int) -> None:
     session = session_with(ec_pair(), kind=Faulty)
-    session.at = 2 + refused
+    session.at = 3 + refused  # after two searches for keys and one for certificates
     message = refusal(lambda: reconcile(session, WISH, "absent", False))
     left = " and ".join(map(str, session.objects))
     assert message.startswith("Could not remove the ECC key pair 'root' on the token 'memory': the HSM answered")

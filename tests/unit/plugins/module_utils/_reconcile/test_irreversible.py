@@ -101,6 +101,16 @@ def test_an_ec_key_that_cannot_be_proven_is_not_copied(check_mode: bool, there: 
     assert session.objects == before
 
 
+def test_a_key_that_no_mechanism_can_prove_is_not_copied() -> None:
+    """A copy that may not be destroyed could not be taken back."""
+    session = session_with(ec_pair())
+    session.keys.mechanisms = frozenset()
+    before = list(session.objects)
+    message = refusal(lambda: present(session, dataclasses.replace(WISH, private_attributes={"destroyable": False})))
+    assert "with a key that cannot be proven (the token has no mechanism for it" in message
+    assert message.endswith("Nothing was changed.") and session.objects == before and "freeze" not in session.calls
+
+
 def test_a_lone_ec_half_is_not_copied() -> None:
     pair = ec_pair()
     session = session_with(KeyPair(privates=pair.privates))
@@ -279,7 +289,7 @@ def test_what_a_kill_during_the_rehearsal_leaves_goes_as_the_next_run_says(at: i
     if message.endswith("remove its keys one by one (state=absent, each by its id)."):
         removed = [Wish("ecc", id=found.id) for found in new]
     else:
-        removed = [Wish("ecc", label=message.split("label '")[-1].removesuffix("')."))]
+        removed = [Wish("ecc", label=message.rsplit("label '", maxsplit=1)[-1].removesuffix("')."))]
     for named in removed:
         assert finished(Reconciliation(session, named).stages("absent")).changed
     assert session.objects == list(pair.objects)

@@ -41,7 +41,8 @@ def test_twice_is_once_and_check_mode_foretells(name: str) -> None:
     assert first.before == foretold.before and first.after and foretold.after
     assert all(found in session.objects for found in first.after.objects)
     assert name == "keep" or differences(wish, first.after) == [] == differences(wish, foretold.after)
-    assert first.proof.method == (None if name in ("keep", "nothing", "change") else "CKM_ECDSA")
+    methods = {"replace what only derives": "CKM_ECDH1_DERIVE", "change": None}
+    assert first.proof.method == methods.get(name, "CKM_ECDSA")
     session.calls.clear()
     again = present(session, wish)
     assert (again.changed, again.after) == (False, first.after)
@@ -62,6 +63,7 @@ def test_a_rival_of_another_host_wins() -> None:
         def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
             if self.calls.count("generate") == 1:
                 self.objects.extend(ec_pair(handle=50).objects)
+                self.keys.of[51] = private_key("secp256r1", 50)
             return super().prove(wish, pair, passive)
 
     session = Contested()
@@ -142,10 +144,20 @@ def test_a_write_protected_token(state: str, check_mode: bool) -> None:
 
 def test_what_is_asked_of_the_proof() -> None:
     unproven = present(session_with(), dataclasses.replace(WISH, verify=False))
-    assert unproven.proof == Proof(None, "verify is false")
+    assert (unproven.proof, unproven.warnings) == (Proof(None, "verify is false"), ())
     session = session_with()
     session.keys.mechanisms = frozenset()
-    assert present(session, WISH).proof.reason == "the token has no mechanism for it that can be checked outside"
+    made = present(session, WISH)
+    assert made.proof.reason == "the token has no mechanism for it that can be checked outside"
+    assert made.warnings == (
+        "Could not prove the ECC key pair 'root' on the token 'memory', which is new: the token has no mechanism for it"
+        " that can be checked outside.",
+    )
+    assert present(session, WISH).warnings == ()
+    other, of_session = session_with(), dataclasses.replace(WISH, session=True)
+    other.keys.mechanisms = frozenset()
+    assert present(other, of_session, check_mode=True).warnings == ()
+    assert present(other, of_session).warnings == made.warnings
     message = refusal(lambda: present(session, dataclasses.replace(WISH, verify=True)))
     assert message == (
         "Could not prove the ECC key pair 'root' on the token 'memory': the token has no mechanism for it that can be"

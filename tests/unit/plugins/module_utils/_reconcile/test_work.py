@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -83,7 +82,7 @@ def test_the_pair_that_is_named_is_found_beside_others(wish: Wish, handles: list
 def test_no_search_is_unfiltered(family: Family, name: dict[str, t.Any]) -> None:
     session = MemorySession(ec(), rsa())
     Work(session, Wish(family, **name)).find()
-    Work(session, Wish(family, **name)).refuse_unnamed_twin()
+    Work(session, Wish(family, **name)).look_alikes()
     assert session.queries and all(query.attributes() for query in session.queries)
     assert {query.key_class for query in session.queries} == {"public", "private"}
 
@@ -95,7 +94,7 @@ def test_an_error_of_a_search_is_never_an_absence(wish: Wish) -> None:
     message = refusal(lambda: Work(session, wish).find())
     assert message.startswith(f"Could not search for {wish} on the token 'memory': the HSM answered CKR_DEVICE_ERROR")
     with pytest.raises(TokenError):
-        Work(session, Wish("ecc", label="root", id=b"2")).refuse_unnamed_twin()
+        Work(session, Wish("ecc", label="root", id=b"2")).look_alikes()
 
 
 @pytest.mark.parametrize(
@@ -166,28 +165,60 @@ def test_clear_is_nothing_or_one_whole_pair() -> None:
     Work(MemorySession(), ROOT).refuse_unclear([one])
 
 
-HALF = "Bring back its other half, or remove it by state=absent with its id or fingerprint."
+LONE_PUBLIC = "Bring back its private half, or remove the public one by state=absent with its id or fingerprint."
+LONE_PRIVATE = "Bring back its public half, from a backup or with the program that made the key."
+LONE_RSA = "Set complete=true to have its public half, which its modulus tells, or bring that back from a backup."
+STRANGER = (
+    "Bring back the public half of the private one; what is in its place goes by state=absent with its fingerprint."
+)
 MANY = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
 SURPLUS = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
-CASES = [
-    ([KeyPair(ec().publics)], "it is a public half without its private half", HALF),
-    ([KeyPair((), ec().privates)], "it is a private half without its public half", HALF),
-    ([KeyPair(ec().publics), KeyPair((), ec(1, curve="ed25519").privates)], "its halves do not belong together", MANY),
-    ([ec(), ec(1)], "4 ECC keys have that name", MANY),
-    ([rsa(), rsa(1)], "4 RSA keys have that name", MANY),
-    ([ec(curve="ed25519"), KeyPair(ec(1).publics)], "3 ECC keys have that name", MANY),
+EDWARDS = KeyPair((), ec(1, curve="ed25519").privates)
+ONE_LINE = [
+    ([KeyPair(ec().publics)], "it is a public half without its private half", LONE_PUBLIC),
+    ([KeyPair((), ec().privates)], "it is a private half without its public half", LONE_PRIVATE),
+    ([KeyPair((), rsa().privates)], "it is a private half without its public half", LONE_RSA),
+    ([KeyPair(ec().publics), EDWARDS], "its halves do not belong together (key_type, curve differ)", STRANGER),
+    (
+        [KeyPair(pair_of(rsa_material(2**2047 + 1, 1)).publics), KeyPair((), rsa().privates)],
+        "its halves do not belong together (public_exponent differs)",
+        STRANGER,
+    ),
     ([KeyPair(ec().publics, ec().privates * 2)], "3 ECC keys have that name", SURPLUS),
-    ([KeyPair(rsa().publics), KeyPair(rsa(1).publics)], "2 RSA keys have that name", MANY),
+]
+ROWS = [
+    ([ec(), ec(1)], "2 ECC key pairs have that name"),
+    ([rsa(), rsa(1)], "2 RSA key pairs have that name"),
+    ([ec(curve="ed25519"), KeyPair(ec(1).publics)], "1 ECC key pair and 1 half have that name"),
+    ([ec(), ec(1), KeyPair(ec(2).publics), EDWARDS], "2 ECC key pairs and 2 halves have that name"),
+    ([KeyPair(rsa().publics), KeyPair(rsa(1).publics)], "2 RSA key halves have that name"),
 ]
 
 
-@pytest.mark.parametrize(("pairs", "what", "remedy"), CASES)
-def test_what_is_unclear_is_listed(pairs: list[KeyPair], what: str, remedy: str) -> None:
+def unclear(pairs: list[KeyPair], what: str) -> str:
     wish = Wish("rsa", label="root") if "RSA" in what else ROOT
-    assert refusal(lambda: Work(MemorySession(), wish).refuse_unclear(pairs)) == (
-        f"Refused to touch {wish} on the token 'memory': {what}: {', '.join(map(str, pairs))}. Nothing was changed."
-        f" {remedy}"
-    )
+    told = refusal(lambda: Work(MemorySession(), wish).refuse_unclear(pairs))
+    start = f"Refused to touch {wish} on the token 'memory': "
+    assert told.startswith(start)
+    return told.removeprefix(start)
+
+
+@pytest.mark.parametrize(("pairs", "what", "remedy"), ONE_LINE)
+def test_what_is_unclear_is_listed(pairs: list[KeyPair], what: str, remedy: str) -> None:
+    objects = ", ".join(str(found) for pair in pairs for found in pair.objects)
+    assert unclear(pairs, what) == f"{what}: {objects}. Nothing was changed. {remedy}"
+
+
+@pytest.mark.parametrize(("pairs", "what"), ROWS)
+def test_pairs_are_counted_as_pairs_and_listed_in_rows(pairs: list[KeyPair], what: str) -> None:
+    rows = "".join(f"\n- {pair}" for pair in pairs)
+    assert unclear(pairs, what) == f"{what}. Nothing was changed. {MANY}{rows}"
+
+
+def test_a_label_makes_no_row_of_its_own() -> None:
+    forged = ec(label="x\n- (public ec key")
+    message = unclear([forged, ec(1)], "2 ECC key pairs have that name")
+    assert len(message.splitlines()) == 3 and "label 'x\\n- (public ec key'" in message
 
 
 def test_each_listed_object_tells_class_label_id_type_size_and_fingerprint() -> None:
@@ -195,19 +226,6 @@ def test_each_listed_object_tells_class_label_id_type_size_and_fingerprint() -> 
     assert f"(public ec key, on secp256r1, label 'root', id 01, fingerprint {colons(ec())})" in message
     assert "(private ec key, on secp256r1, label 'root', id 01, fingerprint unknown)" in message
     assert f"(private rsa key, of 2048 bits, label 'root', id 01, fingerprint {colons(rsa())})" in message
-
-
-def test_an_unnamed_twin() -> None:
-    wish = Wish("ecc", label="root", id=b"new", curve=curve_by_name("P-256"))
-    twin = ec(id=b"")
-    assert refusal(lambda: Work(MemorySession(twin), wish).refuse_unnamed_twin()) == (
-        "Refused to generate the ECC key pair 'root', id 6e:65:77 on the token 'memory': there is a pair of that label"
-        f" and type without an id, {twin}. Give that pair the id, or leave id out to manage it by its label."
-    )
-    for others in ((), (ec(id=b"old"),), (ec(label="x", id=b""),), (rsa(id=b""),), (ec(id=b""), ec(1, id=b"old"))):
-        Work(MemorySession(*others), wish).refuse_unnamed_twin()
-    for named in (Wish("ecc", id=b"new"), ROOT):
-        Work(MemorySession(twin), named).refuse_unnamed_twin()
 
 
 LABELS, IDS = st.sampled_from(["root", "other"]), st.sampled_from([b"", b"\x01", b"\x02"])

@@ -18,6 +18,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import task_from
+from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, group_of
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair
@@ -126,3 +128,16 @@ def test_who_hangs_does_not_use_up_the_time_of_a_removal(nodes: Make) -> None:
     three[1].obey(open="hang")
     message = refusal(lambda: bring(three, timeout=3, **REMOVE))
     assert "nothing within the timeout" in message and labels(three) == ["", "root", ""]
+
+
+@pytest.mark.parametrize("task", [{**RENAME, "new_id": "new"}, REMOVE])
+def test_certificates_are_the_same_everywhere(nodes: Make, task: dict[str, t.Any]) -> None:
+    three = nodes(PAIR, PAIR, PAIR)
+    for node in three[1:]:
+        node.certified = [certificate_of(private_key("secp256r1", 1))]
+    for check_mode in (True, False):
+        message = refusal(lambda: bring(three, check_mode=check_mode, **task))  # noqa: B023
+        assert "subject 'CN=web', serial number 4f:6e:17" in message and labels(three) == ["root"] * 3
+    assert bring(three, certificates="follow", **task)[0].changed
+    left = [{one.id for one in node.certified} for node in three]
+    assert left == [set(), {b"new"}, {b"new"}] if "new_id" in task else left == [set(), set(), set()]

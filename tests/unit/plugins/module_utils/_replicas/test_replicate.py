@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, group_of
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WISH, ec_pair
@@ -23,7 +25,7 @@ from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WIS
 NAMES = ("alpha", "beta", "gamma")
 COPY = "a copy, in which local, always_sensitive cannot be as in the original"
 PAIR = ec_pair()
-MOVING = {"generate", "set_attributes", "freeze", "destroy", "offer", "answer", "settle", "wrap", "receive", "prove"}
+MOVING = {"generate", "set_attributes", "freeze", "destroy", "offer", "answer", "settle", "wrap", "receive"}
 
 
 class Nodes:
@@ -103,6 +105,7 @@ def test_the_second_run_changes_nothing(nodes: Nodes) -> None:
         node.obey()
     again = nodes.run()
     assert not again.outcome.changed and not nodes.moved() and again.before == again.after
+    assert [node.calls.count("prove") for node in nodes.all.values()] == [1, 1, 1]  # only an id joins the halves
     assert set(again.after.values()) != {None} and again.outcome.before == again.outcome.after
     assert {status for status, _told in rows(again).values()} == {"ok"}
 
@@ -110,7 +113,7 @@ def test_the_second_run_changes_nothing(nodes: Nodes) -> None:
 def test_a_proof_that_is_wished_is_made_of_a_pair_that_is_there(nodes: Nodes) -> None:
     nodes.have([PAIR], [PAIR], [PAIR])
     done = nodes.run(dataclasses.replace(WISH, verify=True))
-    assert not done.outcome.changed and nodes.moved() == {"prove"} and done.outcome.proof.method == "CKM_ECDSA"
+    assert not done.outcome.changed and not nodes.moved() and done.outcome.proof.method == "CKM_ECDSA"
 
 
 def test_a_replica_that_lacks_it_gets_it_from_the_source(nodes: Nodes) -> None:
@@ -379,3 +382,14 @@ def test_what_has_a_given_id_may_be_anothers_and_stays(nodes: Nodes) -> None:
     message = nodes.refusal(dataclasses.replace(WISH, id=b"mine"))
     assert "What this run left on the token 'alpha' cannot be told from others' keys: (public ec key" in message
     assert nodes.halves() == {**NOWHERE, "alpha": WHOLE}
+
+
+def test_a_certificate_on_one_token_keeps_the_pair_on_all(nodes: Nodes) -> None:
+    nodes.have([PAIR], [PAIR], [PAIR])
+    nodes.all["gamma"].certified = [certificate_of(private_key("secp256r1", 1))]
+    for check_mode in (True, False):
+        message = nodes.refusal(state="absent", check_mode=check_mode)
+        assert message.startswith("Refused to remove the ECC key pair 'root' on the token 'gamma': its id is that of")
+    assert nodes.halves() == dict.fromkeys(NAMES, [PRIVATE, PUBLIC])
+    assert nodes.run(dataclasses.replace(WISH, certificates="follow"), state="absent").outcome.changed
+    assert nodes.halves() == dict.fromkeys(NAMES, []) and nodes.all["gamma"].certified == []

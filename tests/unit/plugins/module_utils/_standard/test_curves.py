@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves impo
     curve_by_ec_params,
     curve_by_name,
 )
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import name_of, weak_curve
 
 core = pytest.importorskip("asn1crypto.core")
 keys = pytest.importorskip("asn1crypto.keys")
@@ -326,3 +327,38 @@ def softhsm_session(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.An
 def test_a_near_curve_is_asked_for(text: str, near: str) -> None:
     with pytest.raises(ValueError, match=f"is no curve that is known here, did you mean {near}"):
         curve_by_name(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        ("secp192r1", [1, "1", "P-192", "prime192v1", "nistp192", "secp192r1", "1.2.840.10045.3.1.1"]),
+        ("prime192v2", ["prime192v2"]),
+        ("secp112r1", ["secp112r1", "1.3.132.0.6"]),
+        ("secp160k1", ["secp160k1"]),
+        ("brainpoolp160r1", ["brainpoolP160r1"]),
+        ("sect163r2", [4, "B-163", "sect163r2", "nistb163"]),
+        ("sect163k1", [3, "K-163"]),
+        ("sect571r1", [12, "B-571"]),
+        ("c2pnb163v1", ["c2pnb163v1"]),
+        ("wap-wsg-idm-ecid-wtls4", ["wap-wsg-idm-ecid-wtls4", "2.23.43.1.4.4"]),
+    ],
+)
+def test_weak_curves_by_every_spelling(name: str, spellings: list[t.Any]) -> None:
+    for spelling in spellings:
+        found = weak_curve(spelling)
+        assert found and found.name == name and name_of(found.ec_params()) == name, spelling
+
+
+@pytest.mark.parametrize("value", [True, 2.5, None, 2, 99, "P-256", "x25519", "1.3.101.110", "P-999", "1.2.3", "wtls"])
+def test_what_is_no_weak_curve(value: t.Any) -> None:
+    assert weak_curve(value) is None
+
+
+def test_the_refusals_of_weak_curves_and_their_names_go_together() -> None:
+    for oid in keys.NamedCurve._map:
+        assert (weak_curve(oid) is None) == (oid in {curve.oid for curve in CURVES}), oid
+
+
+def test_what_names_no_curve() -> None:
+    assert name_of(b"\x06\x03*\x03\x04") == "1.2.3.4" and name_of(b"\x05\x00") is None and name_of(b"") is None

@@ -44,7 +44,7 @@ def test_a_pair_from_check_mode_to_removal(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_proof_that_no_key_can_give_is_refused_before_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
     sessions = use_token(monkeypatch, session_with(ec_pair()))
-    given: dict[str, t.Any] = {"usage": ["wrap"], "private_attributes": {"unwrap": True}, "verify": True}
+    given: dict[str, t.Any] = {"usage": [], "private_attributes": {"unwrap": True}, "verify": True}
     assert refusal(lambda: run(module(**given))).startswith("verify")
     assert sessions == []
     assert run(module(**given, state="absent"))["changed"]

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The public half of a lone private RSA half, made from its own modulus: Java stores none."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    PRIVATE,
+    PUBLIC,
+    USAGE_BITS,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+
+class Completion(Work):
+    """Of one wished pair."""
+
+    def completed(self, private: TokenObject) -> KeyPair:
+        """The pair with its new public half, in check mode as it would be; it is proven before that is stored."""
+        values = self._public(private)
+        expected = KeyPair((TokenObject(0, PUBLIC, {"class": "public_key", **values}),), (private,), "material")
+        if self.session.write_protected:
+            raise self.refused("complete", "the token is write-protected")
+        self.session.check_making(f"complete {self.where}")
+        self._prove(expected)
+        if self.check_mode:
+            return expected
+        try:
+            return expected.with_half(t.cast(t.Any, self.session).transfer.store_public(values))
+        except TokenError as error:
+            raise error.at(f"complete {self.where}") from None
+
+    def _public(self, private: TokenObject) -> dict[str, Value]:
+        """The template: what the private half tells, and where nothing is wished, what it may be used for."""
+        modulus, exponent = private.attributes.get("modulus"), private.attributes.get("public_exponent")
+        if not (isinstance(modulus, bytes) and modulus):
+            raise self.refused("complete", f"the token does not tell the modulus of {private}")
+        if not (isinstance(exponent, bytes) and exponent):
+            number = self.wish.public_exponent or DEFAULT_EXPONENT
+            exponent = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        return {**self._described(private), "key_type": "rsa", "modulus": modulus, "public_exponent": exponent}
+
+    def _described(self, private: TokenObject) -> dict[str, Value]:
+        """Names and uses; a freeze comes last, as for a new pair."""
+        names: dict[str, Value | None] = {"label": private.label, "id": private.id}
+        values = {name: value for name, value in names.items() if value} | self.wish.template(PUBLIC)
+        if self.wish.usage is None:
+            pairs = [bits for bits in USAGE_BITS.values() if PUBLIC in bits]
+            told = {bits[PUBLIC]: private.attributes.get(bits[PRIVATE]) is True for bits in pairs}
+            values |= {name: value for name, value in told.items() if name not in self.wish.public_attributes}
+        return values
+
+    def _prove(self, expected: KeyPair) -> None:
+        """An exponent that the private half does not tell has to be proven; one that it tells is, where that can be."""
+        told = expected.private.public_exponent is not None
+        if told and self.wish.verify is False:
+            return
+        proof = self.session.prove(self.wish, expected, passive=True)
+        if proof.method is None and (self.wish.verify or not told):
+            why = f"that {expected.private} has the exponent {expected.public.public_exponent} cannot be proven"
+            raise self.refused("complete", f"{why} ({proof.reason})")

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A private RSA half gets its public one from its own modulus, where the task asks for it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
+from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
+from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair, present, session_with
+
+
+def wish(**given: t.Any) -> Wish:
+    return Wish("rsa", **{"label": "root", "modulus_bits": 2048, "complete": True, **given})
+
+
+def alone(*untold: str, **private: t.Any) -> tuple[MemorySession, KeyPair]:
+    """A token with a private half, and the pair that it should become."""
+    whole = pair_of(private_key("2048", 1), private={"sign": True, "decrypt": True, **private})
+    session: MemorySession = session_with(KeyPair((), (without(whole.private, *untold),)))
+    return session, whole
+
+
+@pytest.mark.parametrize("untold", [(), ("public_exponent",)])
+def test_a_private_half_gets_its_public_one(untold: tuple[str, ...]) -> None:
+    session, whole = alone(*untold)
+    assert "it is a private half without its public half" in refusal(lambda: present(session, wish(complete=False)))
+    before = list(session.objects)
+    foretold = present(session, wish(), check_mode=True)
+    assert foretold.changed and session.objects == before
+    done = present(session, wish())
+    assert done.changed and done.before and done.before.lone == before[0] and done.after and done.after.whole
+    assert done.after.spki == whole.spki and foretold.after and foretold.after.spki == whole.spki
+    public = done.after.public
+    names = ("label", "id", "private", "token", "verify", "encrypt", "wrap")
+    assert [public.attributes.get(name) for name in names] == ["root", b"\x01", False, True, True, True, False]
+    again = present(session, wish())
+    assert not again.changed and again.after and again.after.handles == done.after.handles
+
+
+def test_a_key_of_javas_has_no_label() -> None:
+    session, _whole = alone(label="", id=b"web")
+    assert "its id belongs to" in refusal(lambda: present(session, wish(id=b"web", complete=False)))
+    done = present(session, wish(id=b"web"))
+    assert done.changed and {found.label for found in session.objects} == {"root"}
+    assert {found.id for found in session.objects} == {b"web"}
+
+
+def test_an_exponent_that_is_not_told_is_proven() -> None:
+    session, _whole = alone("public_exponent")
+    session.keys.of[2] = private_key("2048", 7)
+    assert "do not belong together" in refusal(lambda: present(session, wish()))
+    session, _whole = alone("public_exponent", sign=False, decrypt=False)
+    assert "has the exponent 65537 cannot be proven" in refusal(lambda: present(session, wish()))
+    assert len(session.objects) == 1
+    told, _whole = alone(sign=False, decrypt=False)
+    assert present(told, wish()).changed
+
+
+def test_what_is_not_completed() -> None:
+    session, _whole = alone("modulus")
+    assert "the token does not tell the modulus of" in refusal(lambda: present(session, wish()))
+    session, whole = alone()
+    session.objects[:] = [whole.public]
+    assert "it is a public half without its private half" in refusal(lambda: present(session, wish()))
+    session, _whole = alone()
+    session.write_protected = True
+    assert "the token is write-protected" in refusal(lambda: present(session, wish(), check_mode=True))
+    session, _whole = alone()
+    session.refused["store_public"] = "CKR_TEMPLATE_INCONSISTENT"
+    assert refusal(lambda: present(session, wish())).startswith(
+        "Could not complete the RSA key pair 'root' on the token"
+    )
+    other = session_with(ec_pair())
+    assert present(other, wish()).after and len(other.objects) == 4
