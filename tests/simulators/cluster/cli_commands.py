@@ -55,7 +55,7 @@ def generate_rsa(session: Session, options: Options) -> t.Any:
 
 def generate_ec(session: Session, options: Options) -> t.Any:
     """AWS cloudhsm_cli-key-generate-asymmetric-pair-ec. prime256v1 is another name of secp256r1."""
-    name = {"prime256v1": "secp256r1"}.get(options["curve"], options["curve"])
+    name = str({"prime256v1": "secp256r1"}.get(options["curve"], options["curve"]))
     if name == "ed25519":  # since 5.17, with hsm2m.medium in non-FIPS mode only (AWS latest-releases)
         with session.state() as state:
             if cli_answers.version(state) < (5, 17) or state.settings["hsm_type"] != "hsm2m.medium":
@@ -273,10 +273,10 @@ def sign(session: Session, options: Options) -> t.Any:
     with session.state() as state:
         key = _usable(session, state, options, "private-key", "sign")
         _approve(session, state, "key-usage", key, options["approval"])
-        mechanism = {"ed25519": "eddsa"}.get(options["mechanism"], options["mechanism"])
+        mechanism = str({"ed25519": "eddsa"}.get(options["mechanism"], options["mechanism"]))
         salt = options.get("salt-length", -1)
         digest = options.get("data-type") == "digest"
-        hash_name = options.get("hash-function", "")
+        hash_name = str(options.get("hash-function", ""))
         signature = material.sign(state, key.material, mechanism, hash_name, data, digest, salt)
         return {"key-reference": cli_answers.reference_of(key), "signature": base64.b64encode(signature).decode()}
 
