@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    FREEZING,
     PRIVATE,
     PUBLIC,
     USAGE_BITS,
@@ -32,11 +34,16 @@ class Completion(Work):
         self.session.check_making(f"complete {self.where}")
         self._prove(expected)
         if self.check_mode:
-            return expected
+            return expected.with_half(self._born(expected.public))
         try:
             return expected.with_half(t.cast(t.Any, self.session).transfer.store_public(values))
         except TokenError as error:
             raise error.at(f"complete {self.where}") from None
+
+    @staticmethod
+    def _born(public: TokenObject) -> TokenObject:
+        """A new half as a token has it, which may be frozen afterwards."""
+        return dataclasses.replace(public, attributes={**dict.fromkeys(FREEZING, True), **public.attributes})
 
     def _public(self, private: TokenObject) -> dict[str, Value]:
         """The template: what the private half tells, and where nothing is wished, what it may be used for."""

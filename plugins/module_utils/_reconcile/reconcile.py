@@ -163,6 +163,8 @@ class Reconciliation(Work):
         if found and found.lone and self.wish.complete:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
 
+            if not self.check_mode:  # what is refused of the pair is refused before anything is stored
+                finished(dataclasses.replace(self, check_mode=True)._bring(found))
             found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
             mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
