@@ -163,16 +163,17 @@ class Reconciliation(Work):
         if found and found.lone and self.wish.complete:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
 
-            if not self.check_mode:  # what is refused of the pair is refused before anything is stored
-                finished(dataclasses.replace(self, check_mode=True)._bring(found))
-            found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
-            mended = True
+            check = dataclasses.replace(self, check_mode=True)
+            found, mended = (
+                Completion(self.session, self.wish, self.check_mode).completed(found.lone, check._bring),
+                True,
+            )
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         if plan.wish:
             self = dataclasses.replace(self, wish=plan.wish)
         standing = self._standing(found) if found else _ALREADY_THERE
-        if found and plan.action is not Action.NOTHING and standing.method is None:
+        if found and plan.action is not Action.NOTHING and not standing.method:
             self.refuse_strangers(found)
         warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [standing.warning]))
         if found is None or plan.action is Action.REPLACE:
@@ -196,8 +197,8 @@ class Reconciliation(Work):
                 return self._predicted(plan)
             with beside.moved(self.wish.id or b""):
                 after = self._actions.change(found, plan.steps)
-        proven = standing.method and not plan.steps
-        return after, self.proof(after) if self.wish.verify and not proven else standing
+        again = self.wish.verify and (plan.steps or not standing.method)
+        return after, self.proof(after) if again else standing
 
     def _standing(self, found: KeyPair) -> Proof:
         """Halves that only an id joins are settled by a proof alone, before anything is done to them."""
