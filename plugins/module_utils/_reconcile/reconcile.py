@@ -163,11 +163,8 @@ class Reconciliation(Work):
         if found and found.lone and self.wish.complete:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
 
-            check = dataclasses.replace(self, check_mode=True)
-            found, mended = (
-                Completion(self.session, self.wish, self.check_mode).completed(found.lone, check._bring),
-                True,
-            )
+            check = dataclasses.replace(self, check_mode=True)._bring
+            found, mended = Completion(self.session, self.wish, self.check_mode).completed(found.lone, check), True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         if plan.wish:

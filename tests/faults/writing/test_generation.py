@@ -74,8 +74,8 @@ def test_half_that_belongs_to_another_pair(token: FaultyToken) -> None:
     run = token.faulty_ecc("C_GenerateKeyPair after stranger", label="k")
     other = NEW_PUBLIC.replace("'k'", "'other'")
     assert token.text(run.msg) == (
-        f"Could not generate {PAIR}: the HSM returned halves that do not belong together, {other} and {NEW_PRIVATE}."
-        " Nothing of it is left on the token."
+        f"Could not generate {PAIR}: the HSM returned halves that do not belong together, {other} and {NEW_PRIVATE};"
+        " that was left alone, for it may be another host's. Nothing of it is left on the token."
     )
     assert token.halves("k") == []
     assert token.halves("other") == ["private", "public"]

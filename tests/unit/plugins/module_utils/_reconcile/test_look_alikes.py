@@ -56,15 +56,19 @@ def test_a_task_that_gets_an_id_later(check_mode: bool) -> None:
 @pytest.mark.parametrize("family", ["rsa", "ecc"])
 def test_a_twin_of_which_another_program_changed_one_half(family: str, changed: str) -> None:
     drawn = draw(16)
-    private, public = (
-        {"id": b"web" if half == changed else drawn, bit: True} for half, bit in ((PRIVATE, "sign"), (PUBLIC, "verify"))
+    private, public = t.cast(
+        "list[dict[str, t.Any]]",
+        [
+            {"id": b"web" if half == changed else drawn, bit: True}
+            for half, bit in ((PRIVATE, "sign"), (PUBLIC, "verify"))
+        ],
     )
     twin = pair_of(private_key("2048" if family == "rsa" else "secp256r1", 1), private, public)
     session: MemorySession = session_with(twin)
     later = Wish("rsa", label="root", id=b"new", modulus_bits=2048) if family == "rsa" else wish(id=b"new")
     message = refusal(lambda: present(session, later))
     assert "there is a pair of that label and type whose id was drawn" in message
-    call = {"id_hex": drawn.hex(":"), "key_type": twin.public.key_type, "new_id_hex": "6e:65:77"}
+    call: dict[str, t.Any] = {"id_hex": drawn.hex(":"), "key_type": twin.public.key_type, "new_id_hex": "6e:65:77"}
     assert (
         f"(hsm_key with id_hex '{call['id_hex']}', key_type '{call['key_type']}' and new_id_hex '6e:65:77')" in message
     )
