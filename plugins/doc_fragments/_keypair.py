@@ -267,7 +267,7 @@ options:
       - An existing pair is proven in every run, in check mode too, where only an id joins its halves (mostly ECC),
         because whoever can write public objects can put a public key of his own beside a private one. What cannot be
         proven is returned with the reason, and a warning where the token refuses. Nothing is proven there if
-        O(fingerprint) names the public half. A pair that only derives is not proven in check mode.
+        the task names the public half by its fingerprint. A pair that only derives is not proven in check mode.
       - V(true) fails where a proof is not possible, and proves every existing pair. V(false) proves nothing.
     type: bool
   min_servers:

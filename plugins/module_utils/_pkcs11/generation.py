@@ -111,13 +111,16 @@ class Generation:
             if drawn:
                 return take_back(self._session, there) if there else ""
             own = [key for key in there if key in returned.items()]
-            others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
+            others = self._listed(there, own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         told = [take_back(self._session, own)] if own else []
         if others:
             told.append(f"What is there now under this name: {others}. If it is a pair, verify=true proves it.")
         return " ".join(told) or "Nothing of that name is left on the token."
+
+    def _listed(self, objects: t.Iterable[tuple[KeyClass, int]], but: t.Collection[tuple[KeyClass, int]]) -> str:
+        return ", ".join(str(self._session.read(*key)) for key in objects if key not in but)
 
     def _named_as(self, wish: Wish) -> list[tuple[KeyClass, int]]:
         """What has the id that was drawn or told, or the label where there is none."""

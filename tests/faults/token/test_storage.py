@@ -179,7 +179,11 @@ def test_files_that_end_short(token: FaultyToken, size: int) -> None:
     """SoftHSM answers success, and the key is gone with the process: the task fails, and does not break the next run."""
 
     short = f"import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit({resource.RLIMIT_FSIZE}, ({size},) * 2)"
-    wish = {"label": "k", "curve": "P-256", "module_path": library()}  # the interposer writes a file, too
+    wish: dict[str, t.Any] = {
+        "label": "k",
+        "curve": "P-256",
+        "module_path": library(),
+    }  # the interposer writes a file, too
     run = token.start("hsm_ecc_keypair", **wish, popen={"before": short}).finish()
     assert [path.stat().st_size for path in objects(token)].count(size) >= 1
     assert "SoftHSM answered success, and " in run.result["msg"] and "is damaged" in run.result["msg"]
