@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
@@ -86,19 +86,11 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     if sharing is None:
         users = wish.users()
         return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
-    rows = [("shared_with", sharing.shared_with, wish.users(sharing.shared_with)), *_quorums(wish, sharing)]
-    return [Difference(PRIVATE, name, found, wished) for name, found, wished in rows if found != wished]
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import compared
 
-
-def _quorums(wish: Wish, sharing: Sharing) -> t.Iterator[tuple[str, t.Any, int]]:
-    """The quorums of a key beside those that are wished; one alone is wished for both."""
-    quorum: t.Any = sharing.quorum
-    if wish.management_quorum is not None:
-        yield "management_quorum", sharing.manage_quorum, wish.management_quorum
-    elif sharing.manage_quorum not in (0, quorum):
-        quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
-    if wish.quorum is not None:
-        yield "quorum", quorum, wish.quorum
+    return [
+        Difference(PRIVATE, name, found, wished) for name, found, wished in compared(wish, sharing) if found != wished
+    ]
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
@@ -109,7 +101,7 @@ def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str,
     rows = [
         Difference(half, name, found.attributes.get(name), value)
         for name, value in wished.items()
-        if name in found.attributes or value is None or found.untold.get(name) != value
+        if name in found.attributes or found.untold.get(name) != value
     ]
     return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]
 

@@ -65,12 +65,6 @@ class Plan:
 _ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
 
 
-_APPROVED = (
-    "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
-    " task has its own"
-)
-
-
 def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
     """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
@@ -85,7 +79,10 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     fixed = [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
     if not fixed:
         steps = _steps(rows, kinds)
-        _refuse_below_quorum(wish, pair, steps, token)
+        if any(row.name == "shared_with" for row in rows):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import refuse_below_quorum
+
+            refuse_below_quorum(wish, pair, token)
         return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
     if wish.on_mismatch == "keep":
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
@@ -94,23 +91,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
 
         return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
-    raise _unchangeable(wish, pair, fixed, facts, token)
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import unchangeable
 
-
-def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import irreplaceable
-
-    why = "That cannot be changed in place"
-    halves = [pair.half(row.half) for row in fixed if row.half]
-    bound = next((half.sharing for half in halves if half.needs_signatures), None)
-    if bound:
-        why = f"That needs the signatures of {bound.manage_quorum} users"
-    approved = [_APPROVED] if bound else []
-    elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
-    remedies = [*approved, *elsewhere, wish.keeping if irreplaceable(wish, facts) else wish.remedy]
-    data = [row.data() for row in fixed]
-    told = f"{why}; {', or '.join(remedies)}."
-    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), told, differences=data)
+    raise unchangeable(wish, pair, fixed, facts, token)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -138,19 +121,6 @@ def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
     kept = [str(found) for found in pair.objects if found.forbids("destroyable")]
     if kept:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
-
-
-def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:
-    """A key with fewer users than must approve its use could never be used again."""
-    for step in steps:
-        sharing = pair.half(step.half).sharing
-        users = wish.users(sharing.shared_with) if sharing else ()
-        if step.kind is Changeable.SHARING and sharing and len(users) + 1 < sharing.quorum:
-            raise HsmError.refused(
-                f"share {wish.on(token)} with [{', '.join(users)}]",
-                f"{sharing.quorum} users must approve each use of it, the owner among them, and so many would not be"
-                " left",
-            )
 
 
 def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
