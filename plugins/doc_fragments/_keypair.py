@@ -324,6 +324,9 @@ options:
       library_environment:
         description: As O(library_environment), for this replica.
         type: dict
+      library_parameters:
+        description: As O(library_parameters), for this replica.
+        type: raw
       vendor:
         description: As O(vendor), for this replica.
         type: str

@@ -70,6 +70,13 @@ options:
       - The values are masked wherever they occur in what is shown, but for variables that are known to hold no secret.
         The guide to the login lists them.
     type: dict
+  library_parameters:
+    description:
+      - Text that the library gets with C(C_Initialize), as C(pReserved). Few libraries take one. NSS softokn needs it,
+        for instance C(configdir='sql:/etc/pki/nssdb' certPrefix='' keyPrefix='' secmod='secmod.db' flags=).
+      - It is masked wherever it occurs in what is shown, unless it holds nothing but parameters that are known to be no
+        secret. The guide to the login lists them.
+    type: raw
   vendor:
     description:
       - Whose library it is, where libraries differ. V(auto) goes by the library's own description.

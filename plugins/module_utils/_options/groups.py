@@ -107,6 +107,7 @@ _TOKEN: Spec = {
     "slot_id": {"type": "str"},
     "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
     "library_environment": {"type": "dict", "no_log": True},  # likewise
+    "library_parameters": {"type": "raw", "no_log": True},  # likewise
     "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
     "crypto_user": {"type": "raw", "no_log": True},  # what vendors call a PIN is user:password
     "pin": {"type": "raw", "no_log": True},

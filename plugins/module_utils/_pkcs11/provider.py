@@ -115,7 +115,8 @@ class Pkcs11Provider(Provider):
             if pinned is not None:  # before any code of it runs
                 check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
             self._check_configuration()
-            with contextlib.closing(Library(path, self._login.environment, threads)) as library:
+            loaded = Library(path, self._login.environment, threads, self._login.library_parameters)
+            with contextlib.closing(loaded) as library:
                 yield library
 
     @functools.cached_property
@@ -153,6 +154,8 @@ class Pkcs11Provider(Provider):
         if self._soft_folder:
             return _softhsm.lock_key(self._soft_folder)
         settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
+        if self._login.library_parameters is not None:
+            settings += f" {self._login.library_parameters}"
         return f"{os.path.realpath(self._login.module_path)} {settings}"
 
     def overlooked(self) -> list[str]:
