@@ -87,6 +87,7 @@ class Login:
     token_uri: str | None = None
     unused_pin: str | None = None
     library_parameters: str | None = None
+    vendor_facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
@@ -229,6 +230,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         token_uri=uri,
         unused_pin=params.get(UNUSED_PIN),
         library_parameters=_library_parameters(params["library_parameters"]),
+        vendor_facts=_vendor_facts(params["vendor_facts"]),
     )
 
 
@@ -275,6 +277,14 @@ def library_environment(variables: Params | None) -> dict[str, str]:
 
 def _library_parameters(value: t.Any) -> str | None:
     return None if value is None else _values.text("library_parameters", value, secret=True)
+
+
+def _vendor_facts(given: Params | None) -> dict[str, t.Any]:
+    if not given:
+        return {}
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.vendor_facts import facts_from
+
+    return facts_from(given)
 
 
 def crypto_user_from(value: t.Any) -> str | None:

@@ -108,6 +108,24 @@ def test_nss_is_a_token_like_any_other(nss: NssToken) -> None:
     assert "CKR_ARGUMENTS_BAD" in without.result["msg"] and "library_parameters" in without.result["msg"]
 
 
+def test_what_a_row_knows_can_be_said(nss: NssToken) -> None:
+    wish = {"label": "said", "modulus_bits": 2048, "private_attributes": {"copyable": True}}
+    generic = {**nss.login(), "vendor": "generic", **wish}
+    assert run_module("hsm_rsa_keypair", generic).result["ckr"] == "CKR_GENERAL_ERROR"
+    (slot,) = run_module("hsm_token_info", nss.login()).result["slots"]
+    told = slot["token"]
+    assert told["vendor"] == "nss" and told["vendor_facts_from"]["not_sent_private"] == "vendor"
+    facts = {"not_sent_private": told["vendor_facts"]["not_sent_private"]}
+    (slot,) = run_module("hsm_token_info", {**nss.login(), "vendor": "generic", "vendor_facts": facts}).result["slots"]
+    of_option = [name for name, source in slot["token"]["vendor_facts_from"].items() if source != "standard"]
+    assert slot["token"]["vendor"] == "generic" and of_option == ["not_sent_private"]
+    # It is not sent and the pair is made; then it is told, because the task asked for it.
+    made = run_module("hsm_rsa_keypair", {**generic, "vendor_facts": facts}).result
+    assert "private half's copyable is missing, wished true" in made["msg"] and nss.listing() == []
+    short = run_module("hsm_rsa_keypair", {**generic, "vendor_facts": {**facts, "label_max": 3}}).result
+    assert "generic with vendor_facts takes at most 3 bytes of label" in short["msg"]
+
+
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_rsa_pairs_are_copied(token: FaultyToken, nss: NssToken, tmp_path: Path, bits: int) -> None:
     wish = {"label": "root", "modulus_bits": bits, "usage": ["sign"], "extractable": False}

@@ -183,6 +183,20 @@ CHOICE = "give exactly one of token_label, token_serial, slot_id and token_uri, 
             " quote it, in an INI inventory twice, or end its template in | string.",
         ),
         ({"library_parameters": {"configdir": "/x"}}, "library_parameters is refused: it is no text."),
+        (
+            {"vendor_facts": {"id_max": -1}},
+            "vendor_facts.id_max -1 is refused: give a number of bytes, or 0.",
+        ),
+        (
+            {"vendor_facts": {"not_sent_private": ["sensitive"]}},
+            "vendor_facts.not_sent_private 'sensitive' is refused: choose from allowed_mechanisms, always_authenticate,"
+            " copyable, decrypt, derive, destroyable, modifiable, sign, sign_recover, unwrap, wrap_with_trusted.",
+        ),
+        (
+            {"vendor_facts": {"only_true_public": ["unwrap"]}},
+            "vendor_facts.only_true_public 'unwrap' is refused: choose from copyable, derive, destroyable, encrypt,"
+            " modifiable, private, trusted, verify, verify_recover, wrap.",
+        ),
         ({"library_parameters": ""}, "library_parameters is refused: it is empty."),
         (
             {"expect_token": {"hardware_version": 2.6}},

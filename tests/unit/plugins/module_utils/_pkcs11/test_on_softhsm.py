@@ -148,7 +148,10 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         for names in ({"label": "root"}, {"identifier": b"1"}, {"label": "root", "identifier": b"1"}):
             assert session.certificates(**names) == [expected]
         assert session.certificates("root", b"2") == []
-        assert len(session.certificates()) == 2
+        assert len(session.certificates()) == 2 and session.threads
+    said = {"certificates": False, "threads": False}
+    with store.session(writable=False, threads=True, vendor_facts=said) as session:
+        assert session.certificates() == [] and not session.threads
         assert str(expected) == "(certificate, label 'root', id 31)"
 
 
