@@ -148,11 +148,12 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         for names in ({"label": "root"}, {"identifier": b"1"}, {"label": "root", "identifier": b"1"}):
             assert session.certificates(**names) == [expected]
         assert session.certificates("root", b"2") == []
-        assert len(session.certificates()) == 2 and session.threads
-    said = {"certificates": False, "threads": False}
-    with store.session(writable=False, threads=True, vendor_facts=said) as session:
-        assert session.certificates() == [] and not session.threads
+        assert len(session.certificates()) == 2
         assert str(expected) == "(certificate, label 'root', id 31)"
+    for there_are in (True, False):
+        said = {"certificates": there_are, "threads": there_are}
+        with store.session(writable=False, threads=True, vendor_facts=said) as session:
+            assert bool(session.certificates()) is session.threads is there_are
 
 
 @pytest.mark.parametrize(
