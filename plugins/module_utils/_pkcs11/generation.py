@@ -34,6 +34,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
     mechanism_name,
 )
 
+_VENDORS_OWN = 0x80000000  # CKM_VENDOR_DEFINED
+
 
 class Generation:
     """The making of pairs in one session."""
@@ -60,7 +62,7 @@ class Generation:
         """Why the token's own mechanisms cannot make the pair."""
         mechanism = _key_gen(wish)
         if mechanism not in self._mechanisms:
-            return f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
+            return f"the token has no {mechanism_name(mechanism)}; {_other_mechanism(wish, self._mechanisms)}"
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
         smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
@@ -126,6 +128,17 @@ class Generation:
         """What has the id that was drawn or told, or the label where there is none."""
         name: dict[str, Value] = {"id": wish.id} if wish.id else {"label": wish.label or ""}
         return [(half, handle) for half in HALVES for handle in self._session.handles(half, name)]
+
+
+def _other_mechanism(wish: Wish, there: frozenset[int]) -> str:
+    """What to do where the mechanism of a generation is missing, by the mechanisms that are `there`."""
+    able = [row for row in MECHANISMS.values() if (row.family, row.use) == (wish.key_type, "generate")]
+    others = ", ".join(row.name for row in able if row.code in there)
+    if others:
+        return f"set key_gen_mechanism to one that it has: {others}"
+    if any(code >= _VENDORS_OWN for code in there):
+        return "if it makes such keys by a mechanism of the vendor's own, give that in key_gen_mechanism"
+    return "it makes no such keys at all"
 
 
 def _key_gen(wish: Wish) -> int:

@@ -42,7 +42,7 @@ class Pkcs11Session(TokenSession):
         self.slot_id = token.slot_id
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
-        self.threads = library.threads
+        self.threads = library.threads and facts.threads
         self.freezes_by_copy = facts.copy
 
     @functools.cached_property
@@ -76,6 +76,8 @@ class Pkcs11Session(TokenSession):
             return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        if not self.facts.certificates:
+            return []
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
 
         return certificates(self._session, str(self._token), label, identifier)
