@@ -76,7 +76,7 @@ class Counts:
         """The page."""
         rows = [f"| {act} | " + " | ".join(self._cell(act, kind) for kind in KINDS) + " |" for act in ACTS]
         return _TEXT.format(
-            tag="-".join(("SPDX", "License", "Identifier")),  # this file has its own
+            tag="SPDX-{}-Identifier".format("License"),  # this file has its own
             date=datetime.datetime.now(datetime.timezone.utc).date(),
             which=_ALL if everything else _SOME,
             held=f"{self.held:,}",

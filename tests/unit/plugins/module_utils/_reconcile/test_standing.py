@@ -38,7 +38,8 @@ def test_a_strangers_public_half_is_found_out(check_mode: bool) -> None:
     pair = KeyPair(tuple(session.objects[:1]), tuple(session.objects[1:]))
     assert message == (
         f"The halves {pair} do not belong together: what the private half did by CKM_ECDSA does not fit the public"
-        " half."
+        " half. Bring back the public half of the private one; what is in its place goes by hsm_key with state=absent,"
+        " uri 'pkcs11:object=root;type=public;id=%01'."
     )
     assert len(session.objects) == 2
 
