@@ -83,14 +83,17 @@ class Generation:
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
             remains = self._undo(wish, drawn, handles) or undone([])
-            raise error.at(f"generate {wish} on the token {self._token}", remains) from None
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import with_options_to_try
+
+            told = error.at(f"generate {wish} on the token {self._token}", remains)
+            raise with_options_to_try(told, wish) from None
         except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
             raise
-        told = unlike(wish.id, pairs)
-        if told:
+        stranger = unlike(wish.id, pairs)
+        if stranger:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            why = f"the HSM returned {told}; that was left alone, for it may be another host's"
+            why = f"the HSM returned {stranger}; that was left alone, for it may be another host's"
             raise HsmError.failed(f"generate {wish} on the token {self._token}", why, self._undo(wish, drawn, {}))
         return pairs[0]
 
