@@ -38,7 +38,7 @@ NEWEST = list(CORES)[-1]
 PYTHONS = pythons()
 # Sanity tests whose answer depends on the files alone.
 SAME_ON_EVERY_CORE = ("changelog", "line-endings", "pep8", "shebang", "symlinks", "yamllint")
-# The dearest one, whose rules follow the release of pylint: what the oldest and the newest accept, others do.
+# The dearest one, whose rules follow its release; what the oldest and the newest accept, others do, too.
 ENDS_ONLY = ("pylint",)
 # Unit tests of what calls Ansible or is called by it.
 MEET_ANSIBLE = tuple(f"tests/unit/plugins/module_utils/{room}/" for room in ("_options", "_tasks"))

@@ -48,5 +48,6 @@ options:
   handle:
     description:
       - Handle of the key, where handles outlive a session. Those of PKCS#11 do not, so O(provider=pkcs11) refuses it.
+      - Those of a cluster can change with a restore. Give the label, the id or the fingerprint of the key beside it.
     type: int
 """

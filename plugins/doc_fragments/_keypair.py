@@ -129,14 +129,21 @@ options:
       - u
   quorum:
     description:
-      - How many users must approve each use of the private key, 0 to 8, at most the number of O(share_with) and the
-        owner. PKCS#11 has no quorum, so O(provider=pkcs11) refuses it; the CloudHSM CLI has none of 1.
+      - How many users must approve each use of the private key, 2 to 8, at most the number of O(share_with) and the
+        owner. V(0), the default of the commands, is the same as leaving it out. One user alone is no quorum.
+      - PKCS#11 has no quorum, so O(provider=pkcs11) refuses it.
       - It is fixed at generation. A pair with a quorum cannot be proven, changed, shared or replaced by a task, since
         that needs the users' signatures.
       - The flag C(-m_value) of the commands.
     type: int
     aliases:
       - m_value
+  management_quorum:
+    description:
+      - How many users must approve a change of the private key or of its sharing, 2 to 8, where that is another number
+        than O(quorum), which it needs. If not given, O(quorum) holds for both. O(provider=cloudhsm_cli) only.
+      - It is fixed at generation.
+    type: int
   attest:
     description:
       - Ask the HSM for an attestation. PKCS#11 and the CloudHSM CLI have none, so O(provider=pkcs11) and
@@ -261,7 +268,7 @@ options:
       - An existing pair is proven in every run, in check mode too, where only an id joins its halves (mostly ECC),
         because whoever can write public objects can put a public key of his own beside a private one. What cannot be
         proven is returned with the reason, and a warning where the token refuses. Nothing is proven there if
-        O(fingerprint) names the public half. A pair that only derives is not proven in check mode.
+        the task names the public half by its fingerprint. A pair that only derives is not proven in check mode.
       - V(true) fails where a proof is not possible, and proves every existing pair. V(false) proves nothing.
     type: bool
   min_servers:
@@ -289,8 +296,9 @@ options:
       - How many seconds the work on a pair may take before a token counts as failed, with O(replicas); a token that
         fails earlier is tried again until then, but never a login that failed. With a cluster's tool, how many
         seconds to wait for C(min_servers). It needs one of the two.
-      - If not given, there is one attempt for each token of O(replicas), however long it takes. How long a cluster's
-        tool waits then stands in its guide.
+      - If not given, there is one attempt for each token of O(replicas), however long it takes. With a cluster's tool a
+        pair that was there before is looked at once then; how long a new one is waited for stands in the tool's guide.
+        Check mode never waits.
       - The flag C(-timeout) of the commands.
     type: int
   replicas:

@@ -179,6 +179,9 @@ options:
         type: int
         aliases:
           - m_value
+      management_quorum:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:management_quorum).
+        type: int
       attest:
         description: As O(cryptoki.hsm.hsm_rsa_keypair#module:attest).
         type: bool

@@ -150,6 +150,11 @@ key_pair:
       type: int
       returned: where the HSM has users
       sample: 0
+    management_quorum:
+      description: How many users must approve a change of the private key or of its sharing, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
     verified:
       description: The mechanism that the pair was proven with, or V(null).
       type: str

@@ -31,7 +31,8 @@ options:
       - V(present) changes what is chosen as the other options say, and fails where it is not there. A lone half is
         refused unless O(uri) names its class.
       - V(absent) removes what is chosen, both halves of a pair and lone halves too. A lone public half goes only when
-        it is named by more than its label.
+        it is named by more than its label. A C(handle) alone is refused, and one that is another key's than the other
+        options say, too.
     type: str
     default: present
     choices:
@@ -237,6 +238,11 @@ key_pairs:
       sample: [alice]
     quorum:
       description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
+    management_quorum:
+      description: How many users must approve a change of the private key or of its sharing, 0 for none.
       type: int
       returned: where the HSM has users
       sample: 0

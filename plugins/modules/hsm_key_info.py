@@ -99,7 +99,9 @@ options:
       - wrap_with_trusted
   attribute_file:
     description:
-      - Return each object also as the text that C(getAttribute) writes, for tools that read that.
+      - Return each object also as the text that C(getAttribute) writes, for tools that read that. With
+        O(provider=key_mgmt_util) it is what the command wrote, with others the lines of its documentation, less
+        those of which the token tells nothing.
     type: bool
     default: false
 notes:
@@ -292,6 +294,11 @@ key_pairs:
       sample: [alice]
     quorum:
       description: How many users must approve each use of the private key, 0 for none.
+      type: int
+      returned: where the HSM has users
+      sample: 0
+    management_quorum:
+      description: How many users must approve a change of the private key or of its sharing, 0 for none.
       type: int
       returned: where the HSM has users
       sample: 0

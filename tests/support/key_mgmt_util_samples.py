@@ -263,6 +263,29 @@ INFO_CAVIUM = """\
 \t\t4
 \t 2 Users need to approve to use/manage this key
 """
+# The form of the tool's first edition: a key that nobody owns, and one that more share than are printed
+INFO_GLOBAL = """\
+
+\tCfm3GetKey returned: 0x00 : HSM Return: SUCCESS
+
+\tAlso, global Key, accessible by all users
+"""
+INFO_MANY = """\
+
+\tCfm3GetKey returned: 0x00 : HSM Return: SUCCESS
+
+\tOwned by user: 3
+
+\tShared with following 8 user(s):
+\t\t 4
+\t\t 5
+\t\t 6
+\t\t 7
+\t\t 8
+\t\t 9
+\t\t 10
+
+"""
 # AWS, listUsers: it tells four users and lists five
 USERS = """\
         Number Of Users found 4

@@ -57,6 +57,11 @@ def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
                 raise TokenError(attempt, said=f"a key of another {name}, {key.found}", hint="")
 
 
+def option(name: str, value: str) -> list[str]:
+    """An option with its value: in one word where the value would look like another option."""
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
 def generation_of(wish: Wish) -> list[str]:
     """The command for a new pair; lists come last, or before another flag, because they take all that follows."""
     label = wish.label or ""
@@ -65,12 +70,13 @@ def generation_of(wish: Wish) -> list[str]:
     else:
         exponent = str(wish.public_exponent or DEFAULT_EXPONENT)
         key = ["rsa", "--modulus-size-bits", str(wish.modulus_bits), "--public-exponent", exponent]
-    arguments = ["key", "generate-asymmetric-pair", *key, "--public-label", label, "--private-label", label]
+    labels = (*option("--public-label", label), *option("--private-label", label))
+    arguments = ["key", "generate-asymmetric-pair", *key, *labels]
     if wish.session:
         arguments.append("--session")
     if wish.quorum:
-        for use in ("manage", "use"):
-            arguments += [f"--{use}-private-key-quorum-value", str(wish.quorum)]
+        for use, quorum in (("manage", wish.management_quorum or wish.quorum), ("use", wish.quorum)):
+            arguments += [f"--{use}-private-key-quorum-value", str(quorum)]
     for half in (PUBLIC, PRIVATE):
         sent = attributes_there(FACTS.sent(half, wish.new_half(half)))
         arguments += [f"--{half}-attributes", *sent]

@@ -32,6 +32,7 @@ _REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 INCONSISTENT = "inconsistent"
 FULL = "full"
+SESSION = "session"  # on one HSM, as a session key is (page cloudhsm_cli-key-generate-asymmetric-pair-ec)
 _JSON_TYPES: dict[Kind, type] = {Kind.BOOL: bool, Kind.ULONG: int}  # all others are texts
 # Their names there that are no dashed form of ours.
 _NAMES = {"key-length-bytes": "value_len", "modulus-size-bits": "modulus_bits", "curve": "ec_params"}
@@ -72,7 +73,8 @@ def key_from(entry: t.Any) -> Key:
     if half is None:
         raise Unclear(f"a key of the class '{told['class']}'")
     attributes, unreadable = _attributes(told)
-    sharing, owners, full = _info(entry)
+    whole = (FULL, SESSION) if attributes.get("token") is False else (FULL,)
+    sharing, owners, full = _info(entry, whole)
     found = TokenObject(handle, half, attributes, unreadable, sharing)
     return Key(found, owners, full and not unreadable)
 
@@ -129,13 +131,14 @@ def _value(name: str, value: t.Any) -> Value | None:
     raise Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
 
 
-def _info(entry: t.Any) -> tuple[Sharing, tuple[str, ...], bool]:
+def _info(entry: t.Any, whole: t.Container[str]) -> tuple[Sharing, tuple[str, ...], bool]:
+    """Who may use a key, its owners, and whether its coverage is one of those that are `whole`."""
     info = field(entry, "key-info", dict)
     owners, owners_full = _users(info, "key-owners")
     shared, shared_full = _users(info, "shared-users")
     quorum = info.get("key-quorum-values", {})  # before 5.14 there is none
     use, manage = (field(quorum, f"{what}-key-quorum-value", int) if quorum != {} else 0 for what in ("use", "manage"))
-    full = field(info, "cluster-coverage", str) == FULL and owners_full and shared_full
+    full = field(info, "cluster-coverage", str) in whole and owners_full and shared_full
     sharing = Sharing(owners[0] if len(owners) == 1 else None, shared, use, manage)
     return sharing, owners, full
 

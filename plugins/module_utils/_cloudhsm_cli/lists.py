@@ -33,6 +33,11 @@ class Hsm:
     serial: str
     identity: t.Mapping[str, str]
 
+    @property
+    def in_fips_mode(self) -> bool:
+        """Whether its FIPS state is not 0; false where it is not told."""
+        return self.identity["fips_state"][:1] not in ("", "0")
+
 
 def version_of(output: str) -> tuple[int, ...]:
     """The version in the output of `--version`; raises `Unclear` where there is none."""

@@ -33,10 +33,13 @@ class CloudHsmCliProvider(ToolProvider):
     answers_anybody = True
     cannot = {
         **ToolProvider.cannot,
+        "replicas": Unable(
+            "the cluster copies its keys itself: use min_servers; what copies them to another cluster (key replicate)"
+            " needs a login to both in one command, and is for people"
+        ),
         "attest": Unable(
             "the CloudHSM CLI has no attestation: pin the HSMs' firmware_id and fips_state with expect_token"
         ),
-        "quorum": Unable("the CloudHSM CLI takes 0, or 2 to 8: one user alone is no quorum", values=(1,)),
     }
 
     @contextlib.contextmanager
@@ -80,5 +83,10 @@ class CloudHsmCliProvider(ToolProvider):
         if not any(user.type == "CU" for user in named):
             kind = f"a user of the type {named[0].type}" if named else "no user"
             raise HsmError(f"Refused to log in as '{name}': the cluster has {kind} of that name, and no crypto user.")
+        if any(user.two_factor for user in named):
+            raise HsmError(
+                f"Refused to log in as '{name}': that user has a second factor, which needs a token that is signed"
+                " during the login, and a single command cannot wait for one; use a crypto user without."
+            )
         if any(user.locked for user in named if user.type == "CU"):
             raise HsmError(f"Refused to log in as '{name}': that user is locked; let an admin set a new password.")

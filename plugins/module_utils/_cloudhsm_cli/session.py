@@ -16,7 +16,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool im
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession, awaited
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Query, Signer, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, HALVES, KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
@@ -121,6 +121,9 @@ class CloudHsmCliSession(ToolSession):
         message = f"not every HSM of the cluster has {keys}; the CloudHSM CLI does not tell which one lacks it"
         return [Node(hsm.serial, "unsynchronised", message) for hsm in self._hsms]
 
+    def size(self) -> int:
+        return len(self._hsms)
+
     def missing(self, wanted: int, pair: KeyPair) -> str:
         self._hsms = self._tool.hsms()
         if len(self._hsms) < wanted:
@@ -140,8 +143,8 @@ class CloudHsmCliSession(ToolSession):
             self._tool.require(_QUORUM_VERSION, "a quorum")
         if wish.key_type == "ec_edwards":
             self._tool.require(_ED25519_VERSION, "the curve ed25519")
-        if (wish.min_servers or 0) > len(self._hsms):
-            return f"min_servers is {wish.min_servers} and the cluster has {len(self._hsms)} HSMs"
+            if any(hsm.in_fips_mode for hsm in self._hsms):
+                return "the HSMs have the curve ed25519 outside of the FIPS mode only"
         if wish.quorum and any(wish.freezing(half) for half in HALVES):
             return "destroyable=false and modifiable=false cannot be set later on a key with a quorum"
         if wish.session and (wish.share_with or wish.min_servers):
@@ -167,6 +170,11 @@ class CloudHsmCliSession(ToolSession):
             return "the CloudHSM CLI can only sign with it"
         return super().unprovable(attributes, quorum)
 
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        if pair.handles <= self._made:
+            self.await_servers(wish, pair)  # first: the time of the task runs from the generation on
+        return super().prove(wish, pair, passive)
+
     def signer(self, pair: KeyPair) -> Signer:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import CloudHsmCliSigner
 
@@ -189,7 +197,7 @@ class CloudHsmCliSession(ToolSession):
         return self.read(found)
 
     def _set(self, found: TokenObject, name: str, value: Value) -> None:
-        attribute = ["--name", _keys.name_there(name), "--value", _keys.value_there(value)]
+        attribute = ["--name", _keys.name_there(name), *_command.option("--value", _keys.value_there(value))]
         self._change("set-attribute", self._attempt(f"set {name} of", found), found.handle, attribute)
 
     def _set_back(self, found: TokenObject, done: t.Sequence[str]) -> str:

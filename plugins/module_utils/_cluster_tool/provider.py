@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import ASN1CRYPTO_IMPORT_ERROR
 
 _LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
+_NO_QUORUM = Unable("it takes 0, or 2 to 8: one user alone is no quorum", values=(1,))
 _ITSELF = "the cluster copies its keys itself: use min_servers"
 
 
@@ -52,6 +53,9 @@ class ToolProvider(Provider):
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
         "key_gen_mechanism": Unable(_LIBRARY_ONLY),
         "complete": Unable("its tool stores no public key; only the provider pkcs11 can"),
+        # The tool tells no quorum of 1, and the HSMs of the CloudHSM CLI take none.
+        "quorum": _NO_QUORUM,
+        "management_quorum": _NO_QUORUM,
         "replicas": Unable(_ITSELF),
         "wrapping_key": Unable(_ITSELF),
     }

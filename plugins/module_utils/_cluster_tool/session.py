@@ -37,8 +37,11 @@ class ToolSession(TokenSession):
 
     # What a search that finds nothing says of a generation that failed.
     nothing_left: t.ClassVar[str]
-    # Seconds to wait for min_servers where the task says none.
+    # Seconds that a new pair has for min_servers where the task says none.
     patience: t.ClassVar[float]
+    # The handles of the pairs that were made here, and of those that were seen on as many HSMs as wished.
+    _made: frozenset[int] = frozenset()
+    _counted: frozenset[int] = frozenset()
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
         return contextlib.nullcontext(self)
@@ -88,12 +91,19 @@ class ToolSession(TokenSession):
         return f"each use of the key needs the approval of {quorum} users" if quorum else None
 
     def check_generation(self, wish: Wish) -> None:
-        reason = self.refusal(wish) or vendor_refusal(wish, self.facts)
+        reason = self.refusal(wish) or self._beyond(wish) or vendor_refusal(wish, self.facts)
         unproven = self.unprovable(wish.template(PRIVATE), wish.quorum or 0) if wish.verify else None
         if unproven and not reason:
             reason = f"verify is true, and the pair cannot be proven, because {unproven}"
         if reason:
             raise HsmError(f"Refused to generate {wish} on the token '{self.token_name}': {reason}.")
+
+    def _beyond(self, wish: Wish) -> str | None:
+        """Why there cannot be as many HSMs as wished."""
+        there = self.size()
+        if there and (wish.min_servers or 0) > there:
+            return f"min_servers is {wish.min_servers} and the cluster has {there} HSMs"
+        return None
 
     @abc.abstractmethod
     def drawn_id(self, wish: Wish) -> bytes:
@@ -117,6 +127,7 @@ class ToolSession(TokenSession):
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
             raise HsmError(f"Could not {attempt}: the HSM returned {told}. {self._take_back(wish, drawn)}")
+        self._made |= pairs[0].handles
         return pairs[0]
 
     def reconnect(self) -> None:  # noqa: B027
@@ -161,20 +172,29 @@ class ToolSession(TokenSession):
     # The HSMs of the cluster
 
     @abc.abstractmethod
+    def size(self) -> int:
+        """How many HSMs the cluster has; 0 where the tool does not tell it."""
+
+    @abc.abstractmethod
     def missing(self, wanted: int, pair: KeyPair) -> str:
         """Why not so many HSMs have the pair; empty if they have."""
 
     def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+        """As the contract has it. A pair that was there is waited for where the task says how long."""
         wanted = wish.min_servers
-        if wanted is None:
+        if wanted is None or pair.handles <= self._counted:
             return
-        seconds = self.patience if wish.timeout is None else wish.timeout
-        reason = awaited(lambda: self.missing(wanted, pair), seconds if patient else 0)
+        patience = self.patience if pair.handles <= self._made else 0
+        seconds = 0 if not patient else patience if wish.timeout is None else wish.timeout
+        reason = awaited(lambda: self.missing(wanted, pair), seconds)
         if reason:
             waited = f" within {wish.timeout} seconds" if wish.timeout and patient else ""
+            why = "timeout is not given" if patient else "check mode does not wait"
+            once = "" if seconds else f" It was looked at once, because {why}."
             raise HsmError(
-                f"Could not find {wish} on {wanted} HSMs of the token '{self.token_name}'{waited}: {reason}."
+                f"Could not find {wish} on {wanted} HSMs of the token '{self.token_name}'{waited}: {reason}.{once}"
             )
+        self._counted |= pair.handles
 
 
 T = t.TypeVar("T")

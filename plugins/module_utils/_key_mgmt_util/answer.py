@@ -148,7 +148,7 @@ def parse_answer(command: str, text: str) -> Answer:
     result = max(answering, key=lambda row: row.code != 0)  # the first failure, else the first
     # 'Cfm3Verify returned: 0x1b', and the text on a line of its own
     text = result.text or next(filter(str.strip, lines[result.line + 1 :]), "")
-    return Answer(result.code, _shown(text), _reports(lines), lines)
+    return Answer(result.code, _shown(text), reports_in(lines), lines)
 
 
 class _Result(t.NamedTuple):
@@ -181,7 +181,7 @@ def _after_login(lines: tuple[str, ...]) -> tuple[str, ...]:
     return lines[next((index for index in rest if not _OF_LOGIN.fullmatch(lines[index])), len(lines)) :]
 
 
-def _reports(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
+def reports_in(lines: t.Sequence[str]) -> tuple[tuple[Node, ...], ...]:
     """The nodes below each heading 'Cluster Status', or without one."""
     reports: list[list[Node]] = [[]]
     for line in lines:

@@ -53,6 +53,7 @@ def _command(name: str, *options: tuple[str, object]) -> Command:
 
 
 LIST_USERS = Command("listUsers")
+LIST_ATTRIBUTES = Command("listAttributes")
 
 
 def find_key(query: Query) -> Command:
@@ -65,6 +66,11 @@ def find_key(query: Query) -> Command:
         ("-id", id_text(query.id)),
         ("-sess", None if query.token is None else int(not query.token)),
     )
+
+
+def find_shared(user: int) -> Command:
+    """A search for the private keys that both this user and the caller may use."""
+    return _command("findKey", ("-c", CLASSES["private_key"]), ("-u", user))
 
 
 def id_text(id_: bytes | None) -> str | None:

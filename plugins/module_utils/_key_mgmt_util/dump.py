@@ -5,6 +5,8 @@
 """The file that key_mgmt_util's getAttribute writes (`-a 512`), read: the opposite of `_pair/attribute_file.py`.
 
 Its form: the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute (AWS, key attribute table).
+Older builds write a modulus as they write a point, without 0x (genRSAKeyPair in an earlier edition of the AWS
+CloudHSM user guide).
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _SHORT = re.compile(r"0x([0-9A-Fa-f]{2}|[0-9A-Fa-f]{8})")
 _LONG = re.compile(r"0x([0-9A-Fa-f]{8}|[0-9A-Fa-f]{16})")
 _BYTES = re.compile(r"0x((?:[0-9A-Fa-f]{2})*)")
 _KCV = re.compile(r"0x([0-9A-Fa-f]{6})")
-_POINT = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
+_MATERIAL = re.compile(r"(?:0x)?((?:[0-9A-Fa-f]{2})+)")
 
 # What a number stands for.
 _NUMBERED: dict[Kind, dict[int, Value]] = {Kind.BOOL: {0: False, 1: True}, **NAMED}
@@ -109,16 +111,19 @@ def _add_material(attributes: Attributes, text: str) -> None:
     """The modulus of an RSA key; of an EC key the point, which stands in its place, and the curve that it is on."""
     if attributes["key_type"] == "ec":
         nid = attributes.pop("modulus_bits", None)
-        point = raw_point(bytes.fromhex(_matched("modulus", _POINT, text))) if text else b""
+        point = raw_point(bytes.fromhex(_matched("modulus", _MATERIAL, text))) if text else b""
         curve = curve_of_point(point) or curve_by_nid(nid)
         if point:
             attributes["ec_point"] = point
         if curve:
             attributes["ec_params"] = curve.ec_params()
         return
+    exponent = attributes.get("public_exponent")
+    if isinstance(exponent, bytes) and int.from_bytes(exponent, "big") % 2 == 0:
+        raise Unreadable("the public exponent in the file of attributes is none")
     if not text:
         return
-    modulus = bytes.fromhex(_matched("modulus", _BYTES, text))
+    modulus = bytes.fromhex(_matched("modulus", _MATERIAL, text))
     bits = attributes.get("modulus_bits")
     if isinstance(bits, int) and int.from_bytes(modulus, "big").bit_length() != bits:
         raise Unreadable("the modulus in the file of attributes is not of the size that it tells")

@@ -13,7 +13,13 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Node, Unreadable, merged
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
+    Answer,
+    Node,
+    Unreadable,
+    merged,
+    reports_in,
+)
 
 _PAIR = re.compile(r"public key handle:\s*([0-9]+)\s+private key handle:\s*([0-9]+)(?![0-9])")
 # 'Total number of keys present 13' (AWS); 'Total number of keys present: 1' (other builds)
@@ -32,10 +38,10 @@ _ATTESTED = re.compile(r"Attestation Check\s*:\s*\[\s*(\w+)\s*\]")
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """A pair that a command made: its handles, and the HSMs as they were in the end.
+    """A pair that a command made: its handles, and the HSMs as they were in the end, or before it was taken back.
 
     `rolled_back`: it was not on as many as -min_srv says in time, and the tool deletes such a pair itself, as far as
-    it can.
+    it can. It looks at the private half alone then: a pair whose public half is on too few is told as a success.
     """
 
     public: int
@@ -59,8 +65,9 @@ def made_pair(answer: Answer) -> Made | None:
     ((public, private),) = found
     if public == private or not (public and private):
         raise Unreadable("its two handles are none of a pair")
-    rolled_back = any(map(_ROLLED_BACK.match, answer.lines))
-    return Made(public, private, merged(answer.reports[-2:]), rolled_back, attested(answer))
+    rolled_back = next((index for index, line in enumerate(answer.lines) if _ROLLED_BACK.match(line)), None)
+    reports = reports_in(answer.lines[:rolled_back])  # those after it are of the deletions
+    return Made(public, private, merged(reports[-2:]), rolled_back is not None, attested(answer))
 
 
 def found_keys(answer: Answer) -> tuple[int, ...]:

@@ -6,9 +6,13 @@
 
 Its commands set size or curve, exponent, label, id, -nex, -sess, sharing and quorum; all other attributes are as the
 tool makes them: a dump of every class is in the documentation of genRSAKeyPair and genECCKeyPair or inferred from it.
+No dump shows every attribute, and those of older builds lack what came later (19 of an ECC key in genECCKeyPair, 20 of
+an RSA key in an earlier edition of the AWS CloudHSM user guide).
 """
 
 from __future__ import annotations
+
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import id_text, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
@@ -18,7 +22,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     HALVES,
     PRIVATE,
     PUBLIC,
+    SETTABLE,
     Half,
+    KeyClass,
+    Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES
 
@@ -33,7 +40,11 @@ _BORN_TRUE: dict[tuple[Family, Half], frozenset[str]] = {
 _NO_SUCH = frozenset({"sign_recover", "verify_recover", "always_authenticate", "copyable"})
 # What has an option or is always as wished; and where the vendors' builds differ: wrap_with_trusted is false for AWS,
 # true for Azure (key management in Azure Cloud HSM).
-_NOT_REFUSED = frozenset({"label", "id", "sensitive", "extractable", "wrap_with_trusted"})
+LATER = "wrap_with_trusted"
+_NOT_REFUSED = frozenset({"label", "id", "sensitive", "extractable", LATER})
+# In which the dump of an older build has false.
+_OLDER_FALSE = frozenset({"private", "wrap"})
+_FAMILIES: t.Mapping[object, Family] = {"rsa": "rsa", "ec": "ecc"}
 
 FACTS = VendorFacts(
     "key_mgmt_util",
@@ -46,20 +57,36 @@ FACTS = VendorFacts(
 )
 
 
-def generation_refusal(wish: Wish) -> str | None:
-    """Why a pair as wished cannot be had from key_mgmt_util, or None."""
+# Where the build has no shareKey (page shareKey of cloudhsm_mgmt_util).
+SHARED_ELSEWHERE = {"shared_with": "share it by shareKey of the vendor's management tool (cloudhsm_mgmt_util)"}
+
+
+def generation_refusal(wish: Wish, older: bool = False) -> str | None:
+    """Why a pair as wished cannot be had from key_mgmt_util, or None; `older`: from a build without `LATER`."""
     if wish.label is not None and not typable(wish.label):
         return "a label with blanks, with control characters or with a hyphen at its beginning cannot be typed there"
     if wish.id is not None and id_text(wish.id) is None:
         return "its id cannot be typed there: it must be a text without blanks, which the tool's prompt can read"
     if wish.session and wish.share_with:
         return "it shares no pair that lives as long as the session only"
-    return next(filter(None, (_attribute_refusal(wish, half) for half in HALVES)), None)
+    return next(filter(None, (_attribute_refusal(wish, half, older) for half in HALVES)), None)
 
 
-def _attribute_refusal(wish: Wish, half: Half) -> str | None:
+def untold(half: KeyClass, attributes: t.Mapping[str, Value | None]) -> dict[str, Value]:
+    """The attributes that the dump of a key does not show, as the tool makes them."""
+    family = _FAMILIES.get(attributes.get("key_type"))
+    if family is None or half not in HALVES:
+        return {}
+    names = (name for name in SETTABLE[half] if name not in attributes and name not in _NO_SUCH)
+    return {name: name in _BORN_TRUE[family, half] for name in names}
+
+
+def _attribute_refusal(wish: Wish, half: Half, older: bool) -> str | None:
+    not_refused = _NOT_REFUSED
+    if older:
+        not_refused = not_refused - {LATER} | (_OLDER_FALSE if half == PUBLIC else set())
     for name, value in wish.required(half).items():
-        if name in _NOT_REFUSED:
+        if name in not_refused:
             continue
         if name in _NO_SUCH:
             return f"its keys have no attribute {name}"

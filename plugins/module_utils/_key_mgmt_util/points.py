@@ -9,12 +9,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve, curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import unwrapped
-
-# OpenSSL's numbers of the curves (obj_mac.h). The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f,
-# which is 415, as its MODULUS_BITS: that this is the number of the curve is inferred from there.
-_NIDS = {415: "secp256r1", 713: "secp224r1", 714: "secp256k1", 715: "secp384r1", 716: "secp521r1"}
 
 
 def raw_point(point: bytes) -> bytes:
@@ -43,5 +39,8 @@ def curve_of_point(point: bytes) -> Curve | None:
 
 
 def curve_by_nid(nid: object) -> Curve | None:
-    """The curve by the number that stands where an RSA key has its size; where the point is not told."""
-    return curve_by_name(_NIDS[nid]) if isinstance(nid, int) and nid in _NIDS else None
+    """The curve by the number that stands where an RSA key has its size; where the point is not told.
+
+    The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f, which is OpenSSL's number of that curve.
+    """
+    return next((curve for curve in CURVES if nid is not None and curve.nid == nid), None)

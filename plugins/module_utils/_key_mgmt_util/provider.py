@@ -27,6 +27,7 @@ class KeyMgmtUtilProvider(ToolProvider):
     cannot = {
         **ToolProvider.cannot,
         "token_label": Unable("the tool's client is configured for one cluster: choose it by executable", filters=True),
+        "management_quorum": Unable("the tool has one value for use and management: use quorum"),
         "expect_token": Unable("the tool tells nothing to compare: use attest, which checks the firmware"),
     }
 

@@ -16,8 +16,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import INVALID_HANDLE, listed, said
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS, generation_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import (
+    FACTS,
+    LATER,
+    SHARED_ELSEWHERE,
+    generation_refusal,
+    untold,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
@@ -45,13 +52,14 @@ class KeyMgmtUtilSession(ToolSession):
         self._again = again
         self.user = user
         self.token_name = token_name
+        self._size = len(tool.nodes)  # the login tells all; what concerns a session key tells one
 
     @functools.cached_property
     def facts(self) -> VendorFacts:  # type: ignore[override]
         """Whether the sharing of a key can be changed depends on the build (AWS: no, Azure: yes)."""
         if self._tool.has("shareKey"):
             return FACTS
-        return dataclasses.replace(FACTS, fixed=frozenset({"shared_with"}))
+        return dataclasses.replace(FACTS, fixed=frozenset({"shared_with"}), elsewhere=SHARED_ELSEWHERE)
 
     def reconnect(self) -> None:
         if not self._tool.alive:
@@ -124,10 +132,30 @@ class KeyMgmtUtilSession(ToolSession):
         users = self._tool.users_of(handle, attempt)
         if users is None:
             return None
-        key_class, attributes = self._tool.attributes(handle, attempt)
-        shared = tuple(sorted(map(self._name, users.shared)))
-        sharing = Sharing(self._name(users.owner), shared, users.quorum, users.quorum)
-        return TokenObject(handle, key_class, attributes, sharing=sharing)
+        key_class, attributes, dump = self._tool.attributes(handle, attempt)
+        shared = tuple(sorted(map(self._name, (*users.shared, *self._not_printed(handle, users, attempt)))))
+        owner = None if users.owner is None else self._name(users.owner)
+        sharing = Sharing(owner, shared, users.quorum, users.quorum)
+        missing = untold(key_class, attributes)
+        return TokenObject(handle, key_class, attributes, sharing=sharing, untold=missing, dump=dump)
+
+    def _not_printed(self, handle: int, users: KeyUsers, attempt: str) -> list[int]:
+        """The users of a key that the tool told the number of: each other crypto user is asked for."""
+        if not users.more:
+            return []
+        others = self._users.keys() - {users.owner, *users.shared}
+        found = [
+            number for number in sorted(others) if self._users[number].type == "CU" and self._may_use(number, handle)
+        ]
+        if len(found) != users.more:
+            raise TokenError(
+                attempt, said=f"that {users.more} more users share the key, and finds {len(found)}", hint=""
+            )
+        return found
+
+    def _may_use(self, user: int, handle: int) -> bool:
+        attempt = f"search the keys of the user {user} on the token '{self.token_name}'"
+        return handle in self._tool.read(_command.find_shared(user), attempt, found_keys)
 
     def _known(self, handle: int, attempt: str) -> TokenObject:
         key = self._key(handle, attempt)
@@ -145,6 +173,9 @@ class KeyMgmtUtilSession(ToolSession):
         statuses: dict[int, t.Literal["ok", "unsynchronised"]] = {0: "ok", INVALID_HANDLE: "unsynchronised"}
         return [Node(f"node {node.id}", statuses.get(node.code, "failed"), said(node)) for node in self._tool.nodes]
 
+    def size(self) -> int:
+        return self._size
+
     def missing(self, wanted: int, pair: KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"
         self._tool.nodes = merged(
@@ -156,7 +187,7 @@ class KeyMgmtUtilSession(ToolSession):
     # What is made
 
     def refusal(self, wish: Wish) -> str | None:
-        return generation_refusal(wish)
+        return generation_refusal(wish, older=not self._tool.lists_attribute(LATER))
 
     def drawn_id(self, wish: Wish) -> bytes:
         return draw_text(self.facts.id_length)

@@ -47,6 +47,11 @@ class Tool(Dialogue):
         # '   findKey                Find Key'; a name alone where it has no description
         return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
+    def lists_attribute(self, name: str) -> bool:
+        """Whether this build has an attribute, by its own list; true where it has no list."""
+        text = self.print(_command.LIST_ATTRIBUTES, "list the attributes that the tool knows")
+        return "OBJ_ATTR_" not in text or bool(re.search(rf"\bOBJ_ATTR_{name.upper()}\b", text))
+
     def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
         """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
         answer = self.ask(command, attempt)
@@ -70,12 +75,13 @@ class Tool(Dialogue):
         with readable(attempt):
             return None if answer.code else key_users(answer)
 
-    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes]:
-        """All attributes of a key."""
+    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes, str]:
+        """All attributes of a key, and the text of which they were read."""
         command = functools.partial(_command.get_attribute, handle)
         answer, raw = self._written(f"attributes-{handle}", command, attempt)
         with readable(attempt):
-            return _dump.key_attributes(raw, _dump.dumped_count(answer))
+            half, attributes = _dump.key_attributes(raw, _dump.dumped_count(answer))
+        return half, attributes, raw.decode(errors="backslashreplace")
 
     def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
         """A new pair; raises `TokenError` where there is none."""

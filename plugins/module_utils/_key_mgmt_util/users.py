@@ -20,20 +20,28 @@ _ROW = re.compile(
     r"\s*[0-9]+\s+(?P<id>[0-9]+)\s+(?P<type>[A-Z]+)\s+(?P<name>\S+)\s+(?P<key>YES|NO)\s+(?P<failures>[0-9]+)"
     r"(?:\s+(?P<second>YES|NO))?\s*"
 )
+# 'Also, global Key, accessible by all users' (Cavium): nobody owns it
+_GLOBAL = re.compile(r"\s*(?:Also,\s*)?global Key, accessible by all users\s*", re.IGNORECASE)
 _OWNER = re.compile(r"\s*Owned by user:?[ \t]*([0-9]+)\s*")  # with a colon: Alibaba
 # 'also, shared to following 2 user(s):' (AWS); 'Shared with following 2 user(s):' (Cavium)
 _SHARED = re.compile(r"\s*(?:also, shared to|Shared with) following ([0-9]+) user\(s\):\s*(.*)")
 _IDS = re.compile(r"\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*,?\s*")  # one a line (AWS, getKeyInfo) or '4, 5' (AWS, genSymKey)
 _QUORUM = re.compile(r"\s*([0-9]+) Users? needs? to approve to use/manage this key\s*")
+# As many are printed, however many are told (Cavium: MAX_USERS_SHARED, less the owner).
+_MOST_PRINTED = 7
 
 
 @dataclasses.dataclass(frozen=True)
 class KeyUsers:
-    """Who may use a key: ids of users; `quorum` 0: without approvals."""
+    """Who may use a key: ids of users, None for an owner that it does not have; `quorum` 0: without approvals.
 
-    owner: int
+    `more`: how many share it and are not printed.
+    """
+
+    owner: int | None
     shared: tuple[int, ...]
     quorum: int
+    more: int = 0
 
 
 def listed_users(answer: Answer) -> tuple[User, ...]:
@@ -69,20 +77,28 @@ def listed_users(answer: Answer) -> tuple[User, ...]:
 def key_users(answer: Answer) -> KeyUsers:
     """Owner, sharers and quorum of one key, from getKeyInfo; raises `Unreadable`."""
     broken = "it does not tell one owner of the key"
-    return KeyUsers(answer.number(_OWNER, broken), _shared(answer), answer.number(_QUORUM, broken, default=0))
+    owned = not any(map(_GLOBAL.fullmatch, answer.lines))
+    if not owned and any(map(_OWNER.fullmatch, answer.lines)):
+        raise Unreadable(broken)
+    owner = answer.number(_OWNER, broken) if owned else None
+    shared, told = _shared(answer)
+    return KeyUsers(owner, shared, answer.number(_QUORUM, broken, default=0), told - len(shared))
 
 
-def _shared(answer: Answer) -> tuple[int, ...]:
+def _shared(answer: Answer) -> tuple[tuple[int, ...], int]:
+    """The users that are printed, and how many are told."""
     heads = [(index, match) for index, match in enumerate(map(_SHARED.fullmatch, answer.lines)) if match]
     if not heads:
         if "shared" in answer.body.lower():
             raise Unreadable("what it tells of sharing is broken")
-        return ()
+        return (), 0
     index, match = heads[0]
+    told = int(match[1])
     ids = _ids((match[2], *answer.lines[index + 1 :]))
-    if len(heads) > 1 or len(ids) != int(match[1]) or len(set(ids)) != len(ids):
-        raise Unreadable(f"it tells that the key is shared to {match[1]} users and lists {len(ids)}")
-    return tuple(ids)
+    printed = len(ids) if told > len(ids) == _MOST_PRINTED else told
+    if len(heads) > 1 or len(ids) != printed or len(set(ids)) != len(ids):
+        raise Unreadable(f"it tells that the key is shared to {told} users and lists {len(ids)}")
+    return tuple(ids), told
 
 
 def _ids(lines: t.Iterable[str]) -> list[int]:

@@ -171,6 +171,7 @@ KEYPAIR = OptionGroup(
         "verify": {"type": "bool"},
         "share_with": {"type": "list", "elements": "raw", "aliases": ["u"]},
         "quorum": {"type": "int", "aliases": ["m_value"]},
+        "management_quorum": {"type": "int"},
         "min_servers": {"type": "int", "aliases": ["min_srv"]},
         "timeout": {"type": "int"},
         "attest": {"type": "bool", "default": False},
@@ -184,7 +185,6 @@ KEYPAIR = OptionGroup(
     },
     mutually_exclusive=(("id", "id_hex"),),
     required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),
-    required_by={"quorum": ("share_with",)},
 )
 
 RSA = OptionGroup(

@@ -35,7 +35,6 @@ KEYPAIRS = OptionGroup(
             },
             "mutually_exclusive": KEYPAIR.mutually_exclusive,
             "required_if": KEYPAIR.required_if,
-            "required_by": KEYPAIR.required_by,
         },
         **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
         "parallel": {"type": "int"},

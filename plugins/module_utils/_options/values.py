@@ -96,10 +96,13 @@ def fingerprint(value: t.Any) -> str | None:
 
 
 def user(option: str, value: t.Any) -> str:
-    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI)."""
+    """A crypto user's name, or its number as the command lists them; names do not differ by case (CloudHSM CLI).
+
+    Blanks around it are those of a list in one text: '4, 5' is '4,5'.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return text(option, value).lower()
+    return text(option, value.strip(" ") if isinstance(value, str) else value).lower()
 
 
 def modulus_bits(value: int | None) -> int | None:

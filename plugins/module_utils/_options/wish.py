@@ -26,7 +26,7 @@ Params = t.Mapping[str, t.Any]
 _NEW_NAMES = ("new_label", "new_id", "new_id_hex")
 _CHANGING = (*_NEW_NAMES, "extractable", "usage", "private_attributes", "public_attributes", "share_with")
 # Options that need no check of their own.
-_AS_GIVEN = ("session", "on_mismatch", "verify", "quorum", "min_servers", "timeout", "attest", "certificates")
+_AS_GIVEN = ("session", "on_mismatch", "verify", "min_servers", "timeout", "attest", "certificates")
 
 
 def wish_from(family: Family, params: Params) -> Wish:
@@ -45,6 +45,8 @@ def wish_from(family: Family, params: Params) -> Wish:
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
         share_with=_check_sharing(params),
         complete=bool(params.get("complete")),
+        quorum=params["quorum"] or None,
+        management_quorum=params["management_quorum"] or None,
         **_attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
@@ -181,11 +183,9 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
 
 
 def _check_sharing(params: Params) -> tuple[str, ...] | None:
-    users, quorum = params["share_with"], params.get("quorum")
-    if quorum is not None and not 0 <= quorum <= 8:
-        raise InputError("quorum", "it must be from 0 to 8", quorum)
-    if quorum is not None and quorum > len(users or ()) + 1:
-        raise InputError("quorum", "it may be at most the number of users in share_with and the owner", quorum)
+    users = params["share_with"]
+    for option in ("quorum", "management_quorum"):
+        _check_quorum(option, params.get(option) or 0, params)
     if users is None:
         return None
     names = {_values.user("share_with", user) for user in users}
@@ -194,6 +194,15 @@ def _check_sharing(params: Params) -> tuple[str, ...] | None:
     if params["crypto_user"] is not None and _values.user("crypto_user", params["crypto_user"]) in names:
         raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
     return tuple(sorted(names))
+
+
+def _check_quorum(option: str, quorum: int, params: Params) -> None:
+    if not 0 <= quorum <= 8:
+        raise InputError(option, "it must be from 0 to 8", quorum)
+    if quorum > len(params["share_with"] or ()) + 1:
+        raise InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
+    if quorum and not params["quorum"]:
+        raise InputError(option, "it needs quorum: a key has both or none", quorum)
 
 
 def _check_mechanisms(wish: Wish) -> None:

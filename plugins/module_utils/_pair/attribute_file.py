@@ -6,7 +6,7 @@
 
 Its form is that of the dumps in the documentation of genRSAKeyPair, genECCKeyPair and getAttribute: a line with the
 attribute's name, then its value; a modulus in lines of 80 characters; the point of an EC key as its modulus, without
-0x and in one line.
+0x and in one line, and OpenSSL's number of its curve as the modulus's bits. Of RSA keys the newer dumps tell more.
 """
 
 from __future__ import annotations
@@ -32,20 +32,24 @@ NAMES = (
     *("sensitive", "extractable", "label", "id", "value_len", "kcv", "modulus", "modulus_bits", "public_exponent"),
     *("trusted", "wrap_with_trusted", "destroyable", "derive", "always_sensitive", "never_extractable"),
 )
+_OF_RSA_ONLY = NAMES[20:]
 # What a dump shows of a key whose class has no such attribute; everything readable can leave.
 _EXTRACTABLE_ANYWAY = "extractable"
 
 
 def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
-    """The text for one key, None where nothing of it could be read.
+    """The text for one key, None where nothing of it could be read; what the command itself wrote, where it did.
 
     `spki` is its public key, where it is known from the other half.
     """
+    if found.dump is not None:
+        return found.dump
     if not found.attributes:
         return None
     lines = []
     for name in NAMES:
-        value = _value(name, found, spki)
+        told = found.key_type == "rsa" or name not in _OF_RSA_ONLY
+        value = _value(name, found, spki) if told else None
         if value is not None:
             lines += [f"OBJ_ATTR_{name.upper()}", value]
     return "\n".join(lines) + "\n"
@@ -95,6 +99,11 @@ def _modulus(found: TokenObject, spki: bytes | None) -> str | None:
     return _public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
 
 
+def _modulus_bits(found: TokenObject, _spki: bytes | None) -> str | None:
+    value = found.modulus_bits if found.key_type == "rsa" else found.curve and found.curve.nid
+    return f"0x{value:08x}" if value else None
+
+
 def _id(value: bytes) -> str:
     try:
         return one_line(value.decode())
@@ -110,4 +119,5 @@ _OWN: dict[str, t.Callable[[TokenObject, bytes | None], str | None]] = {
     "key_type": lambda found, _spki: _coded("key_type", KEY_TYPES, found),
     "label": lambda found, _spki: one_line(found.label or ""),
     "modulus": _modulus,
+    "modulus_bits": _modulus_bits,
 }

@@ -50,7 +50,12 @@ def describe(
     for half in pair.halves:
         described[f"{half}_key"] = describe_object(pair.half(half), uri_attributes, spki, names)
     if sharing:  # only where the HSM tells it
-        described |= {"owner": sharing.owner, "shared_with": list(sharing.shared_with), "quorum": sharing.quorum}
+        described |= {
+            "owner": sharing.owner,
+            "shared_with": list(sharing.shared_with),
+            "quorum": sharing.quorum,
+            "management_quorum": sharing.manage_quorum,
+        }
     if leading.key_type == "rsa":
         return {**described, "modulus_bits": public.modulus_bits, "public_exponent": public.public_exponent}
     return {**described, "curve": public.curve.name if public.curve else None}

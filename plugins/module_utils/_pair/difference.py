@@ -86,18 +86,23 @@ def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     if sharing is None:
         users = wish.users()
         return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
-    rows = [Difference(PRIVATE, "shared_with", sharing.shared_with, wish.users(sharing.shared_with))]
-    if wish.quorum is not None:
-        quorum: t.Any = sharing.quorum
-        if sharing.manage_quorum not in (0, quorum):  # two values are never wished
-            quorum = f"{quorum} to use it and {sharing.manage_quorum} to change it"
-        rows.append(Difference(PRIVATE, "quorum", quorum, wish.quorum))
-    return [row for row in rows if row.found != row.wished]
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import compared
+
+    return [
+        Difference(PRIVATE, name, found, wished) for name, found, wished in compared(wish, sharing) if found != wished
+    ]
 
 
 def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
-    """What differs of the attributes of one half; an attribute that the object lacks counts as missing."""
-    rows = [Difference(half, name, found.attributes.get(name), value) for name, value in wished.items()]
+    """What differs of the attributes of one half; one that the object lacks counts as missing.
+
+    One that the token tells of no key is no difference where the wish is what such keys are made with.
+    """
+    rows = [
+        Difference(half, name, found.attributes.get(name), value)
+        for name, value in wished.items()
+        if name in found.attributes or found.untold.get(name) != value
+    ]
     return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]
 
 

@@ -36,7 +36,9 @@ def predicted(wish: Wish, plan: Plan, facts: VendorFacts | None = None, owner: s
     if plan.action in (Action.GENERATE, Action.REPLACE):
         public, private = (TokenObject(0, half, _born(wish, half, facts)) for half in HALVES)
         if owner is not None:
-            private = dataclasses.replace(private, sharing=Sharing(owner, wish.users(), wish.quorum or 0))
+            quorum = wish.quorum or 0
+            sharing = Sharing(owner, wish.users(), quorum, wish.management_quorum or quorum)
+            private = dataclasses.replace(private, sharing=sharing)
         return KeyPair((public,), (private,))
     pair = plan.pair
     if pair is None or plan.action is Action.REMOVE:

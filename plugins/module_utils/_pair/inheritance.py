@@ -25,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
+_QUORUM = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
 # The usage bits that keys of a type can have: RSA keys derive nothing, those on Edwards curves only sign.
 _RSA = frozenset(["sign", "sign_recover", "decrypt", "unwrap", "verify", "verify_recover", "encrypt", "wrap"])
 _USES = {"rsa": _RSA, "ec": frozenset({"sign", "verify", "derive"}), "ec_edwards": frozenset({"sign", "verify"})}
@@ -33,17 +34,21 @@ _USES = {"rsa": _RSA, "ec": frozenset({"sign", "verify", "derive"}), "ec_edwards
 def replacing(wish: Wish, old: KeyPair, facts: VendorFacts, token: str, differs: str) -> Wish:
     """What is wished of the pair in the place of the old one; refuses what is not safe at every moment of it."""
     new = inherited(wish, old)
-    what, why = f"replace {wish.on(token)}", misfit(new, old)
-    if not facts.set_attribute:
-        why = f"{facts.name} cannot rename a key, which a safe replacement needs"
-    elif not facts.copy and any(new.freezing(half) for half in HALVES):
-        why = f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
-    elif wish.quorum or _needs_approval(old):
-        why = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
+    what = f"replace {wish.on(token)}"
+    why = irreplaceable(new, facts) or (_QUORUM if _needs_approval(old) else misfit(new, old))
     if why:
         raise HsmError.refused(what, why, differs)
     refuse_indestructible(what, old, differs)
     return new
+
+
+def irreplaceable(wish: Wish, facts: VendorFacts) -> str:
+    """Why no pair can be replaced by one as wished; empty if it can."""
+    if not facts.set_attribute:
+        return f"{facts.name} cannot rename a key, which a safe replacement needs"
+    if not facts.copy and any(wish.freezing(half) for half in HALVES):
+        return f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
+    return _QUORUM if wish.quorum else ""
 
 
 def _needs_approval(old: KeyPair) -> bool:

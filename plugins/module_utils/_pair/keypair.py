@@ -43,7 +43,8 @@ class TokenObject:
     """One key object as read, or as it would be made (then `handle` is 0, CK_INVALID_HANDLE).
 
     Attributes by name: one that is absent the object lacks. `unreadable`: those that it has and does not tell, with
-    the reason.
+    the reason. `untold`: those that this token tells of no key, as its keys are made. `dump`: what
+    getAttribute wrote of it.
     """
 
     handle: int
@@ -51,6 +52,8 @@ class TokenObject:
     attributes: t.Mapping[str, Value | None]
     unreadable: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     sharing: Sharing | None = None
+    untold: t.Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    dump: str | None = None
 
     @property
     def other(self) -> Half:

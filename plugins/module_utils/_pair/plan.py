@@ -79,7 +79,10 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     fixed = [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
     if not fixed:
         steps = _steps(rows, kinds)
-        _refuse_below_quorum(wish, pair, steps, token)
+        if any(row.name == "shared_with" for row in rows):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import refuse_below_quorum
+
+            refuse_below_quorum(wish, pair, token)
         return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
     if wish.on_mismatch == "keep":
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
@@ -88,17 +91,9 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
 
         return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
-    raise _unchangeable(wish, pair, fixed, token)
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import unchangeable
 
-
-def _unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], token: str) -> HsmError:
-    why = "That cannot be changed in place"
-    halves = [pair.half(row.half) for row in fixed if row.half]
-    bound = next((half.sharing for half in halves if half.needs_signatures), None)
-    if bound:
-        why = f"That needs the signatures of {bound.manage_quorum} users"
-    data = [row.data() for row in fixed]
-    return HsmError.refused(f"change {wish.on(token)}", _listed(fixed), f"{why}; {wish.remedy}.", differences=data)
+    raise unchangeable(wish, pair, fixed, facts, token)
 
 
 def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
@@ -128,22 +123,9 @@ def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
         raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
 
 
-def _refuse_below_quorum(wish: Wish, pair: KeyPair, steps: t.Sequence[Step], token: str) -> None:
-    """A key with fewer users than must approve its use could never be used again."""
-    for step in steps:
-        sharing = pair.half(step.half).sharing
-        users = wish.users(sharing.shared_with) if sharing else ()
-        if step.kind is Changeable.SHARING and sharing and len(users) + 1 < sharing.quorum:
-            raise HsmError.refused(
-                f"share {wish.on(token)} with [{', '.join(users)}]",
-                f"{sharing.quorum} users must approve each use of it, the owner among them, and so many would not be"
-                " left",
-            )
-
-
 def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
     """Whether and how one difference can be mended in place; None if it cannot."""
-    if row.half is None or row.name in (*facts.fixed, "quorum"):
+    if row.half is None or row.name in (*facts.fixed, "quorum", "management_quorum"):
         return None
     found = pair.half(row.half)
     if found.needs_signatures:

@@ -26,6 +26,7 @@ class VendorFacts:
     `only_true`: bits of a half that may be sent as true only.
     `fixed`: attributes that the token does not change in place although the standard lets it.
     `copy_sets_copyable`: whether a copy may be made that is not CKA_COPYABLE.
+    `elsewhere`: what the user can do by another program where this one cannot change an attribute.
     `set_attribute`, `copy`: whether C_SetAttributeValue and C_CopyObject exist.
     `read_only_sessions`: whether a session may be opened without CKF_RW_SESSION.
     `certificates`: whether it has certificate objects.
@@ -43,6 +44,7 @@ class VendorFacts:
     not_sent: frozenset[tuple[Half, str]] = frozenset()
     only_true: frozenset[tuple[Half, str]] = frozenset()
     fixed: frozenset[str] = frozenset()
+    elsewhere: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     set_attribute: bool = True
     copy: bool = True
     copy_sets_copyable: bool = True

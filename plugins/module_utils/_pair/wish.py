@@ -60,7 +60,9 @@ class Wish:
     # Crypto users besides the owner, in lower case: exactly these, or these in addition, or without these.
     share_with: tuple[str, ...] | None = None
     share_mode: t.Literal["exact", "add", "remove"] = "exact"
+    # How many users must approve a use, and a change where that is another number.
     quorum: int | None = None
+    management_quorum: int | None = None
     min_servers: int | None = None
     timeout: int | None = None
     attest: bool = False
@@ -72,11 +74,9 @@ class Wish:
     complete: bool = False
     # Whether an existing pair whose halves only an id joins is proven in every run.
     proven_always: t.ClassVar[bool] = True
-    # What to do where an existing pair cannot be made as wished.
-    remedy: t.ClassVar[str] = (
-        "set on_mismatch=keep to leave the pair as it is, or on_mismatch=replace to generate another and destroy this"
-        " one"
-    )
+    # What to do where an existing pair cannot be made as wished: where no other can take its place, and else.
+    keeping: t.ClassVar[str] = "set on_mismatch=keep to leave the pair as it is"
+    remedy: t.ClassVar[str] = f"{keeping}, or on_mismatch=replace to generate another and destroy this one"
 
     def __str__(self) -> str:
         names = [f"'{self.label}'"] if self.label is not None else []
@@ -177,6 +177,7 @@ class Change(Wish):
     chosen_exactly: bool = False
     proven_always: t.ClassVar[bool] = False
     remedy: t.ClassVar[str] = "leave out what the token does not let be changed"
+    keeping: t.ClassVar[str] = remedy
 
     def __str__(self) -> str:
         return f"the key chosen by {self.chosen}"

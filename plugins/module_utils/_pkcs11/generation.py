@@ -82,19 +82,18 @@ class Generation:
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._undo(wish, drawn, handles) or undone([])
+            remains = self._undo(wish, drawn, handles if wish.id else {}) or undone([])
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import with_options_to_try
 
-            told = error.at(f"generate {wish} on the token {self._token}", remains)
-            raise with_options_to_try(told, wish) from None
+            raise with_options_to_try(error.at(f"generate {wish} on the token {self._token}", remains), wish) from None
         except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
             raise
-        stranger = unlike(wish.id, pairs)
-        if stranger:
+        told = unlike(wish.id, pairs)
+        if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            why = f"the HSM returned {stranger}; that was left alone, for it may be another host's"
-            raise HsmError.failed(f"generate {wish} on the token {self._token}", why, self._undo(wish, drawn, {}))
+            left = self._undo(wish, drawn, {}) or "That was left alone, for it may be another host's."
+            raise HsmError.failed(f"generate {wish} on the token {self._token}", f"the HSM returned {told}", left)
         return pairs[0]
 
     def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
@@ -115,14 +114,17 @@ class Generation:
             there = self._named_as(wish)
             if drawn:
                 return take_back(self._session, there) if there else ""
-            own = [key for key in there if wish.id and key in returned.items()]
-            others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
+            own = [key for key in there if key in returned.items()]
+            others = self._listed(there, own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         told = [take_back(self._session, own)] if own else []
         if others:
             told.append(f"What is there now under this name: {others}. If it is a pair, verify=true proves it.")
         return " ".join(told) or "Nothing of that name is left on the token."
+
+    def _listed(self, objects: t.Iterable[tuple[KeyClass, int]], but: t.Collection[tuple[KeyClass, int]]) -> str:
+        return ", ".join(str(self._session.read(*key)) for key in objects if key not in but)
 
     def _named_as(self, wish: Wish) -> list[tuple[KeyClass, int]]:
         """What has the id that was drawn or told, or the label where there is none."""

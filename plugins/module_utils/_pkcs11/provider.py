@@ -44,6 +44,7 @@ if t.TYPE_CHECKING:
 _LOOKS = 3  # how often SoftHSM's folder of a token is looked for
 _PAUSE = 0.1  # seconds
 _TWO_TOOLS = "use the provider cloudhsm_cli or key_mgmt_util, which drive the cluster's own tool"
+_NO_QUORUM = Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}")
 
 
 class Pkcs11Provider(Provider):
@@ -62,7 +63,8 @@ class Pkcs11Provider(Provider):
         ),
         "shared_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}", filters=True),
         "share_with": Unable(f"PKCS#11 has no sharing: {_TWO_TOOLS}"),
-        "quorum": Unable(f"PKCS#11 has no quorum: {_TWO_TOOLS}"),
+        "quorum": _NO_QUORUM,
+        "management_quorum": _NO_QUORUM,
         "attest": Unable("PKCS#11 has no attestation: pin the token's identity with expect_token"),
         "executable": Unable("it loads the library named by module_path"),
         "min_servers": Unable("one token is one server: name the others in replicas", above=1, unless="replicas"),

@@ -92,6 +92,7 @@ class _Choice(Work):
             chosen = self._rejoined(chosen or self._found(self._renamed()))
         if not chosen:
             self._refuse_secrets()
+            self._refuse_other_key()
         number = sum(max(len(one.pair.publics), len(one.pair.privates)) for one in chosen)
         chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
@@ -105,6 +106,15 @@ class _Choice(Work):
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
             raise HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)
         return chosen
+
+    def _refuse_other_key(self) -> None:
+        """A handle that is another key's than the task says: the HSM gave it anew, or it was mistaken."""
+        handle = self.task.selection.handle
+        there = select(self.session, Selection(handle=handle)).objects if handle is not None else ()
+        if there:
+            remedy = "Handles can change with a restore; choose the key by label, id or fingerprint."
+            what = f"touch the key chosen by {self.task.selection} {self._on_token}"
+            raise HsmError.refused(what, f"handle {handle} is that of {listed(there)}", remedy)
 
     @property
     def _on_token(self) -> str:

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
 
 Params = t.Mapping[str, t.Any]
 
@@ -76,7 +76,9 @@ def replicas_from(params: Params, source: Credentials) -> Replicas:
         try:
             logins[name] = login_from(replica)
         except InputError as error:
-            raise error.within(option) from None
+            told = error.within(option)
+            told.msg += f" Its name is '{one_line(name)}'."
+            raise told from None
     known = len(logins)
     min_servers = params.get("min_servers") or known
     if min_servers > known:

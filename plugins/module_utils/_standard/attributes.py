@@ -199,7 +199,8 @@ def pack(name: str, value: Value) -> bytes:
     wanted, packed = _PACKED[kind]
     # A boolean is an integer to Python, and none to a token.
     fits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-    if fits and (not isinstance(value, tuple) or all(type(code) is int for code in value)):
+    codes = value if isinstance(value, tuple) else ()
+    if fits and all(isinstance(code, int) and not isinstance(code, bool) for code in codes):
         return packed(value)
     raise TypeError(f"CKA_{name.upper()} takes a {kind.value}, not a {type(value).__name__}")
 

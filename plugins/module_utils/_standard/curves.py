@@ -37,7 +37,8 @@ class Curve:
 
     `name` is the spelling of SEC 2, RFC 5480, RFC 5639 or RFC 8410. `bits` is the size of the field, from which that
     of a point follows (255 for Ed25519, 448 for Ed448). `number` is what genECCKeyPair's `-i` calls it, where that
-    is the same for every vendor of the tool. `parameters` is the digest of its domain parameters, see `_digest`.
+    is the same for every vendor of the tool, and `nid` the number by which its dumps tell it, which is OpenSSL's
+    (obj_mac.h). `parameters` is the digest of its domain parameters, see `_digest`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Curve:
     key_type: str = "ec"  # or "ec_edwards"
     aliases: tuple[str, ...] = ()
     number: int | None = None
+    nid: int | None = None
     parameters: str = ""
 
     def ec_params(self) -> bytes:
@@ -74,16 +76,35 @@ CURVES: tuple[Curve, ...] = (
         256,
         aliases=("prime256v1", "NID_X9_62_prime256v1", *_nist(256)),
         number=2,
+        nid=415,
         parameters="5a06bb577a3b439051e24d785fa0ab75",
     ),
     Curve(
-        "secp384r1", "1.3.132.0.34", 384, aliases=_nist(384), number=14, parameters="6bafd87cf9a79b8109d6514c00b1be2b"
+        "secp384r1",
+        "1.3.132.0.34",
+        384,
+        aliases=_nist(384),
+        number=14,
+        nid=715,
+        parameters="6bafd87cf9a79b8109d6514c00b1be2b",
     ),
     Curve(
-        "secp521r1", "1.3.132.0.35", 521, aliases=_nist(521), number=15, parameters="11344b2cf5daf7e8f688804f64c58d95"
+        "secp521r1",
+        "1.3.132.0.35",
+        521,
+        aliases=_nist(521),
+        number=15,
+        nid=716,
+        parameters="11344b2cf5daf7e8f688804f64c58d95",
     ),
     Curve(
-        "secp224r1", "1.3.132.0.33", 224, aliases=_nist(224), number=13, parameters="861d67693bb8617178fcbccf28ea1b5f"
+        "secp224r1",
+        "1.3.132.0.33",
+        224,
+        aliases=_nist(224),
+        number=13,
+        nid=713,
+        parameters="861d67693bb8617178fcbccf28ea1b5f",
     ),
     Curve(
         "secp256k1",
@@ -91,6 +112,7 @@ CURVES: tuple[Curve, ...] = (
         256,
         aliases=("P-256K", "ECC_SECG_P256K1", "ansip256k1"),
         number=16,
+        nid=714,
         parameters="5010c66d8d5ef9d86f738d2f489c6bae",
     ),
     Curve("secp224k1", "1.3.132.0.32", 224, aliases=("ansip224k1",), parameters="d5f3acd04c75e20accbbeae61f133905"),

@@ -54,6 +54,7 @@ def task_from(params: Params) -> KeyTask:
     """What the options choose, and what is to come of it; raises `InputError`."""
     task = KeyTask(selection_from(params), changes_from(params), params["state"], params["count"])
     task.check_half(task.selection)
+    _refuse_lone_handle(task)
     if task.count < 1:
         raise InputError("count", "it must be at least 1", task.count)
     if task.count > 1 and task.changes.id is not None:
@@ -61,6 +62,14 @@ def task_from(params: Params) -> KeyTask:
     if task.count > 1 and task.changes.label is not None:
         raise InputError("new_label", "several keys of one label could not be told apart; leave count out")
     return task
+
+
+def _refuse_lone_handle(task: KeyTask) -> None:
+    selection = task.selection
+    named = selection.label or selection.id or selection.fingerprint
+    if task.state == "absent" and selection.handle is not None and not named:
+        rule = "with state=absent give label, id or fingerprint beside it, because handles can change with a restore"
+        raise InputError("handle", rule, selection.handle)
 
 
 def _result(uri_attributes: t.Mapping[str, str], outcomes: t.Sequence[Outcome], nodes: t.Iterable[Node]) -> Result:

@@ -107,7 +107,7 @@ class _Verdict:
                 yield f"lost, and not named to go: {seen}"
 
     def _doubled(self) -> t.Iterator[str]:
-        for label in {self.act.label, self.act.ends_as}:
+        for label in dict.fromkeys((self.act.label, self.act.ends_as)):
             of_label = [seen for seen in self.ran.after if seen.label == label and seen.kind in HALVES]
             keys = {seen.key for seen in of_label}
             if len(keys) > 1 and not self._told_of(of_label):

@@ -76,6 +76,20 @@ def test_a_pair_without_an_id_is_no_stranger(hsm: Hsm) -> None:
     assert "there is a pair of that label and type without an id" in run.msg and hsm.content() == before
 
 
+def test_a_quorum_of_0_is_none(hsm: Hsm) -> None:
+    """The default of the commands, which needs nobody to share with; in a list, too."""
+    assert hsm.run(ECC, **WISH, quorum=0).result["changed"]
+    again = hsm.run("hsm_keypairs", keypairs=[{"type": "ecc", **WISH, "m_value": 0}])
+    assert again.result["changed"] is False and hsm.halves("k") == PAIR
+
+
+@pytest.mark.parametrize("quorum", [1, 2])
+def test_a_quorum_of_one_user_is_refused_before_the_login(hsm: Hsm, quorum: int) -> None:
+    run = hsm.run(ECC, **WISH, quorum=quorum, pin="no-login-71")
+    assert run.msg.startswith("quorum "), run.msg
+    assert hsm.failed_logins() == 0 and hsm.halves("k") == []
+
+
 def test_duplicates_are_refused_and_one_is_chosen_by_its_fingerprint(hsm: Hsm) -> None:
     hsm.make("k", "0a")
     first = hsm.run(ECC, **WISH).key_pair["fingerprint"]
@@ -142,3 +156,25 @@ def test_a_killed_task_leaves_what_the_next_one_finishes_or_finds(hsm: Hsm, mome
     run = hsm.run(ECC, **WISH, verify=True)
     assert not run.result.get("failed"), run.result.get("msg")
     assert hsm.halves("k") == PAIR and run.key_pair["verified"]
+
+
+@pytest.mark.parametrize("provider", ["cloudhsm_cli", "key_mgmt_util"])
+def test_a_handle_is_checked_against_the_name_beside_it(tmp_path: Path, provider: str) -> None:
+    """After a restore it may be another key's."""
+    hsm = ClusterHsm(tmp_path / "cluster", provider)
+    pair = hsm.run(ECC, **WISH).key_pair
+    handle, fingerprint = pair["private_key"]["handle"], pair["fingerprint"]
+    before = hsm.content()
+    for check_mode in (True, False):
+        alone = hsm.run("hsm_key", handle=handle, state="absent", check_mode=check_mode)
+        assert alone.msg.startswith(f"handle {handle} is refused: with state=absent give label, id or fingerprint"), (
+            alone.msg
+        )
+        for name in ({"label": "x"}, {"id": "x"}, {"fingerprint": fingerprint[::-1]}):
+            for task in ({"state": "absent"}, {"new_label": "y"}):
+                other = hsm.run("hsm_key", handle=handle, **name, **task, check_mode=check_mode)
+                assert f"handle {handle} is that of (private ec key, " in other.msg, other.msg
+    assert hsm.content() == before
+    gone = hsm.run("hsm_key", handle=handle, label="k", fingerprint=fingerprint, state="absent")
+    assert gone.result["changed"] and hsm.halves("k") == ["public"]
+    assert hsm.run("hsm_key", handle=handle, label="k", state="absent").result["changed"] is False

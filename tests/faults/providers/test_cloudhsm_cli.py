@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.state import opened
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.cluster_runs import ClusterRuns
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
@@ -205,6 +206,25 @@ def test_a_pair_that_was_there_is_never_removed(cli: ClusterRuns) -> None:
     assert cli.halves("k") == BOTH
 
 
+def test_the_time_for_a_new_pair_runs_from_its_generation_on(cli: ClusterRuns) -> None:
+    """Before anything is signed, which waits for the HSMs by itself."""
+    cli.cluster.set(availability_check=False, sync_delay=60)
+    run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=1)
+    assert "on 2 HSMs of the token 'AWS CloudHSM' within 1 seconds: not all of them have both halves yet." in run.msg
+    assert not cli.cluster.calls("crypto sign") and cli.halves("k") == []
+
+
+def test_a_pair_that_lags_is_waited_for_where_the_task_says_how_long(cli: ClusterRuns) -> None:
+    cli.cluster.set(availability_check=False, sync_delay=60)
+    cli.ecc(label="k", curve="P-256", verify=False)
+    once = cli.ecc(label="k", curve="P-256", min_servers=2)
+    assert once.msg.endswith("both halves yet. It was looked at once, because timeout is not given."), once.msg
+    check = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=60, check_mode=True)
+    assert check.msg.endswith("because check mode does not wait."), check.msg
+    waited = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=1)
+    assert " within 1 seconds: " in waited.msg and cli.halves("k") == BOTH
+
+
 def test_a_slow_synchronisation_is_waited_for(cli: ClusterRuns) -> None:
     cli.cluster.set(availability_check=False, sync_delay=2)
     run = cli.ecc(label="k", curve="P-256", min_servers=2, timeout=30)
@@ -289,7 +309,7 @@ def test_a_half_chosen_by_its_handle(cli: ClusterRuns) -> None:
     )
     changed = cli.run("hsm_key", handle=made["private_key"]["handle"], share_with=["alice"])
     assert changed.result["changed"] and changed.result["key_pairs"][0]["shared_with"] == ["alice"]
-    assert cli.run("hsm_key", handle=handle, state="absent").result["changed"]
+    assert cli.run("hsm_key", handle=handle, label="k", state="absent").result["changed"]
     assert cli.halves("k") == ["private-key"]
 
 
@@ -367,3 +387,64 @@ def test_versions(cli: ClusterRuns, version: str, given: dict[str, t.Any], refus
         assert refused in run.msg and not wrote(cli)
     else:
         assert run.result["changed"]
+
+
+def test_a_pair_on_ed25519(cli: ClusterRuns) -> None:
+    for check_mode in (True, False):
+        refused = cli.ecc(label="k", curve="ed25519", check_mode=check_mode)
+        assert "the HSMs have the curve ed25519 outside of the FIPS mode only" in refused.msg and not wrote(cli)
+    cli.cluster.set(fips=False)
+    run = cli.ecc(label="k", curve="ed25519", usage=["sign"])
+    assert (run.key_pair["curve"], run.key_pair["verified"]) == ("ed25519", "CKM_EDDSA")
+    assert run.key_pair["public_key_pem"] == cli.cluster.public_key("k")
+    assert cli.ecc(label="k", curve="ed25519", usage=["sign"]).result["changed"] is False
+
+
+def test_a_quorum_for_changes(cli: ClusterRuns) -> None:
+    wish: dict[str, t.Any] = {"label": "k", "curve": "P-256", "share_with": ["alice", "bob"], "quorum": 2}
+    foretold = cli.ecc(**wish, management_quorum=3, check_mode=True)
+    made = cli.ecc(**wish, management_quorum=3)
+    for run in (foretold, made):
+        assert (run.key_pair["quorum"], run.key_pair["management_quorum"]) == (2, 3)
+    (key,) = [key for key in cli.cluster.held("k") if key.key_class == "private-key"]
+    assert (key.use_quorum, key.manage_quorum) == (2, 3)
+    assert cli.ecc(**wish, management_quorum=3).result["changed"] is False
+    assert "management_quorum is 3, wished 2" in cli.ecc(**wish, management_quorum=2).msg
+    assert (
+        "management_quorum is refused: the provider cloudhsm_cli cannot do it"
+        in cli.ecc(**wish, management_quorum=1).msg
+    )
+
+
+def test_replication_between_clusters_is_refused(cli: ClusterRuns) -> None:
+    run = cli.ecc(label="k", curve="P-256", replicas=[{"name": "other", "token_label": "cluster-2"}])
+    assert run.msg.startswith(
+        "replicas is refused: the provider cloudhsm_cli cannot do it; the cluster copies its keys"
+    )
+    assert "to another cluster (key replicate) needs a login to both in one command" in run.msg
+    assert not cli.cluster.calls()
+
+
+def test_approvals_are_refused_with_the_reason(cli: ClusterRuns) -> None:
+    cli.ecc(label="k", curve="P-256", share_with=["alice"], quorum=2)
+    run = cli.ecc(label="k", curve="P-256", share_with=["alice", "bob"])
+    assert "That needs the signatures of 2 users; let them approve it in an interactive session" in run.msg, run.msg
+    assert "because approvals hold in one session, and a task has its own" in run.msg
+    assert "on_mismatch=keep" in run.msg and not wrote(cli)
+
+
+def test_a_user_with_a_second_factor_is_refused_before_the_login(cli: ClusterRuns) -> None:
+    with opened(cli.cluster.folder) as state:
+        next(user for user in state.users if user.name == OWNER).mfa = True
+    run = cli.ecc(label="k", curve="P-256")
+    assert run.msg.startswith(f"Refused to log in as '{OWNER}': that user has a second factor, which needs a token")
+    assert not cli.cluster.calls("key") and cli.cluster.user(OWNER).failures == 0
+
+
+def test_a_session_pair_is_not_made_permanent(cli: ClusterRuns) -> None:
+    """A session of a task ends with it, and there is nothing left to set `token` of."""
+    assert cli.ecc(label="k", curve="P-256", session=True).result["changed"]
+    run = cli.run("hsm_key", label="k", private_attributes={"token": True})
+    assert "private_attributes.token" in run.msg and not cli.halves("k")
+    later = cli.run("hsm_key", label="k", private_attributes={"sign": True})
+    assert later.msg.startswith("Could not find the key chosen by label 'k'")

@@ -133,13 +133,13 @@ def reference_of(key: Key) -> str:
 
 
 def users(state: State) -> list[dict[str, t.Any]]:
-    """AWS cloudhsm_cli-user-list; quorum from key-quorum-auth-chsm-cli-first-time; locked is a text."""
+    """AWS cloudhsm_cli-user-list, mfa too; quorum from key-quorum-auth-chsm-cli-first-time; locked is a text."""
     return [
         {
             "username": user.name,
             "role": ROLES[user.type],
             "locked": "true" if user.locked else "false",
-            "mfa": [],
+            "mfa": [{"strategy": "token-sign", "status": "enabled"}] if user.mfa else [],
             "quorum": [{"strategy": "token-sign", "status": "enabled"}] if user.quorum_key else [],
             "cluster-coverage": user.coverage,
         }
@@ -169,7 +169,8 @@ def hsms(state: State) -> list[dict[str, str]]:
 
 def _info(state: State, key: Key, fault: Fault) -> dict[str, t.Any]:
     """Owner, sharing and quorum. Quorum values are shown since 5.14 (AWS client-version-previous)."""
-    coverage = "inconsistent" if fault.kind == "inconsistent" and not fault.attributes else keys.coverage(state, key)
+    differs = fault.kind == "inconsistent" and not fault.attributes
+    coverage = "inconsistent" if differs else keys.coverage(state, key)
     names = {user.id: user.name for user in state.users}
     missed = keys.inconsistent(state, key)
     shared = {number: "inconsistent" if f"shared {number}" in missed else coverage for number in key.shared}
@@ -182,7 +183,7 @@ def _info(state: State, key: Key, fault: Fault) -> dict[str, t.Any]:
             "manage-key-quorum-value": key.manage_quorum,
             "use-key-quorum-value": key.use_quorum,
         }
-    info["cluster-coverage"] = coverage
+    info["cluster-coverage"] = coverage if differs else keys.cluster_coverage(state, key)
     return info
 
 

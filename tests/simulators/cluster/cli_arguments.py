@@ -58,6 +58,7 @@ _DATA = (
     Option("--data-type", choices=("raw", "digest"), default="raw"),
 )
 _SIGN = (*_DATA, APPROVAL)
+_SIGN_ED25519 = tuple(option for option in _SIGN if option.name not in ("--hash-function", "--data-type"))
 _VERIFY = (*_DATA, Option("--signature-path"), Option("--signature"))
 
 COMMANDS: dict[str, tuple[Option, ...]] = {
@@ -104,6 +105,7 @@ COMMANDS: dict[str, tuple[Option, ...]] = {
         Option("--salt-length", required=True, number=True),
     ),
     "crypto sign ecdsa": _SIGN,
+    "crypto sign ed25519": _SIGN_ED25519,
     "crypto verify rsa-pkcs": _VERIFY,
     "crypto verify rsa-pkcs-pss": (
         *_VERIFY,
@@ -156,9 +158,9 @@ def _by_length() -> list[str]:
 
 
 def _known(command: str, version: tuple[int, ...]) -> bool:
-    """Keys came with 5.10, signing with 5.11 (AWS client-version-previous)."""
+    """Keys came with 5.10, signing with 5.11 (AWS client-version-previous), Ed25519 with 5.17 (latest-releases)."""
     since = {"key": (5, 10), "crypto": (5, 11)}.get(command.split()[0], (5, 7))
-    return version >= since
+    return version >= ((5, 17) if command.endswith("ed25519") else since)
 
 
 def _has(option: Option, version: tuple[int, ...]) -> bool:

@@ -55,9 +55,11 @@ def generate_rsa(session: Session, options: Options) -> t.Any:
 
 def generate_ec(session: Session, options: Options) -> t.Any:
     """AWS cloudhsm_cli-key-generate-asymmetric-pair-ec. prime256v1 is another name of secp256r1."""
-    name = {"prime256v1": "secp256r1"}.get(options["curve"], options["curve"])
-    if name not in BY_NAME:
-        raise Refused("policy")  # ed25519: hsm2m.medium in non-FIPS mode only; not simulated there either
+    name = str({"prime256v1": "secp256r1"}.get(options["curve"], options["curve"]))
+    if name == "ed25519":  # since 5.17, with hsm2m.medium in non-FIPS mode only (AWS latest-releases)
+        with session.state() as state:
+            if cli_answers.version(state) < (5, 17) or state.settings["hsm_type"] != "hsm2m.medium":
+                raise Refused("policy")
     return _generate(session, options, curve=BY_NAME[name])
 
 
@@ -271,10 +273,11 @@ def sign(session: Session, options: Options) -> t.Any:
     with session.state() as state:
         key = _usable(session, state, options, "private-key", "sign")
         _approve(session, state, "key-usage", key, options["approval"])
-        mechanism = options["mechanism"]
+        mechanism = str({"ed25519": "eddsa"}.get(options["mechanism"], options["mechanism"]))
         salt = options.get("salt-length", -1)
-        digest = options["data-type"] == "digest"
-        signature = material.sign(state, key.material, mechanism, options["hash-function"], data, digest, salt)
+        digest = options.get("data-type") == "digest"
+        hash_name = str(options.get("hash-function", ""))
+        signature = material.sign(state, key.material, mechanism, hash_name, data, digest, salt)
         return {"key-reference": cli_answers.reference_of(key), "signature": base64.b64encode(signature).decode()}
 
 
@@ -292,7 +295,9 @@ def verify(session: Session, options: Options) -> t.Any:
 
 def _usable(session: Session, state: State, options: Options, key_class: str, attribute: str) -> Key:
     key = session.one(state, CU, options["key-filter"])
-    fits = key.key_type == ("ec" if options["mechanism"] == "ecdsa" else "rsa")
+    on_edwards = key.public.get("curve") == "ed25519"
+    kind = "ed25519" if on_edwards else "ecdsa" if key.key_type == "ec" else "rsa"
+    fits = options["mechanism"].startswith(kind)
     if key.key_class != key_class or not fits or not key.attributes[attribute]:
         raise Refused("usage")
     return key
@@ -367,6 +372,7 @@ COMMANDS: dict[str, t.Callable[[Session, Options], t.Any]] = {
     "crypto sign rsa-pkcs": sign,
     "crypto sign rsa-pkcs-pss": sign,
     "crypto sign ecdsa": sign,
+    "crypto sign ed25519": sign,
     "crypto verify rsa-pkcs": verify,
     "crypto verify rsa-pkcs-pss": verify,
     "crypto verify ecdsa": verify,

@@ -61,6 +61,10 @@ class Session:
         if role not in LOGIN_ROLES:
             raise Refused("password")
         name, _colon, password = pin.partition(":")
+        with self.state() as state:
+            user = state.user(name)
+        if user and user.mfa:
+            raise Refused("password")  # that a login without its token is told so is assumed
         self.log_in(name, password, role)
 
     def user(self, state: State, *roles: str) -> User:

@@ -20,10 +20,13 @@ class Curve:
     oid: str  # DER in hex, as CKA_EC_PARAMS
     token_name: str  # pkcs11-tool's
     fips: bool = True
+    edwards: bool = False
 
     @property
     def point_length(self) -> int:
-        """Bytes of an uncompressed point."""
+        """Bytes of an uncompressed point, or of a point on an Edwards curve (RFC 8032, 5.1.2)."""
+        if self.edwards:
+            return (self.bits + 7) // 8
         return 1 + 2 * ((self.bits + 7) // 8)
 
     @property
@@ -33,6 +36,8 @@ class Curve:
         Source: 122 of P-224 (AWS cloudhsm_cli-key-generate-asymmetric-pair-ec), 138 of P-256 (genECCKeyPair).
         """
         octets = (self.bits + 7) // 8
+        if self.edwards:  # RFC 8410, 7: without the public point; that it is told so is assumed
+            return 16 + octets
         public = _sized(_sized(1 + self.point_length))
         inner = _sized(3 + _sized(octets) + public)
         algorithm = _sized(9 + len(self.oid) // 2)
@@ -46,7 +51,8 @@ def _sized(length: int) -> int:
 
 # Numbers: key_mgmt_util genECCKeyPair (AWS lists 2, 14, 16; Alibaba Cloud's page of the same tool lists all 16, of
 # which the prime ones are here). Names: AWS cloudhsm_cli-key-generate-asymmetric-pair-ec. P-192 is refused by policy
-# (genECCKeyPair); that secp256k1 is not: AWS lists it for FIPS clusters too.
+# (genECCKeyPair), and so is Ed25519 in FIPS mode (AWS latest-releases, 5.17.0), which key_mgmt_util does not have; that
+# secp256k1 is not: AWS lists it for FIPS clusters too.
 CURVES = (
     Curve("secp192r1", 1, 409, 192, "06082a8648ce3d030101", "prime192v1", fips=False),
     Curve("secp256r1", 2, 415, 256, "06082a8648ce3d030107", "prime256v1"),
@@ -54,6 +60,7 @@ CURVES = (
     Curve("secp384r1", 14, 715, 384, "06052b81040022", "secp384r1"),
     Curve("secp521r1", 15, 716, 521, "06052b81040023", "secp521r1"),
     Curve("secp256k1", 16, 714, 256, "06052b8104000a", "secp256k1"),
+    Curve("ed25519", 0, 1087, 256, "06032b6570", "edwards25519", fips=False, edwards=True),
 )
 BY_NAME = {curve.name: curve for curve in CURVES}
 BY_NUMBER = {curve.number: curve for curve in CURVES}

@@ -54,7 +54,6 @@ def generate(state: State, owner: User, pair: Pair, private_first: bool = False)
         "material": made,
         "public": public,
         "session": session,
-        "nodes": _placed(state, session),
     }
     handles = [state.handle(), state.handle()]
     public_handle, private_handle = reversed(handles) if private_first else handles
@@ -64,6 +63,7 @@ def generate(state: State, owner: User, pair: Pair, private_first: bool = False)
         label=pair.public_label,
         id=pair.public_id,
         attributes=pair.public_attributes,
+        nodes=_placed(state, session, "public-key"),
         **common,
     )
     private_key = Key(
@@ -72,6 +72,7 @@ def generate(state: State, owner: User, pair: Pair, private_first: bool = False)
         label=pair.private_label,
         id=pair.private_id,
         attributes=pair.private_attributes,
+        nodes=_placed(state, session, "private-key"),
         shared=list(pair.shared),
         manage_quorum=pair.manage_quorum,
         use_quorum=pair.use_quorum,
@@ -115,11 +116,17 @@ def visible(state: State, user: User) -> list[Key]:
 def coverage(state: State, key: Key) -> str:
     """'full' if every HSM that is in the cluster now has the key: one HSM is enough for that.
 
-    Session keys are on one HSM by design (AWS concepts-key-sync); that they show 'full' is assumed.
+    Session keys are on one HSM by design (AWS concepts-key-sync), which is full for their users
+    (cloudhsm_cli-key-generate-asymmetric-pair-ec; `cluster_coverage` for the whole cluster).
     """
     if key.session or all(key.on_node(node) for node in state.running()):
         return "full"
     return "inconsistent"
+
+
+def cluster_coverage(state: State, key: Key) -> str:
+    """As `coverage`; 'session' of a session key (AWS cloudhsm_cli-key-generate-asymmetric-pair-ec)."""
+    return "session" if key.session else coverage(state, key)
 
 
 def changed(state: State, key: Key, name: str) -> None:
@@ -149,10 +156,10 @@ def synchronise(state: State, node_id: int) -> None:
             key.nodes[str(node_id)] = time.time() + state.settings["sync_delay"]
 
 
-def _placed(state: State, session: str) -> dict[str, float | None]:
+def _placed(state: State, session: str, key_class: str) -> dict[str, float | None]:
     """Since when each node has a key that is made now; stopped ones do not."""
     placed: dict[str, float | None] = {}
     for index, node in enumerate(state.running()):
-        lags = index and (session or state.settings["sync_fails"])
+        lags = index and (session or state.settings["sync_fails"] in (True, key_class))
         placed[str(node.id)] = None if lags else time.time() + index * state.settings["sync_delay"]
     return placed

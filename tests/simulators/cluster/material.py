@@ -85,7 +85,7 @@ def make_ec(state: State, curve: Curve, label: str) -> tuple[str, dict[str, t.An
     output = token_tool(state, "--keypairgen", "--key-type", kind, "--id", material, "--label", label).decode()
     octets = bytes.fromhex(re.findall(r"EC_POINT:\s+([0-9a-f]+)", output)[0])
     point = _children(octets)[0][1]  # CKA_EC_POINT is a DER octet string
-    algorithm = _tlv(0x30, _EC_OID + bytes.fromhex(curve.oid))
+    algorithm = _tlv(0x30, (b"" if curve.edwards else _EC_OID) + bytes.fromhex(curve.oid))
     der = _tlv(0x30, algorithm + _tlv(0x03, b"\0" + point))
     return material, {"point": point.hex(), "curve": curve.name, "der": der.hex()}
 
@@ -99,13 +99,13 @@ def destroy(state: State, material: str, key_class: str) -> None:
 def sign(
     state: State, material: str, mechanism: str, hash_name: str, data: bytes, digest: bool = False, salt: int = -1
 ) -> bytes:
-    """A signature by the private half; mechanism is rsa-pkcs, rsa-pkcs-pss or ecdsa (then r and s, in a row).
+    """A signature by the private half; mechanism is rsa-pkcs, rsa-pkcs-pss, ecdsa (then r and s, in a row) or eddsa.
 
     A digest for rsa-pkcs comes with its DER around it, as AWS cloudhsm_cli-crypto-sign-rsa-pkcs wants it.
     """
     with tempfile.TemporaryDirectory(dir=state.folder) as folder:
         source, target = Path(folder) / "in", Path(folder) / "out"
-        hashed = data if digest else hashlib.new(hash_name, data).digest()
+        hashed = data if digest or mechanism == "eddsa" else hashlib.new(hash_name, data).digest()
         options: tuple[str, ...] = ()
         if mechanism == "rsa-pkcs":
             hashed = hashed if digest else bytes.fromhex(_DIGEST_INFO[hash_name]) + hashed

@@ -28,7 +28,7 @@ SETTINGS: dict[str, t.Any] = {
     "version": "5.17.2",  # of CloudHSM CLI
     "cluster_ids": [],  # that CloudHSM CLI is configured for
     "sync_delay": 0.0,  # seconds from node to node
-    "sync_fails": False,  # new keys stay on the node that made them
+    "sync_fails": False,  # new keys stay on the node that made them; or only those of one class, by its name
     "availability_check": True,  # CloudHSM CLI: a key must be on two HSMs
     "availability_wait": 87.2,  # seconds until the check gives up
     "availability_leaves_key": True,
@@ -57,6 +57,7 @@ class User:
     locked: bool = False
     quorum_key: str = ""  # PEM
     coverage: str = "full"
+    mfa: bool = False  # whether CloudHSM CLI wants a signed token at the login
 
 
 @dataclasses.dataclass

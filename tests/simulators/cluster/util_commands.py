@@ -19,6 +19,7 @@ from .util_generation import Values, curve_list, generate_ecc, generate_rsa
 from .util_session import Session
 
 _SHARED_LIMIT = 8  # the source: MAX_USERS_SHARED counts the same as the highest -m_value
+_SHARED_PRINTED = 7  # the source: of so many users the owner is the first, and the list ends there
 _HANDLES_A_LINE = 15  # the source
 
 
@@ -104,10 +105,12 @@ def get_key_info(session: Session, values: Values) -> str:
     """Public keys show their owner only."""
     with session.state() as state:
         key = session.key(state, values["-k"])
-        lines = [session.result("Cfm3GetKey", 0), f"\t{session.spelling.owner.format(key.owner)}"]
+        # The source: a key without an owner
+        owner = session.spelling.owner.format(key.owner) if key.owner else "Also, global Key, accessible by all users"
+        lines = [session.result("Cfm3GetKey", 0), f"\t{owner}"]
         if key.shared:
             lines += ["", f"\t{session.spelling.shared.format(len(key.shared))}", ""]
-            lines += [f"\t\t {number}" for number in key.shared]
+            lines += [f"\t\t {number}" for number in key.shared[:_SHARED_PRINTED]]
         if key.use_quorum > 1:
             lines.append(f"\t {key.use_quorum} Users need to approve to use/manage this key")
     return "\n".join(lines) + "\n"
@@ -242,8 +245,11 @@ def error_to_string(session: Session, values: Values) -> str:
 
 
 def list_attributes(session: Session, values: Values) -> str:
-    """The constants of the attributes."""
-    lines = [f"      OBJ_ATTR_{name:<22} = {number}" for name, number in util_dump.NUMBERS.items()]
+    """The constants of the attributes: 20 of the older builds (key_mgmt_util-listAttributes), more in the source."""
+    numbers = {
+        name: number for name, number in util_dump.NUMBERS.items() if util_dump.known(name, session.spelling.extended)
+    }
+    lines = [f"      OBJ_ATTR_{name:<22} = {number}" for name, number in numbers.items()]
     head = "\n\nDescription\n===========\nThe following are all of the possible attribute values for getAttributes.\n\n"
     return head + "\n".join(lines) + "\n\n"
 

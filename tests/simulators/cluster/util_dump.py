@@ -5,6 +5,7 @@
 """The file that getAttribute writes: names and values on lines of their own.
 
 Sources: genRSAKeyPair (26 attributes), genECCKeyPair (19), key_mgmt_util-getAttribute, key-attribute-table.
+Of older builds: an earlier edition of key_mgmt_util-genRSAKeyPair (20 attributes, and a modulus without 0x).
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ _CLASSES = {"public-key": 2, "private-key": 3}
 _TYPES = {"rsa": 0, "ec": 3}
 
 
+def known(name: str, extended: bool) -> bool:
+    """Whether a build has an attribute."""
+    return extended or name in _FIRST
+
+
 def names(key: Key, extended: bool) -> list[str]:
     """The attributes that a key has."""
     found = [*_FIRST, *(_EXTENDED if extended else ())]
@@ -84,7 +90,7 @@ def values(key: Key) -> dict[str, bytes]:
 def dump(key: Key, number: int, extended: bool) -> tuple[bytes, int, int]:
     """The content of the file for an attribute or for all, with size and count as getAttribute tells them.
 
-    Size: 12 bytes an attribute besides its value, and a rest that fits the three samples (801, 529, 444): assumed.
+    Size: 12 bytes an attribute besides its value, and a rest that fits the samples (801, 529, 444): assumed.
     """
     found = values(key)
     if number == ALL:
@@ -94,18 +100,19 @@ def dump(key: Key, number: int, extended: bool) -> tuple[bytes, int, int]:
     if not chosen:
         raise Refused("no_attribute")
     lines = b"".join(
-        b"OBJ_ATTR_" + name.encode() + b"\n" + _line(key, name, found[name], number) + b"\n" for name in chosen
+        b"OBJ_ATTR_" + name.encode() + b"\n" + _line(key, name, found[name], number, extended) + b"\n"
+        for name in chosen
     )
     size = sum(len(found[name]) + 12 for name in chosen) + (192 if extended else 207)
     return lines, size, len(chosen)
 
 
-def _line(key: Key, name: str, value: bytes, number: int) -> bytes:
+def _line(key: Key, name: str, value: bytes, number: int, extended: bool) -> bytes:
     if name in ("LABEL", "ID"):
         return value
     if name == "MODULUS" and key.key_type == "ec":
         return value.hex().encode()
     if number != ALL and len(value) == 1:
         return b"0x%08x" % value[0]  # key_mgmt_util-getAttribute: 0x00000015 of one, 0x15 among all
-    text = b"0x" + value.hex().encode()
+    text = (b"" if name == "MODULUS" and not extended else b"0x") + value.hex().encode()
     return b"\n".join(text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))

@@ -35,8 +35,11 @@ def curve_list() -> str:
 
 
 def generate_rsa(session: Session, values: Values) -> str:
-    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair: its public half)."""
-    public = {"encrypt", "wrap", "verify"}
+    """Keys may decrypt, sign and unwrap, public ones encrypt, verify and wrap (genRSAKeyPair: its public half).
+
+    With the older builds public ones do not wrap (an earlier edition of key_mgmt_util-genRSAKeyPair).
+    """
+    public = {"encrypt", "verify", *({"wrap"} if session.spelling.extended else ())}
     private = {"decrypt", "unwrap", "sign"}
     return _generate(session, values, public, private, bits=values["-m"], exponent=values["-e"])
 
@@ -55,8 +58,11 @@ def _generate(session: Session, values: Values, public: set[str], private: set[s
     with session.state() as state:
         owner = session.user(state)
         pair = _wish(state, owner, values, public, private, numbers)
+        # OBJ_ATTR_PRIVATE of a public half is 0x00 in the earlier edition, 0x01 in genRSAKeyPair
+        pair.public_attributes["private"] = session.spelling.extended
         public_key, private_key = keys.generate(state, owner, pair)
-        codes = _codes(session, state, private_key)
+        halves = [_codes(session, state, key) for key in (private_key, public_key)]
+        codes = {number: max(of.get(number, 0) for of in halves) for number in halves[0]}
         complete = all(code == util_codes.SUCCESS for code in codes.values())
         line = f"\n\t{API}:    public key handle: {public_key.handle}    private key handle: {private_key.handle}\n"
         text = session.result(API, util_codes.SUCCESS if complete else util_codes.INCOMPLETE) + line
@@ -75,8 +81,11 @@ def _generate(session: Session, values: Values, public: set[str], private: set[s
 
 
 def _poll(session: Session, values: Values, wanted: int, pair: tuple[Key, Key], line: str, synced: int) -> str:
-    """Asks for the halves every second until enough nodes have them; takes them away if they do not in time."""
-    text, seconds = "", 0
+    """Asks for the halves every second until enough nodes have them; takes them away if they do not in time.
+
+    The source: it waits for both, and takes both away if the private one is on too few nodes.
+    """
+    text, seconds, private = "", 0, synced
     while synced < wanted and not ("-timeout" in values and seconds > values["-timeout"]):
         time.sleep(1)
         with session.state() as state:
@@ -85,9 +94,9 @@ def _poll(session: Session, values: Values, wanted: int, pair: tuple[Key, Key], 
                 codes = _codes(session, state, _fresh(state, key))
                 counts.append(_count(codes))
                 text += f"\n\tChecking {name} key status ({seconds} seconds)..\n" + session.nodes(state, codes)
-            synced = min(counts)
+            private, synced = counts[0], min(counts)
         seconds += 1
-    if synced >= wanted:
+    if private >= wanted:
         return text + line
     text += f"Couldn't verify key sync on {wanted} servers\nRolling back\n"
     with session.state() as state:

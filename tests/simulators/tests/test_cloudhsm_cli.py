@@ -431,6 +431,8 @@ def test_full_hsm(cluster: Cluster, tool: Tool) -> None:
 def test_session_keys_go_with_the_process(cluster: Cluster, tool: Tool) -> None:
     pair = tool.data(f"{EC} {NAMES} --session")
     assert pair["private_key"]["attributes"]["token"] is False
+    info = pair["public_key"]["key-info"]
+    assert (info["key-owners"][0]["key-coverage"], info["cluster-coverage"]) == ("full", "session")
     assert not cluster.held()
     assert "Key Object" not in cluster.pkcs11_tool("--list-objects")
 

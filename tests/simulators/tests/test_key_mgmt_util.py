@@ -98,6 +98,18 @@ def test_rsa_example(tmp_path: Path) -> None:
     ]
 
 
+def test_rsa_example_of_an_older_build(tmp_path: Path) -> None:
+    """An earlier edition of key_mgmt_util-genRSAKeyPair."""
+    tool = made(tmp_path)
+    tool.cluster.next_handles(262159, 262160)
+    tool.says("genRSAKeyPair -m 2048 -e 65541 -l rsa_test")
+    assert tool.says("getAttribute -o 262159 -a 512 -out attr_262159").startswith("got all attributes of size ")
+    told = tool.dump(262159)
+    assert "OBJ_ATTR_PRIVATE 0x00 OBJ_ATTR_ENCRYPT 0x01" in told and "OBJ_ATTR_WRAP 0x00" in told
+    assert re.search("OBJ_ATTR_MODULUS [0-9a-f]{80} .* OBJ_ATTR_PUBLIC_EXPONENT 0x010005$", told)
+    assert tool.says("listAttributes").count("OBJ_ATTR_") == told.count("OBJ_ATTR_") == 20
+
+
 def test_shared_rsa_example(tmp_path: Path) -> None:
     tool = made(tmp_path)
     tool.cluster.next_handles(27, 28)

@@ -84,6 +84,15 @@ def test_coverage_that_is_not_full(where: str) -> None:
     assert not key_from(entry).synchronised
 
 
+@pytest.mark.parametrize("token", [True, False])
+def test_the_coverage_of_a_session_key_is_whole(token: bool) -> None:
+    """As in the sample of cloudhsm_cli-key-generate-asymmetric-pair-ec; a persistent key has to be everywhere."""
+    entry = copy.deepcopy(RSA_PRIVATE)
+    entry["key-info"]["cluster-coverage"] = "session"
+    entry["attributes"]["token"] = token
+    assert key_from(entry).synchronised is not token
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

@@ -112,6 +112,14 @@ def test_a_label_that_the_tool_might_split_is_compared_here(cluster: Cluster) ->
         assert one.find(Query(PRIVATE, label="two")) == []
 
 
+def test_a_label_that_begins_with_a_dash(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(dataclasses.replace(WISH, label="--session"))
+        assert (pair.private.label, pair.public.label) == ("--session", "--session")
+        assert handles(one.find(Query(PRIVATE, label="--session"))) == [pair.private.handle]
+        assert one.set_attributes(pair.private, {"label": "-n"}).label == "-n"
+
+
 def test_rsa(cluster: Cluster) -> None:
     with session() as one:
         pair = one.generate(dataclasses.replace(RSA, id=b"one", public_exponent=65539))
@@ -121,6 +129,20 @@ def test_rsa(cluster: Cluster) -> None:
         assert usual.public.attributes["public_exponent"] == (65537).to_bytes(3, "big")
         quiet = dataclasses.replace(WISH, usage=("derive",))
         assert one.prove(quiet, one.generate(quiet)).reason == "the CloudHSM CLI can only sign with it"
+
+
+def test_ed25519_outside_of_the_fips_mode(cluster: Cluster) -> None:
+    ed25519 = dataclasses.replace(WISH, curve=curve_by_name("Ed25519"))
+    with session() as one:
+        told = refusal(lambda: one.check_generation(ed25519))
+        assert told.endswith("the HSMs have the curve ed25519 outside of the FIPS mode only.")
+    cluster.set(fips=False)
+    with session() as one:
+        one.check_generation(ed25519)
+        pair = one.generate(ed25519)
+        assert (pair.public.curve.name, pair.private.key_type) == ("ed25519", "ec_edwards")
+        assert one.prove(ed25519, pair).method == "CKM_EDDSA"
+        assert handles(one.find(Query(PRIVATE, label="root", key_type="ec_edwards"))) == [pair.private.handle]
 
 
 def test_an_older_client(cluster: Cluster) -> None:
@@ -185,6 +207,13 @@ def test_an_hsm_that_lacks_a_key_is_told(cluster: Cluster) -> None:
         assert {row.status for row in one.nodes()} == {"ok"}
         one.find(Query(PRIVATE, label="late"))
         assert {row.status for row in one.nodes()} == {"unsynchronised"}
+
+
+def test_a_session_pair_is_on_one_hsm_and_lags_nowhere(cluster: Cluster) -> None:
+    with session() as one:
+        pair = one.generate(dataclasses.replace(WISH, session=True))
+        assert pair.private.attributes["token"] is False
+        assert {row.status for row in one.nodes()} == {"ok"}
 
 
 def test_what_was_set_before_a_failure_is_set_back(cluster: Cluster) -> None:

@@ -11,9 +11,14 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.command import FACTS as CLI_FACTS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import provider as _provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS as UTIL_FACTS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
 
@@ -74,3 +79,11 @@ def test_who_holds_the_lock_is_told(monkeypatch: pytest.MonkeyPatch, error: Exce
     monkeypatch.setattr(_provider, "host_locks", held)
     given = {"token_label": "cluster-1", "crypto_user": "ann", "pin": "sesame", "lock_timeout": 9}
     assert refusal(lambda: connected(False, False, **given).locked().__enter__()).startswith(told)
+
+
+@pytest.mark.parametrize("facts", [CLI_FACTS, UTIL_FACTS])
+def test_labels_are_counted_in_bytes(facts: VendorFacts) -> None:
+    """The pages say 127 characters; nothing tells what the HSM counts, and bytes are never too many."""
+    for label, told in (("a" * 127, None), ("ä" * 63, None), ("ä" * 64, "takes at most 127 bytes of label")):
+        refusal = vendor_refusal(Wish("rsa", label=label), facts)
+        assert (refusal is None) if told is None else (told in (refusal or ""))

@@ -93,6 +93,9 @@ class Cluster(ToolSession):
         self._try("remove", half, handle)
         self.keys = [key for key in self.keys if key.handle != handle]
 
+    def size(self) -> int:
+        return 3
+
     def missing(self, wanted: int, pair: KeyPair) -> str:
         there = self.answering.pop(0) if len(self.answering) > 1 else self.answering[0]
         return f"it is on {there}" if there < wanted else ""
@@ -206,6 +209,7 @@ def test_what_is_not_one_whole_pair_is_none(made: t.Sequence[TokenObject]) -> No
     ("change", "said"),
     [
         ({"session": True}, "it is refused"),
+        ({"min_servers": 4}, "min_servers is 4 and the cluster has 3 HSMs"),
         ({"label": "0123456789"}, "a tool takes at most 9 bytes of label"),
         (
             {"verify": True, "quorum": 2},
@@ -278,19 +282,41 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+ONCE = " It was looked at once, because timeout is not given."
+CHECK = " It was looked at once, because check mode does not wait."
+
+
 @pytest.mark.parametrize(
-    ("timeout", "patient", "slept", "within"),
-    [(3, True, [1, 1, 1], " within 3 seconds"), (None, True, [1] * 7, ""), (3, False, [], ""), (0, True, [], "")],
+    ("new", "timeout", "patient", "slept", "within", "once"),
+    [
+        (True, 3, True, [1, 1, 1], " within 3 seconds", ""),
+        (True, None, True, [1] * 7, "", ""),
+        (False, 3, True, [1, 1, 1], " within 3 seconds", ""),
+        (False, None, True, [], "", ONCE),
+        (False, 3, False, [], "", CHECK),
+        (False, None, False, [], "", CHECK),
+    ],
 )
 def test_waiting_for_servers_ends(
-    clock: Clock, timeout: int | None, patient: bool, slept: list[float], within: str
+    clock: Clock, new: bool, timeout: int | None, patient: bool, slept: list[float], within: str, once: str
 ) -> None:
     wish = dataclasses.replace(WISH, min_servers=4, timeout=timeout)
-    session = Cluster()
+    session = Cluster(PAIR)
+    if new:
+        session.generate(WISH)
     said = message(lambda: session.await_servers(wish, KeyPair(PAIR[:1], PAIR[1:]), patient))
     assert clock.slept == slept
     there = min(len(slept), 2) + 1
-    assert said == f"Could not find {wish} on 4 HSMs of the token 'cluster'{within}: it is on {there}."
+    assert said == f"Could not find {wish} on 4 HSMs of the token 'cluster'{within}: it is on {there}.{once}"
+
+
+def test_a_pair_that_was_counted_is_not_counted_again(clock: Clock) -> None:
+    session = Cluster()
+    wish = dataclasses.replace(WISH, min_servers=3, timeout=60)
+    session.await_servers(wish, KeyPair(PAIR[:1], PAIR[1:]))
+    session.answering = [1]
+    session.await_servers(wish, KeyPair(PAIR[:1], PAIR[1:]))
+    assert clock.slept == [1, 1]
 
 
 def test_waiting_for_servers_ends_with_success(clock: Clock) -> None:

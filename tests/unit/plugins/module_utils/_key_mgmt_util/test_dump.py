@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.tests.support import key_mgmt_util_samples as samples
-from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, RSA_DUMP
+from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, OLD_RSA_DUMP, RSA_DUMP
 
 # AWS, getAttribute, 'Get all attributes of a key': a secret key
 SECRET_DUMP = """\
@@ -60,7 +60,7 @@ OBJ_ATTR_VALUE_LEN
 OBJ_ATTR_KCV
 0x1a4b31
 """
-DUMPS = ((RSA_DUMP, 26), (EC_DUMP, 19), (SECRET_DUMP, 17))
+DUMPS = ((RSA_DUMP, 26), (OLD_RSA_DUMP, 20), (EC_DUMP, 19), (SECRET_DUMP, 17))
 
 
 def attributes(text: str, count: int) -> dict[str, t.Any]:
@@ -92,6 +92,14 @@ def test_the_key_of_the_rsa_dump_has_the_check_value_of_the_dump() -> None:
     assert key.spki
     assert _public_key.kcv(key.spki) == "c51c18"
     assert key.modulus_bits == 2048
+
+
+def test_the_rsa_dump_of_an_older_build_has_no_0x() -> None:
+    """Its check value shows that what is read is the key."""
+    found = attributes(OLD_RSA_DUMP, 20)
+    key = TokenObject(262159, "public", found)
+    assert key.spki and _public_key.kcv(key.spki) == "0a4364"
+    assert (key.modulus_bits, key.public_exponent, found["private"], found["wrap"]) == (2048, 65541, False, False)
 
 
 def test_the_ec_dump_tells_its_curve_by_its_point() -> None:

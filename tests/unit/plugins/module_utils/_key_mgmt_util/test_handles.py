@@ -142,7 +142,7 @@ def waited(seconds: int, synced: int | None, code: str = "0x3000008a") -> str:
             lines.append(report(synced is not None and second >= synced))
     if synced is None:
         lines.append("Couldn't verify key sync on 3 servers\nRolling back\n")
-        lines += ["\n\tCfm3DeleteKey returned: 0x00 : HSM Return: SUCCESS\n", report(False)] * 2
+        lines += ["\n\tCfm3DeleteKey returned: 0x00 : HSM Return: SUCCESS\n", report(True)] * 2
     else:
         lines.append(handles)
     return "".join(lines)

@@ -10,8 +10,9 @@ import dataclasses
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import generation_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import generation_refusal, untold
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
 RSA = Wish("rsa", label="rsa_test", modulus_bits=2048)
@@ -50,3 +51,28 @@ def test_what_the_commands_cannot_make(wish: Wish, said: str) -> None:
 )
 def test_what_the_commands_make(wish: Wish) -> None:
     assert generation_refusal(wish) is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (dataclasses.replace(RSA, public_attributes={"wrap": False}), None),
+        (dataclasses.replace(RSA, usage=("sign", "decrypt", "wrap")), None),
+        (dataclasses.replace(RSA, public_attributes={"private": False}), None),
+        (dataclasses.replace(ECC, usage=("sign",), private_attributes={"wrap_with_trusted": False}), None),
+        (
+            dataclasses.replace(ECC, private_attributes={"wrap_with_trusted": True}),
+            "its commands have no option for wrap_with_trusted, which is false for the private half of every new pair",
+        ),
+    ],
+)
+def test_what_the_commands_of_an_older_build_make(wish: Wish, said: str | None) -> None:
+    assert generation_refusal(wish, older=True) == said
+
+
+def test_what_a_dump_does_not_show_is_as_the_tool_makes_it() -> None:
+    shown: dict[str, Value | None] = {"key_type": "ec", "sign": True, "wrap_with_trusted": True}
+    told = untold("private", shown)
+    assert (told["derive"], told["destroyable"], told["modifiable"]) == (False, True, True)
+    assert not {"sign", "wrap_with_trusted", "sign_recover", "copyable"} & told.keys()
+    assert untold("secret", {"key_type": "aes"}) == untold("public", {"key_type": "dsa"}) == {}

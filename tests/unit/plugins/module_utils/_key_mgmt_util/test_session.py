@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.state import opened
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD
 from ansible_collections.cryptoki.hsm.tests.support.key_mgmt_util_runs import BOB, BOBS_PASSWORD, Kmu
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -76,6 +77,26 @@ def test_whether_sharing_can_be_changed_depends_on_the_build(kmu: Kmu, tmp_path:
         assert one.facts.fixed == {"shared_with"}
     with session(Kmu(tmp_path / "azure", spelling="azure")) as one:
         assert one.facts.fixed == set()
+
+
+def test_the_eighth_user_of_a_key_is_asked_for(kmu: Kmu) -> None:
+    names = sorted([BOB, *(f"user{number}" for number in range(8))])
+    for name in names:
+        if name != BOB:
+            kmu.cluster.add_user(name, "53-many-2071")
+    with session(kmu) as one:
+        pair = one.generate(dataclasses.replace(EC, share_with=tuple(names[:8])))
+        assert pair.private.sharing.shared_with == tuple(names[:8])
+
+
+def test_a_key_without_an_owner_is_nobodys(kmu: Kmu) -> None:
+    with session(kmu) as one:
+        pair = one.generate(EC)
+        with opened(kmu.cluster.folder) as state:
+            next(key for key in state.keys if key.key_class == "public-key").owner = 0
+        assert one.find(Query(PUBLIC)) == []
+        (found,) = one.find(Query(PUBLIC, others=True))
+        assert (found.handle, found.sharing.owner) == (pair.public.handle, None)
 
 
 def test_sharing(kmu: Kmu) -> None:

@@ -66,6 +66,19 @@ def test_the_users_of_a_key(text: str, users: KeyUsers) -> None:
     assert key_users(parse_answer("getKeyInfo", text)) == users
 
 
+def test_a_global_key_has_no_owner() -> None:
+    assert key_users(parse_answer("getKeyInfo", samples.INFO_GLOBAL)) == KeyUsers(None, (), 0)
+    with pytest.raises(Unreadable):
+        key_users(parse_answer("getKeyInfo", samples.INFO_GLOBAL + "\n\tOwned by user: 3\n"))
+
+
+def test_of_eight_users_seven_are_printed() -> None:
+    text = samples.INFO_MANY
+    assert key_users(parse_answer("getKeyInfo", text)) == KeyUsers(3, tuple(range(4, 11)), 0, more=1)
+    with pytest.raises(Unreadable):
+        key_users(parse_answer("getKeyInfo", text.replace("\t\t 10\n", "")))
+
+
 @pytest.mark.parametrize(
     "mend",
     [

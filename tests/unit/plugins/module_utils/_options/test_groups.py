@@ -96,7 +96,6 @@ def test_texts_that_yaml_would_spoil_arrive_as_yaml_made_them(family: Family, na
             {**LEAST["ecc"], "id": "a", "id_hex": "61"},
             ["parameters are mutually exclusive: id|id_hex"],
         ),
-        ("ecc", {**LEAST["ecc"], "quorum": 1}, ["missing parameter(s) required by 'quorum': share_with"]),
         (
             "ecc",
             {**LEAST["ecc"], "pin": "1", "pin_file": "/x"},
@@ -213,10 +212,6 @@ def test_an_entry_of_a_list_has_all_of_its_module(family: Family) -> None:
         (
             {"type": "ecc", "label": "x", "id": "a", "id_hex": "61"},
             ["parameters are mutually exclusive: id|id_hex found in keypairs"],
-        ),
-        (
-            {"type": "ecc", "label": "x", "quorum": 1},
-            ["missing parameter(s) required by 'quorum': share_with found in keypairs"],
         ),
     ],
 )

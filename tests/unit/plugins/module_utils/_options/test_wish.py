@@ -65,6 +65,15 @@ def test_a_wish_of_absence_may_leave_everything_else_out() -> None:
     assert wished("ecc", state="absent", label=None, curve=None, fingerprint="AB" * 32).fingerprint == "ab" * 32
 
 
+def test_a_quorum_of_0_is_none() -> None:
+    assert wished("ecc", quorum=0).quorum is None
+    assert wished("ecc", quorum=0, share_with=["bob"]).quorum is None
+
+
+def test_blanks_around_a_user_are_no_part_of_the_name() -> None:
+    assert wished("ecc", share_with=["4", " 5", "Bob "]).share_with == ("4", "5", "bob")
+
+
 @pytest.mark.parametrize("value", [2, "2", "P-256", "prime256v1", "nistp256", "1.2.840.10045.3.1.7"])
 def test_equal_curves(value: t.Any) -> None:
     assert wished("ecc", curve=value).curve == curve_by_name("secp256r1")
@@ -222,6 +231,21 @@ REFUSALS: list[tuple[Family, dict[str, t.Any], str]] = [
         "ecc",
         {"share_with": ["a"], "quorum": 3},
         "quorum 3 is refused: it may be at most the number of users in share_with and the owner.",
+    ),
+    (
+        "ecc",
+        {"share_with": ["a"], "management_quorum": 2},
+        "management_quorum 2 is refused: it needs quorum: a key has both or none.",
+    ),
+    (
+        "ecc",
+        {"share_with": ["a"], "quorum": 2, "management_quorum": 3},
+        "management_quorum 3 is refused: it may be at most the number of users in share_with and the owner.",
+    ),
+    (
+        "ecc",
+        {"quorum": 2},
+        "quorum 2 is refused: it may be at most the number of users in share_with and the owner.",
     ),
 ]
 

@@ -14,7 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, RSA_DUMP
+from ansible_collections.cryptoki.hsm.tests.support.attribute_dumps import EC_DUMP, EC_POINT, OLD_RSA_DUMP, RSA_DUMP
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import octet_string, pair_of, private_key, without
 
 
@@ -59,7 +59,12 @@ def test_the_dump_of_an_ec_private_key() -> None:
     }
     key = TokenObject(262177, PRIVATE, {**values, "unwrap": False})
     text = attribute_file(key, TokenObject(0, PUBLIC, point).spki)
-    assert text == EC_DUMP + "OBJ_ATTR_TRUSTED\n0x00\n"  # the command left out what says nothing here
+    assert text == EC_DUMP
+
+
+def test_what_the_command_wrote_is_not_written_again() -> None:
+    key = dataclasses.replace(rsa_key(), dump=OLD_RSA_DUMP)
+    assert attribute_file(key, key.spki) == OLD_RSA_DUMP
 
 
 def lines_after(text: str | None, name: str) -> str:

@@ -228,7 +228,7 @@ def test_a_new_pair_of_another_type_is_not_honoured() -> None:
 def test_a_pair_that_is_foretold_has_its_owner_where_there_are_users() -> None:
     wish = dataclasses.replace(WISH, share_with=("bob",), quorum=2)
     pair = predicted(wish, Plan(Action.GENERATE), owner="ann")
-    assert pair and pair.private.sharing == Sharing("ann", ("bob",), 2) and pair.public.sharing is None
+    assert pair and pair.private.sharing == Sharing("ann", ("bob",), 2, 2) and pair.public.sharing is None
     pair = predicted(WISH, Plan(Action.GENERATE), owner="ann")
     assert pair and pair.private.sharing == Sharing("ann")
     pair = predicted(wish, Plan(Action.GENERATE))

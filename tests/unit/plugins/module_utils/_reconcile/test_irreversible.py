@@ -289,7 +289,7 @@ def test_what_a_kill_during_the_rehearsal_leaves_goes_as_the_next_run_says(at: i
     if message.endswith("remove its keys one by one (state=absent, each by its id)."):
         removed = [Wish("ecc", id=found.id) for found in new]
     else:
-        removed = [Wish("ecc", label=message.split("label '")[-1].removesuffix("')."))]
+        removed = [Wish("ecc", label=message.rsplit("label '", maxsplit=1)[-1].removesuffix("')."))]
     for named in removed:
         assert finished(Reconciliation(session, named).stages("absent")).changed
     assert session.objects == list(pair.objects)

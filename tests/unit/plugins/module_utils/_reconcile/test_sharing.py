@@ -121,7 +121,7 @@ def test_what_needs_signatures_is_refused(on_mismatch: t.Any) -> None:
     ("there", "quorum", "found"),
     [
         (shared(["bob"], 0), 2, "quorum is 0, wished 2"),
-        (shared(["bob"], 2), 0, "quorum is 2, wished 0"),
+        (shared(["bob"], 4), 2, "quorum is 4, wished 2"),
         (shared(["bob"], 2, 4), 2, "quorum is 2 to use it and 4 to change it, wished 2"),
     ],
 )
@@ -151,3 +151,16 @@ def test_the_users_are_returned_where_they_are_known() -> None:
     told = describe(shared(["bob"], 2, 2), {})
     assert (told["owner"], told["shared_with"], told["quorum"]) == ("owner", ["bob"], 2)
     assert "owner" not in describe(pair_of(private_key("secp256r1")), {})
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (shared(["bob", "carol"], 2, 3), ""),
+        (shared(["bob", "carol"], 2, 2), "management_quorum is 2, wished 3"),
+        (shared(["bob", "carol"], 3, 3), "quorum is 3, wished 2"),
+    ],
+)
+def test_a_quorum_for_changes_is_compared_by_itself(there: KeyPair, found: str) -> None:
+    wish = wished("ecc", share_with=["bob", "carol"], quorum=2, management_quorum=3)
+    assert "; ".join(map(str, differences(wish, there))) == (f"private half's {found}" if found else "")

@@ -72,7 +72,8 @@ def test_environment_is_not_for_replicas(monkeypatch: pytest.MonkeyPatch) -> Non
     """Neither the library nor the PIN of the source's token goes to another."""
     for name, value in {"PKCS11_MODULE": "/lib/env.so", "HSM_PIN": "env", "HSM_TOKEN_LABEL": "env"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=r"^replicas\[0\]\.module_path is refused: it is missing"):
+    missing = r"^replicas\[0\]\.module_path is refused: it is missing.* Its name is 'two'\.$"
+    with pytest.raises(InputError, match=missing):
         from_options(replica(module_path=None))
     with pytest.raises(InputError, match=r"^replicas\[0\]\.token_label is refused: give exactly one of"):
         from_options(replica(token_label=None))
