@@ -65,8 +65,9 @@ options:
   extractable:
     description:
       - Whether the private key may leave the HSM wrapped under another key.
-      - If not given, a new private key is extractable, as the commands make it, and an existing one is not compared.
-        V(false) is the flag C(-nex) of the commands. An existing key can be made non-extractable, never the reverse.
+      - If not given, a new private key is extractable, as the commands make it, and an existing one is not compared. A
+        token that makes only keys which are not is told in a warning.
+      - V(false) is the flag C(-nex) of the commands. An existing key can be made non-extractable, never the reverse.
       - The private key is always sensitive, which only stops it from being read directly. Unless
         C(wrap_with_trusted) is set, whoever has the PIN can wrap an extractable key under a wrapping key of their
         own and so carry it out in clear. Set V(false) in production.

@@ -83,7 +83,9 @@ class Generation:
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
             remains = self._undo(wish, drawn, handles if wish.id else {}) or undone([])
-            raise error.at(f"generate {wish} on the token {self._token}", remains) from None
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import with_options_to_try
+
+            raise with_options_to_try(error.at(f"generate {wish} on the token {self._token}", remains), wish) from None
         except Exception:  # a bug: reported as one, and nothing is left
             self._undo(wish, drawn, {})
             raise

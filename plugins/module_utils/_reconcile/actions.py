@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
@@ -19,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, Step
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import stands
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import (
     RaceLost,
@@ -62,10 +64,13 @@ class Actions(Work):
         pair = self.session.generate(self.wish)
         try:
             rows = dishonoured(self.wish, pair, self.session.facts)
-            if rows:
+            if rows and not stands(self.wish, pair, rows):
                 why = f"the token made it otherwise, {listed(rows, '; ')}"
                 raise self.failed("generate", why, "Leave out what the token does not have.")
             proof = self.prove_new(pair)
+            if rows:
+                told = f"The token made {self.where} stricter than the default: {listed(rows, '; ')}."
+                proof = dataclasses.replace(proof, warning=" ".join(filter(None, (told, proof.warning))))
             self.session.await_servers(self.wish, pair)
             if alone:
                 yield

@@ -28,6 +28,20 @@ def test_refused_generation(token: FaultyToken) -> None:
     assert run.writes == {"C_GenerateKeyPair": 1}
 
 
+def test_a_token_that_is_stricter_than_the_default(token: FaultyToken) -> None:
+    """What nobody asked for by name is told and kept; the next run finds the pair as wished."""
+    strict = "C_GenerateKeyPair before set private 162 00"
+    run = token.faulty_ecc(strict, label="k")
+    assert run.result["changed"] and run.key_pair["private_key"]["attributes"]["extractable"] is False
+    assert "stricter than the default: private half's extractable is false, wished true" in str(run.result["warnings"])
+    assert token.ecc(label="k", curve="P-256").result["changed"] is False
+    run = token.faulty_ecc(strict, label="other", extractable=True)
+    assert "the token made it otherwise, private half's extractable is false, wished true" in run.msg
+    assert token.halves("other") == []
+    run = token.faulty_rsa("C_GenerateKeyPair instead return 0xD1", label="other")
+    assert "CKR_TEMPLATE_INCONSISTENT" in run.msg and "'extractable: false' and 'usage: [sign, decrypt]'" in run.msg
+
+
 def test_error_after_success(token: FaultyToken) -> None:
     """The handles are lost; the id that was drawn for this call finds what it left."""
     run = token.faulty_ecc(ERROR_AFTER, label="k")
@@ -104,7 +118,7 @@ def test_half_of_another_pair_and_the_users_id(token: FaultyToken) -> None:
         (f"set private {SIGN} 00", {}, "private half's sign is false, wished true"),
         ("drop private 0x10c", {"usage": ["sign", "derive"]}, ""),
         (f"set private {EXTRACTABLE} 01", {"extractable": False}, "private half's extractable is true, wished false"),
-        (f"set private {EXTRACTABLE} 00", {}, "private half's extractable is false, wished true"),
+        (f"set private {EXTRACTABLE} 00", {"extractable": True}, "private half's extractable is false, wished true"),
         ("set private 0x3 6d696e65", {}, "private half's label is mine, wished k"),
         ("drop public 0x3", {}, "public half's label is , wished k"),
         ("set public 0x180 06052b81040022", {}, "curve is secp384r1, wished secp256r1"),
