@@ -267,7 +267,7 @@ options:
       - An existing pair is proven in every run, in check mode too, where only an id joins its halves (mostly ECC),
         because whoever can write public objects can put a public key of his own beside a private one. What cannot be
         proven is returned with the reason, and a warning where the token refuses. Nothing is proven there if
-        O(fingerprint) names the public half. A pair that only derives is not proven in check mode.
+        the task names the public half by its fingerprint. A pair that only derives is not proven in check mode.
       - V(true) fails where a proof is not possible, and proves every existing pair. V(false) proves nothing.
     type: bool
   min_servers:
@@ -332,6 +332,9 @@ options:
       library_environment:
         description: As O(library_environment), for this replica.
         type: dict
+      library_parameters:
+        description: As O(library_parameters), for this replica.
+        type: raw
       vendor:
         description: As O(vendor), for this replica.
         type: str
@@ -344,6 +347,64 @@ options:
           - opencryptoki
           - softhsm
           - yubihsm
+      vendor_facts:
+        description: As O(vendor_facts), for this replica.
+        type: dict
+        suboptions:
+          set_attribute:
+            description: As O(vendor_facts.set_attribute), for this replica.
+            type: bool
+          copy:
+            description: As O(vendor_facts.copy), for this replica.
+            type: bool
+          copy_sets_copyable:
+            description: As O(vendor_facts.copy_sets_copyable), for this replica.
+            type: bool
+          read_only_sessions:
+            description: As O(vendor_facts.read_only_sessions), for this replica.
+            type: bool
+          composite_pin:
+            description: As O(vendor_facts.composite_pin), for this replica.
+            type: bool
+          certificates:
+            description: As O(vendor_facts.certificates), for this replica.
+            type: bool
+          threads:
+            description: As O(vendor_facts.threads), for this replica.
+            type: bool
+          id_length:
+            description: As O(vendor_facts.id_length), for this replica.
+            type: int
+          id_max:
+            description: As O(vendor_facts.id_max), for this replica.
+            type: int
+          label_max:
+            description: As O(vendor_facts.label_max), for this replica.
+            type: int
+          curves:
+            description: As O(vendor_facts.curves), for this replica.
+            type: list
+            elements: str
+          fixed:
+            description: As O(vendor_facts.fixed), for this replica.
+            type: list
+            elements: str
+          not_sent_private:
+            description: As O(vendor_facts.not_sent_private), for this replica.
+            type: list
+            elements: str
+          not_sent_public:
+            description: As O(vendor_facts.not_sent_public), for this replica.
+            type: list
+            elements: str
+          only_true_private:
+            description: As O(vendor_facts.only_true_private), for this replica.
+            type: list
+            elements: str
+          only_true_public:
+            description: As O(vendor_facts.only_true_public), for this replica.
+            type: list
+            elements: str
       crypto_user:
         description: As O(crypto_user), for this replica.
         type: raw

@@ -70,6 +70,13 @@ options:
       - The values are masked wherever they occur in what is shown, but for variables that are known to hold no secret.
         The guide to the login lists them.
     type: dict
+  library_parameters:
+    description:
+      - Text that the library gets with C(C_Initialize), as C(pReserved). Few libraries take one. NSS softokn needs it,
+        for instance C(configdir='sql:/etc/pki/nssdb' certPrefix='' keyPrefix='' secmod='secmod.db' flags=).
+      - It is masked wherever it occurs in what is shown, unless it holds nothing but parameters that are known to be no
+        secret. The guide to the login lists them.
+    type: raw
   vendor:
     description:
       - Whose library it is, where libraries differ. V(auto) goes by the library's own description.
@@ -83,6 +90,95 @@ options:
       - opencryptoki
       - softhsm
       - yubihsm
+  vendor_facts:
+    description:
+      - What is known of the library, where it differs from the standard and the table of vendors does not know it. What
+        is given here takes the place of the same fact in the row of O(vendor), lists as a whole; the rest stays. With
+        O(vendor=generic) it is laid over what the standard says.
+      - M(cryptoki.hsm.hsm_token_info) returns the facts in use and where they come from. Try them on a token for tests.
+    type: dict
+    suboptions:
+      set_attribute:
+        description:
+          - Whether the token changes attributes of a key (C(C_SetAttributeValue)). V(false) where it answers
+            C(CKR_FUNCTION_NOT_SUPPORTED) or C(CKR_ACTION_PROHIBITED) to every change.
+        type: bool
+      copy:
+        description:
+          - Whether the token copies keys (C(C_CopyObject)). V(false) where it answers C(CKR_FUNCTION_NOT_SUPPORTED).
+        type: bool
+      copy_sets_copyable:
+        description:
+          - Whether a copy may be made that is not C(copyable). V(false) where such a copy is answered by
+            C(CKR_ATTRIBUTE_READ_ONLY).
+        type: bool
+      read_only_sessions:
+        description:
+          - Whether a session may be opened for reading only. V(false) where it is answered by
+            C(CKR_SESSION_READ_ONLY_EXISTS), C(CKR_ARGUMENTS_BAD) or the like.
+        type: bool
+      composite_pin:
+        description:
+          - Whether the PIN is C(user:password), so that a login without a user is refused before it is tried.
+        type: bool
+      certificates:
+        description:
+          - Whether the token has certificate objects. V(false) where a search for them is an error other than
+            C(CKR_ATTRIBUTE_VALUE_INVALID) and C(CKR_TEMPLATE_INCONSISTENT); none is looked for then.
+        type: bool
+      threads:
+        description:
+          - Whether several threads may work with the library at once. V(false) where parallel work ends in crashes or
+            in C(CKR_USER_NOT_LOGGED_IN).
+        type: bool
+      id_length:
+        description:
+          - Bytes of the id that is drawn for a pair without one. V(0) where the token draws ids itself. If only
+            O(vendor_facts.id_max) is given, it is at most that.
+        type: int
+      id_max:
+        description:
+          - Bytes of the longest id, V(0) for no limit. Needed where an id is answered by
+            C(CKR_ATTRIBUTE_VALUE_INVALID) or C(CKR_DATA_LEN_RANGE).
+        type: int
+      label_max:
+        description:
+          - Bytes of the longest label, V(0) for no limit. Needed for the same answers.
+        type: int
+      curves:
+        description:
+          - The only curves that the token has. Another one is refused before the token is asked.
+        type: list
+        elements: str
+      fixed:
+        description:
+          - Attributes that the token does not change although it changes others, which it answers by
+            C(CKR_ATTRIBUTE_READ_ONLY).
+        type: list
+        elements: str
+      not_sent_private:
+        description:
+          - Attributes that no template of a private key may hold, whatever their value. Needed where a generation is
+            answered by C(CKR_ATTRIBUTE_TYPE_INVALID), C(CKR_TEMPLATE_INCONSISTENT) or C(CKR_GENERAL_ERROR), as NSS
+            does for C(copyable). What protects the key is always sent.
+        type: list
+        elements: str
+      not_sent_public:
+        description:
+          - The same for a public key.
+        type: list
+        elements: str
+      only_true_private:
+        description:
+          - Attributes that a template of a private key may hold as true only. Needed where a generation is answered
+            by C(CKR_ATTRIBUTE_VALUE_INVALID), or where the presence of C(unwrap) is taken for true.
+        type: list
+        elements: str
+      only_true_public:
+        description:
+          - The same for a public key.
+        type: list
+        elements: str
   crypto_user:
     description:
       - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as

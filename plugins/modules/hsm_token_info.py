@@ -15,7 +15,8 @@ author:
 description:
   - Shows what a PKCS#11 library tells of itself, its slots, and its tokens, as versions, flags, mechanisms, sessions,
     memory, and the state of the PINs. This needs no PIN.
-  - Returns the values that the option O(expect_token) of every module of this collection can pin.
+  - Returns the values that the option O(expect_token) of every module of this collection can pin, and the facts of the
+    vendor that are in use, as the option O(vendor_facts) takes them.
   - With O(provider=cloudhsm_cli) it shows the HSMs of the cluster, in RV(hsms), without a login.
   - Without a choice of a token, every slot is shown. One that answers with an error is named with it and does not
     stop the others.
@@ -339,6 +340,55 @@ slots:
             manufacturer: SoftHSM project
             model: SoftHSM v2
             serial: 4e488b2252e49ca5
+        vendor:
+          description: The row of the table of vendors that is used for the token, as in the option O(vendor).
+          type: str
+          returned: always
+          sample: softhsm
+        vendor_facts:
+          description: The facts in use, as the option O(vendor_facts) takes them. Sizes of V(0) are not known.
+          type: dict
+          returned: always
+          sample:
+            certificates: true
+            composite_pin: false
+            copy: true
+            copy_sets_copyable: false
+            curves: []
+            fixed: [allowed_mechanisms, wrap_with_trusted]
+            id_length: 16
+            id_max: 0
+            label_max: 0
+            not_sent_private: []
+            not_sent_public: []
+            only_true_private: []
+            only_true_public: []
+            read_only_sessions: true
+            set_attribute: true
+            threads: true
+        vendor_facts_from:
+          description:
+            - Where each of the facts comes from. V(option) is O(vendor_facts), V(vendor) the row of
+              RV(slots[].token.vendor), and V(standard) what PKCS#11 says.
+          type: dict
+          returned: always
+          sample:
+            certificates: standard
+            composite_pin: standard
+            copy: standard
+            copy_sets_copyable: vendor
+            curves: standard
+            fixed: vendor
+            id_length: standard
+            id_max: standard
+            label_max: standard
+            not_sent_private: standard
+            not_sent_public: standard
+            only_true_private: standard
+            only_true_public: standard
+            read_only_sessions: standard
+            set_attribute: standard
+            threads: standard
 hsms:
   description: The HSMs of a cluster.
   returned: with O(provider=cloudhsm_cli)
@@ -389,6 +439,7 @@ provider_error:
   sample: HSM is disconnected
 """
 
+import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, OptionGroup
@@ -454,7 +505,7 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         result: Result = {
             "changed": False,
             "library": describe_library(library.info.path, provider.library_sha256, answers),
-            "slots": [describe_slot(slot, provider.identity) for slot in told],
+            "slots": [describe_slot(slot, functools.partial(provider.tell, library)) for slot in told],
             "session": None,
         }
         if log_in and token:

@@ -55,7 +55,7 @@ def make_token(interposer: Path) -> t.Iterator[t.Callable[..., FaultyToken]]:
     """Makes tokens, each in a folder of its own that every user may enter."""
     made: list[FaultyToken] = []
 
-    def make(**given: str) -> FaultyToken:
+    def make(**given: t.Any) -> FaultyToken:
         made.append(FaultyToken(open_folder(), interposer, **given))
         return made[-1]
 

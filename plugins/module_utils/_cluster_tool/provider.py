@@ -46,6 +46,8 @@ class ToolProvider(Provider):
         "slot_id": Unable(_LIBRARY_ONLY, filters=True),
         "token_uri": Unable(_LIBRARY_ONLY),
         "library_environment": Unable(_LIBRARY_ONLY),
+        "library_parameters": Unable(_LIBRARY_ONLY),
+        "vendor_facts": Unable(_LIBRARY_ONLY),
         "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
         "force_login": Unable(_LIBRARY_ONLY),
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),

@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
     PRIVATE,
     PUBLIC,
     SETTABLE,
@@ -99,6 +100,11 @@ def each(kind: str, names: t.Iterable[str]) -> Spec:
     return {name: {"type": kind} for name in names}
 
 
+def each_list(*names: str) -> Spec:
+    """Options that are lists of texts."""
+    return {name: {"type": "list", "elements": "str"} for name in names}
+
+
 # How one token is reached and logged in to; a replica has these too.
 _TOKEN: Spec = {
     "module_path": {"type": "path"},
@@ -107,7 +113,19 @@ _TOKEN: Spec = {
     "slot_id": {"type": "str"},
     "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
     "library_environment": {"type": "dict", "no_log": True},  # likewise
+    "library_parameters": {"type": "raw", "no_log": True},  # likewise
     "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
+    "vendor_facts": {
+        "type": "dict",
+        "options": {
+            **each("bool", ("set_attribute", "copy", "copy_sets_copyable", "read_only_sessions", "composite_pin")),
+            **each("bool", ("certificates", "threads")),
+            **each("int", ("id_length", "id_max", "label_max")),
+            **each_list(
+                "curves", "fixed", *(f"{what}_{half}" for what in ("not_sent", "only_true") for half in HALVES)
+            ),
+        },
+    },
     "crypto_user": {"type": "raw", "no_log": True},  # what vendors call a PIN is user:password
     "pin": {"type": "raw", "no_log": True},
     "pin_file": {"type": "path", "no_log": False},

@@ -86,6 +86,8 @@ class Login:
     expect: t.Mapping[str, str]
     token_uri: str | None = None
     unused_pin: str | None = None
+    library_parameters: str | None = None
+    vendor_facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
@@ -101,13 +103,21 @@ class Login:
         """Checked values that may be seen, although their options are masked until they are checked."""
         named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]
         uri = None if pins_in(self.token_uri or "") else self.token_uri
-        return [text for text in (uri, self.crypto_user, *named) if text]
+        known = None if self._hidden_parameters() else self.library_parameters
+        return [text for text in (uri, self.crypto_user, known, *named) if text]
 
     def secrets(self) -> list[str]:
         """Every text that must not be seen."""
         hidden = [value for name, value in self.environment.items() if name not in HARMLESS_VARIABLES]
         pins = [self.pin.reveal() if self.pin else None, self.login_pin(False), *pins_in(self.token_uri or "")]
-        return [text for text in (*pins, *hidden) if text]
+        return [text for text in (*pins, *hidden, *self._hidden_parameters()) if text]
+
+    def _hidden_parameters(self) -> list[str]:
+        if self.library_parameters is None:
+            return []
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._options.library_parameters import hidden_parts
+
+        return hidden_parts(self.library_parameters)
 
     def warnings(self) -> list[str]:
         """What may be wrong about the secrets, and is no reason to refuse."""
@@ -219,6 +229,8 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         expect=expected_from(params["expect_token"]),
         token_uri=uri,
         unused_pin=params.get(UNUSED_PIN),
+        library_parameters=_library_parameters(params["library_parameters"]),
+        vendor_facts=_vendor_facts(params["vendor_facts"]),
     )
 
 
@@ -261,6 +273,18 @@ def library_environment(variables: Params | None) -> dict[str, str]:
             raise InputError("library_environment", "no variable has such a name", name)
         checked[name] = _values.text(f"library_environment.{name}", value)
     return checked
+
+
+def _library_parameters(value: t.Any) -> str | None:
+    return None if value is None else _values.text("library_parameters", value, secret=True)
+
+
+def _vendor_facts(given: Params | None) -> dict[str, t.Any]:
+    if not given:
+        return {}
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.vendor_facts import facts_from
+
+    return facts_from(given)
 
 
 def crypto_user_from(value: t.Any) -> str | None:

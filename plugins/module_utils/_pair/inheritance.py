@@ -34,8 +34,8 @@ _USES = {"rsa": _RSA, "ec": frozenset({"sign", "verify", "derive"}), "ec_edwards
 def replacing(wish: Wish, old: KeyPair, facts: VendorFacts, token: str, differs: str) -> Wish:
     """What is wished of the pair in the place of the old one; refuses what is not safe at every moment of it."""
     new = inherited(wish, old)
-    what, why = f"replace {wish.on(token)}", irreplaceable(new, facts)
-    why = why or (_QUORUM if _needs_approval(old) else misfit(new, old))
+    what = f"replace {wish.on(token)}"
+    why = irreplaceable(new, facts) or (_QUORUM if _needs_approval(old) else misfit(new, old))
     if why:
         raise HsmError.refused(what, why, differs)
     refuse_indestructible(what, old, differs)

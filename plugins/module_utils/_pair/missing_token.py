@@ -26,11 +26,14 @@ def missing_token(
 ) -> str:
     """The message for a token that was looked for in all slots."""
     there = [token for token in tokens if token.in_use]
-    parts = [f"it has {', '.join(map(str, there)) or 'no initialised token'}"]
+    nothing = "no initialised token" if tokens or dead else "no token in any slot"
+    parts = [f"it has {', '.join(map(str, there)) or nothing}"]
     if selector.slot_id in {token.slot_id for token in tokens} - {token.slot_id for token in there}:
         parts.append(f"the token in slot {selector.slot_id} is not initialised")
     if dead:
         parts.append(", ".join(map(str, dead)))
     parts += hidden[:1]
+    if not tokens and not dead:
+        parts.append("the device, or the connector or service that leads to it, may be down")
     advice = "Check the token's name, the library's configuration and the user that runs the task."
     return f"Could not find a token {selector} in {library.path}: {'; '.join(parts)}. {advice}"

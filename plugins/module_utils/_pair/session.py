@@ -157,7 +157,7 @@ class Undoing(t.NamedTuple):
 
     what: str
     where: str
-    destroy: t.Callable[[], None]
+    destroy: t.Callable[[], object]
 
 
 def undone(steps: t.Iterable[Undoing]) -> str:

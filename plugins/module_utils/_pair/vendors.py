@@ -29,6 +29,8 @@ class VendorFacts:
     `elsewhere`: what the user can do by another program where this one cannot change an attribute.
     `set_attribute`, `copy`: whether C_SetAttributeValue and C_CopyObject exist.
     `read_only_sessions`: whether a session may be opened without CKF_RW_SESSION.
+    `certificates`: whether it has certificate objects.
+    `threads`: whether several threads may work with the library at once.
     `composite_pin`: the PIN is `user:password`.
     `key_wraps`: the mechanisms by which AES keys wrap others: RFC 5649, RFC 3394 after a padding, RFC 3394 alone.
     `curves`: names of the only curves the library has; empty: not known, the token decides.
@@ -47,6 +49,8 @@ class VendorFacts:
     copy: bool = True
     copy_sets_copyable: bool = True
     read_only_sessions: bool = True
+    certificates: bool = True
+    threads: bool = True
     composite_pin: bool = False
     key_wraps: tuple[tuple[KeyWrap, str], ...] = (
         ("KWP", "CKM_AES_KEY_WRAP_KWP"),

@@ -76,9 +76,14 @@ class _FunctionList(ctypes.Structure):
 
 
 class _CkInitializeArgs(ctypes.Structure):
-    """CK_C_INITIALIZE_ARGS without functions of ours for locking."""
+    """CK_C_INITIALIZE_ARGS without functions of ours for locking; NSS's has one more member, which stays empty."""
 
-    _fields_ = (("functions", ctypes.c_void_p * 4), ("flags", CK_ULONG), ("reserved", ctypes.c_void_p))
+    _fields_ = (
+        ("functions", ctypes.c_void_p * 4),
+        ("flags", CK_ULONG),
+        ("reserved", ctypes.c_char_p),
+        ("more", ctypes.c_void_p),
+    )
 
 
 class CkAttribute(ctypes.Structure):
@@ -149,9 +154,12 @@ class Functions:
         function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
         return t.cast(int, function(*_as_c(arguments)))
 
-    def initialize(self, flags: int | None = None) -> int:
-        """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` (section 5.4.1)."""
-        return self.call("C_Initialize", None if flags is None else _CkInitializeArgs(flags=flags))
+    def initialize(self, flags: int = 0, reserved: str | None = None) -> int:
+        """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` or a text for pReserved (section 5.4.1)."""
+        if not flags and reserved is None:
+            return self.call("C_Initialize", None)
+        self._reserved = None if reserved is None else reserved.encode()  # kept: a library may look at it later
+        return self.call("C_Initialize", _CkInitializeArgs(flags=flags, reserved=self._reserved))
 
     def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.3)."""

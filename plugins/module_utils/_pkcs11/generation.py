@@ -34,6 +34,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
     mechanism_name,
 )
 
+_VENDORS_OWN = 0x80000000  # CKM_VENDOR_DEFINED
+
 
 class Generation:
     """The making of pairs in one session."""
@@ -60,7 +62,7 @@ class Generation:
         """Why the token's own mechanisms cannot make the pair."""
         mechanism = _key_gen(wish)
         if mechanism not in self._mechanisms:
-            return f"the token has no {mechanism_name(mechanism)}; see the option key_gen_mechanism"
+            return f"the token has no {mechanism_name(mechanism)}; {_other_mechanism(wish, self._mechanisms)}"
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
         smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
@@ -88,8 +90,8 @@ class Generation:
         told = unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            why = f"the HSM returned {told}; that was left alone, for it may be another host's"
-            raise HsmError.failed(f"generate {wish} on the token {self._token}", why, self._undo(wish, drawn, {}))
+            left = self._undo(wish, drawn, {}) or "That was left alone, for it may be another host's."
+            raise HsmError.failed(f"generate {wish} on the token {self._token}", f"the HSM returned {told}", left)
         return pairs[0]
 
     def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
@@ -111,7 +113,7 @@ class Generation:
             if drawn:
                 return take_back(self._session, there) if there else ""
             own = [key for key in there if key in returned.items()]
-            others = ", ".join(str(self._session.read(*key)) for key in there if key not in own)
+            others = self._listed(there, own)
         except TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         told = [take_back(self._session, own)] if own else []
@@ -119,10 +121,24 @@ class Generation:
             told.append(f"What is there now under this name: {others}. If it is a pair, verify=true proves it.")
         return " ".join(told) or "Nothing of that name is left on the token."
 
+    def _listed(self, objects: t.Iterable[tuple[KeyClass, int]], but: t.Collection[tuple[KeyClass, int]]) -> str:
+        return ", ".join(str(self._session.read(*key)) for key in objects if key not in but)
+
     def _named_as(self, wish: Wish) -> list[tuple[KeyClass, int]]:
         """What has the id that was drawn or told, or the label where there is none."""
         name: dict[str, Value] = {"id": wish.id} if wish.id else {"label": wish.label or ""}
         return [(half, handle) for half in HALVES for handle in self._session.handles(half, name)]
+
+
+def _other_mechanism(wish: Wish, there: frozenset[int]) -> str:
+    """What to do where the mechanism of a generation is missing, by the mechanisms that are `there`."""
+    able = [row for row in MECHANISMS.values() if (row.family, row.use) == (wish.key_type, "generate")]
+    others = ", ".join(row.name for row in able if row.code in there)
+    if others:
+        return f"set key_gen_mechanism to one that it has: {others}"
+    if any(code >= _VENDORS_OWN for code in there):
+        return "if it makes such keys by a mechanism of the vendor's own, give that in key_gen_mechanism"
+    return "it makes no such keys at all"
 
 
 def _key_gen(wish: Wish) -> int:

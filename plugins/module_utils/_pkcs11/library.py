@@ -61,9 +61,12 @@ class Library:
     """A loaded and initialised PKCS#11 library; close it when all sessions are closed.
 
     `threads`: several shall work with it at once; afterwards, whether they may.
+    `parameters`: the text that the library is initialised with, where it wants one.
     """
 
-    def __init__(self, path: str, environment: t.Mapping[str, str], threads: bool = False) -> None:
+    def __init__(
+        self, path: str, environment: t.Mapping[str, str], threads: bool = False, parameters: str | None = None
+    ) -> None:
         os.environ.update(environment)
         try:
             self.functions = functions.Functions(path)
@@ -72,31 +75,27 @@ class Library:
         self.threads = threads
         self._gate = Gate()
         try:
-            self._lib = self._initialised(path)
+            self._lib = self._initialised(path, parameters)
         except TokenError as error:
-            if "not initialized" in error.said:  # CKR_CRYPTOKI_NOT_INITIALIZED, for which there is no class
-                raise HsmError(
-                    f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
-                    " is so; give the path of the module behind it."
-                ) from None
-            hint = "check the library's configuration and that this user may read it"
-            raise TokenError(error.attempt, error.ckr, said=error.said, hint=hint) from None
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.failed_start import start_failure
+
+            raise start_failure(path, error, parameters) from None
         major, minor = self._lib.library_version
         self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
         self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def _initialised(self, path: str) -> t.Any:
+    def _initialised(self, path: str, parameters: str | None) -> t.Any:
         """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
         part: t.Any = _InitialisedLib
         with attempt(f"initialise the PKCS#11 library {path}"):
             lib = part.__new__(part, path)
             if self.threads:
-                rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK)
+                rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK, parameters)
                 self.threads = rv not in (functions.CKR_CANT_LOCK, functions.CKR_ARGUMENTS_BAD)
             if not self.threads:
-                rv = self.functions.initialize()
+                rv = self.functions.initialize(0, parameters)
             check(rv, f"initialise the PKCS#11 library {path}")
             lib.__init__(path)
         return lib

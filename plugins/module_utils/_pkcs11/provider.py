@@ -96,9 +96,7 @@ class Pkcs11Provider(Provider):
     @contextlib.contextmanager
     def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:
         """The session with a token that was chosen, after every check that needs no login."""
-        facts = vendor_facts(
-            self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
-        )
+        facts = self._facts(library, token)
         self.check_identity(library, token)
         own = self._own_folder(token)
         self._check_hidden(token, own)
@@ -109,6 +107,26 @@ class Pkcs11Provider(Provider):
             with contextlib.closing(_session(library, opened, token, facts, store)) as session:
                 yield session
 
+    def _row(self, library: Library, token: TokenInfo) -> VendorFacts:
+        return vendor_facts(
+            self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
+        )
+
+    def _facts(self, library: Library, token: TokenInfo) -> VendorFacts:
+        """The row of the token's vendor, and what the user says on top of it."""
+        row = self._row(library, token)
+        if not self._login.vendor_facts:
+            return row
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import with_said
+
+        return with_said(row, self._login.vendor_facts)
+
+    def tell(self, library: Library, token: TokenInfo) -> dict[str, t.Any]:
+        """What the options expect_token and vendor_facts take, as it is now, and where the facts come from."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import tell
+
+        return {"expect_token": self.identity(token), **tell(self._row(library, token), self._login.vendor_facts)}
+
     @contextlib.contextmanager
     def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
@@ -117,7 +135,8 @@ class Pkcs11Provider(Provider):
             if pinned is not None:  # before any code of it runs
                 check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
             self._check_configuration()
-            with contextlib.closing(Library(path, self._login.environment, threads)) as library:
+            loaded = Library(path, self._login.environment, threads, self._login.library_parameters)
+            with contextlib.closing(loaded) as library:
                 yield library
 
     @functools.cached_property
@@ -155,6 +174,8 @@ class Pkcs11Provider(Provider):
         if self._soft_folder:
             return _softhsm.lock_key(self._soft_folder)
         settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
+        if self._login.library_parameters is not None:
+            settings += f" {self._login.library_parameters}"
         return f"{os.path.realpath(self._login.module_path)} {settings}"
 
     def overlooked(self) -> list[str]:

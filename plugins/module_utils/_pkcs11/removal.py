@@ -15,10 +15,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 
-def destroy(session: Session, key_class: KeyClass, handle: int) -> None:
+def destroy(session: Session, key_class: KeyClass, handle: int) -> TokenError | None:
     """Destroys an object; raises `TokenError` where it is still there, or where that cannot be seen (`remains`).
 
-    One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too.
+    One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too. The result is the
+    error that was answered although the object is gone.
     """
     answer, failed = TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint=""), False
     try:
@@ -33,7 +34,7 @@ def destroy(session: Session, key_class: KeyClass, handle: int) -> None:
             raise TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
         raise answer.at(answer.attempt, unknown) from None
     if gone and answer.ckr != NOT_THERE:
-        return
+        return answer if failed else None
     if not gone and answer.ckr in (None, NOT_THERE):
         told = f"{answer.ckr or answer.said}, and the key is still there"
         raise TokenError(answer.attempt, said=told, hint="")

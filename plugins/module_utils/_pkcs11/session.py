@@ -42,7 +42,7 @@ class Pkcs11Session(TokenSession):
         self.slot_id = token.slot_id
         self.uri_attributes = token.uri_attributes()
         self.write_protected = bool(token.flags & TokenFlag.WRITE_PROTECTED)
-        self.threads = library.threads
+        self.threads = library.threads and facts.threads
         self.freezes_by_copy = facts.copy
 
     @functools.cached_property
@@ -76,6 +76,8 @@ class Pkcs11Session(TokenSession):
             return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+        if not self.facts.certificates:
+            return []
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
 
         return certificates(self._session, str(self._token), label, identifier)
@@ -128,9 +130,13 @@ class Pkcs11Session(TokenSession):
         return self._session.read(found.half, found.handle)
 
     def destroy(self, found: TokenObject) -> None:
+        self._destroyed(found)
+
+    def _destroyed(self, found: TokenObject) -> TokenError | None:
+        """As `destroy`; the result is the error that was answered although the object is gone."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import destroy
 
-        destroy(self._session, found.half, found.handle)
+        return destroy(self._session, found.half, found.handle)
 
     def describe(self) -> dict[str, t.Any]:
         """The state of the session, and how many key objects it sees; three searches."""

@@ -74,17 +74,23 @@ class Store(abc.ABC):
                 self._settle(before)
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            self._settle(self._before)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        broken = self._settle(self._before) if self._before is not None else ()
+        if broken and kind is None:
+            # SoftHSM answers success where the file could not be written to its end.
+            why = f"SoftHSM answered success, and {', '.join(map(str, broken))}, so that what was made is not stored"
+            remedy = "See that the disk has room and that files may be as long as needed (ulimit -f)."
+            raise HsmError.failed(f"finish in {self.folder}", why, remedy)
 
-    def _settle(self, before: frozenset[str]) -> None:
-        """Tells what is left unfinished from damage, now that whoever began it is at an end."""
-        self._unfinished |= self._persisting(self._names() - before).keys()
+    def _settle(self, before: frozenset[str]) -> tuple[Damage, ...]:
+        """Tells what is left unfinished from damage, now that whoever began it is at an end; the answer is that."""
+        broken = self._persisting(self._names() - before)
+        self._unfinished |= broken.keys()
         if self._lasting:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_mark import end
 
             end(self._mark, self._list, self._unfinished)
+        return tuple(broken.values())
 
     def begin(self) -> None:
         """To be called before anything is made."""
@@ -132,6 +138,10 @@ class TokenStore(Store):
         super().__enter__()
         self._small = self._persisting(self._small_names())
         return self
+
+    def count(self) -> int:
+        """How many objects have a file here."""
+        return len(self._names())
 
     @property
     def small(self) -> tuple[Damage, ...]:

@@ -76,8 +76,8 @@ def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Describ
     }
 
 
-def describe_slot(answers: SlotAnswers, identity: t.Callable[[TokenInfo], t.Mapping[str, str]]) -> Described:
-    """One of `slots` of the documentation; `identity` gives what the option expect_token can pin of a token."""
+def describe_slot(answers: SlotAnswers, tell: t.Callable[[TokenInfo], Described]) -> Described:
+    """One of `slots` of the documentation; `tell` gives what options can say of a token."""
     slot = answers.slot
     return {
         "slot_id": answers.slot_id,
@@ -87,13 +87,11 @@ def describe_slot(answers: SlotAnswers, identity: t.Callable[[TokenInfo], t.Mapp
         "firmware_version": structures.version(slot.firmware_version) if slot else None,
         "flags": _words(slot.flags, SlotFlag) if slot else None,
         "errors": [{"call": error.call, "ckr": error.ckr} for error in answers.errors],
-        "token": _token(answers, answers.token, identity) if answers.token else None,
+        "token": _token(answers, answers.token, tell) if answers.token else None,
     }
 
 
-def _token(
-    answers: SlotAnswers, info: structures.CkTokenInfo, identity: t.Callable[[TokenInfo], t.Mapping[str, str]]
-) -> Described:
+def _token(answers: SlotAnswers, info: structures.CkTokenInfo, tell: t.Callable[[TokenInfo], Described]) -> Described:
     token = token_info(answers.slot_id, info)
     return {
         "label": token.label,
@@ -122,7 +120,7 @@ def _token(
             "private_free": _known(info.free_private_memory),
         },
         "mechanisms": [_mechanism(code, told) for code, told in answers.mechanisms.items()],
-        "expect_token": dict(identity(token)),
+        **tell(token),
     }
 
 

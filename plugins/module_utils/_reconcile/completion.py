@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
+from collections import deque
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged, Work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    FREEZING,
     PRIVATE,
     PUBLIC,
     USAGE_BITS,
@@ -23,20 +26,30 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 class Completion(Work):
     """Of one wished pair."""
 
-    def completed(self, private: TokenObject) -> KeyPair:
-        """The pair with its new public half, in check mode as it would be; it is proven before that is stored."""
+    def completed(self, private: TokenObject, foretell: t.Callable[[KeyPair], Staged[t.Any]]) -> KeyPair:
+        """The pair with its new public half, in check mode as it would be; it is proven before that is stored.
+
+        `foretell`: what is to be done to the pair then, as in check mode; what that refuses is refused before, too.
+        """
         values = self._public(private)
         expected = KeyPair((TokenObject(0, PUBLIC, {"class": "public_key", **values}),), (private,), "material")
         if self.session.write_protected:
             raise self.refused("complete", "the token is write-protected")
         self.session.check_making(f"complete {self.where}")
         self._prove(expected)
+        foretold = expected.with_half(self._born(expected.public))
         if self.check_mode:
-            return expected
+            return foretold
+        deque(foretell(foretold), maxlen=0)
         try:
             return expected.with_half(t.cast(t.Any, self.session).transfer.store_public(values))
         except TokenError as error:
             raise error.at(f"complete {self.where}") from None
+
+    @staticmethod
+    def _born(public: TokenObject) -> TokenObject:
+        """A new half as a token has it, which may be frozen afterwards."""
+        return dataclasses.replace(public, attributes={**dict.fromkeys(FREEZING, True), **public.attributes})
 
     def _public(self, private: TokenObject) -> dict[str, Value]:
         """The template: what the private half tells, and where nothing is wished, what it may be used for."""

@@ -10,7 +10,7 @@ import contextlib
 import typing as t
 import unicodedata
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
@@ -37,12 +37,11 @@ class LookAlikes(Work):
 
     def _refuse_twin(self) -> set[bytes]:
         """The ids of that label and type; pairs of a group have ids of their own, which somebody chose."""
-        objects = self.by_label_and_type()
-        pairs = pair_up(objects)
-        ids = {found.id for found in objects}
-        if len(pairs) == 1 and all(not id_ or is_drawn(id_) for id_ in ids):
+        pairs = self._with_other_halves(self.by_label_and_type())
+        ids = {found.id for pair in pairs for found in pair.objects}
+        drawn = next(filter(is_drawn, sorted(ids)), b"")
+        if len(pairs) == 1 and (drawn or b"" in ids):  # one half of it may have got an id from another program
             (pair,), wished = pairs, self.wish.id or b""
-            drawn = pair.objects[0].id
             has = f"whose id was drawn, {pair}" if drawn else f"without an id, {pair}"
             by = f"id_hex '{drawn.hex(':')}'" if drawn else f"label '{self.wish.label}'"
             call = f"hsm_key with {by}, key_type '{pair.objects[0].key_type}' and new_id_hex '{wished.hex(':')}'"
@@ -98,8 +97,9 @@ def _forms(label: str) -> dict[str, str]:
 
 
 def _other_reading(identifier: bytes) -> bytes:
-    """The bytes of hexadecimal digits that are a text, or the text of bytes."""
+    """The bytes of hexadecimal digits that are a text, with or without colons, or the text of bytes."""
     with contextlib.suppress(ValueError):
-        if identifier.isalnum():
-            return bytes.fromhex(identifier.decode("ascii"))
+        digits = identifier.replace(b":", b"")
+        if digits.isalnum():
+            return bytes.fromhex(digits.decode("ascii"))
     return identifier.hex().encode()

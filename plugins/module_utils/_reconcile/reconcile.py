@@ -163,25 +163,24 @@ class Reconciliation(Work):
         if found and found.lone and self.wish.complete:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
 
-            found = Completion(self.session, self.wish, self.check_mode).completed(found.lone)
-            mended = True
+            check = dataclasses.replace(self, check_mode=True)._bring
+            found, mended = Completion(self.session, self.wish, self.check_mode).completed(found.lone, check), True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         work = dataclasses.replace(self, wish=plan.wish) if plan.wish else self
-        warnings = (*self.session.warnings, *warnings, *plan.warnings)
+        standing = work._standing(found) if found else _ALREADY_THERE
+        if found and plan.action is not Action.NOTHING and not standing.method:
+            work.refuse_strangers(found)
+        warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [standing.warning]))
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from work._make(found, plan)
             warnings += work._unproven(proof)
         else:
-            after, proof = work._keep(found, plan)
-        warnings += tuple(filter(None, [proof.warning]))
+            after, proof = work._keep(found, plan, standing)
         return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
 
-    def _keep(self, found: KeyPair, plan: Plan) -> tuple[KeyPair | None, Proof]:
+    def _keep(self, found: KeyPair, plan: Plan, standing: Proof) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
-        proof = self._standing(found)
-        if plan.steps and proof.method is None:
-            self.refuse_strangers(found)
         if any(step.kind is Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
             self._actions.check_freezing(plan)
@@ -194,13 +193,14 @@ class Reconciliation(Work):
                 return self._predicted(plan)
             with beside.moved(self.wish.id or b""):
                 after = self._actions.change(found, plan.steps)
-        return after, self.proof(after) if self.wish.verify else proof
+        again = self.wish.verify and (plan.steps or not standing.method)
+        return after, self.proof(after) if again else standing
 
     def _standing(self, found: KeyPair) -> Proof:
-        """Halves that only an id joins are settled by a proof alone; one that the task asks for is made in the end."""
+        """Halves that only an id joins are settled by a proof alone, before anything is done to them."""
         if self.wish.verify is False:
             return Proof(None, "verify is false")
-        if self.wish.verify or not (self.wish.proven_always and found.whole and found.pairing == "id"):
+        if not (self.wish.proven_always and found.whole and found.pairing == "id"):
             return _ALREADY_THERE
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import standing
 
@@ -216,8 +216,6 @@ class Reconciliation(Work):
         if not leftover:
             self.session.check_generation(self.wish)
         replacement.check_freezing(plan)
-        if old:
-            self.refuse_strangers(old)
         if old or leftover:  # where the old pair is gone, its id is known from the task, or not at all
             ids = old.ids if old else {self.wish.id} if self.wish.id else set()
             replacement = dataclasses.replace(replacement, beside=self._beside(ids, "replace"))

@@ -83,6 +83,7 @@ class _Run:
         self._deadline = Deadline(terms.timeout)
         self._found: dict[Token, KeyPair | None] = {}
         self._mended = False
+        self._alike: list[str] = []
         self._copies = Copies(group, wish, terms.wrapping_key, self._found)
 
     def present(self) -> Replicated:
@@ -168,7 +169,7 @@ class _Run:
     def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
         pairs, mended = self._work(token).settled()
         if not pairs and self._state == "present":
-            self._work(token).look_alikes()
+            self._alike.extend(self._work(token).look_alikes())
         return pairs, mended
 
     def _work(self, token: Token) -> Reconciliation:
@@ -312,7 +313,7 @@ class _Run:
         changed = self._mended or any(self._copies.made.values()) or any(done.changed for done in outcomes.values())
         rows = self._rows(outcomes)
         told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
-        warnings = [*dict.fromkeys((*self._copies.warnings, *told))]
+        warnings = [*dict.fromkeys((*self._alike, *self._copies.warnings, *told))]
         lacking = [row for row in rows if row.status != "ok"]
         warnings += [f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in lacking]
         source = self._group.source

@@ -142,7 +142,7 @@ _HINTS: dict[str, str] = {
     "CKR_GENERAL_ERROR": "check that this user may read and write the token and that its storage is not full",
     "CKR_HOST_MEMORY": "free memory on the host or storage of the token",
     "CKR_KEY_SIZE_RANGE": "choose a size that the token has",
-    "CKR_MECHANISM_INVALID": "the token does not have this mechanism; see the option key_gen_mechanism",
+    "CKR_MECHANISM_INVALID": "the token does not have this mechanism; hsm_token_info lists those that it has",
     "CKR_OBJECT_HANDLE_INVALID": "another process removed the object; run the task again",
     "CKR_PIN_EXPIRED": "set a new PIN with the vendor's tool",
     "CKR_PIN_INCORRECT": "check the PIN; the login was tried once and is never repeated, because PINs lock",

@@ -19,7 +19,7 @@ _TEXT = """\
 <!--
 Copyright (c) 2026, The cryptoki.hsm authors
 GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
+{tag}: GPL-3.0-or-later
 
 Written by `nox -s campaign -- --campaign-record`; not to be edited.
 -->
@@ -76,6 +76,7 @@ class Counts:
         """The page."""
         rows = [f"| {act} | " + " | ".join(self._cell(act, kind) for kind in KINDS) + " |" for act in ACTS]
         return _TEXT.format(
+            tag="-".join(("SPDX", "License", "Identifier")),  # this file has its own
             date=datetime.datetime.now(datetime.timezone.utc).date(),
             which=_ALL if everything else _SOME,
             held=f"{self.held:,}",

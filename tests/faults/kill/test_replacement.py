@@ -21,7 +21,7 @@ REPLACE: dict[str, t.Any] = {**WISH, "curve": "P-384", "on_mismatch": "replace"}
     "rule",
     [
         "C_GenerateKeyPair after kill",
-        "C_Sign before kill",
+        "C_Sign#2 before kill",
         "C_SetAttributeValue#1 before kill",
         "C_SetAttributeValue#2 after kill",
         "C_DestroyObject#1 before kill",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A replica of another vendor: NSS's software token, which takes RSA keys and no EC keys by unwrapping."""
+"""NSS's software token: as the token of a task, and as a replica, which takes RSA keys and no EC keys by unwrapping."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.listing import parse_listing
+from ansible_collections.cryptoki.hsm.tests.support.module_run import run_module
 
 LABEL, PIN = "NSS Certificate DB", "nss-pin-5512"
 SLOT = 2  # the first one holds no keys
@@ -27,10 +28,10 @@ token.open(rw=True, so_pin="").init_pin(sys.stdin.read())
 
 
 class NssToken:
-    """A token of NSS softokn, which takes its parameters by C_Initialize only: the interposer passes them."""
+    """A token of NSS softokn, which takes its parameters by C_Initialize only: other programs need the interposer."""
 
     def __init__(self, folder: Path, library: Path) -> None:
-        parameters = f"configdir='sql:{folder}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
+        self.parameters = parameters = f"configdir='sql:{folder}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
         self.library = str(library)
         self.environment = {
             "FAULT_MODULE": os.environ["NSS_SOFTOKN"],
@@ -53,6 +54,15 @@ class NssToken:
             "pin": PIN,
         }
 
+    def login(self) -> dict[str, t.Any]:
+        """The options that reach it without anything in between."""
+        return {
+            "module_path": os.environ["NSS_SOFTOKN"],
+            "library_parameters": self.parameters,
+            "token_label": LABEL,
+            "pin": PIN,
+        }
+
     def tool(self, *arguments: str) -> str:
         """What pkcs11-tool says, logged in."""
         command = ["pkcs11-tool", "--module", self.library, "--slot", str(SLOT), "--login", "--pin", PIN, *arguments]
@@ -67,6 +77,53 @@ class NssToken:
 def nss(tmp_path: Path, interposers: dict[str, Path]) -> NssToken:
     """A new token."""
     return NssToken(tmp_path, interposers["one"])
+
+
+def test_nss_is_a_token_like_any_other(nss: NssToken) -> None:
+    def run(module: str, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+        done = run_module(module, {**nss.login(), **params}, check_mode=check_mode)
+        assert not done.result.get("failed"), done.stdout
+        return done.result
+
+    for module, wish in (
+        ("hsm_rsa_keypair", {"label": "root", "modulus_bits": 2048, "usage": ["sign"], "extractable": False}),
+        ("hsm_ecc_keypair", {"label": "tls", "curve": "P-256", "session": False}),
+    ):
+        assert [run(module, check, **wish)["changed"] for check in (True, False, True, False)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+    assert sorted((row["class"], row["label"]) for row in nss.listing()) == [
+        ("private", "root"),
+        ("private", "tls"),
+        ("public", "root"),
+        ("public", "tls"),
+    ]
+    assert run("hsm_rsa_keypair", label="root", state="absent")["changed"]
+    entries = [{"type": "ecc", "label": f"many-{number}", "curve": "P-256"} for number in range(4)]
+    assert run("hsm_keypairs", keypairs=entries)["changed"] and not run("hsm_keypairs", keypairs=entries)["changed"]
+    without = run_module("hsm_ecc_keypair", {**nss.login(), "library_parameters": None, "label": "x", "curve": "P-256"})
+    assert "CKR_ARGUMENTS_BAD" in without.result["msg"] and "library_parameters" in without.result["msg"]
+
+
+def test_what_a_row_knows_can_be_said(nss: NssToken) -> None:
+    wish = {"label": "said", "modulus_bits": 2048, "private_attributes": {"copyable": True}}
+    generic = {**nss.login(), "vendor": "generic", **wish}
+    assert run_module("hsm_rsa_keypair", generic).result["ckr"] == "CKR_GENERAL_ERROR"
+    (slot,) = run_module("hsm_token_info", nss.login()).result["slots"]
+    told = slot["token"]
+    assert told["vendor"] == "nss" and told["vendor_facts_from"]["not_sent_private"] == "vendor"
+    facts = {"not_sent_private": told["vendor_facts"]["not_sent_private"]}
+    (slot,) = run_module("hsm_token_info", {**nss.login(), "vendor": "generic", "vendor_facts": facts}).result["slots"]
+    of_option = [name for name, source in slot["token"]["vendor_facts_from"].items() if source != "standard"]
+    assert slot["token"]["vendor"] == "generic" and of_option == ["not_sent_private"]
+    # It is not sent and the pair is made; then it is told, because the task asked for it.
+    made = run_module("hsm_rsa_keypair", {**generic, "vendor_facts": facts}).result
+    assert "private half's copyable is missing, wished true" in made["msg"] and nss.listing() == []
+    short = run_module("hsm_rsa_keypair", {**generic, "vendor_facts": {**facts, "label_max": 3}}).result
+    assert "generic with vendor_facts takes at most 3 bytes of label" in short["msg"]
 
 
 @pytest.mark.parametrize("bits", [2048, 3072])

@@ -151,7 +151,11 @@ def test_old_public_half_that_stays(token: FaultyToken, old: str) -> None:
         f" and its connection. What remains: {OLD_PUBLIC}. The new pair is there, whole and proven, {NEW_PUBLIC} and"
         f" {NEW_PRIVATE}. Remove that public half by its fingerprint; the same task then finishes the replacement."
     )
-    assert "public half without its private half" in token.ecc(**WISH).msg
+    assert said(token, token.ecc(**WISH).msg) == (
+        f"{BROKEN_OFF} of the old pair the public half is there, {OLD_PUBLIC}, and beside it the new pair, {NEW_PUBLIC} and"
+        f" {NEW_PRIVATE}. If no other host is at it, remove that public half by state=absent with its fingerprint; the same"
+        " task then finishes it."
+    )
     assert token.ecc(state="absent", fingerprint=old).result["changed"] is True
     run = token.faulty_ecc(**WISH)
     assert run.writes == {"C_SetAttributeValue": 2}

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import generation_refusal, untold
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
 RSA = Wish("rsa", label="rsa_test", modulus_bits=2048)
@@ -70,7 +71,7 @@ def test_what_the_commands_of_an_older_build_make(wish: Wish, said: str | None) 
 
 
 def test_what_a_dump_does_not_show_is_as_the_tool_makes_it() -> None:
-    shown = {"key_type": "ec", "sign": True, "wrap_with_trusted": True}
+    shown: dict[str, Value | None] = {"key_type": "ec", "sign": True, "wrap_with_trusted": True}
     told = untold("private", shown)
     assert (told["derive"], told["destroyable"], told["modifiable"]) == (False, True, True)
     assert not {"sign", "wrap_with_trusted", "sign_recover", "copyable"} & told.keys()

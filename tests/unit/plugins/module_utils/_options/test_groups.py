@@ -26,7 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token_info import OPTI
 from ansible_collections.cryptoki.hsm.tests.support.task_options import FAMILIES, LEAST, params, refused, taken
 
 LIST = LOGIN + KEYPAIRS
-SECRET = {"token_uri", "library_environment", "crypto_user", "pin", "so_pin"}
+SECRET = {"token_uri", "library_environment", "library_parameters", "crypto_user", "pin", "so_pin"}
 NO_NAME = "state is absent but any of the following are missing: label, id, id_hex, fingerprint"
 GROUPS: dict[str, OptionGroup] = {
     "rsa": OPTIONS["rsa"],
@@ -160,7 +160,7 @@ def _specs(spec: t.Mapping[str, t.Any], path: str = "") -> t.Iterator[tuple[str,
 
 @pytest.mark.parametrize("module", sorted(GROUPS))
 def test_what_may_hold_a_pin_is_hidden_and_nothing_else(module: str) -> None:
-    hidden = ("pin", "so_pin", "token_uri", "crypto_user", "library_environment")
+    hidden = ("pin", "so_pin", "token_uri", "crypto_user", "library_environment", "library_parameters")
     for path, row in _specs(GROUPS[module].spec):
         assert bool(row.get("no_log")) is (path.rpartition(".")[2] in hidden), path
         assert "fallback" not in row, f"{path}: the environment is not read through the spec"

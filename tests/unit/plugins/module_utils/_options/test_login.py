@@ -182,6 +182,22 @@ CHOICE = "give exactly one of token_label, token_serial, slot_id and token_uri, 
             "library_environment.A 1 is refused: it came as a number;"
             " quote it, in an INI inventory twice, or end its template in | string.",
         ),
+        ({"library_parameters": {"configdir": "/x"}}, "library_parameters is refused: it is no text."),
+        (
+            {"vendor_facts": {"id_max": -1}},
+            "vendor_facts.id_max -1 is refused: give a number of bytes, or 0.",
+        ),
+        (
+            {"vendor_facts": {"not_sent_private": ["sensitive"]}},
+            "vendor_facts.not_sent_private 'sensitive' is refused: choose from allowed_mechanisms, always_authenticate,"
+            " copyable, decrypt, derive, destroyable, modifiable, sign, sign_recover, unwrap, wrap_with_trusted.",
+        ),
+        (
+            {"vendor_facts": {"only_true_public": ["unwrap"]}},
+            "vendor_facts.only_true_public 'unwrap' is refused: choose from copyable, derive, destroyable, encrypt,"
+            " modifiable, private, trusted, verify, verify_recover, wrap.",
+        ),
+        ({"library_parameters": ""}, "library_parameters is refused: it is empty."),
         (
             {"expect_token": {"hardware_version": 2.6}},
             "expect_token.hardware_version 2.6 is refused: it came as a number;"
@@ -250,6 +266,25 @@ def test_what_may_be_seen_once_it_is_checked() -> None:
     one = login(crypto_user="ann", pin="sesame", library_environment=environment)
     assert one.harmless() == ["ann", "/etc/x"] and {"sesame", "t"} <= set(one.secrets())
     assert login(token_label=None, token_uri="pkcs11:token=a").harmless() == ["pkcs11:token=a"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "hidden"),
+    [
+        ("configdir='sql:/etc/pki/nssdb' certPrefix='' secmod=\"secmod.db\" flags=", set()),
+        ("configdir=/etc/pki flags=readOnly", set()),
+        ("configdir='/etc/pki' password=sesame", {"sesame"}),
+        ("url='http://ann:sesame@host' flags=", {"http://ann:sesame@host"}),
+        ("open sesame", {"open", "sesame"}),
+        ("configdir='a b' a=1 xy", set()),  # masked as a whole; its parts are too short to be masked elsewhere
+    ],
+)
+def test_what_may_be_seen_of_parameters(parameters: str, hidden: set[str]) -> None:
+    one = login(library_parameters=parameters)
+    seen = not hidden and parameters != "configdir='a b' a=1 xy"
+    assert one.library_parameters == parameters
+    assert one.harmless() == ([parameters] if seen else [])
+    assert set(one.secrets()) == (set() if seen else {parameters, *hidden})
 
 
 @given(PINS, st.text(READABLE.filter(lambda sign: sign != ":"), min_size=1, max_size=9) | st.integers(0, 99))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import KEYPAIR, LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.library_parameters import HARMLESS_PARAMETERS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import HARMLESS_VARIABLES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import (
     HIDDEN,
@@ -71,4 +72,4 @@ def test_what_is_no_uri_with_a_pin(text: str) -> None:
 
 def test_the_guide_lists_the_variables_that_are_shown() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
-    assert [name for name in sorted(HARMLESS_VARIABLES) if f"``{name}``" not in guide] == []
+    assert [name for name in sorted(HARMLESS_VARIABLES | HARMLESS_PARAMETERS) if f"``{name}``" not in guide] == []

@@ -79,6 +79,13 @@ def test_one_match_is_chosen_whatever_else_there_is(selector: TokenSelector) -> 
             f"Could not find a token with serial '9' in /lib.so: it has no initialised token{END}",
         ),
         (
+            TokenSelector(serial="9"),
+            (),
+            [],
+            "Could not find a token with serial '9' in /lib.so: it has no token in any slot; the device, or the"
+            f" connector or service that leads to it, may be down{END}",
+        ),
+        (
             TokenSelector(slot_id=3),
             (DEAD, DeadSlot(4, "CKR_0x80000001")),
             [],

@@ -150,6 +150,10 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         assert session.certificates("root", b"2") == []
         assert len(session.certificates()) == 2
         assert str(expected) == "(certificate, label 'root', id 31)"
+    for there_are in (True, False):
+        said = {"certificates": there_are, "threads": there_are}
+        with store.session(writable=False, threads=True, vendor_facts=said) as session:
+            assert bool(session.certificates()) is session.threads is there_are
 
 
 @pytest.mark.parametrize(
@@ -197,7 +201,8 @@ def test_a_private_half_at_work(store: Store, wish: Wish, method: str) -> None:
         (dataclasses.replace(RSA, modulus_bits=256), "the token makes keys of 512 to 16384 bits, not of 256"),
         (
             dataclasses.replace(RSA, key_gen_mechanism=MECHANISMS["CKM_RSA_X9_31_KEY_PAIR_GEN"].code),
-            "the token has no CKM_RSA_X9_31_KEY_PAIR_GEN; see the option key_gen_mechanism",
+            "the token has no CKM_RSA_X9_31_KEY_PAIR_GEN; set key_gen_mechanism to one that it has:"
+            " CKM_RSA_PKCS_KEY_PAIR_GEN",
         ),
     ],
 )
@@ -207,6 +212,23 @@ def test_what_the_token_cannot_make_is_refused_before(store: Store, wish: Wish, 
         told = refusal(lambda: session.check_generation(wish))
         assert told.startswith(f"Refused to generate {wish} on the token 'alpha'") and told.endswith(f": {why}.")
         session.check_generation(RSA)
+
+
+@pytest.mark.parametrize(
+    ("wish", "mechanisms", "why"),
+    [
+        (WISH, {0x0}, "the token has no CKM_EC_KEY_PAIR_GEN; it makes no such keys at all"),
+        (dataclasses.replace(WISH, curve=curve_by_name("Ed25519")), {0x1040}, "it makes no such keys at all"),
+        (RSA, {0xA, 0x80000142}, "set key_gen_mechanism to one that it has: CKM_RSA_X9_31_KEY_PAIR_GEN"),
+        (RSA, {0x80000142}, "if it makes such keys by a mechanism of the vendor's own, give that in key_gen_mechanism"),
+    ],
+)
+@there
+def test_what_is_advised_where_a_mechanism_is_missing(store: Store, wish: Wish, mechanisms: set[int], why: str) -> None:
+    with store.session() as session:
+        session._library._mechanisms[session.slot_id] = frozenset(mechanisms)
+        told = refusal(lambda: session.check_generation(wish))
+        assert told.endswith(f"{why}.") and told.startswith(f"Refused to generate {wish} on the token 'alpha'")
 
 
 @pytest.mark.parametrize("wish", [WISH, dataclasses.replace(WISH, id=b"\x0a")])

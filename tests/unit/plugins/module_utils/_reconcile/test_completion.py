@@ -81,3 +81,23 @@ def test_what_is_not_completed() -> None:
     )
     other = session_with(ec_pair())
     assert present(other, wish()).after and len(other.objects) == 4
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_is_refused_of_the_pair_is_refused_before_it_is_completed(check_mode: bool) -> None:
+    session, _whole = alone()
+    told = refusal(lambda: present(session, wish(modulus_bits=3072), check_mode))
+    assert told.startswith("Refused to change the RSA key pair 'root' on the token 'memory': modulus_bits is 2048")
+    assert len(session.objects) == 1 and "store_public" not in session.calls
+    assert present(session, wish(modulus_bits=3072, on_mismatch="keep"), check_mode).warnings
+
+
+@pytest.mark.parametrize("name", ["modifiable", "destroyable"])
+def test_a_public_half_that_is_frozen_is_foretold(name: str) -> None:
+    session, _whole = alone()
+    frozen = wish(public_attributes={name: False})
+    foretold = present(session, frozen, check_mode=True)
+    done = present(session, frozen)
+    for outcome in (foretold, done):
+        assert outcome.changed and outcome.after and outcome.after.public.attributes[name] is False
+    assert not present(session, frozen).changed

@@ -16,9 +16,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw, is_drawn
 from ansible_collections.cryptoki.hsm.tests.support.key_tasks import run
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, rsa_material
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, present, session_with
@@ -49,6 +50,30 @@ def test_a_task_that_gets_an_id_later(check_mode: bool) -> None:
     assert len(session.objects) == 2
     assert run(session, id_hex=drawn.hex(":"), key_type="ec", new_id_hex="6e:65:77")[0].changed
     assert not present(session, wish(id=b"new"), check_mode).changed
+
+
+@pytest.mark.parametrize("changed", [PUBLIC, PRIVATE])
+@pytest.mark.parametrize("family", ["rsa", "ecc"])
+def test_a_twin_of_which_another_program_changed_one_half(family: str, changed: str) -> None:
+    drawn = draw(16)
+    private, public = t.cast(
+        "list[dict[str, t.Any]]",
+        [
+            {"id": b"web" if half == changed else drawn, bit: True}
+            for half, bit in ((PRIVATE, "sign"), (PUBLIC, "verify"))
+        ],
+    )
+    twin = pair_of(private_key("2048" if family == "rsa" else "secp256r1", 1), private, public)
+    session: MemorySession = session_with(twin)
+    later = Wish("rsa", label="root", id=b"new", modulus_bits=2048) if family == "rsa" else wish(id=b"new")
+    message = refusal(lambda: present(session, later))
+    assert "there is a pair of that label and type whose id was drawn" in message
+    call: dict[str, t.Any] = {"id_hex": drawn.hex(":"), "key_type": twin.public.key_type, "new_id_hex": "6e:65:77"}
+    assert (
+        f"(hsm_key with id_hex '{call['id_hex']}', key_type '{call['key_type']}' and new_id_hex '6e:65:77')" in message
+    )
+    assert len(session.objects) == 2 and run(session, **call)[0].changed
+    assert {found.id for found in session.objects} == {b"new"} and not present(session, later).changed
 
 
 def test_a_twin_without_an_id() -> None:
@@ -96,6 +121,7 @@ def warned(session: MemorySession, wished: Wish, check_mode: bool) -> str:
         (ec_pair(id=b"01"), wish(None, id=b"\x01"), READING),
         (ec_pair(id=b"\x01", label=""), wish(id=b"01"), READING),
         (ec_pair(id=b"\x01"), wish(id=b"01"), READING),
+        (ec_pair(id=b"\x01\x02"), wish(id=b"01:02"), READING),
         (ec_pair(label="root\0"), WISH, "its label ends with a NUL"),
         (ec_pair(label=NFC), wish(NFD), "its label is the same in another Unicode form"),
         (ec_pair(label=NFD), wish(NFC), "its label is the same in another Unicode form"),

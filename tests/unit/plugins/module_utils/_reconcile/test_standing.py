@@ -15,6 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -43,18 +44,25 @@ def test_a_strangers_public_half_is_found_out(check_mode: bool) -> None:
 
 
 @CHECK_MODES
-def test_nothing_is_changed_before_the_proof(check_mode: bool) -> None:
+@pytest.mark.parametrize("verify", [None, True])
+@pytest.mark.parametrize(
+    "wished",
+    [{"usage": ("sign", "derive")}, {"curve": curve_by_name("P-384"), "on_mismatch": "replace"}],
+    ids=["change", "replace"],
+)
+def test_nothing_is_changed_before_the_proof(wished: dict[str, t.Any], verify: bool | None, check_mode: bool) -> None:
     session = with_a_stranger()
     before = list(session.objects)
-    wish = dataclasses.replace(WISH, usage=("sign", "derive"))
+    wish = dataclasses.replace(WISH, verify=verify, **wished)
     assert "do not belong together" in refusal(lambda: present(session, wish, check_mode))
     assert session.objects == before
 
 
 @CHECK_MODES
-def test_its_own_is_proven_once(check_mode: bool) -> None:
+@pytest.mark.parametrize("verify", [None, True])
+def test_its_own_is_proven_once(verify: bool | None, check_mode: bool) -> None:
     session = session_with(ec_pair())
-    outcome = present(session, WISH, check_mode)
+    outcome = present(session, dataclasses.replace(WISH, verify=verify), check_mode)
     assert not outcome.changed and outcome.proof == Proof("CKM_ECDSA") and outcome.warnings == ()
     assert session.keys.uses == ["sign CKM_ECDSA"]
     assert present(session, dataclasses.replace(WISH, usage=("sign", "derive"))).changed

@@ -80,6 +80,15 @@ def rows(done: Replicated) -> dict[str, tuple[str, str]]:
     return {row.name: (row.status, row.message) for row in done.nodes}
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_may_be_meant_on_a_token_that_gets_a_copy_is_told(nodes: Nodes, check_mode: bool) -> None:
+    nodes.have(alpha=[PAIR], beta=[ec_pair(handle=11, id=b"01")])
+    done = nodes.run(dataclasses.replace(WISH, id=b"\x01"), check_mode=check_mode)
+    (told,) = done.outcome.warnings
+    assert told.startswith("Beside the new pair there is a key on the token 'beta' that may be meant instead of")
+    assert done.outcome.changed and nodes.run(dataclasses.replace(WISH, id=b"\x01"), "absent").outcome.changed
+
+
 def test_a_pair_is_generated_and_copied(nodes: Nodes) -> None:
     foretold = nodes.run(check_mode=True)
     assert foretold.outcome.changed and nodes.halves() == NOWHERE and not nodes.moved()

@@ -37,6 +37,9 @@ TABLE: dict[str, tuple[str, dict[str, t.Any]]] = {
     "user and PIN as one": ("hsm_ecc_keypair", {**PAIR, "crypto_user": "ann:sesame-4711"}),
     "an API key": ("hsm_ecc_keypair", {**PAIR, "library_environment": {"FORTANIX_API_KEY": "sesame-4711"}}),
     "an API key as text": ("hsm_ecc_keypair", {**PAIR, "library_environment": "FORTANIX_API_KEY=sesame-4711"}),
+    "an API key among parameters": ("hsm_ecc_keypair", {**PAIR, "library_parameters": "debug key=sesame-4711"}),
+    "parameters as a dictionary": ("hsm_ecc_keypair", {**PAIR, "library_parameters": {"key": "sesame-4711"}}),
+    "a number as parameters": ("hsm_ecc_keypair", {**PAIR, "library_parameters": 47114711}),
     "a PIN in token_uri": ("hsm_key_info", {"token_label": None, "token_uri": "pkcs11:token=a?pin-value=sesame-4711"}),
     "a PIN in uri": ("hsm_key_info", {"uri": "pkcs11:object=a?pin-value=sesame-4711"}),
     "a PIN in wrapping_key": (

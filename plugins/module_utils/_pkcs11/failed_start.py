@@ -1,0 +1,24 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is told of a library that did not start."""
+
+from __future__ import annotations
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+
+
+def start_failure(path: str, error: TokenError, parameters: str | None) -> HsmError:
+    """The error with what can be done; `parameters`: what the library was initialised with."""
+    if "not initialized" in error.said:  # CKR_CRYPTOKI_NOT_INITIALIZED, for which there is no class
+        return HsmError(
+            f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
+            " is so; give the path of the module behind it."
+        )
+    hint = "check the library's configuration and that this user may read it"
+    if error.ckr == "CKR_ARGUMENTS_BAD":
+        hint = (
+            "it may want library_parameters, as NSS softokn does" if parameters is None else "check library_parameters"
+        )
+    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
