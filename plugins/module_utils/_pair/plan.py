@@ -79,7 +79,7 @@ def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: 
     fixed = [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
     if not fixed:
         steps = _steps(rows, kinds)
-        if any(row.name == "shared_with" for row in rows):
+        if wish.share_with is not None:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import refuse_below_quorum
 
             refuse_below_quorum(wish, pair, token)

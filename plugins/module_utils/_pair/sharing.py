@@ -26,10 +26,10 @@ def compared(wish: Wish, sharing: Sharing) -> t.Iterator[tuple[str, t.Any, t.Any
 
 
 def refuse_below_quorum(wish: Wish, pair: KeyPair, token: str) -> None:
-    """A key with fewer users than must approve its use could never be used again."""
-    sharing = pair.private.sharing
+    """Refuses to change the users to fewer than must approve a use: the key could never be used again."""
+    sharing = pair.private.sharing if pair.privates else None
     users = wish.users(sharing.shared_with) if sharing else ()
-    if sharing and len(users) + 1 < sharing.quorum:
+    if sharing and users != sharing.shared_with and len(users) + 1 < sharing.quorum:
         raise HsmError.refused(
             f"share {wish.on(token)} with [{', '.join(users)}]",
             f"{sharing.quorum} users must approve each use of it, the owner among them, and so many would not be left",
