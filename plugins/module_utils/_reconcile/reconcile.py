@@ -174,7 +174,7 @@ class Reconciliation(Work):
         warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [standing.warning]))
         if found is None or plan.action is Action.REPLACE:
             after, proof = yield from work._make(found, plan)
-            warnings += work._unproven(proof)
+            warnings += (*filter(None, [proof.warning]), *work._unproven(proof))
         else:
             after, proof = work._keep(found, plan, standing)
         return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
