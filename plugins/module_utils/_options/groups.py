@@ -81,6 +81,8 @@ class MaskingModule(AnsibleModule):  # type: ignore[misc]
         super().exit_json(**{"invocation": self._invocation(), **result})
 
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn:
+        if msg.startswith("Unsupported parameters") and "private_attributes.token" in msg:
+            msg += " A session pair is never made permanent: it ends with its task's session. Leave session out."
         super().fail_json(msg, **{"invocation": self._invocation(), **result})
 
     def _invocation(self) -> dict[str, t.Any]:

@@ -446,5 +446,6 @@ def test_a_session_pair_is_not_made_permanent(cli: ClusterRuns) -> None:
     assert cli.ecc(label="k", curve="P-256", session=True).result["changed"]
     run = cli.run("hsm_key", label="k", private_attributes={"token": True})
     assert "private_attributes.token" in run.msg and not cli.halves("k")
+    assert "A session pair is never made permanent: it ends with its task's session." in run.msg
     later = cli.run("hsm_key", label="k", private_attributes={"sign": True})
     assert later.msg.startswith("Could not find the key chosen by label 'k'")
