@@ -48,7 +48,7 @@ def _attributes(name: str) -> t.Collection[str]:
     """The attributes that a fact may name."""
     if name == "fixed":
         return _CHANGEABLE
-    half = t.cast("Half", name.rpartition("_")[2])
+    half = t.cast(Half, name.rpartition("_")[2])
     known = {
         attribute for attribute in (*SETTABLE[half], "allowed_mechanisms") if half in ATTRIBUTES[attribute].classes
     }

@@ -76,7 +76,7 @@ class SoftHsmSession(Pkcs11Session):
         before = self._store.count()
         answer = self._destroyed(found)
         if answer and found.attributes.get("token") is not False and self._store.count() >= before:
-            raise answer
+            raise answer.at(answer.attempt)
 
     @functools.cached_property
     def transfer(self) -> Transfer:
