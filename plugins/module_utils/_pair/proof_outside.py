@@ -50,6 +50,9 @@ def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki:
 
     Raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
     """
+    private, public = pair.private.key_type, pair.public.key_type
+    if private != public:
+        raise HsmError(f"The halves {pair} do not belong together: the private half is of type {private}.")
     key = _public_key(pair, spki)
     if key is None:
         return Proof(None, UNKNOWN_CURVE)

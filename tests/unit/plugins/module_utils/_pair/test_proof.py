@@ -297,6 +297,15 @@ def test_a_public_half_that_cannot_be_used(public: dict[str, t.Any], reason: str
     assert proven(dataclasses.replace(pair, publics=(odd,)), key, "secp256r1") == (Proof(None, reason), [])
 
 
+@pytest.mark.parametrize("kinds", list(itertools.permutations(("2048", "secp256r1", "ed25519"), 2)))
+def test_halves_of_two_types_are_no_pair(kinds: tuple[str, str]) -> None:
+    """Another program may have given them one id."""
+    one, other = (pair_of(private_key(kind), private={"sign": True}) for kind in kinds)
+    mixed = dataclasses.replace(one, publics=other.publics)
+    message = refusal(lambda: proven(mixed, private_key(kinds[0]), kinds[0]))
+    assert f"do not belong together: the private half is of type {one.private.key_type}." in message
+
+
 @pytest.mark.parametrize(("wished", "found"), [("ed25519", "secp256r1"), ("secp256r1", "ed25519")])
 def test_a_kept_pair_of_another_type_is_proven_as_what_it_is(wished: str, found: str) -> None:
     # on_mismatch=keep with verify=true: the wish names another curve than the pair that is kept
