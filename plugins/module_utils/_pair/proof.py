@@ -78,11 +78,13 @@ def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) ->
 
     Raises `HsmError` where the halves do not belong together; all else is a reason, and a warning if the token refuses.
     """
-    if wish.fingerprint is not None and wish.fingerprint == pair.public.fingerprint:
+    if wish.fingerprint is not None and wish.fingerprint == pair.public.fingerprint and not wish.verify:
         return Proof(None, "the task names the public half by its fingerprint")
     try:
         return session.prove(wish, pair, passive)
     except TokenError as error:
+        if wish.verify:
+            raise
         warning = (
             f"It is not proven that the halves of {wish.on(session.token_name)} belong together. {error.msg} To leave"
             " the proof out, name the pair by its fingerprint or set verify=false."

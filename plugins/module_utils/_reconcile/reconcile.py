@@ -193,7 +193,7 @@ class Reconciliation(Work):
                 return self._predicted(plan)
             with beside.moved(self.wish.id or b""):
                 after = self._actions.change(found, plan.steps)
-        again = self.wish.verify and (plan.steps or not standing.method)
+        again = self.wish.verify and (plan.steps or standing is _ALREADY_THERE)
         return after, self.proof(after) if again else standing
 
     def _standing(self, found: KeyPair) -> Proof:
@@ -204,7 +204,7 @@ class Reconciliation(Work):
             return _ALREADY_THERE
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import standing
 
-        return standing(self.session, self.wish, found, self.check_mode)
+        return self.enough(standing(self.session, self.wish, found, self.check_mode))
 
     def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""

@@ -149,7 +149,10 @@ class Work:
 
     def proof(self, pair: KeyPair) -> Proof:
         """The proof of a pair; none is a failure where the task asks for one and is no check."""
-        proof = self.session.prove(self.wish, pair, passive=self.check_mode)
+        return self.enough(self.session.prove(self.wish, pair, passive=self.check_mode))
+
+    def enough(self, proof: Proof) -> Proof:
+        """The same; raises `HsmError` where the task asks for a proof and this is none."""
         if proof.method is None and self.wish.verify and not self.check_mode:
             raise self.failed("prove", f"{proof.reason}")
         return proof

@@ -258,7 +258,9 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(cli: ClusterRuns, tmp
         module.stdin.close()
         module.stdin = None
         child = _child_at(cli, module, GENERATE)
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, check=True).stdout
+        # Other tests show their PINs to tools of their own at the same time.
+        ours = ["--pid", f"{module.pid},{child}", "--ppid", f"{module.pid},{child}"]
+        listed = subprocess.run(["ps", "-ww", "-o", "args", *ours], capture_output=True, check=True).stdout
         told = Path(f"/proc/{module.pid}/environ").read_bytes()
         seen = [path for path in tmp_path.rglob("*") if path.is_file() and OWNER_PASSWORD.encode() in path.read_bytes()]
         assert OWNER_PASSWORD.encode() in Path(f"/proc/{child}/environ").read_bytes()  # the test would see it

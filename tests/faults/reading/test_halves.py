@@ -258,7 +258,8 @@ def test_ec_halves_that_do_not_match(token: FaultyToken) -> None:
         refused = run(token, "ecc", verify=verify, check_mode=check_mode)
         assert token.text(refused.msg) == (
             f"The halves {PUBLIC['ecc']} and {PRIVATE['ecc']} do not belong together: what the private half did by"
-            " CKM_ECDSA does not fit the public half."
+            " CKM_ECDSA does not fit the public half. Bring back the public half of the private one; what is in its place"
+            " goes by hsm_key with state=absent, uri 'pkcs11:object=k;type=public;id=%01'."
         )
         assert not refused.writes
 
