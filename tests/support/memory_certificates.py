@@ -32,4 +32,4 @@ def der(key: t.Any, name: str = "web", serial: int = 0x4F6E17) -> bytes:
 
 def certificate_of(key: t.Any, ident: bytes = b"\x01", handle: int = 50, **named: t.Any) -> Certificate:
     """The object that holds it."""
-    return Certificate(handle, "web", ident, b"", der(key, **named))
+    return Certificate(handle, "web", ident, der(key, **named))

@@ -18,12 +18,11 @@ if t.TYPE_CHECKING:
 
 
 class Certificate(t.NamedTuple):
-    """One CKO_CERTIFICATE; `subject` and `value` are DER, empty where the token does not tell them."""
+    """One CKO_CERTIFICATE; `value` is DER, empty where the token does not tell it."""
 
     handle: int
     label: str | None
     id: bytes
-    subject: bytes
     value: bytes
 
     def __str__(self) -> str:

@@ -83,7 +83,7 @@ def describe_object(
         attributes["kcv"] = _public_key.kcv(spki)
     return {
         "handle": found.handle or None,
-        "uri": _uri(uri_attributes, found, URI_TYPES[found.half]),
+        "uri": half_uri(found, uri_attributes),
         "attributes": {name: value for name, value in attributes.items() if names is None or name in names},
         "unreadable": sorted(found.unreadable),
     }
@@ -102,6 +102,11 @@ def _plain(name: str, value: Value) -> t.Any:
     if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, int):
         return f"0x{value:08x}"
     return value
+
+
+def half_uri(found: TokenObject, token: t.Mapping[str, str] | None = None) -> str:
+    """RFC 7512 URI of one object, on any token where none is named."""
+    return _uri(token or {}, found, URI_TYPES[found.half])
 
 
 def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None) -> str:

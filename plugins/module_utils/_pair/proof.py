@@ -12,10 +12,9 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, URI_TYPES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism, Use
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).
@@ -91,13 +90,9 @@ def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) ->
         )
         return Proof(None, f"the HSM answered {error.ckr or error.said}", warning)
     except HsmError as error:
-        public = pair.public
-        uri = build_uri(PKCS11Uri(object=public.label or None, id=public.id, type=URI_TYPES[PUBLIC]))
-        raise HsmError(
-            f"{error.msg} Bring back the public half of the private one; what is in its place goes by hsm_key with"
-            f" state=absent, uri '{uri}'.",
-            **error.data,
-        ) from None
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import stranger
+
+        raise HsmError(f"{error.msg} {stranger(pair.public)}", **error.data) from None
 
 
 def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:

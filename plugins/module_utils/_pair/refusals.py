@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import half_uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import irreplaceable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
@@ -19,6 +20,12 @@ _APPROVED = (
     "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
     " task has its own"
 )
+
+
+def stranger(public: TokenObject) -> str:
+    """What to do about a public half that is not that of the private one."""
+    call = f"hsm_key with state=absent, uri '{half_uri(public)}'"
+    return f"Bring back the public half of the private one; what is in its place goes by {call}."
 
 
 def unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:

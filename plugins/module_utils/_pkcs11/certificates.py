@@ -11,13 +11,14 @@ import contextlib
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import Template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CK_ULONG
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ATTRIBUTES, pack
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
-_CLASS = {ATTRIBUTES["class"].code: pack("modulus_bits", 1)}  # CKO_CERTIFICATE, a CK_ULONG
+_CLASS = {ATTRIBUTES["class"].code: bytes(CK_ULONG(1))}  # CKO_CERTIFICATE
 _LABEL, _ID = ATTRIBUTES["label"].code, ATTRIBUTES["id"].code
-_SUBJECT, _VALUE = 0x101, 0x11
-_SIZES = {_LABEL: 4096, _ID: 4096, _SUBJECT: 4096, _VALUE: 16384}
+_VALUE = 0x11
+_SIZES = {_LABEL: 4096, _ID: 4096, _VALUE: 16384}
 # What tokens answer that know no such objects.
 _NONE = ("CKR_ATTRIBUTE_VALUE_INVALID", "CKR_TEMPLATE_INCONSISTENT")
 
@@ -40,4 +41,4 @@ def _read(session: Session, handle: int) -> Certificate:
     label = None
     with contextlib.suppress(UnicodeDecodeError):
         label = told[_LABEL].decode()
-    return Certificate(handle, label, told[_ID], told[_SUBJECT], told[_VALUE])
+    return Certificate(handle, label, told[_ID], told[_VALUE])

@@ -173,10 +173,11 @@ class Pkcs11Provider(Provider):
         """What all tasks on this host that use the same storage or library have in common, from the beginning."""
         if self._soft_folder:
             return _softhsm.lock_key(self._soft_folder)
-        settings = " ".join(f"{name}={value}" for name, value in sorted(self._login.environment.items()))
-        if self._login.library_parameters is not None:
-            settings += f" {self._login.library_parameters}"
-        return f"{os.path.realpath(self._login.module_path)} {settings}"
+        # The name of the lock's file is made of it, which everybody may read; no secret goes into that.
+        shown, parameters = self._login.harmless(), self._login.library_parameters
+        settings = [f"{name}={value}" for name, value in sorted(self._login.environment.items()) if value in shown]
+        settings += [parameters] if parameters in shown else []
+        return " ".join([os.path.realpath(self._login.module_path), *settings])
 
     def overlooked(self) -> list[str]:
         """Why tokens in SoftHSM's folder stay unseen, a clause a file: it may not be read, or it is damaged."""

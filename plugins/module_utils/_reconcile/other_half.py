@@ -10,14 +10,14 @@ import contextlib
 import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import half_uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PUBLIC, URI_TYPES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import is_drawn
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import octet_string, point_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
 
 # What tokens answer whose private keys cannot have such an attribute.
 _NO_SUCH_ATTRIBUTE = ("CKR_ATTRIBUTE_TYPE_INVALID", "CKR_ATTRIBUTE_VALUE_INVALID", "CKR_TEMPLATE_INCONSISTENT")
@@ -112,8 +112,8 @@ class OtherHalf(Work):
     def repair(self, pair: KeyPair) -> str:
         """The call that gives both halves one id: that of a certificate beside the private one, else the told one."""
         half, identifier, certified = self._to_repair(pair)
-        uri = build_uri(PKCS11Uri(object=half.label or None, id=half.id, type=URI_TYPES[half.half]))
-        told = f"Give the {half.half} half the other id: hsm_key with uri '{uri}', new_id_hex '{identifier.hex(':')}'"
+        call = f"hsm_key with uri '{half_uri(half)}', new_id_hex '{identifier.hex(':')}'"
+        told = f"Give the {half.half} half the other id: {call}"
         if certified and self.wish.id not in (None, identifier):
             told += f", and give this task id_hex '{identifier.hex(':')}', which the certificate has"
         return f"{told}."

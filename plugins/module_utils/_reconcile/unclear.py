@@ -9,12 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import stranger
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, PROVISIONAL, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import ROW
-
-if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
 
 _SURPLUS = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
 _SEVERAL = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
@@ -22,9 +21,6 @@ _SEVERAL = "Name one pair by id or fingerprint, or remove what is not wanted by 
 _PRIVATE = "Bring back its public half, from a backup or with the program that made the key."
 _COMPLETE = "Set complete=true to have its public half, which its modulus tells, or bring that back from a backup."
 _PUBLIC = "Bring back its private half, or remove the public one by state=absent with its id or fingerprint."
-_STRANGER = (
-    "Bring back the public half of the private one; what is in its place goes by state=absent with its fingerprint."
-)
 
 
 def told(wish: Wish, pairs: t.Sequence[KeyPair]) -> tuple[str, str, str]:
@@ -36,10 +32,11 @@ def told(wish: Wish, pairs: t.Sequence[KeyPair]) -> tuple[str, str, str]:
         private = _COMPLETE if lone.modulus else _PRIVATE
         return what, private if lone.half == PRIVATE else _PUBLIC, ""
     if len(objects) == 2 and objects[0].half != objects[1].half:
-        return f"its halves do not belong together{_contrast(*objects)}: {_listed(objects)}", _STRANGER, ""
+        public = next(found for found in objects if found.half == PUBLIC)
+        return f"its halves do not belong together{_contrast(*objects)}: {listed(objects)}", stranger(public), ""
     family = FAMILY_NAME[wish.family]
     if len(pairs) == 1:
-        return f"{len(objects)} {family} keys have that name: {_listed(objects)}", _SURPLUS, ""
+        return f"{len(objects)} {family} keys have that name: {listed(objects)}", _SURPLUS, ""
     return f"{counted(pairs, f'{family} key ')} have that name", _SEVERAL, rows(pairs)
 
 
@@ -51,7 +48,7 @@ def foreign(others: t.Sequence[TokenObject]) -> tuple[str, str]:
             "That is the new pair of a replacement that was broken off while it was renamed, and the old pair is"
             " gone. Give both its halves the wished id and label with hsm_key, each named by its uri."
         )
-    return f"its id belongs to {_listed(others)}", advice
+    return f"its id belongs to {listed(others)}", advice
 
 
 def refuse_unproven(work: Work, pair: KeyPair) -> None:
@@ -77,10 +74,6 @@ def _plural(noun: str) -> str:
 def rows(things: t.Iterable[object]) -> str:
     """Each on a line of its own."""
     return "".join(f"{ROW}{thing}" for thing in things)
-
-
-def _listed(objects: t.Iterable[TokenObject]) -> str:
-    return ", ".join(map(str, objects))
 
 
 def _contrast(one: TokenObject, other: TokenObject) -> str:

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.remains import named
+from ansible_collections.cryptoki.hsm.tests.support.remains import removed
 from ansible_collections.cryptoki.hsm.tests.support.six_pairs import (
     LABELS,
     SIX,
@@ -52,7 +52,7 @@ def test_kill_while_other_threads_write(token: FaultyToken, rule: str) -> None:
         run = token.run("hsm_keypairs", keypairs=SIX)
         for row in rows(run):
             if row["failed"]:
-                assert token.ecc(state="absent", **named(row["msg"])).result["changed"] is True
+                assert removed(token, "hsm_ecc_keypair", row["msg"]).result["changed"] is True
     assert_converged(token)
 
 

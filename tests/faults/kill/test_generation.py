@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
-from ansible_collections.cryptoki.hsm.tests.support.remains import named
+from ansible_collections.cryptoki.hsm.tests.support.remains import removed
 from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 KEYS: dict[str, dict[str, t.Any]] = {
@@ -30,7 +30,7 @@ def converges(token: FaultyToken, module: str, label: str) -> str:
     run, how = token.run(module, **wish), "found"
     for _half in ("public", "private"):
         if run.result.get("failed"):
-            removal = token.run(module, state="absent", lock_timeout=1, **named(run.msg))
+            removal = removed(token, module, run.msg)
             assert removal.result["changed"] is True, removal.stdout
             run, how = token.run(module, **wish), "named"
     if run.result["changed"]:

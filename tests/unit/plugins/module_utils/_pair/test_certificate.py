@@ -25,7 +25,7 @@ from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, 
 def test_a_certificate_is_told_from_that_of_another_key(kind: str) -> None:
     key = private_key(kind)
     public = key.public_key()
-    own = Certificate(1, "web", b"1", b"", der(public))
+    own = Certificate(1, "web", b"1", der(public))
     assert not is_stale(own, pair_of(key).spki)
     assert is_stale(own, pair_of(private_key(kind, 99)).spki)
     assert not is_stale(own, None), "what is not known is not stale"
@@ -49,7 +49,7 @@ WHOLE = der(private_key("secp256r1"))
 
 @given(st.binary(max_size=9) | st.integers(0, len(WHOLE) - 1).map(lambda size: WHOLE[:size]))
 def test_garbage_tells_nothing(value: bytes) -> None:
-    found = Certificate(1, None, b"", b"", value)
+    found = Certificate(1, None, b"", value)
     told = describe_certificate(found)
     assert (told["subject"], told["serial_number"], told["not_after"]) == (None, None, None)
     assert bool(told["fingerprint"]) == bool(value)

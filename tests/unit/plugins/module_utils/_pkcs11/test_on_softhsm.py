@@ -144,7 +144,7 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         assert session.certificates(identifier=b"1") == []
         handle = certificate(session._session, "root", b"1")
         certificate(session._session, "other", b"2")
-        expected = Certificate(handle, "root", b"1", b"subject", b"certificate")
+        expected = Certificate(handle, "root", b"1", b"certificate")
         for names in ({"label": "root"}, {"identifier": b"1"}, {"label": "root", "identifier": b"1"}):
             assert session.certificates(**names) == [expected]
         assert session.certificates("root", b"2") == []

@@ -98,7 +98,7 @@ def test_a_group_of_pairs_under_one_label_makes_no_noise() -> None:
     session = session_with()
     for id_ in (b"01", b"02", b"root-3"):
         assert present(session, wish(id=id_)).warnings == ()
-    session.certified += [Certificate(900, "root", id_, b"", b"") for id_ in (b"01", b"02")]
+    session.certified += [Certificate(900, "root", id_, b"") for id_ in (b"01", b"02")]
     assert present(session, wish(id=b"04")).warnings == ()
     entries = [Entry(number, "present", wish(id=b"5%d" % number)) for number in range(4)]
     done = reconcile_many(session, entries, False, 1, lambda _done: None)
@@ -140,20 +140,20 @@ def test_a_pair_of_javas(check_mode: bool) -> None:
     """Its private half has no label, its certificate has."""
     alone = KeyPair((), ec_pair(label="", id=b"web").privates)
     session = session_with(alone)
-    session.certified.append(Certificate(9, "root", b"web", b"", b""))
+    session.certified.append(Certificate(9, "root", b"web", b""))
     assert warned(session, WISH, check_mode) == (
         "Beside the new pair there is a key without a label on the token 'memory' that may be meant instead of"
         f" {WISH}: {alone.private}, to which (certificate, label 'root', id 77:65:62) belongs."
     )
     other = session_with(ec_pair(label="other", id=b"web"))
-    other.certified.append(Certificate(9, "root", b"web", b"", b""))
+    other.certified.append(Certificate(9, "root", b"web", b""))
     assert present(other, WISH, check_mode).warnings == ()
 
 
 def test_it_costs_five_searches_at_most_and_none_is_unfiltered() -> None:
     for label in ("root", NFC, NFD, NEITHER):
         session = session_with(ec_pair(label="", id=b"web"))
-        session.certified.append(Certificate(9, label, b"web", b"", b""))
+        session.certified.append(Certificate(9, label, b"web", b""))
         wished = wish(label, id=b"01")
         assert len(present(session, wished, check_mode=True).warnings) == 1
         found = session.queries[2:]  # less those by the id; of the rest, those for the twin and a broken replacement

@@ -120,7 +120,7 @@ def test_a_drawn_id_is_brought_back(family: str) -> None:
 def test_where_a_certificate_has_the_private_halfs_id_the_public_one_gets_it(family: str, names: t.Any) -> None:
     """`keytool -importcert` gives both its alias; whoever took that back would cut Java off."""
     session = session_with(torn(family))
-    session.certified.append(Certificate(9, "root", B, b"", b""))
+    session.certified.append(Certificate(9, "root", B, b""))
     message = told(session, wish_of(family, **names))
     assert ("give this task id_hex '62:62', which the certificate has" in message) is bool(names)
     assert mended(session, message) == {B}

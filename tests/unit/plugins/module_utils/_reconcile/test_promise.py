@@ -143,7 +143,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(label=st.sampled_from(LABELS), id=st.sampled_from(IDS))
     def others_add_a_certificate(self, label: str, id: bytes) -> None:  # noqa: A002
-        self.session.certified.append(Certificate(self.new_handle(), label, id, b"", b""))
+        self.session.certified.append(Certificate(self.new_handle(), label, id, b""))
 
     # ---- tasks ----
 

@@ -169,7 +169,8 @@ LONE_PUBLIC = "Bring back its private half, or remove the public one by state=ab
 LONE_PRIVATE = "Bring back its public half, from a backup or with the program that made the key."
 LONE_RSA = "Set complete=true to have its public half, which its modulus tells, or bring that back from a backup."
 STRANGER = (
-    "Bring back the public half of the private one; what is in its place goes by state=absent with its fingerprint."
+    "Bring back the public half of the private one; what is in its place goes by hsm_key with state=absent, uri"
+    " 'pkcs11:object=root;type=public;id=%01'."
 )
 MANY = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
 SURPLUS = "Remove the surplus keys with the vendor's tool or pkcs11-tool."

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tasks have in common that exclude each other on a host."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.tests.support.task_options import params
+
+
+def key_of(**given: t.Any) -> str:
+    """The key of the lock of some vendor's library."""
+    login = {"module_path": sys.executable, "token_label": "one", "pin": "1-pin-of-mine"}
+    return Pkcs11Provider.connect(params("ecc", **login, **given), any_token=False)[0].lock_key
+
+
+def test_the_lock_of_a_library_tells_no_secret() -> None:
+    """Everybody may read the name of its file, which is made of it."""
+    harmless, secret = {"SOFTHSM2_CONF": "/etc/one.conf"}, {"FORTANIX_API_KEY": "secret-of-mine"}
+    assert key_of(library_environment={**harmless, **secret}) == key_of(library_environment=harmless)
+    assert key_of(library_environment=harmless) != key_of(library_environment={"SOFTHSM2_CONF": "/etc/two.conf"})
+    folders = [f"configdir='sql:/{name}'" for name in ("one", "two")]
+    assert len({key_of(library_parameters=folder) for folder in folders}) == 2
+    assert key_of(library_parameters="connector=x password=secret-of-mine") == key_of()
