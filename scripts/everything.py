@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run everything that has to pass, to the end even if a part fails, and close with one line.
+"""Run everything that has to pass, to the end even if a part fails, and close with what failed and one line.
 
     everything.py NOX
 
@@ -13,6 +13,7 @@ Parts that fill the machine themselves run alone, and are shown as they go.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -43,32 +44,50 @@ SIDE_BY_SIDE = (
 ALONE = tuple(Part(name, (name,)) for name in ("integration", "faults", "molecule"))
 
 
+# How pytest, Ansible and our own scripts mark the line that tells a failure.
+MARKED = re.compile(r"\b(FAILED|ERROR)\b|^fatal: ")
+# Of a part that failed, so many lines are said again at the end, cut to this width.
+REPEATED, WIDTH = 12, 400
+
+
 class Outcome(NamedTuple):
     """What became of a part."""
 
     part: Part
     passed: bool
     seconds: float
+    lines: Sequence[str]  # what it said
 
     def __str__(self) -> str:
         return f"{self.part.name}: {'passed' if self.passed else 'FAILED'} after {self.seconds:.0f} s"
 
+    def why(self) -> list[str]:
+        """The last lines that tell a failure, or simply the last ones where none is marked."""
+        marked = [line for line in self.lines if MARKED.search(line)]
+        return [f"{self.part.name}: {line[:WIDTH]}" for line in (marked or self.lines)[-REPEATED:]]
+
 
 def run(nox: str, part: Part, shown_at_the_end: bool) -> Outcome:
-    """Runs a part; its output is kept together, or goes where ours does."""
+    """Runs a part; its output is shown as it comes, or together when it ends."""
     start = time.monotonic()
-    done = subprocess.run(
+    lines = []
+    with subprocess.Popen(
         [nox, "-s", *part.sessions],
         cwd=ROOT,
         env={**os.environ, "CI": "true"},  # the formatters only complain
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if shown_at_the_end else None,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    outcome = Outcome(part, done.returncode == 0, time.monotonic() - start)
-    print(f"{'=' * 20} {part.name}\n{done.stdout or ''}{outcome}", flush=True)
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip("\n"))
+            if not shown_at_the_end:
+                print(lines[-1], flush=True)
+    outcome = Outcome(part, process.returncode == 0, time.monotonic() - start, lines)
+    said = "\n".join(lines) if shown_at_the_end else ""
+    print(f"{'=' * 20} {part.name}\n{said}\n{outcome}", flush=True)
     return outcome
 
 
@@ -79,7 +98,8 @@ def main() -> int:
     with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
         outcomes = list(pool.map(lambda part: run(nox, part, shown_at_the_end=True), SIDE_BY_SIDE))
     outcomes += [run(nox, part, shown_at_the_end=False) for part in ALONE]
-    print("\n" + "\n".join(map(str, outcomes)))
+    failures = [line for outcome in outcomes if not outcome.passed for line in outcome.why()]
+    print("\n" + "\n".join([*map(str, outcomes), *failures]))
     passed = sum(outcome.passed for outcome in outcomes)
     print(f"parts: {passed} passed, {len(outcomes) - passed} failed")
     return 0 if passed == len(outcomes) else 1
