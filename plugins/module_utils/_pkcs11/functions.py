@@ -27,7 +27,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures im
     CkSessionInfo,
     CkSlotInfo,
     CkTokenInfo,
-    CkVersion,
+    FunctionList,
 )
 
 CKR_OK = 0x00
@@ -69,12 +69,6 @@ _IDLE = 10  # answers of one search that bring nothing new
 
 class Nonsense(Exception):
     """An answer that no token can mean; the text completes 'the HSM answered …'."""
-
-
-class FunctionList(ctypes.Structure):
-    """CK_FUNCTION_LIST."""
-
-    _fields_ = (("version", CkVersion), ("functions", ctypes.c_void_p * 68))
 
 
 class _CkInitializeArgs(ctypes.Structure):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import FunctionList
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import FunctionList
 
 # In python-pkcs11 0.10 what has function lists begins with these pointers, those for PKCS#11 3.x are set later.
 _KIND = "HasFuncList"

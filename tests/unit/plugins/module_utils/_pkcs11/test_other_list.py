@@ -14,8 +14,9 @@ from pathlib import Path
 import pkcs11._pkcs11
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import FunctionList, Functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import Functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.other_list import list_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import FunctionList
 from ansible_collections.cryptoki.hsm.tests.support.in_child import in_child
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
