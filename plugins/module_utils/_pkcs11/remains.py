@@ -55,11 +55,11 @@ class Remains:
         `returned`; the rest may be a rival's.
         """
         own = [key for key in self._by_id if (self._is_drawn(key) if self._drawn else key in returned.items())]
-        told = [self._named(own), self._unsearched(bool(own))]
+        told = list(filter(None, (self._named(own), self._unsearched(bool(own)))))
         if own:
             gone = take_back(self._session, own)
-            told.insert(0, "What was found of it was removed." if self._failed and gone == NOTHING_LEFT else gone)
-        return " ".join(filter(None, told)) or ("" if self._drawn else "Nothing of that name is left on the token.")
+            told.insert(0, "What was surely its own was removed." if told and gone == NOTHING_LEFT else gone)
+        return " ".join(told) or ("" if self._drawn else "Nothing of that name is left on the token.")
 
     def _named(self, own: t.Collection[_Key]) -> str:
         """What is there besides what is ours."""

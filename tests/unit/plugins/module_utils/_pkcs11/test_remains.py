@@ -107,7 +107,7 @@ def test_others_of_the_same_label_are_known_by_their_ids() -> None:
 def test_of_a_told_id_only_what_was_returned_goes() -> None:
     keys = Keys((PUBLIC, OURS), (PRIVATE, OURS), (PRIVATE, OURS))
     told = keys.remains(False, {PUBLIC: 1, PRIVATE: 2})
-    assert told.startswith("Nothing of it is left on the token. What is there now under this name: (private ec key, ")
+    assert told.startswith("What was surely its own was removed. What is there now under this name: (private ec key, ")
     assert list(keys.keys) == [(PRIVATE, 3)]
 
 
@@ -115,7 +115,7 @@ def test_a_search_that_fails_hides_no_other_one() -> None:
     keys = Keys((PUBLIC, OURS), (PRIVATE, OURS))
     keys.unsearchable = {(SECRET, "id"), (SECRET, "label")}
     assert keys.remains() == (
-        "What was found of it was removed. What else it left on the token is not known, because a search failed"
+        "What was surely its own was removed. What else it left on the token is not known, because a search failed"
         " (CKR_TEMPLATE_INCONSISTENT)."
     )
     assert not keys.keys
