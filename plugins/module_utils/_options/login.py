@@ -88,6 +88,7 @@ class Login:
     unused_pin: str | None = None
     library_parameters: str | None = None
     vendor_facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    limited: bool = False
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
@@ -231,6 +232,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         unused_pin=params.get(UNUSED_PIN),
         library_parameters=_library_parameters(params["library_parameters"]),
         vendor_facts=_vendor_facts(params["vendor_facts"]),
+        limited=params["user_type"] == "limited_user",
     )
 
 
