@@ -56,6 +56,14 @@ options:
     description:
       - Refused, since PKCS#11 tokens have one user.
     type: raw
+  user_type:
+    description:
+      - V(limited_user) is refused, since the security officer makes a token.
+    type: str
+    default: user
+    choices:
+      - user
+      - limited_user
 seealso:
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
