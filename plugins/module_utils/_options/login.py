@@ -100,6 +100,12 @@ class Login:
             raise HsmError("Refused to log in: this library's PINs are user:password; give the user as crypto_user.")
         return self.pin.reveal()
 
+    def check_user(self, writable: bool) -> None:
+        """Refuses a limited user for a task that may write."""
+        if writable and self.limited:
+            rule = "it uses keys, and neither generates, changes nor removes any; run the task in check mode to look"
+            raise InputError("user_type", rule, "limited_user")
+
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
         named = [value for name, value in self.environment.items() if name in HARMLESS_VARIABLES]

@@ -91,9 +91,7 @@ class Pkcs11Provider(Provider):
 
     @contextlib.contextmanager
     def session(self, *, writable: bool, threads: bool = False, lock: bool = True) -> t.Iterator[Pkcs11Session]:
-        if writable and self._login.limited:
-            rule = "it uses keys, and neither generates, changes nor removes any; run the task in check mode to look"
-            raise InputError("user_type", rule, "limited_user")
+        self._login.check_user(writable)
         with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 

@@ -69,6 +69,7 @@ def test_a_limited_user(token: FaultyToken) -> None:
         ("hsm_ecc_keypair", {"curve": "P-256"}),
         ("hsm_ecc_keypair", {"state": "absent"}),
         ("hsm_key", {"new_label": "l"}),
+        ("hsm_key", {"state": "absent", "replicas": [{"name": "second", **token.login()}]}),
     ):
         refused = limited(token, module, **params)
         assert refused.msg == (
