@@ -128,9 +128,9 @@ _TABLE = (
     # even as false; every key tells that it is not modifiable. Read in yubihsm-shell, pkcs11/yubihsm_pkcs11.c and
     # util_pkcs11.c of 2.2.0 to 2.8.0: the former lasts up to 2.7.2; the public half is no object of its own, which
     # C_DestroyObject leaves alone and calls removed; no search compares a modulus or point, and the key type is not
-    # compared or has to agree with the class; ids of other than 2 bytes and labels of more than 40 are kept in an object
-    # beside the key from 2.4.0 on, which C_SetAttributeValue changes. It tells its version 2.4.0 as 2.40. The device
-    # draws ids of 2 bytes itself; others cost an object each, of which it has 256.
+    # compared or has to agree with the class; ids of other than 2 bytes and labels of more than 40 are kept in an
+    # object beside the key from 2.4.0 on, which C_SetAttributeValue changes. It tells its version 2.4.0 as 2.40. The
+    # device draws ids of 2 bytes itself; others cost an object each, of which it has 256.
     VendorFacts(
         "yubihsm",
         marks=("yubihsm",),
