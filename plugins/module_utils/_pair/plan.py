@@ -39,6 +39,13 @@ class Action(enum.Enum):
     CHANGE = "change"
     REPLACE = "replace"
     REMOVE = "remove"
+    REPAIR = "repair"  # what a killed run left is finished, or a token that lacks the pair gets it
+
+
+def main_action(actions: t.Collection[Action]) -> Action:
+    """What is told where several things were done: the one that weighs most."""
+    weighty = (Action.REMOVE, Action.GENERATE, Action.REPLACE, Action.REPAIR, Action.CHANGE)
+    return next((action for action in weighty if action in actions), Action.NOTHING)
 
 
 class Step(t.NamedTuple):
@@ -59,6 +66,10 @@ class Plan:
     warnings: tuple[str, ...] = ()
     # What is wished of the pair that takes the place of this one.
     wish: Wish | None = None
+
+    def action_after(self, mended: bool) -> Action:
+        """What is told where the pair had to be mended before."""
+        return main_action((self.action, Action.REPAIR)) if mended else self.action
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
