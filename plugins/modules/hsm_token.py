@@ -80,7 +80,7 @@ outcome:
   returned: success
   sample: generated
 changes:
-  description: What RV(token) tells otherwise than before. What check mode cannot know is left out.
+  description: What is told of the token otherwise than before. What check mode cannot know is left out.
   type: list
   elements: dict
   returned: success
@@ -213,8 +213,8 @@ def make(module: HsmModule) -> Result:
     with provider.library() as library:
         outcome = make_token(provider, library, wish, module.check_mode)
     before, after = (described(token) for token in (outcome.before, outcome.after))
-    # A token that is made gets another slot, in SoftHSM afterwards.
-    rows = changed_fields(before, {**after, "serial": after["serial"] or None, "slot_id": None})
+    # Which slot it is in afterwards is not known, and the rest of the URI is told already.
+    rows = changed_fields(before, {**after, "serial": after["serial"] or None, "slot_id": None, "uri": None})
     return {
         "changed": outcome.changed,
         "outcome": WORDS[outcome.action],

@@ -51,6 +51,12 @@ class ChangedValue:
         return dataclasses.asdict(self)
 
 
+def main_action(actions: t.Collection[Action]) -> Action:
+    """What is told where several things were done: the one that weighs most."""
+    weighty = (Action.REMOVE, Action.GENERATE, Action.REPLACE, Action.REPAIR, Action.CHANGE)
+    return next((action for action in weighty if action in actions), Action.NOTHING)
+
+
 def counted(words: t.Iterable[str]) -> dict[str, int]:
     """How often each word was told, those that never were with 0."""
     told = collections.Counter(words)

@@ -42,12 +42,6 @@ class Action(enum.Enum):
     REPAIR = "repair"  # what a killed run left is finished, or a token that lacks the pair gets it
 
 
-def main_action(actions: t.Collection[Action]) -> Action:
-    """What is told where several things were done: the one that weighs most."""
-    weighty = (Action.REMOVE, Action.GENERATE, Action.REPLACE, Action.REPAIR, Action.CHANGE)
-    return next((action for action in weighty if action in actions), Action.NOTHING)
-
-
 class Step(t.NamedTuple):
     """One change of one half: `kind` says whether it can be undone, or needs a copy of the object."""
 
@@ -68,8 +62,8 @@ class Plan:
     wish: Wish | None = None
 
     def action_after(self, mended: bool) -> Action:
-        """What is told where the pair had to be mended before."""
-        return main_action((self.action, Action.REPAIR)) if mended else self.action
+        """What is told where the pair may have been mended before."""
+        return Action.REPAIR if mended and self.action in (Action.NOTHING, Action.CHANGE) else self.action
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome

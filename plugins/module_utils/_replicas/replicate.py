@@ -17,7 +17,8 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, not_as_original
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish

@@ -12,7 +12,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import changes_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
@@ -20,8 +22,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import diff_of, done_to, nodes_of, replicas_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 # One key, and what was done to it on each token.
 Everywhere = tuple[Outcome, t.Mapping[str, Outcome]]
@@ -53,7 +56,7 @@ def _work(module: HsmModule) -> Result:
 
 
 def _warn(module: HsmModule, every: t.Sequence[Everywhere]) -> None:
-    for warning in dict.fromkeys(text for outcome, dummy in every for text in outcome.warnings):
+    for warning in dict.fromkeys(text for outcome, _on_tokens in every for text in outcome.warnings):
         module.warn(warning)
 
 
@@ -82,16 +85,15 @@ def _refuse_lone_handle(task: KeyTask) -> None:
 def _result(
     uri_attributes: t.Mapping[str, str], changes: Change, every: t.Sequence[Everywhere], nodes: t.Iterable[Node]
 ) -> Result:
-    main = main_action({outcome.action for outcome, on_tokens in every})
-    done = [done_to(changes, *one) for one in every]
-    rows = [(outcome, summary) for (outcome, dummy), (summary, dummy) in zip(every, done, strict=True)]
+    main = main_action({outcome.action for outcome, _on_tokens in every})
+    done = [(outcome, *done_to(changes, outcome, on_tokens)) for outcome, on_tokens in every]
     return {
         "changed": main is not Action.NOTHING,
-        "outcome": next((summary["outcome"] for outcome, summary in rows if outcome.action is main), "none"),
-        "changes": [change for outcome, summary in rows for change in summary["changes"]],
+        "outcome": WORDS[main],
+        "changes": [change for _outcome, summary, _told in done for change in summary["changes"]],
         "key_pairs": [
-            {**describe(outcome.after, uri_attributes), **summary} for outcome, summary in rows if outcome.after
+            {**describe(outcome.after, uri_attributes), **summary} for outcome, summary, _told in done if outcome.after
         ],
         "nodes": nodes_of(nodes),
-        "diff": diff_of([told for summary, told in done]),
+        "diff": diffs([told for _outcome, _summary, told in done if told]),
     }

@@ -17,13 +17,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import Told
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
 
 OPTIONS: dict[Family, OptionGroup] = {"rsa": LOGIN + KEYPAIR + RSA, "ecc": LOGIN + KEYPAIR + ECC}
@@ -57,8 +56,12 @@ def _work(family: Family, module: HsmModule) -> Result:
             result = pair_result(session.uri_attributes, outcome)
     for warning in outcome.warnings:
         module.warn(warning)
-    summary, told = done_to(wish, outcome, on_tokens)
-    return {**result, **summary, "nodes": nodes_of(nodes), "diff": diff_of([told])}
+    result |= {"outcome": "none", "changes": [], "nodes": nodes_of(nodes), "diff": []}
+    if outcome.changed:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import told_of
+
+        result |= told_of(wish, outcome, on_tokens)
+    return result
 
 
 def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
@@ -82,26 +85,6 @@ def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result
     after = describe(outcome.after, uri_attributes)
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
     return {"changed": outcome.changed, "key_pair": key_pair}
-
-
-def done_to(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> tuple[Result, list[Told]]:
-    """`outcome` and `changes` of one pair, and what its diff is made of: what was done on each token."""
-    if not outcome.changed:
-        return {"outcome": "none", "changes": []}, []
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import summary, told_of
-
-    told = told_of(wish, on_tokens)
-    return summary(outcome.action, told, len(on_tokens) > 1), told
-
-
-def diff_of(pairs: t.Sequence[list[Told]]) -> list[dict[str, str]]:
-    """The diffs of those pairs that changed."""
-    changed = [told for told in pairs if told]
-    if not changed:
-        return []
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
-
-    return diffs(changed)
 
 
 def nodes_of(nodes: t.Iterable[Node]) -> list[dict[str, str]]:

@@ -12,21 +12,17 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS, KEYPAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import counted, in_words
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import (
-    diff_of,
-    done_to,
-    nodes_of,
-    pair_result,
-    replicas_of,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
@@ -136,7 +132,7 @@ def _result(
         "counts": counts,
         "key_pairs": rows,
         "nodes": nodes_of(nodes),
-        "diff": diff_of(told),
+        "diff": diffs([changed for changed in told if changed]),
     }
 
 

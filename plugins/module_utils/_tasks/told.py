@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import Told
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import Told, diffs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 
 
-def told_of(wish: Wish, on_tokens: t.Mapping[str, Outcome]) -> list[Told]:
-    """What was done to a pair on each token, where that is anything."""
-    return [
-        Told(wish, token, outcome.action, outcome.before, outcome.after)
-        for token, outcome in on_tokens.items()
-        if outcome.changed
-    ]
+def told_of(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> dict[str, t.Any]:
+    """`outcome`, `changes` and `diff` of the documentation for a task with one pair."""
+    summary, told = done_to(wish, outcome, on_tokens)
+    return {**summary, "diff": diffs([told])}
 
 
-def summary(action: Action, every: t.Iterable[Told], several: bool) -> dict[str, t.Any]:
-    """`outcome` and `changes` of the documentation; of several tokens each change names its own."""
-    changes = [{**row.data(), **({"node": told.token} if several else {})} for told in every for row in told.changes]
-    return {"outcome": WORDS[action], "changes": changes}
+def done_to(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> tuple[dict[str, t.Any], list[Told]]:
+    """`outcome` and `changes` of one pair, each change with its token where they are several; and its diff's rows."""
+    every = [Told(wish, token, one.action, one.before, one.after) for token, one in on_tokens.items() if one.changed]
+    nodes = {told.token: {"node": told.token} if len(on_tokens) > 1 else {} for told in every}
+    changes = [{**row.data(), **nodes[told.token]} for told in every for row in told.changes]
+    return {"outcome": WORDS[outcome.action], "changes": changes}, every

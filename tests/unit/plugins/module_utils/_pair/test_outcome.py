@@ -23,8 +23,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import 
     counted,
     gone_values,
     in_words,
+    main_action,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ALL_USAGE_BITS, HALVES, PRIVATE
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, rsa_material
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair
