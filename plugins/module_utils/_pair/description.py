@@ -25,11 +25,13 @@ _NOT_RETURNED = ("public_key_info", "check_value")
 
 
 def describe(
-    pair: KeyPair | None, uri_attributes: t.Mapping[str, str], names: t.Collection[str] | None = None
+    pair: KeyPair | None,
+    uri_attributes: t.Mapping[str, str],
+    half_told: t.Callable[[TokenObject], dict[str, t.Any]] | None = None,
 ) -> dict[str, t.Any]:
     """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
 
-    `names`: the attributes to return, all if None.
+    `half_told`: what is returned of each half, all of it if None.
     """
     if pair is None:
         return {}
@@ -48,7 +50,8 @@ def describe(
         "private_key": None,
     }
     for half in pair.halves:
-        described[f"{half}_key"] = describe_object(pair.half(half), uri_attributes, spki, names)
+        found = pair.half(half)
+        described[f"{half}_key"] = half_told(found) if half_told else describe_object(found, uri_attributes, spki)
     if sharing:  # only where the HSM tells it
         described |= {
             "owner": sharing.owner,
