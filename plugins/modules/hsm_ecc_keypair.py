@@ -83,6 +83,54 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+outcome:
+  description:
+    - What was done, or would be done in check mode.
+    - V(none), V(generated), V(changed), V(replaced), V(removed), or V(repaired) where something was finished that
+      a killed run left, a public half was completed, or a replica got a copy that it lacked.
+  type: str
+  returned: success
+  sample: changed
+changes:
+  description:
+    - Each value that was changed, or would be in check mode. A pair that is new or removed is named by its
+      fingerprint, which is V(not known) in check mode where it will be new.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    half:
+      description: V(public) or V(private); V(null) for what both halves share.
+      type: str
+      returned: always
+      sample: private
+    name:
+      description: Name of the attribute, or of what is returned of the pair.
+      type: str
+      returned: always
+      sample: decrypt
+    before:
+      description: Its value before; V(null) where there was none.
+      type: raw
+      returned: always
+      sample: true
+    after:
+      description: Its value now, or after a run without check mode; V(null) where there is none any more.
+      type: raw
+      returned: always
+      sample: false
+    node:
+      description: The token.
+      type: str
+      returned: with O(replicas)
+      sample: root
+diff:
+  description:
+    - What changes, for the diff mode, each with a header that names pair and token. A new pair is shown as
+      it was wished.
+  type: list
+  elements: dict
+  returned: success
 key_pair:
   description:
     - The pair, or V(null) with O(state=absent). In check mode what is known without doing anything.

@@ -162,6 +162,53 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+outcome:
+  description:
+    - What was done, or would be done in check mode.
+    - V(none), V(changed), or V(removed).
+  type: str
+  returned: success
+  sample: changed
+changes:
+  description:
+    - Each value that was changed, or would be in check mode. A key that is removed is named by its
+      fingerprint, V(not known) where no half tells it, and by its class if it is a half.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    half:
+      description: V(public) or V(private); V(null) for what both halves share.
+      type: str
+      returned: always
+      sample: private
+    name:
+      description: Name of the attribute, or of what is returned of the pair.
+      type: str
+      returned: always
+      sample: decrypt
+    before:
+      description: Its value before; V(null) where there was none.
+      type: raw
+      returned: always
+      sample: true
+    after:
+      description: Its value now, or after a run without check mode; V(null) where there is none any more.
+      type: raw
+      returned: always
+      sample: false
+    node:
+      description: The token.
+      type: str
+      returned: with O(replicas)
+      sample: root
+diff:
+  description:
+    - What changes, for the diff mode, each with a header that names pair and token. From 20 changed pairs on it is one
+      text with a line for each.
+  type: list
+  elements: dict
+  returned: success
 key_pairs:
   description:
     - The chosen pairs and halves as they are now; none with O(state=absent). In check mode as they would be.
@@ -246,6 +293,16 @@ key_pairs:
       type: int
       returned: where the HSM has users
       sample: 0
+    outcome:
+      description: What was done to this key, in the words of RV(outcome).
+      type: str
+      returned: always
+      sample: changed
+    changes:
+      description: What was changed of this key, as in RV(changes).
+      type: list
+      elements: dict
+      returned: always
     public_key:
       description: The public half, V(null) where it is not there or was not chosen.
       type: dict

@@ -192,6 +192,13 @@ objects:
       type: str
       returned: always
       sample: pkcs11:token=root;serial=4f6e173c372c7d41;model=SoftHSM%20v2;object=ecc14;type=public
+    key_pair:
+      description:
+        - The number of its pair in RV(key_pairs), from 0. V(null) for a secret key, and for a key of which the token
+          tells nothing.
+      type: int
+      returned: always
+      sample: 0
     attributes:
       description:
         - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent. Byte
@@ -218,7 +225,9 @@ objects:
       returned: with O(attribute_file=true)
       sample: "OBJ_ATTR_CLASS\n0x02\nOBJ_ATTR_KEY_TYPE\n0x03\n"
 key_pairs:
-  description: The pairs and lone halves that these keys belong to. A pair may have a half that the filters do not take.
+  description:
+    - The pairs and lone halves that these keys belong to, with what RV(objects) does not tell. A pair may have a half
+      that the filters do not take.
   returned: success
   type: list
   elements: dict
@@ -351,26 +360,12 @@ key_pairs:
       returned: always
       contains: &half
         handle:
-          description: Handle of the object. That of PKCS#11 is of this run only and cannot choose a key in a later one.
+          description:
+            - Its handle in this run. The object of RV(objects) with this handle has its attributes, if the filters take
+              it.
           type: int
           returned: always
           sample: 3
-        uri:
-          description: RFC 7512 URI of the object.
-          type: str
-          returned: always
-        attributes:
-          description:
-            - The attributes of the object by their PKCS#11 names in lower case; what the object lacks is absent.
-              Byte values are colon-separated. C(kcv) is the token's check value, or the first three bytes of the
-              SHA-1 of the public key (SubjectPublicKeyInfo).
-          type: dict
-          returned: always
-        unreadable:
-          description: Names of attributes that the token did not tell.
-          type: list
-          elements: str
-          returned: always
     private_key:
       description: The private half, V(null) where there is none.
       type: dict
@@ -453,11 +448,12 @@ def to_read(params: Params) -> frozenset[str] | None:
 def told(session: TokenSession, selected: Selected, params: Params) -> Result:
     """What is returned of the selected keys."""
     names, token = params["attributes"], session.uri_attributes
-    spki_of = {handle: pair.spki for pair in selected.pairs for handle in pair.handles}
+    number_of = {handle: number for number, pair in enumerate(selected.pairs) for handle in pair.handles}
 
     def shown(found: TokenObject) -> Result:
-        spki = spki_of.get(found.handle)
-        row = {"class": f"{found.half}_key", **describe_object(found, token, spki, names)}
+        number = number_of.get(found.handle)
+        spki = None if number is None else selected.pairs[number].spki
+        row = {"class": f"{found.half}_key", "key_pair": number, **describe_object(found, token, spki, names)}
         return {**row, "attribute_file": attribute_file(found, spki)} if params["attribute_file"] else row
 
     beside = certificates_of(session, selected.pairs)
@@ -465,13 +461,18 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
         "changed": False,
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
-            {**describe(pair, token, names), **told_of(found, pair.spki, words)}
+            {**describe(pair, token, reference), **told_of(found, pair.spki, words)}
             for pair, words, found in zip(
                 selected.pairs, problems(selected.pairs, selected.beside), beside, strict=True
             )
         ],
         "nodes": nodes_of(session.nodes()),
     }
+
+
+def reference(found: TokenObject) -> Result:
+    """A half of a pair, by what finds it among the objects."""
+    return {"handle": found.handle or None}
 
 
 def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[list[Certificate]]:

@@ -114,6 +114,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+counts:
+  description:
+    - How many entries came to each outcome, V(generated), V(changed), V(replaced), V(removed), V(repaired), or V(none),
+      and how many V(failed). The message of a task that does not fail tells those that are not 0.
+  returned: success, and failure of single pairs
+  type: dict
+  sample: {generated: 12, changed: 3, replaced: 0, removed: 0, repaired: 0, none: 185, failed: 0}
+diff:
+  description:
+    - What changes, for the diff mode, each with a header that names pair and token. A new pair is shown as
+      it was wished. From 20 changed pairs on it is one text with a line for each.
+  type: list
+  elements: dict
+  returned: success
 key_pairs:
   description:
     - What became of each entry of O(keypairs), in their order. The description of the pair is part of it where there
@@ -132,6 +146,47 @@ key_pairs:
       description: Whether this pair was changed, or would be in check mode.
       type: bool
       returned: always
+    outcome:
+      description:
+        - What was done, or would be done in check mode.
+        - V(none), V(generated), V(changed), V(replaced), V(removed), or V(repaired) where something was finished that
+          a killed run left, a public half was completed, or a replica got a copy that it lacked.
+      type: str
+      returned: always
+      sample: changed
+    changes:
+      description:
+        - Each value that was changed, or would be in check mode. A pair that is new or removed is named by its
+          fingerprint, which is V(not known) in check mode where it will be new.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        half:
+          description: V(public) or V(private); V(null) for what both halves share.
+          type: str
+          returned: always
+          sample: private
+        name:
+          description: Name of the attribute, or of what is returned of the pair.
+          type: str
+          returned: always
+          sample: decrypt
+        before:
+          description: Its value before; V(null) where there was none.
+          type: raw
+          returned: always
+          sample: true
+        after:
+          description: Its value now, or after a run without check mode; V(null) where there is none any more.
+          type: raw
+          returned: always
+          sample: false
+        node:
+          description: The token.
+          type: str
+          returned: with O(replicas)
+          sample: root
     failed:
       description: Whether this entry failed.
       type: bool

@@ -79,6 +79,44 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+outcome:
+  description:
+    - What was done, or would be done in check mode.
+    - V(none), V(generated) for a token that was made, or V(repaired) for one that got the user PIN that a broken run
+      left out.
+  type: str
+  returned: success
+  sample: generated
+changes:
+  description: What is told of the token otherwise than before. What check mode cannot know is left out.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    half:
+      description: Always V(null), since a token has no halves.
+      type: str
+      returned: always
+    name:
+      description: Name of what is returned of the token.
+      type: str
+      returned: always
+      sample: user_pin_initialized
+    before:
+      description: Its value before; V(null) where there was no token.
+      type: raw
+      returned: always
+      sample: false
+    after:
+      description: Its value now, or after a run without check mode.
+      type: raw
+      returned: always
+      sample: true
+diff:
+  description: What changes, for the diff mode, with a header that names the token.
+  type: list
+  elements: dict
+  returned: success
 token:
   description: The token. In check mode the serial number and slot of a token that would be made are not known yet.
   returned: success
@@ -131,6 +169,8 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, PIN_CHOICE, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, changed_fields
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NO_SLOTS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import TokenWish, make_token
@@ -182,7 +222,15 @@ def make(module: HsmModule) -> Result:
     with provider.library() as library:
         outcome = make_token(provider, library, wish, module.check_mode)
     before, after = (described(token) for token in (outcome.before, outcome.after))
-    return {"changed": outcome.changed, "token": after, "diff": {"before": before, "after": after}}
+    # Which slot it is in afterwards is not known, and the rest of the URI is told already.
+    rows = changed_fields(before, {**after, "serial": after["serial"] or None, "slot_id": None, "uri": None})
+    return {
+        "changed": outcome.changed,
+        "outcome": WORDS[outcome.action],
+        "changes": [row.data() for row in rows],
+        "token": after,
+        "diff": [side_by_side(f"the token {outcome.after.label}", rows)] if outcome.changed else [],
+    }
 
 
 def given_pin(module: HsmModule, option: str) -> Secret:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
-  - Shows what a PKCS#11 library tells of itself, its slots, and its tokens, as versions, flags, mechanisms, sessions,
-    memory, and the state of the PINs. This needs no PIN.
+  - Shows what a PKCS#11 library tells of itself, its slots, and its tokens, as versions, flags, sessions, memory,
+    and the state of the PINs, and with O(mechanisms=true) the mechanisms. This needs no PIN.
   - Returns the values that the option O(expect_token) of every module of this collection can pin, and the facts of the
     vendor that are in use, as the option O(vendor_facts) takes them.
   - With O(provider=cloudhsm_cli) it shows the HSMs of the cluster, in RV(hsms), without a login.
@@ -30,6 +30,12 @@ options:
       - Log in, and show the state of the session and the number of key objects in RV(session) too. The login is
         tried once.
       - V(true) needs the choice of a token. With V(false) the PIN is not used, and O(pin_file) is not read.
+    type: bool
+    default: false
+  mechanisms:
+    description:
+      - Show the mechanisms of each token too, in RV(slots[].token.mechanisms). They are many, and each is asked for by
+        itself. A cluster tells of none.
     type: bool
     default: false
   token_label:
@@ -75,6 +81,12 @@ EXAMPLES = r"""
     label: root-ca-2026
     curve: P-384
     extractable: false
+
+- name: Show what the token can do
+  cryptoki.hsm.hsm_token_info:
+    module_path: /usr/lib/softhsm/libsofthsm2.so
+    token_label: root
+    mechanisms: true
 
 - name: Count the keys
   cryptoki.hsm.hsm_token_info:
@@ -167,7 +179,9 @@ slots:
       sample: []
       contains:
         call:
-          description: The function, of C_GetSlotInfo, C_GetTokenInfo, C_GetMechanismList, and C_GetMechanismInfo.
+          description:
+            - The function, of C_GetSlotInfo, C_GetTokenInfo, and with O(mechanisms=true) C_GetMechanismList and
+              C_GetMechanismInfo.
           type: str
           returned: always
           sample: C_GetTokenInfo
@@ -304,7 +318,7 @@ slots:
               are none.
           type: list
           elements: dict
-          returned: always
+          returned: with O(mechanisms=true)
           contains:
             name:
               description: Name of the mechanism, or its number as C(0x…) where it is not known.
@@ -460,7 +474,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers impo
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 
-OPTIONS = LOGIN + OptionGroup(spec={"login": {"type": "bool", "default": False}})
+OPTIONS = LOGIN + OptionGroup(
+    spec={"login": {"type": "bool", "default": False}, "mechanisms": {"type": "bool", "default": False}}
+)
 ONE_TOKEN = "give token_label, token_serial, slot_id or token_uri, or set HSM_TOKEN_LABEL"
 
 
@@ -509,7 +525,7 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         told = []
         for slot_id in (token.slot_id,) if token else answers.slot_ids:
             with attempt(f"ask slot {slot_id} of {library.info.path}"):
-                told.append(ask_slot(library.functions, slot_id))
+                told.append(ask_slot(library.functions, slot_id, module.params["mechanisms"]))
         result: Result = {
             "changed": False,
             "library": describe_library(library.info.path, provider.library_sha256, answers),

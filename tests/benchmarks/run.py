@@ -73,8 +73,8 @@ _NOTES = """
 - `pkcs11-tool --list-objects` reads every object of the token; the modules read the one pair.
 - `hsm_keypairs` proves each new pair and looks for all of them again; one session of python-pkcs11 and the loop of
   `pkcs11-tool` only generate.
-- The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and returns every pair twice,
-  as a pair and as two objects; name `attributes` on large tokens.
+- The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and tells what is wrong
+  with them; name `attributes` on large tokens.
 - On three tokens, the copies of a pair wait for a transport key: RSA-3072, or P-521 for curves above 256 bits. It is
   made once for all pairs of a task.
 - SoftHSM reads the whole token when it starts, and goes through all of it at each search. That is why all three

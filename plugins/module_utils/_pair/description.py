@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module returns of a pair: one function for the result, for check mode and for the diff."""
+"""What a module returns of a pair, of a key and of its attributes, in check mode too."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ _NOT_RETURNED = ("public_key_info", "check_value")
 
 
 def describe(
-    pair: KeyPair | None, uri_attributes: t.Mapping[str, str], names: t.Collection[str] | None = None
+    pair: KeyPair | None,
+    uri_attributes: t.Mapping[str, str],
+    half_told: t.Callable[[TokenObject], dict[str, t.Any]] | None = None,
 ) -> dict[str, t.Any]:
     """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
 
-    `names`: the attributes to return, all if None.
+    `half_told`: what is returned of each half, all of it if None.
     """
     if pair is None:
         return {}
@@ -48,7 +50,8 @@ def describe(
         "private_key": None,
     }
     for half in pair.halves:
-        described[f"{half}_key"] = describe_object(pair.half(half), uri_attributes, spki, names)
+        found = pair.half(half)
+        described[f"{half}_key"] = half_told(found) if half_told else describe_object(found, uri_attributes, spki)
     if sharing:  # only where the HSM tells it
         described |= {
             "owner": sharing.owner,
@@ -75,7 +78,7 @@ def describe_object(
 ) -> dict[str, t.Any]:
     """One key; `spki` is its public key, where it is known from the other half."""
     told = {name: value for name, value in found.attributes.items() if value is not None and name not in _NOT_RETURNED}
-    attributes = {**{name: _plain(name, value) for name, value in told.items()}, **_ids(found.id)}
+    attributes = {**{name: plain(name, value) for name, value in told.items()}, **_ids(found.id)}
     check_value = found.attributes.get("check_value")
     if isinstance(check_value, bytes) and check_value:
         attributes["kcv"] = check_value.hex()
@@ -89,7 +92,8 @@ def describe_object(
     }
 
 
-def _plain(name: str, value: Value) -> t.Any:
+def plain(name: str, value: Value) -> t.Any:
+    """The value of an attribute as it is returned."""
     kind = ATTRIBUTES[name].kind
     if name == "public_exponent" and isinstance(value, bytes):
         return int.from_bytes(value, "big")

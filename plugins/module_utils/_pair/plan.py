@@ -39,6 +39,7 @@ class Action(enum.Enum):
     CHANGE = "change"
     REPLACE = "replace"
     REMOVE = "remove"
+    REPAIR = "repair"  # what a killed run left is finished, or a token that lacks the pair gets it
 
 
 class Step(t.NamedTuple):
@@ -59,6 +60,10 @@ class Plan:
     warnings: tuple[str, ...] = ()
     # What is wished of the pair that takes the place of this one.
     wish: Wish | None = None
+
+    def action_after(self, mended: bool) -> Action:
+        """What is told where the pair may have been mended before."""
+        return Action.REPAIR if mended and self.action in (Action.NOTHING, Action.CHANGE) else self.action
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.

@@ -11,6 +11,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import DeadSlot, TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
@@ -35,9 +36,14 @@ class TokenWish:
 class TokenOutcome:
     """What was there and what is there now (in check mode: would be, with an empty serial number)."""
 
-    changed: bool
+    action: Action
     before: TokenInfo | None
     after: TokenInfo
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done, or would be."""
+        return self.action is not Action.NOTHING
 
 
 def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, check_mode: bool) -> TokenOutcome:
@@ -48,24 +54,25 @@ def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, chec
     unfinished = token and token.flags & _PIN_FLAGS == TokenFlag.TOKEN_INITIALIZED
     if token and not unfinished:
         check_identity(library, token)
-        return TokenOutcome(False, token, token)
+        return TokenOutcome(Action.NOTHING, token, token)
     if token and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
         raise HsmError(
             f"Refused to log in as security officer to the token {token}: its SO PIN is locked, or a wrong one would"
             " lock it now."
         )
+    action = Action.REPAIR if token else Action.GENERATE
     target = token or _free_slot(library, wish, slots)
     check_identity(library, target)
     _check_pin("so_pin", wish.so_pin, target)
     _check_pin("pin", wish.pin, target)
     if check_mode:
         made = dataclasses.replace(target, label=wish.label, flags=target.flags | _PIN_FLAGS)
-        return TokenOutcome(True, token, made)
+        return TokenOutcome(action, token, made)
     if not token:
         with provider.making_token():
             library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
     _set_user_pin(library, wish, library.token(target.slot_id))
-    return TokenOutcome(True, token, library.token(target.slot_id))
+    return TokenOutcome(action, token, library.token(target.slot_id))
 
 
 def _existing(

@@ -32,12 +32,15 @@ class LibraryAnswers:
 
 @dataclasses.dataclass(frozen=True)
 class SlotAnswers:
-    """What one slot tells; None where it answered with one of the `errors`, or where no token is in the slot."""
+    """What one slot tells; None where it answered with one of the `errors`, or where no token is in the slot.
+
+    `mechanisms` is None where nobody asked for them.
+    """
 
     slot_id: int
     slot: structures.CkSlotInfo | None
     token: structures.CkTokenInfo | None
-    mechanisms: dict[int, structures.CkMechanismInfo | None]
+    mechanisms: dict[int, structures.CkMechanismInfo | None] | None
     errors: tuple[CallError, ...]
 
 
@@ -48,7 +51,7 @@ def ask_library(calls: functions.Functions) -> tuple[LibraryAnswers, int]:
     return LibraryAnswers(info, tuple(sorted(slot_ids))), info_rv or rv
 
 
-def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
+def ask_slot(calls: functions.Functions, slot_id: int, with_mechanisms: bool = True) -> SlotAnswers:
     """All that a slot tells; an error ends only what depends on its answer."""
     errors: list[CallError] = []
 
@@ -62,7 +65,7 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
     rv, token = calls.token_info(slot_id)
     token_told = told("C_GetTokenInfo", rv)
     mechanisms: dict[int, structures.CkMechanismInfo | None] = {}
-    if token_told:
+    if token_told and with_mechanisms:
         codes: list[int] = []
         try:
             rv, codes = calls.mechanism_list(slot_id)
@@ -77,7 +80,11 @@ def ask_slot(calls: functions.Functions, slot_id: int) -> SlotAnswers:
             elif rv != functions.CKR_MECHANISM_INVALID:
                 break  # each further call to a dead slot may wait for its time-out
     return SlotAnswers(
-        slot_id, slot if slot_told else None, token if token_told else None, mechanisms, tuple(dict.fromkeys(errors))
+        slot_id,
+        slot if slot_told else None,
+        token if token_told else None,
+        mechanisms if with_mechanisms else None,
+        tuple(dict.fromkeys(errors)),
     )
 
 

@@ -119,9 +119,15 @@ def _token(answers: SlotAnswers, info: structures.CkTokenInfo, tell: t.Callable[
             "private_total": _known(info.total_private_memory),
             "private_free": _known(info.free_private_memory),
         },
-        "mechanisms": [_mechanism(code, told) for code, told in answers.mechanisms.items()],
         **tell(token),
+        **_mechanisms(answers),
     }
+
+
+def _mechanisms(answers: SlotAnswers) -> Described:
+    if answers.mechanisms is None:
+        return {}
+    return {"mechanisms": [_mechanism(code, told) for code, told in answers.mechanisms.items()]}
 
 
 def _words(flags: int, kind: type[enum.IntFlag]) -> list[str]:

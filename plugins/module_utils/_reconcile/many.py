@@ -36,8 +36,8 @@ _END = (
 class Done:
     """What became of an entry: an outcome, or the error, or neither while its new pair is to be looked for again.
 
-    `made`: beside an error, that a new pair is there all the same. `nodes`: each token's state, where there are
-    several.
+    `made`: beside an error, that a new pair is there all the same. `nodes`: each token's state, and `on_tokens` what
+    was done on it, where there are several.
     """
 
     entry: Entry
@@ -45,6 +45,7 @@ class Done:
     error: HsmError | None = None
     made: bool = False
     nodes: tuple[Node, ...] = ()
+    on_tokens: t.Mapping[str, Outcome] = dataclasses.field(default_factory=dict)
 
 
 class _Sessions:

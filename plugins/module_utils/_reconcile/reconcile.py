@@ -31,18 +31,23 @@ T = t.TypeVar("T")
 _RACES = 5
 _SETTLING = 0.3  # seconds; the halves of a pair are stored within milliseconds of each other
 _CHECK_MODE = Proof(None, "check mode")
-_ALREADY_THERE = Proof(None, "the pair was there before; set verify=true to prove it")
+_ALREADY_THERE = Proof(None, "nothing new to prove; verify=true proves the pair as it is")
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What was there and what is there now (in check mode: would be), for the result and the diff."""
 
-    changed: bool
+    action: Action
     before: KeyPair | None
     after: KeyPair | None
     proof: Proof
     warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done, or would be."""
+        return self.action is not Action.NOTHING
 
 
 def reconcile(session: TokenSession, wish: Wish, state: str, check_mode: bool) -> Outcome:
@@ -125,7 +130,7 @@ class Reconciliation(Work):
             if not self.check_mode:
                 self._actions.destroy(plan.pair)
                 beside.remove()
-        return Outcome(plan.action is Action.REMOVE, plan.pair, None, Proof(None, "the pair is absent"))
+        return Outcome(plan.action, plan.pair, None, Proof(None, "the pair is absent"))
 
     def _session_pair(self) -> Staged[Outcome]:
         """A pair that lives as long as this session; its label may be that of other pairs, its id may not."""
@@ -136,9 +141,9 @@ class Reconciliation(Work):
         plan = Plan(Action.GENERATE)
         self._actions.check_freezing(plan)
         if self.check_mode:
-            return Outcome(True, None, *self._predicted(plan))
+            return Outcome(plan.action, None, *self._predicted(plan))
         after, proof = yield from self._actions.generate()
-        return Outcome(True, None, after, proof, self._unproven(proof))
+        return Outcome(plan.action, None, after, proof, self._unproven(proof))
 
     def _unproven(self, proof: Proof) -> tuple[str, ...]:
         """The warning of a new pair that could not be proven."""
@@ -172,12 +177,13 @@ class Reconciliation(Work):
         if found and plan.action is not Action.NOTHING and not standing.method:
             work.refuse_strangers(found)
         warnings = (*self.session.warnings, *warnings, *plan.warnings, *filter(None, [standing.warning]))
+        action = plan.action_after(mended)
         if found is None or plan.action is Action.REPLACE:
-            after, proof = yield from work._make(found, plan)
+            action, after, proof = yield from work._make(found, plan)
             warnings += (*filter(None, [proof.warning]), *work._unproven(proof))
         else:
             after, proof = work._keep(found, plan, standing)
-        return Outcome(mended or plan.action is not Action.NOTHING, before, after, proof, warnings)
+        return Outcome(action, before, after, proof, warnings)
 
     def _keep(self, found: KeyPair, plan: Plan, standing: Proof) -> tuple[KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
@@ -206,7 +212,7 @@ class Reconciliation(Work):
 
         return self.enough(standing(self.session, self.wish, found, self.check_mode))
 
-    def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[KeyPair | None, Proof]]:
+    def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[Action, KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""
         replacement = self._replacement
         # Where no key can be renamed, no replacement was ever begun.
@@ -219,13 +225,12 @@ class Reconciliation(Work):
         if old or leftover:  # where the old pair is gone, its id is known from the task, or not at all
             ids = old.ids if old else {self.wish.id} if self.wish.id else set()
             replacement = dataclasses.replace(replacement, beside=self._beside(ids, "replace"))
+        action = Action.REPAIR if leftover else plan.action
         if self.check_mode:
-            return self._predicted(plan)
-        if old:
-            return (yield from replacement.replace(old))
+            return action, *self._predicted(plan)
         if leftover:
-            return replacement.finish(leftover)
-        return (yield from replacement.generate(alone=True))
+            return action, *replacement.finish(leftover)
+        return action, *(yield from (replacement.replace(old) if old else replacement.generate(alone=True)))
 
     @property
     def _replacement(self) -> Replacement:

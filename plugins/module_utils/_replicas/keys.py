@@ -10,6 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
@@ -17,12 +18,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 
 Outcomes = dict[Token, list[Outcome]]
+# What became of one key: the outcome with what was done anywhere, and that on each token that has the key.
+Everywhere = tuple[Outcome, t.Mapping[str, Outcome]]
 
 
 def bring_everywhere(
     group: Group, task: KeyTask, timeout: float | None, check_mode: bool
-) -> tuple[list[Outcome], list[Node]]:
-    """Does the task on all tokens; the outcomes are the source's, changed where any token's key was.
+) -> tuple[list[Everywhere], list[Node]]:
+    """Does the task on all tokens; the outcomes are the source's, with what was done to the key on any token.
 
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
@@ -40,13 +43,21 @@ def bring_everywhere(
             f"Could not finish on all {len(group.all)} tokens. {group.reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
-    return _merged([done[token] for token in group.all]), [Node(token.name) for token in group.all]
+    return _merged({token.name: done[token] for token in group.all}), [Node(token.name) for token in group.all]
 
 
-def _merged(outcomes: t.Sequence[list[Outcome]]) -> list[Outcome]:
+def _merged(done: t.Mapping[str, list[Outcome]]) -> list[Everywhere]:
     """The source's outcomes, or for keys that it does not have those of the first token that does."""
-    changed = any(outcome.changed for each in outcomes for outcome in each)
-    return [dataclasses.replace(outcome, changed=changed) for outcome in next(filter(None, outcomes), [])]
+    merged: list[Everywhere] = []
+    for first in next(filter(None, done.values()), []):
+        same = {name: one for name, outcomes in done.items() for one in outcomes if _key(one) == _key(first)}
+        action = main_action({outcome.action for outcome in same.values()})
+        merged.append((dataclasses.replace(first, action=action), same))
+    return merged
+
+
+def _key(outcome: Outcome) -> str | None:
+    return outcome.before.fingerprint if outcome.before else None
 
 
 def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:

@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, not_as_original
@@ -36,7 +37,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
 _PAUSE = 0.5  # seconds between two rounds
 _GRACE = 10.0  # seconds that taking back gets at least, after a timeout
@@ -53,12 +53,11 @@ class Terms:
 
 @dataclasses.dataclass(frozen=True)
 class Replicated:
-    """The outcome on the source, changed where any token was, and what each has before and after."""
+    """What became of the pair: the outcome on the source, with what was done anywhere, and that on each token."""
 
     outcome: Outcome
     nodes: tuple[Node, ...]
-    before: t.Mapping[str, str | None]
-    after: t.Mapping[str, str | None]
+    on_tokens: t.Mapping[str, Outcome]
 
 
 def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Replicated:
@@ -82,7 +81,7 @@ class _Run:
         self._check_mode = check_mode
         self._deadline = Deadline(terms.timeout)
         self._found: dict[Token, KeyPair | None] = {}
-        self._mended = False
+        self._mended: set[Token] = set()
         self._alike: list[str] = []
         self._copies = Copies(group, wish, terms.wrapping_key, self._found)
 
@@ -164,7 +163,7 @@ class _Run:
             if not (len(pairs) == 1 and pairs[0].lone):
                 self._work(token).refuse_unclear(pairs)
             self._found[token] = pairs[0] if pairs else None
-            self._mended |= mended
+            self._mended |= {token} if mended else set()
 
     def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
         pairs, mended = self._work(token).settled()
@@ -284,7 +283,9 @@ class _Run:
                 f" The pair is on {', '.join(token.name for token in before)}; run the task again."
             )
         return {
-            token: dataclasses.replace(before[token], after=done.after, changed=done.changed or before[token].changed)
+            token: dataclasses.replace(
+                before[token], after=done.after, action=main_action((before[token].action, done.action))
+            )
             for token, done in frozen.items()
         }
 
@@ -303,34 +304,32 @@ class _Run:
         for token in lacking:
             try:
                 self._refuse_no_way(plan, donor, original, token)
-                outcomes[token] = Outcome(True, None, original, Proof(None, "check mode"))
+                outcomes[token] = Outcome(Action.REPAIR, None, original, Proof(None, "check mode"))
             except HsmError as error:
                 token.set_apart(HsmError(error.msg))
         self._require(outcomes, " Nothing was changed.")
         return self._result(outcomes)
 
     def _result(self, outcomes: t.Mapping[Token, Outcome]) -> Replicated:
-        changed = self._mended or any(self._copies.made.values()) or any(done.changed for done in outcomes.values())
+        every = {token: self._since(token, outcome) for token, outcome in outcomes.items()}
         rows = self._rows(outcomes)
         told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
         warnings = [*dict.fromkeys((*self._alike, *self._copies.warnings, *told))]
         lacking = [row for row in rows if row.status != "ok"]
         warnings += [f"The node '{row.name}' does not have {self._wish}: {row.message}" for row in lacking]
         source = self._group.source
-        outcome = dataclasses.replace(
-            outcomes[source], before=self._found.get(source), changed=changed, warnings=tuple(warnings)
-        )
-        after = {**self._found, **{token: outcome.after for token, outcome in outcomes.items()}}
-        return Replicated(outcome, rows, self._prints(self._found), self._prints(after))
+        action = main_action({done.action for done in every.values()})
+        outcome = dataclasses.replace(every[source], action=action, warnings=tuple(warnings))
+        return Replicated(outcome, rows, {token.name: every[token] for token in self._group.all if token in every})
 
-    def _prints(self, pairs: t.Mapping[Token, KeyPair | None]) -> dict[str, str | None]:
-        """What each token has, by its fingerprint."""
-        told: dict[str, str | None] = {}
-        for token in self._group.all:
-            pair = pairs.get(token)
-            known = colon_hex(bytes.fromhex(pair.fingerprint)) if pair and pair.fingerprint else "not known yet"
-            told[token.name] = known if pair else None
-        return told
+    def _since(self, token: Token, outcome: Outcome) -> Outcome:
+        """The outcome on a token since this run's first look at it; a copy of a pair that was elsewhere is a repair."""
+        action = outcome.action
+        if self._copies.made.get(token) or (action is Action.REPAIR and not outcome.before):
+            action = Action.REPAIR if any(self._found.values()) else Action.GENERATE
+        elif token in self._mended:
+            action = main_action({action, Action.REPAIR})
+        return dataclasses.replace(outcome, action=action, before=self._found.get(token))
 
     def _rows(self, outcomes: t.Mapping[Token, Outcome]) -> tuple[Node, ...]:
         original = outcomes[self._group.source].after if self._group.source in outcomes else None

@@ -11,14 +11,23 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import changes_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, main_action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
+
+# One key, and what was done to it on each token.
+Everywhere = tuple[Outcome, t.Mapping[str, Outcome]]
 
 
 def run() -> t.NoReturn:
@@ -36,17 +45,18 @@ def _work(module: HsmModule) -> Result:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
 
         with replicas.group(writable=not module.check_mode) as group:
-            outcomes, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
-            _warn(module, outcomes)
-            return _result(group.source.uri_attributes, outcomes, nodes)
+            every, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
+            _warn(module, every)
+            return _result(group.source.uri_attributes, task.changes, every, nodes)
     with provider.session(writable=not module.check_mode) as session:
         outcomes = task.bring(session, module.check_mode)
-        _warn(module, outcomes)
-        return _result(session.uri_attributes, outcomes, session.nodes())
+        every = [(outcome, {session.token_name: outcome}) for outcome in outcomes]
+        _warn(module, every)
+        return _result(session.uri_attributes, task.changes, every, session.nodes())
 
 
-def _warn(module: HsmModule, outcomes: t.Sequence[Outcome]) -> None:
-    for warning in dict.fromkeys(text for outcome in outcomes for text in outcome.warnings):
+def _warn(module: HsmModule, every: t.Sequence[Everywhere]) -> None:
+    for warning in dict.fromkeys(text for outcome, _on_tokens in every for text in outcome.warnings):
         module.warn(warning)
 
 
@@ -72,12 +82,18 @@ def _refuse_lone_handle(task: KeyTask) -> None:
         raise InputError("handle", rule, selection.handle)
 
 
-def _result(uri_attributes: t.Mapping[str, str], outcomes: t.Sequence[Outcome], nodes: t.Iterable[Node]) -> Result:
-    told = [pair_result(uri_attributes, outcome) for outcome in outcomes]
-    changed = [row["diff"] for row in told if row["changed"]]
+def _result(
+    uri_attributes: t.Mapping[str, str], changes: Change, every: t.Sequence[Everywhere], nodes: t.Iterable[Node]
+) -> Result:
+    main = main_action({outcome.action for outcome, _on_tokens in every})
+    done = [(outcome, *done_to(changes, outcome, on_tokens)) for outcome, on_tokens in every]
     return {
-        "changed": bool(changed),
-        "key_pairs": [row["diff"]["after"] for row in told if row["diff"]["after"]],
+        "changed": main is not Action.NOTHING,
+        "outcome": WORDS[main],
+        "changes": [change for _outcome, summary, _told in done for change in summary["changes"]],
+        "key_pairs": [
+            {**describe(outcome.after, uri_attributes), **summary} for outcome, summary, _told in done if outcome.after
+        ],
         "nodes": nodes_of(nodes),
-        "diff": {when: {"key_pairs": [row[when] for row in changed if row[when]]} for when in ("before", "after")},
+        "diff": diffs([told for _outcome, _summary, told in done if told]),
     }

@@ -48,15 +48,20 @@ def _work(family: Family, module: HsmModule) -> Result:
     if replicas:
         with replicas.group(writable=not module.check_mode) as group:
             done = replicas.bring_pair(group, wish, state, module.check_mode)
-            outcome, result = done.outcome, pair_result(group.source.uri_attributes, done.outcome)
-            result["diff"]["before"]["nodes"], result["diff"]["after"]["nodes"] = dict(done.before), dict(done.after)
-            result["nodes"] = nodes_of(done.nodes)
+            outcome, on_tokens, nodes = done.outcome, done.on_tokens, done.nodes
+            result = pair_result(group.source.uri_attributes, outcome)
     else:
         with provider.session(writable=not module.check_mode) as session:
             outcome = reconcile(session, wish, state, module.check_mode)
-            result = {**pair_result(session.uri_attributes, outcome), "nodes": nodes_of(session.nodes())}
+            on_tokens, nodes = {session.token_name: outcome}, tuple(session.nodes())
+            result = pair_result(session.uri_attributes, outcome)
     for warning in outcome.warnings:
         module.warn(warning)
+    result |= {"outcome": "none", "changes": [], "nodes": nodes_of(nodes), "diff": []}
+    if outcome.changed:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import told_of
+
+        result |= told_of(wish, outcome, on_tokens)
     return result
 
 
@@ -77,10 +82,10 @@ def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
 
 
 def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result:
-    """What is returned of one pair: whether it changed, what it is now, and the difference."""
-    before, after = (describe(pair, uri_attributes) for pair in (outcome.before, outcome.after))
+    """What is returned of one pair: whether it changed, and what it is now."""
+    after = describe(outcome.after, uri_attributes)
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
-    return {"changed": outcome.changed, "key_pair": key_pair, "diff": {"before": before, "after": after}}
+    return {"changed": outcome.changed, "key_pair": key_pair}
 
 
 def nodes_of(nodes: t.Iterable[Node]) -> list[dict[str, str]]:

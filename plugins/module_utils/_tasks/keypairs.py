@@ -12,6 +12,8 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS, KEYPAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import counted, in_words
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
@@ -20,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Hs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
@@ -54,7 +57,7 @@ def _work(module: HsmModule) -> Result:
         module.warn(warning)
     if any(done.error for done in every):
         raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
-    return result
+    return {"msg": in_words(result["counts"]), **result}
 
 
 def _check_replicas(replicas: Replicas, entries: t.Sequence[Entry]) -> None:
@@ -75,7 +78,7 @@ def _on_token(
         if threads and not session.threads and module.params["parallel"]:
             module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
         every = reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
-        return every, _result(session.uri_attributes, every, session.nodes())
+        return every, _result(session.token_name, session.uri_attributes, every, session.nodes())
 
 
 def _on_group(
@@ -87,11 +90,11 @@ def _on_group(
         for entry in entries:
             try:
                 done = replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
-                every.append(Done(entry, done.outcome, nodes=done.nodes))
+                every.append(Done(entry, done.outcome, nodes=done.nodes, on_tokens=done.on_tokens))
             except HsmError as error:
                 every.append(Done(entry, error=error))
             report(every[-1])
-        return every, _result(group.source.uri_attributes, every, _worst(group, every))
+        return every, _result(group.source.name, group.source.uri_attributes, every, _worst(group, every))
 
 
 def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
@@ -112,23 +115,33 @@ def _parallel(params: Params) -> int:
     return t.cast(int, parallel)
 
 
-def _result(uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]) -> Result:
-    told: list[Result] = [
-        pair_result(uri_attributes, done.outcome) if done.outcome else {"changed": done.made} for done in every
-    ]
-    changed = [row["diff"] for row in told if row["changed"] and "diff" in row]
+def _result(
+    token_name: str, uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]
+) -> Result:
+    rows, told = [], []
+    for done in every:
+        row: Result = {"changed": done.made}
+        summary: Result = {"outcome": "generated" if done.made else "none", "changes": []}
+        if done.outcome:
+            row = pair_result(uri_attributes, done.outcome)
+            summary, changed = done_to(done.entry.wish, done.outcome, done.on_tokens or {token_name: done.outcome})
+            told.append(changed)
+        rows.append(_row(done, row, summary))
+    counts = counted("failed" if row["failed"] else row["outcome"] for row in rows)
     return {
-        "changed": any(row["changed"] for row in told),
-        "key_pairs": [_row(done, row) for done, row in zip(every, told, strict=True)],
+        "changed": any(row["changed"] for row in rows),
+        "counts": counts,
+        "key_pairs": rows,
         "nodes": nodes_of(nodes),
-        "diff": {when: {"key_pairs": [diff[when] for diff in changed]} for when in ("before", "after")},
+        "diff": diffs([changed for changed in told if changed]),
     }
 
 
-def _row(done: Done, told: Result) -> Result:
+def _row(done: Done, told: Result, summary: Result) -> Result:
     """What is returned of an entry; the wish names it where there is no pair to describe."""
     wish, error = done.entry.wish, done.error
     return {
+        **summary,
         "type": wish.family,
         "label": wish.label,
         "id_hex": colon_hex(wish.id) if wish.id else None,

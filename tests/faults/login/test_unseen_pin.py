@@ -76,12 +76,13 @@ def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyTo
         "A PIN or another secret occurs by chance in ",
         "; Ansible masks it there, so do not use these values. A longer PIN avoids this.",
     )
-    objects = [f"{where}.{half}_key" for where in ("key_pair", "diff.after") for half in ("public", "private")]
-    named = [f"{name}.{value}" for name in ("key_pair", "diff.after", *objects) for value in ("label", "uri")]
+    objects = [f"key_pair.{half}_key" for half in ("public", "private")]
+    named = [f"{name}.{value}" for name in ("key_pair", *objects) for value in ("label", "uri")]
     labels = [
         name.replace(".label", ".attributes.label") if name.split(".label")[0] in objects else name for name in named
     ]
-    assert set(names.split(", ")) == set(labels)
+    diff = [f"diff[0].{name}" for name in ("before_header", "after_header", "after")]
+    assert set(names.split(", ")) == {*labels, *diff}
     assert token.halves("ring 4711") == ["private", "public"]
 
 

@@ -64,7 +64,9 @@ def test_an_exponent_that_no_number_is_made_of(token: FaultyToken) -> None:
     token.rsa(label="k", modulus_bits=2048)
     run = token.faulty("hsm_key_info", f"C_GetAttributeValue after value 122 {'ff' * 2000}", label="k")
     assert run.result["changed"] is False and not run.stderr
-    assert "public_exponent" in run.result["key_pairs"][0]["public_key"]["unreadable"]
+    (public,) = (found for found in run.result["objects"] if found["class"] == "public_key")
+    assert "public_exponent" in public["unreadable"]
+    assert run.result["key_pairs"][public["key_pair"]]["public_key"] == {"handle": public["handle"]}
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,8 @@ def test_check_mode_makes_no_object(nodes: Nodes, module: str) -> None:
     run = nodes.run(module, check_mode=True, **wish)
     assert run.result["changed"] is True
     assert not run.writes
-    assert run.result["diff"]["before"]["nodes"]["gamma"] is None
-    assert run.result["diff"]["after"]["nodes"]["gamma"] == run.key_pair["fingerprint"]
+    copied = {"half": None, "name": "fingerprint", "before": None, "after": run.key_pair["fingerprint"]}
+    assert run.result["outcome"] == "repaired" and run.result["changes"] == [{**copied, "node": "gamma"}]
 
 
 def test_not_extractable(nodes: Nodes) -> None:

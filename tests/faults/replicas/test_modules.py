@@ -19,8 +19,8 @@ def attributes(nodes: Nodes, **choice: t.Any) -> dict[str, dict[str, t.Any]]:
     """The private half's attributes on each token, read alone."""
     told = {}
     for name, token in nodes.tokens.items():
-        (pair,) = token.run("hsm_key_info", **choice).result["key_pairs"]
-        told[name] = pair["private_key"]["attributes"]
+        objects = token.run("hsm_key_info", **choice).result["objects"]
+        (told[name],) = (found["attributes"] for found in objects if found["class"] == "private_key")
     return told
 
 

@@ -28,7 +28,7 @@ ADDS = ["AES_CBC_PAD", "AES_CTR", "AES_ECB", "AES_GCM", "DES3_CBC_PAD", "DES3_EC
 
 def info(token: FaultyToken, rules: str = "", **params: t.Any) -> Run:
     """Runs hsm_token_info through the interposer; it changes nothing, whatever happens."""
-    run = token.faulty("hsm_token_info", rules, **params)
+    run = token.faulty("hsm_token_info", rules, **{"mechanisms": True, **params})
     assert not run.writes
     assert not run.result.get("changed")
     return run
@@ -84,6 +84,14 @@ def test_mechanisms_are_those_that_pkcs11_tool_lists(token: FaultyToken) -> None
     assert {name.replace("_", "-") for name in ADDS} <= both
 
 
+def test_mechanisms_that_nobody_asked_for_are_not_asked_for(token: FaultyToken) -> None:
+    run = info(token, mechanisms=False)
+    assert not {"C_GetMechanismList", "C_GetMechanismInfo"} & set(run.calls)
+    (slot,) = run.result["slots"]
+    told = slots(token)[0]["token"]
+    assert told == {**slot["token"], "mechanisms": told["mechanisms"]} and "mechanisms" not in slot["token"]
+
+
 def test_flags_that_nobody_wrote(token: FaultyToken) -> None:
     """What lies in the caller's memory and is no flag is not told, wherever the library leaves it."""
     clean = mechanisms(slots(token)[0])
@@ -133,9 +141,9 @@ def test_dead_slot(token: FaultyToken, call: str, known: dict[str, t.Any]) -> No
 
 def test_a_dead_slot_is_asked_once(token: FaultyToken) -> None:
     """Each call to it may wait for its time-out."""
-    run = token.faulty("hsm_token_info", "C_GetMechanismInfo instead return 0x30")
+    run = token.faulty("hsm_token_info", "C_GetMechanismInfo instead return 0x30", mechanisms=True)
     assert run.calls["C_GetMechanismInfo"] == 1
-    run = token.faulty("hsm_token_info", "C_GetMechanismInfo#1 instead return 0x70")
+    run = token.faulty("hsm_token_info", "C_GetMechanismInfo#1 instead return 0x70", mechanisms=True)
     assert run.calls["C_GetMechanismInfo"] > 60
     assert run.result["slots"][0]["errors"] == [{"call": "C_GetMechanismInfo", "ckr": "CKR_MECHANISM_INVALID"}]
     assert [row["flags"] is None for row in run.result["slots"][0]["token"]["mechanisms"]].count(True) == 1

@@ -159,9 +159,10 @@ def returned(module: str, name: str) -> set[str]:
     return set(yaml.safe_load(text)[name]["contains"])
 
 
-# What the tasks add of a pair that they made, and of an entry of a list.
+# What the tasks add of a pair that they made, of what they did, and of an entry of a list.
 PROOF = {"verified", "unverified_reason"}
-ENTRY = {"type", "changed", "failed", "msg", "ckr", "differences"}
+DONE = {"outcome", "changes"}
+ENTRY = {"type", "changed", "failed", "msg", "ckr", "differences"} | DONE
 
 
 def told_of(*key_types: str) -> set[str]:
@@ -177,7 +178,7 @@ def told_of(*key_types: str) -> set[str]:
         ("hsm_rsa_keypair", "key_pair", told_of("rsa") | PROOF),
         ("hsm_ecc_keypair", "key_pair", told_of("ec") | PROOF),
         ("hsm_keypairs", "key_pairs", told_of("rsa", "ec") | PROOF | ENTRY),
-        ("hsm_key", "key_pairs", told_of("rsa", "ec")),
+        ("hsm_key", "key_pairs", told_of("rsa", "ec") | DONE),
         ("hsm_key_info", "key_pairs", told_of("rsa", "ec") | {"certificates", "problems"}),
     ],
 )

@@ -46,6 +46,12 @@ def test_a_slot_in_order_is_asked_everything() -> None:
     ]
 
 
+def test_mechanisms_are_asked_for_where_they_are_wanted() -> None:
+    library = Answering([EC, RSA])
+    assert ask_slot(library, 7, with_mechanisms=False).mechanisms is None
+    assert library.asked == ["C_GetSlotInfo", "C_GetTokenInfo"]
+
+
 # How often a slot with two mechanisms is asked for the list of them, which takes two calls, and for one of them.
 @pytest.mark.parametrize(
     ("call", "rv", "errors", "lists", "infos"),

@@ -47,9 +47,11 @@ def bring(
     nodes: list[MemoryNode], timeout: float | None = None, check_mode: bool = False, **given: t.Any
 ) -> list[Outcome]:
     with group_of(*nodes) as group:
-        outcomes, rows = bring_everywhere(group, task_from(taken(LOGIN + KEY, given)), timeout, check_mode)
+        every, rows = bring_everywhere(group, task_from(taken(LOGIN + KEY, given)), timeout, check_mode)
     assert [(row.name, row.status, row.message) for row in rows] == [(node.name, "ok", "") for node in nodes]
-    return outcomes
+    for outcome, on_tokens in every:
+        assert outcome.changed is any(one.changed for one in on_tokens.values())
+    return [outcome for outcome, dummy in every]
 
 
 def labels(nodes: list[MemoryNode]) -> list[str]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
@@ -80,6 +82,25 @@ def rows(done: Replicated) -> dict[str, tuple[str, str]]:
     return {row.name: (row.status, row.message) for row in done.nodes}
 
 
+def before(done: Replicated) -> dict[str, str | None]:
+    """What each token had, by its fingerprint."""
+    return prints({name: outcome.before for name, outcome in done.on_tokens.items()})
+
+
+def after(done: Replicated) -> dict[str, str | None]:
+    """What each token has."""
+    return prints({name: outcome.after for name, outcome in done.on_tokens.items()})
+
+
+def prints(pairs: dict[str, KeyPair | None]) -> dict[str, str | None]:
+    return {name: pair and (pair.fingerprint or "not known") for name in NAMES for pair in [pairs.get(name)]}
+
+
+def actions(done: Replicated) -> list[Action]:
+    """What was done to the pair, and on each token."""
+    return [done.outcome.action, *(outcome.action for outcome in done.on_tokens.values())]
+
+
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_what_may_be_meant_on_a_token_that_gets_a_copy_is_told(nodes: Nodes, check_mode: bool) -> None:
     nodes.have(alpha=[PAIR], beta=[ec_pair(handle=11, id=b"01")])
@@ -92,14 +113,14 @@ def test_what_may_be_meant_on_a_token_that_gets_a_copy_is_told(nodes: Nodes, che
 def test_a_pair_is_generated_and_copied(nodes: Nodes) -> None:
     foretold = nodes.run(check_mode=True)
     assert foretold.outcome.changed and nodes.halves() == NOWHERE and not nodes.moved()
-    assert foretold.after == dict.fromkeys(NAMES, "not known yet")
+    assert after(foretold) == dict.fromkeys(NAMES, "not known") and actions(foretold) == [Action.GENERATE] * 4
     done = nodes.run()
     assert done.outcome.changed and done.outcome.before is None and done.outcome.warnings == ()
     assert done.outcome.proof.method == "CKM_ECDSA" and nodes.halves() == EVERYWHERE
     assert rows(done) == {"alpha": ("ok", ""), "beta": ("ok", COPY), "gamma": ("ok", COPY)}
-    assert done.before == dict.fromkeys(NAMES)
-    (print_,) = set(done.after.values())
-    assert print_ and len(print_) == 95
+    assert before(done) == dict.fromkeys(NAMES) and actions(done) == [Action.GENERATE] * 4
+    (print_,) = set(after(done).values())
+    assert print_ and len(print_) == 64
     ids = {found.id for node in nodes.all.values() for found in node.objects}
     assert len(ids) == 1 and len(ids.pop()) == 16
     for node in nodes.all.values():
@@ -113,9 +134,9 @@ def test_the_second_run_changes_nothing(nodes: Nodes) -> None:
     for node in nodes.all.values():
         node.obey()
     again = nodes.run()
-    assert not again.outcome.changed and not nodes.moved() and again.before == again.after
+    assert not again.outcome.changed and not nodes.moved() and before(again) == after(again)
     assert [node.calls.count("prove") for node in nodes.all.values()] == [1, 1, 1]  # only an id joins the halves
-    assert set(again.after.values()) != {None} and again.outcome.before == again.outcome.after
+    assert set(after(again).values()) != {None} and again.outcome.before == again.outcome.after
     assert {status for status, _told in rows(again).values()} == {"ok"}
 
 
@@ -129,10 +150,11 @@ def test_a_replica_that_lacks_it_gets_it_from_the_source(nodes: Nodes) -> None:
     nodes.have([PAIR], [PAIR])
     foretold = nodes.run(check_mode=True)
     assert foretold.outcome.changed and not nodes.moved()
-    assert foretold.before["gamma"] is None and foretold.after["gamma"] == foretold.before["alpha"]
+    assert before(foretold)["gamma"] is None and after(foretold)["gamma"] == before(foretold)["alpha"]
     done = nodes.run()
     assert done.outcome.changed and done.outcome.before == PAIR and nodes.halves() == EVERYWHERE
-    assert (done.before, done.after) == (foretold.before, foretold.after)
+    assert (before(done), after(done)) == (before(foretold), after(foretold))
+    assert actions(done) == actions(foretold) == [Action.REPAIR, Action.NOTHING, Action.NOTHING, Action.REPAIR]
     assert "generate" not in nodes.moved() and "receive" not in nodes.all["beta"].calls
 
 
@@ -150,7 +172,7 @@ def test_a_public_half_that_a_broken_copy_left_is_completed(nodes: Nodes) -> Non
     nodes.have([PAIR], [PAIR], [PAIR])
     gamma = nodes.all["gamma"]
     gamma.keep([PAIR.public], {}, {}, [])
-    assert nodes.run().outcome.changed and nodes.halves() == EVERYWHERE
+    assert nodes.run().outcome.action is Action.REPAIR and nodes.halves() == EVERYWHERE
     assert [found.handle for found in gamma.objects if found.half == PUBLIC] == [PAIR.public.handle]
 
 
@@ -199,7 +221,7 @@ def test_a_replica_that_fails_is_told_where_others_are_enough(nodes: Nodes, rule
     done = nodes.run(min_servers=2)
     status, told = rows(done)["gamma"]
     assert status == "unsynchronised" and told.startswith(("Could not store the copy", "Could not receive"))
-    assert rows(done)["beta"] == ("ok", COPY) and done.after["gamma"] is None and done.outcome.changed
+    assert rows(done)["beta"] == ("ok", COPY) and after(done)["gamma"] is None and done.outcome.changed
     assert done.outcome.warnings == (f"The node 'gamma' does not have the ECC key pair 'root': {told}",)
     assert nodes.halves()["alpha"] == nodes.halves()["beta"] == WHOLE
 
@@ -216,7 +238,7 @@ def test_who_cannot_be_reached_is_told(nodes: Nodes) -> None:
     nodes.have([PAIR], [PAIR], [PAIR])
     nodes.all["gamma"].obey(open="CKR_DEVICE_REMOVED")
     done = nodes.run(min_servers=2)
-    assert not done.outcome.changed and rows(done)["gamma"][0] == "failed" and done.after["gamma"] is None
+    assert not done.outcome.changed and rows(done)["gamma"][0] == "failed" and after(done)["gamma"] is None
     assert "CKR_DEVICE_REMOVED" in rows(done)["gamma"][1]
     message = nodes.refusal()
     assert "Node 'gamma': Could not" in message and message.endswith("Nothing was changed.")
@@ -324,12 +346,13 @@ def test_a_replica_that_takes_no_change_fails_it_before_the_source(nodes: Nodes)
 def test_it_is_removed_everywhere(nodes: Nodes) -> None:
     nodes.have([PAIR], [PAIR], [])
     foretold = nodes.run(state="absent", check_mode=True)
-    assert foretold.outcome.changed and not nodes.moved() and foretold.after == dict.fromkeys(NAMES)
+    assert foretold.outcome.changed and not nodes.moved() and after(foretold) == dict.fromkeys(NAMES)
     done = nodes.run(state="absent")
     assert done.outcome.changed and nodes.halves() == NOWHERE and done.outcome.before == PAIR
-    assert done.before["alpha"] and done.before["alpha"] == done.before["beta"]
-    assert done.before["gamma"] is None
-    assert done.after == dict.fromkeys(NAMES) and {status for status, _told in rows(done).values()} == {"ok"}
+    assert before(done)["alpha"] and before(done)["alpha"] == before(done)["beta"]
+    assert before(done)["gamma"] is None
+    assert actions(done) == actions(foretold) == [Action.REMOVE, Action.REMOVE, Action.REMOVE, Action.NOTHING]
+    assert after(done) == dict.fromkeys(NAMES) and {status for status, _told in rows(done).values()} == {"ok"}
     assert not nodes.run(state="absent").outcome.changed
 
 

@@ -252,14 +252,23 @@ def test_the_module_from_options_to_its_result(monkeypatch: pytest.MonkeyPatch) 
     done = _key._work(Asked(LOGIN + KEY, label="root", new_label="new"))
     for result in (foretold, done):
         assert result["changed"] and [row["label"] for row in result["key_pairs"]] == ["new"]
-        assert [row["label"] for row in result["diff"]["before"]["key_pairs"]] == ["root"]
-        assert result["diff"]["after"]["key_pairs"] == result["key_pairs"] and len(result["nodes"]) == 1
+        renamed = {"half": None, "name": "label", "before": "root", "after": "new"}
+        assert (result["outcome"], result["changes"]) == ("changed", [renamed]) and len(result["nodes"]) == 1
+        assert [(row["outcome"], row["changes"]) for row in result["key_pairs"]] == [("changed", [renamed])]
+        headers = dict.fromkeys(("before_header", "after_header"), "root on memory")
+        assert result["diff"] == [{**headers, "before": "label: root\n", "after": "label: new\n"}]
     same = _key._work(Asked(LOGIN + KEY, label="new"))
     assert not same["changed"] and len(same["key_pairs"]) == 1
-    assert same["diff"] == {"before": {"key_pairs": []}, "after": {"key_pairs": []}}
+    assert (same["outcome"], same["changes"], same["diff"]) == ("none", [], [])
     gone = _key._work(Asked(LOGIN + KEY, label="new", state="absent"))
-    assert gone["changed"] and gone["key_pairs"] == [] and len(gone["diff"]["before"]["key_pairs"]) == 1
-    assert gone["diff"]["after"]["key_pairs"] == [] and sessions == [(False, False), *[(True, False)] * 3]
+    assert gone["changed"] and gone["key_pairs"] == [] and gone["outcome"] == "removed"
+    (change,), (diff,) = gone["changes"], gone["diff"]
+    assert change == {"half": None, "name": "fingerprint", "before": same["key_pairs"][0]["fingerprint"], "after": None}
+    assert (
+        diff["before"].startswith("label: new\n")
+        and diff["after"] == ""
+        and sessions == [(False, False), *[(True, False)] * 3]
+    )
 
 
 def test_the_module_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -273,3 +282,6 @@ def test_the_module_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path:
         and {login.selector.label for login in asked.known} == {"alpha", "beta"}
     )
     assert {found.label for node in (alpha, beta) for found in node.objects} == {"new"}
+    renamed = {"half": None, "name": "label", "before": "root", "after": "new"}
+    assert done["changes"] == [{**renamed, "node": "alpha"}, {**renamed, "node": "beta"}]
+    assert [diff["before_header"] for diff in done["diff"]] == ["root on alpha", "root on beta"]

@@ -30,15 +30,28 @@ def test_a_pair_from_check_mode_to_removal(monkeypatch: pytest.MonkeyPatch) -> N
     session = session_with()
     sessions = use_token(monkeypatch, session)
     foretold = run(module(check_mode=True))
-    assert foretold["changed"] and foretold["diff"]["before"] == {} and session.objects == []
+    assert foretold["changed"] and foretold["outcome"] == "generated" and session.objects == []
     asked = module()
     done = run(asked)
     assert done["changed"] and done["key_pair"]["verified"] == "CKM_ECDSA" and len(session.objects) == 2
-    assert done["diff"]["after"]["fingerprint"] == done["key_pair"]["fingerprint"] and len(done["nodes"]) == 1
+    print_ = done["key_pair"]["fingerprint"]
+    assert done["outcome"] == "generated" and len(done["nodes"]) == 1
+    assert [row["changes"][0]["after"] for row in (foretold, done)] == ["not known", print_]
+    assert [one["before"] for result in (foretold, done) for one in (*result["changes"], *result["diff"])] == [
+        *(None, "", None, "")
+    ]
+    wish, made = (result["diff"][0]["after"].splitlines() for result in (foretold, done))
+    # What is drawn and made is not known before.
+    new = [f"id_hex: {done['key_pair']['id_hex']}", f"fingerprint: {print_}"]
+    assert [line for line in made if line not in wish] == new and set(wish) < set(made)
+    assert len(wish) == 7 and "private.sign: true" in wish and "private.extractable: true" in wish
     assert len(asked.known) == 1 and asked.required == ["pkcs11"] and asked.warnings == []
-    assert not run(module())["changed"]
+    again = run(module())
+    assert (again["changed"], again["outcome"], again["changes"], again["diff"]) == (False, "none", [], [])
     gone = run(module(state="absent"))
-    assert gone["changed"] and gone["key_pair"] is None and gone["diff"]["after"] == {} and session.objects == []
+    assert gone["changed"] and gone["key_pair"] is None and gone["outcome"] == "removed" and session.objects == []
+    assert gone["changes"] == [{"half": None, "name": "fingerprint", "before": print_, "after": None}]
+    assert f"fingerprint: {print_}\n" in gone["diff"][0]["before"] and gone["diff"][0]["after"] == ""
     assert sessions == [(False, False), (True, False), (True, False), (True, False)]
 
 
@@ -60,7 +73,11 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
             ("alpha", "ok"),
             ("beta", "ok"),
         ]
-        assert done["diff"]["before"]["nodes"] == {"alpha": None, "beta": None}
+        assert [(row["node"], row["name"], row["before"]) for row in done["changes"]] == [
+            ("alpha", "fingerprint", None),
+            ("beta", "fingerprint", None),
+        ]
+        assert [diff["after_header"] for diff in done["diff"]] == ["root on alpha", "root on beta"]
         assert {login.selector.label for login in asked.known} == {"alpha", "beta"} and len(alpha.objects) == len(
             beta.objects
         ) == (0 if check_mode else 2)

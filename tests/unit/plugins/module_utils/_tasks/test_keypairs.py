@@ -54,7 +54,14 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         assert [(row["failed"], row["msg"]) for row in result["key_pairs"]] == [(False, "")] * 4
         assert [row["label"] for row in result["key_pairs"]] == ["root", "new", "old", "none"]
         assert [row["id_hex"] for row in result["key_pairs"]] == ["01", "0a:0b", None, "0c"]
-        assert [len(result["diff"][when]["key_pairs"]) for when in ("before", "after")] == [2, 2]
+        assert [row["outcome"] for row in result["key_pairs"]] == ["none", "generated", "removed", "none"]
+        assert [len(row["changes"]) for row in result["key_pairs"]] == [0, 1, 1, 0]
+        assert result["msg"] == "generated: 1, removed: 1, none: 2"
+        assert result["counts"] == {
+            **dict.fromkeys(("changed", "replaced", "repaired", "failed"), 0),
+            **{"generated": 1, "removed": 1, "none": 2},
+        }
+        assert [diff["before_header"] for diff in result["diff"]] == ["new on memory", "old on memory"]
         assert [("fingerprint" in row, "nodes" in row) for row in result["key_pairs"]][0] == (True, False)
     assert len(file.read_text().splitlines()) == 4 and sorted(found.label for found in session.objects) == [
         *("new", "new", "root", "root")
@@ -65,7 +72,7 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         and [writable for writable, _threads in sessions] == [False, True]
     )
     again = run(module(*given))
-    assert not again["changed"] and again["diff"] == {"before": {"key_pairs": []}, "after": {"key_pairs": []}}
+    assert not again["changed"] and again["diff"] == [] and again["msg"] == "none: 4"
 
 
 def test_threads_are_for_who_allows_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +124,7 @@ def test_failures_are_told_and_all_else_is_done(monkeypatch: pytest.MonkeyPatch)
     )
     rows = caught.value.data["key_pairs"]
     assert [row["failed"] for row in rows] == [True] * 5 + [False] and caught.value.data["changed"]
+    assert (caught.value.data["counts"]["failed"], caught.value.data["counts"]["generated"]) == (5, 1)
     assert rows[0]["msg"] and rows[0]["type"] == "ecc" and len(session.objects) == 12
     with pytest.raises(HsmError) as caught:
         run(module(*given[:3], parallel=1))
@@ -134,6 +142,8 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         login.selector.label for login in asked.known
     } == {"alpha", "beta"}
     assert [row["name"] for row in done["key_pairs"][0]["nodes"]] == ["alpha", "beta"]
+    assert [[row["node"] for row in one["changes"]] for one in done["key_pairs"]] == [["alpha", "beta"]] * 2
+    assert [diff["after_header"] for diff in done["diff"]] == ["a on alpha", "a on beta", "b on alpha", "b on beta"]
     assert len(alpha.objects) == len(beta.objects) == 4 and asked.warnings == []
     beta.obey(receive="once CKR_DEVICE_ERROR")
     asked = module(*two, {**EC, "label": "c"}, {**EC, "label": "d"}, replicas=replicas(beta), min_servers=1)

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
@@ -30,7 +31,7 @@ def entry(number: int = 0, label: str = "root") -> Entry:
 
 
 def outcome(changed: bool, before: KeyPair | None, after: KeyPair | None) -> Outcome:
-    return Outcome(changed, before, after, Proof(None))
+    return Outcome(Action.CHANGE if changed else Action.NOTHING, before, after, Proof(None))
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The diff of what was done to pairs, for a person who reviews it: only what changes, under the pair's name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import (
+    WORDS,
+    ChangedValue,
+    born_values,
+    changed_values,
+    described_key,
+    gone_values,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
+
+# From so many changed pairs on each has one line.
+MANY = 20
+_REMAINS = ChangedValue(None, "remains", "of a run that was killed", None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What was done to one pair on one token."""
+
+    wish: Wish
+    token: str
+    action: Action
+    before: KeyPair | None
+    after: KeyPair | None
+
+    @property
+    def name(self) -> str:
+        """How the pair was called before, else how it is called now."""
+        pair = self.before or self.after
+        names = described_key(pair) if pair else {}
+        return one_line(next((names[name] for name in ("label", "id_hex", "fingerprint") if name in names), ""))
+
+    @property
+    def title(self) -> str:
+        """Pair and token."""
+        return f"{self.name} on {self.token}"
+
+    @property
+    def changes(self) -> list[ChangedValue]:
+        """Each value before and after. A repair that shows in none was the removal of remains."""
+        rows = changed_values(self.before, self.after)
+        return rows or ([_REMAINS] if self.action is Action.REPAIR else [])
+
+    def diff(self) -> dict[str, str]:
+        """The pair's diff as Ansible shows it; of a new pair the wish, of a removed one what names it."""
+        rows = self.changes
+        if self.action is Action.GENERATE and self.after:
+            rows = born_values(self.wish, self.after)
+        elif self.action is Action.REMOVE and self.before:
+            rows = gone_values(self.before)
+        return side_by_side(self.title, rows)
+
+    def line(self, several: bool) -> str:
+        """The pair in one line; `several`: there is more than one token."""
+        told = ", ".join(map(_in_line, self.changes))
+        word = "" if self.action is Action.CHANGE else f"{WORDS[self.action]}, "
+        return f"{self.title if several else self.name}: {word}{told}"
+
+
+def side_by_side(title: str, rows: t.Iterable[ChangedValue]) -> dict[str, str]:
+    """One diff of a list, as Ansible takes it: the same values in the same order in both texts."""
+    rows = list(rows)
+    return {
+        "before_header": title,
+        "after_header": title,
+        "before": "".join(f"{_named(row)}: {_shown(row.before)}\n" for row in rows if row.before is not None),
+        "after": "".join(f"{_named(row)}: {_shown(row.after)}\n" for row in rows if row.after is not None),
+    }
+
+
+def diffs(pairs: t.Sequence[t.Sequence[Told]]) -> list[dict[str, str]]:
+    """The diffs of all changed pairs, each on the tokens where it changed; one text where the pairs are many."""
+    every = [told for pair in pairs for told in pair]
+    if len(pairs) < MANY:
+        return [told.diff() for told in every]
+    several = len({told.token for told in every}) > 1
+    return [{"prepared": "".join(f"{told.line(several)}\n" for told in every)}]
+
+
+def _named(row: ChangedValue) -> str:
+    return f"{row.half}.{row.name}" if row.half else row.name
+
+
+def _in_line(row: ChangedValue) -> str:
+    if None in (row.before, row.after):
+        return f"{_named(row)} {_shown(row.after if row.before is None else row.before)}"
+    return f"{_named(row)} {_shown(row.before)} -> {_shown(row.after)}"
+
+
+def _shown(value: t.Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return one_line(str(value)) or "empty"

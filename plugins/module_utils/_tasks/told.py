@@ -1,0 +1,28 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is returned of what was done, as far as anything was: loaded for the tasks that change something."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import Told, diffs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+
+
+def told_of(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> dict[str, t.Any]:
+    """`outcome`, `changes` and `diff` of the documentation for a task with one pair."""
+    summary, told = done_to(wish, outcome, on_tokens)
+    return {**summary, "diff": diffs([told])}
+
+
+def done_to(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> tuple[dict[str, t.Any], list[Told]]:
+    """`outcome` and `changes` of one pair, each change with its token where they are several; and its diff's rows."""
+    every = [Told(wish, token, one.action, one.before, one.after) for token, one in on_tokens.items() if one.changed]
+    nodes = {told.token: {"node": told.token} if len(on_tokens) > 1 else {} for told in every}
+    changes = [{**row.data(), **nodes[told.token]} for told in every for row in told.changes]
+    return {"outcome": WORDS[outcome.action], "changes": changes}, every
