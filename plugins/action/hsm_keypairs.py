@@ -120,7 +120,8 @@ class Beside:
         answer = self._action._low_level_execute_command(command)
         if answer["rc"]:
             raise OSError(answer["stderr"])
-        return t.cast(str, answer["stdout"])
+        text: str = answer["stdout"]
+        return text
 
     def _look(self) -> list[str]:
         file = shlex.quote(self.path)
@@ -151,7 +152,7 @@ class ActionModule(Normal):
             return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
         given, done = self._task.args, threading.Event()
         self._task.args = {**given, "progress_file": beside.path}
-        host = (task_vars or {}).get("inventory_hostname")
+        host = str((task_vars or {}).get("inventory_hostname"))
         # In the context that Ansible keeps of the task; a daemon, since no connection may keep its process alive.
         follow = functools.partial(contextvars.copy_context().run, _follow, beside, len(given["keypairs"]), host, done)
         follower = threading.Thread(target=follow, daemon=True)
