@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.action.hsm_keypairs import Watch, counted, duration, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch, counted, duration, text
 
 
 @pytest.mark.parametrize(
