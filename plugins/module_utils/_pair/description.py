@@ -91,8 +91,6 @@ def describe_object(
 
 
 def _plain(name: str, value: Value) -> t.Any:
-    if isinstance(value, (bool, str)):
-        return value
     kind = ATTRIBUTES[name].kind
     if name == "public_exponent" and isinstance(value, bytes):
         return int.from_bytes(value, "big")
@@ -121,19 +119,15 @@ def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None
 
 def spoiled(value: t.Any, secrets: t.Collection[str]) -> list[str]:
     """Paths of returned values in which a secret occurs, which Ansible will mask: they must not be relied on."""
-    if not secrets:
-        return []
-    search = re.compile("|".join(map(re.escape, secrets))).search
-    return [path.removeprefix(".") for path in _found_in(value, search)]
+    search = re.compile("|".join(map(re.escape, secrets)) or "(?!)").search
+    return [path.removeprefix(".") for path in _hits(value, search)]
 
 
-def _found_in(value: t.Any, search: t.Callable[[str], t.Any]) -> t.Sequence[str]:
+def _hits(value: t.Any, search: t.Any) -> list[str]:
     """As `spoiled`; a result may have a million values."""
-    if isinstance(value, str):
-        return ("",) if search(value) else ()
     if isinstance(value, dict):
-        return [f".{key}{path}" for key, member in value.items() for path in _found_in(member, search)]
+        return [f".{key}{path}" for key, member in value.items() for path in _hits(member, search)]
     if isinstance(value, list):
-        return [f"[{index}]{path}" for index, member in enumerate(value) for path in _found_in(member, search)]
-    told = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return ("",) if told and search(str(value)) else ()
+        return [f"[{index}]{path}" for index, member in enumerate(value) for path in _hits(member, search)]
+    told = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return [""] if told and search(str(value)) else []

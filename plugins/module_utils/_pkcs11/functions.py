@@ -285,9 +285,7 @@ class Functions:
             length = entry.length
             if length == UNAVAILABLE:
                 values[code] = ReadValue(None, UNAVAILABLE)
-            elif length > size or (
-                length and block[place] == _UNTOUCHED and block[place : place + size] == untouched[:size]
-            ):
+            elif length > size or length and block[place : place + size] == untouched[:size]:
                 values[code] = ReadValue(None, CKR_OK)
             else:
                 values[code] = ReadValue(bytes(block[place : place + length]), CKR_OK)
