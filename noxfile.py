@@ -225,6 +225,7 @@ def prepare_faults(session: nox.Session) -> list[str]:
     session.env["PKCS11_SPY"] = found["pkcs11_spy"]
     session.env["NSS_SOFTOKN"] = found["nss_softokn"]
     session.env["P11_KIT_PROXY"] = found["p11_kit_proxy"]
+    session.env["SSHD"] = found["tools"].get("sshd", "")
     # Each test has a token of its own, and waits for processes more than it works: a worker more than processors.
     workers = str((os.cpu_count() or 1) + 1)
     return ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"]

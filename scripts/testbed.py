@@ -42,8 +42,10 @@ TOOLS = {
     "openssl": "openssl",
     "ssh-keygen": "openssh-client",
     "gcc": "gcc libc6-dev",  # a compiler without headers builds nothing
+    "sshd": "openssh-server",
 }
 NOT_UNPACKED = {"gcc"}  # a compiler works only where it was installed
+NOT_INSTALLED = {"sshd"}  # a server that is installed is started, and open to all
 
 
 def roots() -> list[Path]:
@@ -61,7 +63,7 @@ def find_library(file_names: tuple[str, ...]) -> str | None:
 
 
 def find_tool(name: str) -> str | None:
-    unpacked = [str(UNPACKED / "usr/bin"), str(UNPACKED / "bin")]
+    unpacked = [str(UNPACKED / folder) for folder in ("usr/bin", "bin", "usr/sbin")]
     system = [] if FORCED and name not in NOT_UNPACKED else [os.environ.get("PATH", os.defpath), "/usr/sbin"]
     return shutil.which(name, path=os.pathsep.join(system + unpacked))
 
@@ -130,14 +132,16 @@ def get(missing: list[str]) -> None:
         print(f"testbed: no apt-get here; install what corresponds to Debian's {' '.join(packages_of(*missing))}")
         return
     as_root = os.geteuid() == 0 and not FORCED
-    packages = packages_of(*(name for name in missing if as_root or name not in NOT_UNPACKED))
-    if packages:
-        (install if as_root else unpack)(packages)
+    installed = [name for name in missing if as_root and name not in NOT_INSTALLED]
+    unpacked = [name for name in missing if name not in installed and name not in NOT_UNPACKED]
+    for way, names in ((install, installed), (unpack, unpacked)):
+        if names:
+            way(packages_of(*names))
 
 
 def search_paths(found: dict[str, str]) -> dict[str, str]:
     """What has to stand in front of PATH and LD_LIBRARY_PATH so that unpacked things run."""
-    if not any(path.startswith(str(UNPACKED)) for path in found.values()):
+    if not any(path.startswith(str(UNPACKED)) for name, path in found.items() if name not in NOT_INSTALLED):
         return {"path": "", "ld_library_path": ""}
     libraries = [UNPACKED / "usr/lib", *UNPACKED.glob("usr/lib/*-linux-gnu*"), *UNPACKED.glob("lib/*-linux-gnu*")]
     return {

@@ -32,6 +32,18 @@ extends_documentation_fragment:
   - cryptoki.hsm._keypairs
   - cryptoki.hsm._login
 attributes:
+  action:
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    support: full
+    details:
+      - On the controller there is only the display of the progress. The module does its work on the target, and returns
+        the same without it.
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: full
+    details:
+      - No progress is shown then.
   idempotent:
     support: partial
     details:
@@ -48,11 +60,14 @@ options:
     description:
       - A file on the target that gets a line for each pair that is made or done, for a second terminal, since a module
         cannot tell anything before it ends. It is written anew by each run. A pair that fails after it was made gets a
-        second line.
+        second line. With O(replicas) a line tells how many pairs each token has by then.
       - Secrets are masked in it as Ansible masks them in the result. A full disk does not stop the task.
       - Check mode writes no such file.
     type: path
 notes:
+  - Where the output of Ansible is a terminal, it shows every few seconds how many pairs are done, how fast, and how
+    long the others will take. This takes a second connection to the target. Where none opens, in check mode, with
+    C(async), and where O(progress_file) is no absolute path, nothing is shown.
   - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
     same moment, each sees the other's pair before it returns, removes its own, and looks again.
 seealso:

@@ -42,9 +42,9 @@ class Kind:
 
 
 KINDS = (
-    Kind("RSA-2048", 64, {"type": "rsa", "modulus_bits": 2048}, "rsa:2048", 1.1),
-    Kind("P-256", 100, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.5),
-    Kind("P-256", 500, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.5),
+    Kind("RSA-2048", 64, {"type": "rsa", "modulus_bits": 2048}, "rsa:2048", 1.5),
+    Kind("P-256", 100, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.0),
+    Kind("P-256", 500, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.3),
 )
 
 

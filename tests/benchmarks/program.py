@@ -22,6 +22,7 @@ class Cost(t.NamedTuple):
 
     seconds: float
     peak: int  # KiB of resident memory
+    processor: float = 0.0  # seconds that it kept a processor busy: other programs change it less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Program:
             text = told.read().decode(errors="replace")
         if process.returncode or self.answer not in text:
             raise AssertionError(f"{self.command}: {process.returncode} {text[-2000:]}")
-        return Cost(taken, usage.ru_maxrss)
+        return Cost(taken, usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
 
 
 def medians(programs: t.Mapping[str, Program], rounds: int = ROUNDS) -> dict[str, Cost]:

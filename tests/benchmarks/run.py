@@ -29,6 +29,7 @@ os.environ["PYTHONPATH"] = COLLECTIONS
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.calls import count_calls
 from ansible_collections.cryptoki.hsm.tests.benchmarks.distance import distance
+from ansible_collections.cryptoki.hsm.tests.benchmarks.growth import growth
 from ansible_collections.cryptoki.hsm.tests.benchmarks.listing import listing
 from ansible_collections.cryptoki.hsm.tests.benchmarks.machine import describe_machine
 from ansible_collections.cryptoki.hsm.tests.benchmarks.many import generation, unchanged
@@ -39,7 +40,7 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.startup import startup
 from ansible_collections.cryptoki.hsm.tests.benchmarks.times import measure
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
-PARTS = ("calls", "startup", "times", "unchanged", "generation", "listing", "distance", "several")
+PARTS = ("calls", "startup", "times", "unchanged", "generation", "listing", "growth", "distance", "several")
 
 _ABOUT = """<!--
 Copyright (c) 2026, The cryptoki.hsm authors
@@ -75,8 +76,10 @@ _NOTES = """
   `pkcs11-tool` only generate.
 - The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and tells what is wrong
   with them; name `attributes` on large tokens.
-- On three tokens, the copies of a pair wait for a transport key: RSA-3072, or P-521 for curves above 256 bits. It is
-  made once for all pairs of a task.
+- On three tokens, the copies of a pair travel under a key that the tokens agree on by pairs on P-521, which are made
+  once for all pairs of a task.
+- Seconds of a processor are those that a program kept one busy, in its own code and in the system; other programs
+  change them less than the time that passed.
 - SoftHSM reads the whole token when it starts, and goes through all of it at each search. That is why all three
   programs take longer with more pairs.
 """
@@ -103,6 +106,7 @@ def main() -> int:
             "unchanged": lambda: unchanged(build, folder, spy),
             "generation": lambda: [generation(folder)],
             "listing": lambda: [listing(build, folder)],
+            "growth": lambda: [growth(build, folder)],
             "distance": lambda: [distance(build, folder)],
             "several": lambda: [several(folder)],
         }

@@ -11,13 +11,14 @@ import shutil
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
-from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table
+from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Cost, Program, medians
+from ansible_collections.cryptoki.hsm.tests.benchmarks.report import Table, verdict
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
 from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
 
 _ROUNDS = 3
+_ONE, _MANY = 1.5, 2.2  # times one token, for one pair and for many
 KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "P-256": ("hsm_ecc_keypair", {"curve": "P-256"}),
     "P-384": ("hsm_ecc_keypair", {"curve": "P-384"}),
@@ -26,22 +27,32 @@ KINDS: dict[str, tuple[str, dict[str, t.Any]]] = {
         "hsm_keypairs",
         {"keypairs": [{"type": "ecc", "label": f"pair {number}", "curve": "P-256"} for number in range(20)]},
     ),
+    "20 RSA-2048": (
+        "hsm_keypairs",
+        {"keypairs": [{"type": "rsa", "label": f"pair {number}", "modulus_bits": 2048} for number in range(20)]},
+    ),
 }
 
 
 def several(folder: Path) -> Table:
     """Made and proven on each; then found as wished."""
-    columns = ("pair", "made on one", "on three", "ratio", "unchanged on one", "on three", "ratio")
+    columns = ("pair", "made on one", "on three", "ratio", "budget", "verdict", "unchanged on one", "on three", "ratio")
     table = Table(f"Three tokens against one (the module's process alone, seconds, medians of {_ROUNDS})", columns)
     for name, (module, wish) in KINDS.items():
         made = medians(_programs(folder / "several", module, wish, fresh=True), _ROUNDS)
         there = medians(_programs(folder / "several", module, wish, fresh=False), _ROUNDS)
-        cells = []
-        for costs in (made, there):
-            one, three = costs["one"].seconds, costs["three"].seconds
-            cells += [f"{one:.2f}", f"{three:.2f}", f"{three / one:.2f}"]
-        table.add(name, *cells)
+        ratio, budget = _ratio(made), _MANY if "keypairs" in wish else _ONE
+        table.add(name, *_cells(made), budget, verdict(ratio <= budget), *_cells(there))
+        table.missed |= ratio > budget
     return table
+
+
+def _ratio(costs: t.Mapping[str, Cost]) -> float:
+    return costs["three"].seconds / costs["one"].seconds
+
+
+def _cells(costs: t.Mapping[str, Cost]) -> list[str]:
+    return [f"{costs['one'].seconds:.2f}", f"{costs['three'].seconds:.2f}", f"{_ratio(costs):.2f}"]
 
 
 def _programs(folder: Path, module: str, wish: dict[str, t.Any], *, fresh: bool) -> dict[str, Program]:

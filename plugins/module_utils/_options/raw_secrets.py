@@ -30,7 +30,7 @@ def raw_secrets(spec: Spec, given: t.Any) -> set[str]:
 
 def _secrets(spec: Spec, given: t.Any) -> t.Iterator[str]:
     given = _as_options(given)
-    if not isinstance(given, t.Mapping):
+    if not isinstance(given, dict):
         if _may_hold_secrets(spec) or not isinstance(given, str):
             # Nobody knows what is in it, and Ansible's refusal may tell all of it.
             yield from (word for text in _texts(given) for word in _WORDS.split(text) if len(word) >= _SHORT)
@@ -57,7 +57,7 @@ def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t
 
     `seen`: values that were checked, and may be shown although their options are not to be logged.
     """
-    if isinstance(given, t.Mapping):
+    if isinstance(given, dict):
         return {name: _shown(_row(spec, name), value, seen) for name, value in given.items()}
     return HIDDEN  # nobody knows what is in it
 
@@ -80,7 +80,7 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
 
 def _shown_as_checked(value: t.Any, seen: t.Collection[str]) -> t.Any:
     """What may be shown of an option that is not to be logged."""
-    if isinstance(value, t.Mapping):
+    if isinstance(value, dict):
         return {name: _shown_as_checked(entry, seen) for name, entry in value.items()}
     return value if value is None or isinstance(value, bool) or str(value) in seen else HIDDEN
 
@@ -114,7 +114,7 @@ def _as_options(given: t.Any) -> t.Any:
 
 def _texts(value: t.Any) -> t.Iterator[str]:
     """Every text and number in a value, as a text."""
-    if isinstance(value, t.Mapping):
+    if isinstance(value, dict):
         for entry in value.values():
             yield from _texts(entry)
     elif isinstance(value, (list, tuple)):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -120,13 +121,17 @@ def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None
     return build_uri(PKCS11Uri(**values))
 
 
-def spoiled(value: t.Any, secrets: t.Collection[str], path: str = "") -> list[str]:
+def spoiled(value: t.Any, secrets: t.Collection[str]) -> list[str]:
     """Paths of returned values in which a secret occurs, which Ansible will mask: they must not be relied on."""
+    search = re.compile("|".join(map(re.escape, secrets)) or "(?!)").search
+    return [path.removeprefix(".") for path in _hits(value, search)]
+
+
+def _hits(value: t.Any, search: t.Any) -> list[str]:
+    """As `spoiled`; a result may have a million values."""
     if isinstance(value, dict):
-        rows = [(f"{path}.{key}" if path else str(key), member) for key, member in value.items()]
-    elif isinstance(value, list):
-        rows = [(f"{path}[{index}]", member) for index, member in enumerate(value)]
-    else:
-        told = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-        return [path] if told and any(secret in str(value) for secret in secrets) else []
-    return [name for row_path, member in rows for name in spoiled(member, secrets, row_path)]
+        return [f".{key}{path}" for key, member in value.items() for path in _hits(member, search)]
+    if isinstance(value, list):
+        return [f"[{index}]{path}" for index, member in enumerate(value) for path in _hits(member, search)]
+    told = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return [""] if told and search(str(value)) else []

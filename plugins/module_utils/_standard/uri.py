@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, fields
 from urllib.parse import quote, unquote
@@ -75,6 +76,7 @@ def pins_in(text: str) -> list[str]:
     return []
 
 
+@functools.lru_cache  # the URIs of a large token have most of their parts in common
 def _escaped(attribute: str, value: str | int | bytes, in_query: bool) -> str:
     if isinstance(value, bytes):
         return "".join(f"%{byte:02X}" for byte in value)

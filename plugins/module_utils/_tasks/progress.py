@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import typing as t
 
@@ -20,7 +21,7 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
     """A function that counts what is done, and tells it in the file `path` if there is one.
 
     The file is checked at once and touched when the first pair is done. `masked` hides secrets, as Ansible does in what
-    passes through it.
+    passes through it. Where a pair is on several tokens, the line tells how many each has so far.
     """
     if path:
         try:
@@ -29,12 +30,16 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
             raise InputError("progress_file", f"it {error}", path) from None
     with contextlib.ExitStack() as opened:
         seen: set[int] = set()
+        by_token: collections.Counter[str] = collections.Counter()
         file: t.BinaryIO | None = None
 
         def tell(done: Done) -> None:
             nonlocal file
             seen.add(done.entry.number)
-            line = f"{len(seen)}/{total} {masked(one_line(_text(done)))}\n"
+            by_token.update({node.name: int(node.status == "ok") for node in done.nodes})
+            tokens = ", ".join(f"{name} {count}" for name, count in by_token.items())
+            text = f"[{tokens}] {_text(done)}" if tokens else _text(done)
+            line = f"{len(seen)}/{total} {masked(one_line(text))}\n"
             # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
             with contextlib.suppress(OSError, FileProblem):
                 if path:

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -41,6 +42,17 @@ def test_results_come_in_the_order_of_the_list(parallel: int) -> None:
     again, reports = many(session, EIGHT, parallel)
     assert not any(done.outcome.changed for done in again if done.outcome)
     assert sorted(reports.words()) == [(number, "unchanged") for number in range(8)]
+
+
+@pytest.mark.parametrize("parallel", PARALLEL)
+def test_certificates_are_searched_once_for_all(parallel: int) -> None:
+    """New pairs are compared with the certificates of their labels, and a token may have thousands."""
+    alone = KeyPair((), ec_pair(label="", id=b"web").privates)
+    session = session_with(alone, kind=SharedSession)
+    session.certified.append(Certificate(9, "c", b"web", b""))
+    every, dummy = many(session, EIGHT, parallel)
+    assert [len(done.outcome.warnings) for done in every if done.outcome] == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert session.calls.count("certificates") == 1
 
 
 def test_no_more_threads_than_allowed_and_no_session_for_two() -> None:

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
@@ -69,6 +69,20 @@ def test_each_line_is_there_at_once_and_counts_pairs(tmp_path: Path) -> None:
         tell(Done(entry(1, "b"), error=HsmError("Lost.")))
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines == ["1/2 generated the ECC key pair 'b'", "2/2 generated the ECC key pair 'ä'", "2/2 failed: Lost."]
+
+
+def test_each_token_is_counted_where_there_are_several(tmp_path: Path) -> None:
+    file = tmp_path / "progress"
+    both, lagging = (Node("root"), Node("backup")), (Node("root"), Node("backup", "failed"))
+    with progress(str(file), 3, plain) as tell:
+        tell(Done(entry(0, "a"), outcome(True, None, PAIR), nodes=both))
+        tell(Done(entry(1, "b"), outcome(True, None, PAIR), nodes=lagging))
+        tell(Done(entry(2, "c"), error=HsmError("Lost.")))
+    assert file.read_text().splitlines() == [
+        "1/3 [root 1, backup 1] generated the ECC key pair 'a'",
+        "2/3 [root 2, backup 1] generated the ECC key pair 'b'",
+        "3/3 [root 2, backup 1] failed: Lost.",
+    ]
 
 
 def test_a_label_cannot_make_lines(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module of the same name, unchanged, and meanwhile on a terminal how far it is.
+
+A module tells nothing before it ends. So this reads its `progress_file` every few seconds, through a second connection
+as the same user. Whatever goes wrong with that is no concern of the task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import copy
+import functools
+import shlex
+import sys
+import threading
+import typing as t
+
+from ansible.plugins.action.normal import ActionModule as Normal
+from ansible.plugins.loader import become_loader, connection_loader
+from ansible.utils.display import Display
+
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch
+
+# Ansible loads this file before it forks its workers, whose output is no terminal.
+TERMINAL = sys.stdout is not None and sys.stdout.isatty()
+PATIENCE = 10.0  # seconds that a task which is done waits for the second connection
+_ANSWERS = 3
+_FAILED = r"^[0-9]+/[0-9]+ (\[[^]]*\] )?failed: "
+
+display = Display()
+
+
+class Beside:
+    """The second connection, to the file on the target, as the user that the module runs as.
+
+    `path` None: the file is to be in a new folder, which only that user sees and which goes with the connection.
+    """
+
+    def __init__(self, action: ActionModule, path: str | None) -> None:
+        first = action._connection
+        second = connection_loader.get(first._load_name, first._play_context)
+        second.set_options(direct=first.get_options())
+        second._shell = copy.copy(first._shell)
+        if first.become:
+            become = become_loader.get(first.become._load_name)
+            become.set_options(direct=first.become.get_options())
+            second.set_become_plugin(become)
+        self._action = copy.copy(action)
+        self._action._connection = second
+        # Not where the user's TMPDIR is, which may be another one for the module.
+        self._folder = None if path else self._run("mktemp -d /tmp/ansible-hsm-XXXXXXXXXX").strip()
+        self.path = path or f"{self._folder}/progress"
+        self._earlier = self._look()
+
+    def _run(self, command: str) -> str:
+        answer = self._action._low_level_execute_command(command)
+        if answer["rc"]:
+            raise OSError(answer["stderr"])
+        text: str = answer["stdout"]
+        return text
+
+    def _look(self) -> list[str]:
+        file = shlex.quote(self.path)
+        looks = f"cksum < {file}; tail -n 1 {file}; grep -cE '{_FAILED}' {file}"
+        return self._run(f"if test -f {file}; then {looks}; fi; true").splitlines()
+
+    def read(self) -> tuple[str, int]:
+        """The last line of the file and how many are of failures; nothing where they are of an earlier task."""
+        found = self._look()
+        return (
+            (found[1], int(found[2])) if len(found) == _ANSWERS and found[0] != "".join(self._earlier[:1]) else ("", 0)
+        )
+
+    def close(self) -> None:
+        """Ends it, and what was made for it."""
+        if self._folder:
+            self._run(f"rm -rf {shlex.quote(self._folder)}")
+        self._action._connection.close()
+
+
+class ActionModule(Normal):
+    """Runs the module, and tells of it."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """The module's result."""
+        beside = self._beside()
+        if not beside:
+            return t.cast("dict[str, t.Any]", super().run(tmp, task_vars))
+        given, done = self._task.args, threading.Event()
+        self._task.args = {**given, "progress_file": beside.path}
+        host = str((task_vars or {}).get("inventory_hostname"))
+        # In the context that Ansible keeps of the task; a daemon, since no connection may keep its process alive.
+        follow = functools.partial(contextvars.copy_context().run, _follow, beside, len(given["keypairs"]), host, done)
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            result = super().run(tmp, task_vars)
+        finally:
+            self._task.args = given
+            done.set()
+            follower.join(PATIENCE)
+        arguments = result.get("invocation", {}).get("module_args", {})
+        if "progress_file" in arguments:
+            arguments["progress_file"] = given.get("progress_file")
+        return t.cast("dict[str, t.Any]", result)
+
+    def _beside(self) -> Beside | None:
+        """A second connection, where somebody looks and there is something to see."""
+        pairs, path = self._task.args.get("keypairs"), self._task.args.get("progress_file")
+        if not TERMINAL or self._task.async_val or self._task.check_mode or not isinstance(pairs, list) or not pairs:
+            return None
+        if path is not None and not str(path).startswith("/"):
+            return None  # what it means, the module's own process knows
+        with contextlib.suppress(Exception):
+            return Beside(self, path)
+        return None
+
+
+def _follow(beside: Beside, total: int, host: str, done: threading.Event) -> None:
+    def tell(line: str) -> None:
+        display.display(f"progress: [{host}] => {line}", screen_only=True)
+
+    with contextlib.suppress(Exception):
+        Watch(total, beside.read, tell).until(done)
+    done.wait()
+    with contextlib.suppress(Exception):
+        beside.close()
