@@ -34,9 +34,20 @@ MMDEBSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 # What is installed beside the modules' requirements: by the role pkcs11_client, and for the provider key_mgmt_util.
 FURTHER_WHEELS = ("packaging", "pexpect")
-# Debian's suite: (its Python, packages that the roles install there)
-COMMON = "p11-kit python3-packaging python3-venv softhsm2"
-SUITES = {"bookworm": ("3.11", COMMON), "trixie": ("3.13", f"{COMMON} opencryptoki")}
+# What the roles and scenarios install, and the vendors' libraries that are there already.
+DOWNLOADED = "p11-kit p11-kit-modules python3-packaging python3-venv softhsm2 opencryptoki"
+INSTALLED = "libnss3 libnss3-tools"
+# Debian's suite: (its Python, packages that are installed there)
+SUITES = {
+    "bookworm": ("3.11", INSTALLED),
+    "trixie": (
+        "3.13",
+        f"{INSTALLED} libpkcs11-proxy0 pkcs11-daemon libtpm2-pkcs11-1 libtpm2-pkcs11-tools libtss2-tcti-swtpm0t64 swtpm"
+        " yubihsm-pkcs11",
+    ),
+}
+# Debian's sid alone has it. A test says 'skipped' where it cannot be had.
+FROM_SID = "nethsm-pkcs11"
 
 # podman 4.3 cannot raise limits without CAP_SYS_RESOURCE, and crun refuses hybrid cgroups.
 RESTRICTED = """\
@@ -91,7 +102,8 @@ def need(program: str, packages: tuple[str, ...]) -> None:
 
 def digest() -> str:
     """Of everything that an image is made of, as far as it lies in this project."""
-    parts = (CONTAINERFILE.read_bytes(), REQUIREMENTS.read_bytes(), repr((SUITES, FURTHER_WHEELS)).encode())
+    packages = repr((SUITES, DOWNLOADED, FROM_SID, FURTHER_WHEELS)).encode()
+    parts = (CONTAINERFILE.read_bytes(), REQUIREMENTS.read_bytes(), packages)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
@@ -131,7 +143,8 @@ def build(suite: str) -> None:
     download_wheels(context)
     base = base_of(suite)
     make_podman_run(base)
-    arguments = ("--build-arg", f"BASE={base}", "--build-arg", f"DOWNLOADED={SUITES[suite][1]}")
+    values = {"BASE": base, "INSTALLED": SUITES[suite][1], "DOWNLOADED": DOWNLOADED, "FROM_SID": FROM_SID}
+    arguments = [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
     command = ("podman", "build", "--quiet", "--file", str(CONTAINERFILE), "--tag", image_of(suite))
     # With the host's network: bridges are not to be had everywhere.
     run(*command, "--network", "host", *arguments, str(context))
