@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: The cryptoki.hsm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Starts openCryptoki's daemon as root, with one slot: a soft token for its group. No service manager runs in the
+# container.
+#
+#   opencryptoki-daemon.sh USER...
+set -eu
+for user in "$@"; do
+    usermod --append --groups pkcs11 "$user"
+done
+cat >/etc/opencryptoki/opencryptoki.conf <<END
+version opencryptoki-3.23
+disable-event-support
+slot 3
+{
+stdll = libpkcs11_sw.so
+tokversion = 3.12
+}
+END
+chgrp -R pkcs11 /var/lib/opencryptoki/swtok
+chmod -R 0770 /var/lib/opencryptoki/swtok
+pkcsslotd

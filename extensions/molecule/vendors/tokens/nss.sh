@@ -1,0 +1,7 @@
+# SPDX-FileCopyrightText: The cryptoki.hsm contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# A database of NSS in this folder.
+mkdir db
+printf '%s\n' "$PIN" >db.password
+certutil -N -d sql:db -f db.password
