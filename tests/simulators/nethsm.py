@@ -119,7 +119,12 @@ class Device:
         if role != ADMINISTRATOR and (path in ("/system/info", "/keys/generate") or method in ("DELETE", "PUT")):
             raise Refusal(403, "Forbidden")
         if path == "/system/info":
-            versions = {"softwareVersion": "3.0", "softwareBuild": "0", "firmwareVersion": "1.0", "hardwareVersion": "2"}
+            versions = {
+                "softwareVersion": "3.0",
+                "softwareBuild": "0",
+                "firmwareVersion": "1.0",
+                "hardwareVersion": "2",
+            }
             return 200, {**versions, "deviceId": "0123456789", "akPub": {}, "pcr": {}}
         if path == "/keys/generate":
             return 201, {"id": self._generate(asked)}

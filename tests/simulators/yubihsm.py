@@ -32,7 +32,15 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 # Commands; an answer has the same number with the highest bit, or ERROR.
 ECHO, CREATE_SESSION, AUTHENTICATE, SESSION_MESSAGE, DEVICE_INFO = 0x01, 0x03, 0x04, 0x05, 0x06
 CLOSE_SESSION, STORAGE_INFO, PUT_OPAQUE, GET_OPAQUE, GENERATE, SIGN_PKCS1 = 0x40, 0x41, 0x42, 0x43, 0x46, 0x47
-LIST_OBJECTS, DECRYPT_PKCS1, OBJECT_INFO, RANDOM, PUBLIC_KEY, SIGN_PSS, SIGN_ECDSA = 0x48, 0x49, 0x4E, 0x51, 0x54, 0x55, 0x56
+LIST_OBJECTS, DECRYPT_PKCS1, OBJECT_INFO, RANDOM, PUBLIC_KEY, SIGN_PSS, SIGN_ECDSA = (
+    0x48,
+    0x49,
+    0x4E,
+    0x51,
+    0x54,
+    0x55,
+    0x56,
+)
 DERIVE_ECDH, DELETE_OBJECT, DECRYPT_OAEP, GENERATE_WRAP_KEY = 0x57, 0x58, 0x59, 0x5B
 ERROR = 0x7F
 INVALID_COMMAND, INVALID_DATA, INVALID_SESSION, AUTHENTICATION_FAILED, SESSIONS_FULL = 1, 2, 3, 4, 5
@@ -281,7 +289,9 @@ class Channel:
         return True
 
     def _cipher(self) -> Cipher[modes.CBC]:
-        vector = Cipher(algorithms.AES(self._encryption), modes.ECB()).encryptor().update(self._counter.to_bytes(16, "big"))
+        vector = (
+            Cipher(algorithms.AES(self._encryption), modes.ECB()).encryptor().update(self._counter.to_bytes(16, "big"))
+        )
         return Cipher(algorithms.AES(self._encryption), modes.CBC(vector))
 
     def decrypt(self, data: bytes) -> tuple[int, bytes]:

@@ -36,7 +36,7 @@ def outcome(name: str, library: Library) -> tuple[str, str]:
         if declared and re.search(declared["says"], str(refused)):
             return "refused", declared["because"]
         return "failed", str(refused)
-    except Exception as error:
+    except Exception as error:  # the others are to be tried all the same
         return "failed", f"{error}\n{traceback.format_exc(limit=-3)}"
     if declared:
         return "failed", f"its row says that it cannot: {declared['because']}"
@@ -47,15 +47,20 @@ def tried(row: Row) -> dict[str, t.Any]:
     """Everything about one library."""
     with tempfile.TemporaryDirectory(prefix="v-") as name:
         library = Library(row, Path(name))
-        told: dict[str, t.Any] = {"name": row["name"], "suite": row["suite"], "version": library.version, "checks": {}}
+        told: dict[str, t.Any] = {
+            **{"name": row["name"], "suite": row["suite"], "version": library.version},
+            **{"date": time.strftime("%Y-%m-%d"), "checks": {}, "skipped": ""},
+        }
         if not told["version"]:
-            return {**told, "skipped": f"the package {row.get('package', row.get('package_file'))} is not here"}
+            return {**told, "skipped": f"the package {row.get('package') or row['package_file']} is not here"}
         try:
             library.start()
             for check in CHECKS:
                 began = time.monotonic()
                 how, why = outcome(check, library)
                 told["checks"][check] = {"how": how, "why": why, "seconds": round(time.monotonic() - began, 1)}
+        except Exception as error:  # it did not start
+            told["checks"]["start"] = {"how": "failed", "why": str(error), "seconds": 0}
         finally:
             library.stop()
         return told
@@ -63,19 +68,16 @@ def tried(row: Row) -> dict[str, t.Any]:
 
 def main() -> int:
     matrix, results, *names = sys.argv[1:]
-    failed = 0
-    all_told = []
-    for row in json.loads(Path(matrix).read_text(encoding="utf-8")):
-        if names and row["name"] not in names:
-            continue
-        told = tried(row)
-        all_told.append(told)
-        print(told["name"], told["version"], told["suite"], told.get("skipped", ""))
-        for name, check in told["checks"].items():
-            failed += check["how"] == "failed"
-            print(f"  {check['seconds']:5} s  {check['how']}: {name}. {check['why']}")
+    rows = json.loads(Path(matrix).read_text(encoding="utf-8"))
+    all_told = [tried(row) for row in rows if not names or row["name"] in names]
     Path(results).write_text(json.dumps(all_told, indent=1) + "\n", encoding="utf-8")
-    return 1 if failed else 0
+    for told in all_told:
+        print(
+            f"{told['name']} {told['version']} on {told['suite']} {told['skipped'] and 'skipped: ' + told['skipped']}"
+        )
+        for name, check in told["checks"].items():
+            print(f"  {check['seconds']:5} s  {check['how']}: {name}. {check['why']}")
+    return int(any(check["how"] == "failed" for told in all_told for check in told["checks"].values()))
 
 
 if __name__ == "__main__":
