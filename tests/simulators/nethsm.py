@@ -6,8 +6,8 @@
 
     PASSWORD=... python nethsm.py PORT
 
-There are an operator, named `operator`, and an administrator, named `admin`, with the same password. Keys are in memory,
-and real. Paths, bodies and status codes are those of the vendor's published description of the interface.
+There are an operator, named `operator`, and an administrator, named `admin`, with the same password. Keys are in
+memory, and real. Paths, bodies and status codes are those of the vendor's published description of the interface.
 """
 
 from __future__ import annotations
@@ -172,6 +172,9 @@ def main() -> None:
 
     class Interface(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer in one piece, at once: waiting for more of it would cost more than all else.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def log_message(self, *dummy: object) -> None:
             """Nothing is logged."""

@@ -376,6 +376,9 @@ def main() -> None:
 
     class Connector(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer in one piece, at once: waiting for more of it would cost more than all else.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def log_message(self, *dummy: object) -> None:
             """Nothing is logged."""

@@ -22,3 +22,5 @@ END
 chgrp -R pkcs11 /var/lib/opencryptoki/swtok
 chmod -R 0770 /var/lib/opencryptoki/swtok
 pkcsslotd
+. "$(dirname "$0")/wait.sh"
+until_works test -S /run/opencryptoki/pkcsslotd.socket

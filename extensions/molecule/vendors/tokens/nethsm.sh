@@ -15,4 +15,5 @@ slots:
         danger_insecure_cert: true
 END
 PASSWORD=$PIN "$PYTHON" "$SIMULATORS/nethsm.py" 18443 &
-sleep 1
+. "$(dirname "$0")/../wait.sh"
+until_works listening 18443

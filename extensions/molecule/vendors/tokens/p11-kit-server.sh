@@ -5,4 +5,5 @@
 . "$(dirname "$0")/softhsm.sh"
 p11-kit server --foreground --provider /usr/lib/softhsm/libsofthsm2.so \
     --name "${P11_KIT_SERVER_ADDRESS#unix:path=}" pkcs11: &
-sleep 1
+. "$(dirname "$0")/../wait.sh"
+until_works test -S "${P11_KIT_SERVER_ADDRESS#unix:path=}"

@@ -4,4 +4,5 @@
 # A token of SoftHSM, behind pkcs11-proxy's daemon.
 . "$(dirname "$0")/softhsm.sh"
 PKCS11_DAEMON_SOCKET="$PKCS11_PROXY_SOCKET" pkcs11-daemon /usr/lib/softhsm/libsofthsm2.so &
-sleep 1
+. "$(dirname "$0")/../wait.sh"
+until_works listening 2345

@@ -3,17 +3,16 @@
 
 # A simulated TPM behind a resource manager, as the kernel has one, and a token in it, made by the library itself. The
 # PINs on command lines are those of a test token.
+. "$(dirname "$0")/../wait.sh"
 mkdir tpm "$TPM2_PKCS11_STORE"
 swtpm socket --tpm2 --tpmstate dir="$PWD/tpm" --flags not-need-init,startup-clear \
     --server type=tcp,port=2321 --ctrl type=tcp,port=2322 &
+until_works listening 2321
 dbus-daemon --session --nofork --nopidfile --address="$DBUS_SESSION_BUS_ADDRESS" &
-sleep 0.5
+until_works test -S bus
 tpm2-abrmd --session --tcti=swtpm:host=127.0.0.1,port=2321 &
 tool() {
     pkcs11-tool --module "$MODULE" --so-pin 22608522 "$@"
 }
-for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    if tool --init-token --slot-index 0 --label vendors; then break; fi
-    sleep 0.3
-done
+until_works tool --init-token --slot-index 0 --label vendors
 tool --login --login-type so --init-pin --token-label vendors --new-pin "$PIN"
