@@ -47,8 +47,8 @@ def lines_of(folder: Path) -> tuple[list[Line], list[str]]:
 
 def read(text: str) -> list[Line]:
     """The lines of the table in README.md."""
-    body = between(text, README.name).split("\n\n")[-1].splitlines()[2:]
-    return [tuple(cell.strip() for cell in line.strip("| ").split("|")) for line in body if line.strip()]
+    body = between(text, README.name).splitlines()[2:]
+    return [tuple(cell.strip() for cell in line.strip("| ").split("|")) for line in body]
 
 
 def between(text: str, name: str) -> str:

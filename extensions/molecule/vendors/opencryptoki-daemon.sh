@@ -19,8 +19,8 @@ stdll = libpkcs11_sw.so
 tokversion = 3.12
 }
 END
-chgrp -R pkcs11 /var/lib/opencryptoki/swtok
-chmod -R 0770 /var/lib/opencryptoki/swtok
+rm -rf /var/lib/opencryptoki/swtok
+install --directory --group pkcs11 --mode 0770 /var/lib/opencryptoki/swtok /var/lib/opencryptoki/swtok/TOK_OBJ
 pkcsslotd
 . "$(dirname "$0")/wait.sh"
 until_works test -S /run/opencryptoki/pkcsslotd.socket
