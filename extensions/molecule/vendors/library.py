@@ -70,7 +70,7 @@ class Library:
         log = self.folder / "start.log"
         with open(log, "wb") as output:
             self._started = subprocess.Popen(
-                ["sh", "-eu", str(STARTERS / self.row["start"])],
+                ["sh", str(STARTERS / self.row["start"])],
                 cwd=self.folder,
                 env={
                     **self.environment,

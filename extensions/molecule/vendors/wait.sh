@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 

@@ -1,7 +1,9 @@
+#!/bin/sh
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # A simulated NetHSM. Generating needs an administrator, whose password stands in the configuration.
+set -eu
 cat >"$P11NETHSM_CONFIG_FILE" <<END
 slots:
   - label: vendors

@@ -1,8 +1,10 @@
+#!/bin/sh
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # A simulated TPM behind a resource manager, as the kernel has one, and a token in it, made by the library itself. The
 # PINs on command lines are those of a test token.
+set -eu
 . "$(dirname "$0")/../wait.sh"
 mkdir tpm "$TPM2_PKCS11_STORE"
 swtpm socket --tpm2 --tpmstate dir="$PWD/tpm" --flags not-need-init,startup-clear \
