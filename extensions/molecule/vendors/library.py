@@ -84,7 +84,7 @@ class Library:
                 stderr=output,
                 start_new_session=True,
             )
-        if self._started.wait(timeout=60):
+        if self._started.wait(timeout=180):
             raise AssertionError(f"{self.row['start']} failed: {log.read_text(errors='replace')[-1000:]}")
 
     def stop(self) -> None:

@@ -53,6 +53,8 @@ def tried(row: Row) -> dict[str, t.Any]:
         }
         if not told["version"]:
             return {**told, "skipped": f"the package {row.get('package') or row['package_file']} is not here"}
+        if row.get("version") not in (None, told["version"]):
+            return {**told, "skipped": f"what its row says is known of version {row['version']} only"}
         try:
             library.start()
             for check in CHECKS:
