@@ -34,9 +34,21 @@ MMDEBSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
 # What is installed beside the modules' requirements: by the role pkcs11_client, and for the provider key_mgmt_util.
 FURTHER_WHEELS = ("packaging", "pexpect")
-# Debian's suite: (its Python, packages that the roles install there)
-COMMON = "p11-kit python3-packaging python3-venv softhsm2"
-SUITES = {"bookworm": ("3.11", COMMON), "trixie": ("3.13", f"{COMMON} opencryptoki")}
+# What the roles and scenarios install
+DOWNLOADED = "p11-kit p11-kit-modules python3-packaging python3-venv softhsm2"
+# Vendors' libraries, and what their devices are simulated with
+INSTALLED = "libnss3 libnss3-tools"
+OF_TRIXIE = (
+    "libpkcs11-proxy0 pkcs11-daemon yubihsm-pkcs11"
+    " libtpm2-pkcs11-1 libtss2-tcti-swtpm0t64 libtss2-tcti-tabrmd0 swtpm tpm2-abrmd dbus-daemon"
+)
+# Debian's suite: (its Python, packages that are installed in its image, packages that are downloaded)
+SUITES = {
+    "bookworm": ("3.11", INSTALLED, DOWNLOADED),
+    "trixie": ("3.13", f"{INSTALLED} {OF_TRIXIE}", f"{DOWNLOADED} opencryptoki"),
+}
+# Debian's sid alone has it. A test says 'skipped' where it cannot be had.
+FROM_SID = "nethsm-pkcs11"
 
 # podman 4.3 cannot raise limits without CAP_SYS_RESOURCE, and crun refuses hybrid cgroups.
 RESTRICTED = """\
@@ -91,7 +103,8 @@ def need(program: str, packages: tuple[str, ...]) -> None:
 
 def digest() -> str:
     """Of everything that an image is made of, as far as it lies in this project."""
-    parts = (CONTAINERFILE.read_bytes(), REQUIREMENTS.read_bytes(), repr((SUITES, FURTHER_WHEELS)).encode())
+    packages = repr((SUITES, FROM_SID, FURTHER_WHEELS)).encode()
+    parts = (CONTAINERFILE.read_bytes(), REQUIREMENTS.read_bytes(), packages)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
@@ -117,7 +130,7 @@ def base_of(suite: str) -> str:
 
 def download_wheels(context: Path) -> None:
     """The modules' Python packages for each suite's Python; pip takes them from where the user's pip does."""
-    for python, _packages in SUITES.values():
+    for python, _installed, _downloaded in SUITES.values():
         pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
         wheels = ("--only-binary=:all:", "--python-version", python, "--dest", str(context / "wheels"))
         run(*pip, *wheels, "--requirement", str(REQUIREMENTS), *FURTHER_WHEELS)
@@ -131,7 +144,9 @@ def build(suite: str) -> None:
     download_wheels(context)
     base = base_of(suite)
     make_podman_run(base)
-    arguments = ("--build-arg", f"BASE={base}", "--build-arg", f"DOWNLOADED={SUITES[suite][1]}")
+    _python, installed, downloaded = SUITES[suite]
+    values = {"BASE": base, "INSTALLED": installed, "DOWNLOADED": downloaded, "FROM_SID": FROM_SID}
+    arguments = [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
     command = ("podman", "build", "--quiet", "--file", str(CONTAINERFILE), "--tag", image_of(suite))
     # With the host's network: bridges are not to be had everywhere.
     run(*command, "--network", "host", *arguments, str(context))

@@ -36,7 +36,7 @@ STEPS = {"prepare": 1, "converge": 1, "verify": 2, "idempotence": 1, "cleanup": 
 SUCCESS = "Executed: Successful"
 LANES = 2
 # So that no lane has a long one left when the other is done.
-LONG = ("cluster", "key_mgmt_util", "cloudhsm_cli", "many")
+LONG = ("vendors", "cluster", "key_mgmt_util", "cloudhsm_cli", "many")
 
 
 def environment(collection: Path, lane: int, name: str) -> dict[str, str]:
@@ -47,6 +47,8 @@ def environment(collection: Path, lane: int, name: str) -> dict[str, str]:
         **written,
         "TEST_CONTAINER": f"{written['TEST_CONTAINER']}-{lane}",
         "ANSIBLE_COLLECTIONS_PATH": str(collection.parents[2]),
+        # Where scenarios leave what they found out.
+        "TEST_RESULTS": str(BUILD),
         # Of its own: what Molecule notes down here would make it skip the preparation of a lane's second scenario.
         "ANSIBLE_HOME": str(BUILD / "ansible" / f"{name}-{lane}"),
         # Paths of sockets must be short.

@@ -152,6 +152,8 @@ _TABLE = (
         marks=("mozilla", "nss"),
         not_sent=_attributes(PRIVATE, "wrap_with_trusted destroyable copyable")
         | _attributes(PUBLIC, "destroyable copyable"),
+        # Several threads wait for each other's database locks: ten removals took a minute and more, two times of three.
+        threads=False,
     ),
     # Thales Luna 7, read: nothing known to differ in what is sent. Its Crypto User is the option user_type.
     VendorFacts("luna", marks=("luna", "lunasa", "chrystoki")),
