@@ -104,6 +104,13 @@ def _wished(params: Params) -> t.Iterator[Wished]:
         yield Wished(made, params["name_constraints_critical"])
     if params["ocsp_must_staple"]:
         yield Wished(_extensions.must_staple(), params["ocsp_must_staple_critical"])
+    yield from _identifiers(params)
+    for row in params["extensions"] or ():
+        yield Wished(_made("extensions", _extensions.any_other, row), row["critical"])
+
+
+def _identifiers(params: Params) -> t.Iterator[Wished]:
+    """The identifiers of the key and of its issuer's, where options say them."""
     if params["subject_key_identifier"]:
         digest = _made("subject_key_identifier", _extensions.key_identifier, params["subject_key_identifier"])
         yield Wished(x509.SubjectKeyIdentifier(digest))
@@ -111,8 +118,6 @@ def _wished(params: Params) -> t.Iterator[Wished]:
     if any(value is not None for value in authority):
         option = "authority_key_identifier" if authority[0] else "authority_cert_issuer"
         yield Wished(_made(option, lambda parts: _extensions.authority_key_identifier(*parts), authority))
-    for row in params["extensions"] or ():
-        yield Wished(_made("extensions", _extensions.any_other, row), row["critical"])
 
 
 def _with_common_name(profile: Profile, params: Params) -> Profile:
