@@ -223,7 +223,7 @@ options:
     default: false
   subject_key_identifier:
     description:
-      - The identifier of the key as hexadecimal pairs, with or without colons. It is not given with
+      - The identifier of the key as hexadecimal pairs, with or without colons. It wins over
         O(create_subject_key_identifier).
     type: str
   authority_key_identifier:

@@ -23,8 +23,11 @@ KINDS = ("2048", "secp256r1", "secp384r1", "secp521r1", "ed25519")
 class Certifier:
     """A token with one pair of the label root, which signs, and the tasks that use it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: str = "secp256r1", **private: t.Any) -> None:
-        self.key = private_key(kind)
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, kind: str = "secp256r1", number: int = 0, **private: t.Any
+    ) -> None:
+        self.options: dict[str, t.Any] = {}
+        self.key = private_key(kind, number)
         self.pair: KeyPair = pair_of(self.key, {"sign": True, **private})
         self.session = MemorySession(self.pair)
         self.session.keys.of[self.pair.private.handle] = self.key

@@ -10,6 +10,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
 
 _CHOICE = ("label", "id", "id_hex", "fingerprint", "uri", "key_type", "handle")
+# The extensions of a request that can be taken over.
+COPYABLE = (
+    *("subject_alt_name", "key_usage", "extended_key_usage", "basic_constraints", "name_constraints"),
+    *("crl_distribution_points", "certificate_policies", "authority_info_access", "ocsp_must_staple"),
+)
 _REASONS = (
     *("key_compromise", "ca_compromise", "affiliation_changed", "superseded", "cessation_of_operation"),
     *("certificate_hold", "privilege_withdrawn", "aa_compromise"),
@@ -123,3 +128,35 @@ FILE = OptionGroup(
 )
 
 CSR = SIGNING_KEY + FILE + PROFILE
+
+# What is issued: for whom, by whom, for how long.
+_ISSUE = OptionGroup(
+    spec={
+        "csr_path": {"type": "path"},
+        "csr_content": {"type": "str"},
+        "public_key_path": {"type": "path", "no_log": False},
+        "public_key_content": {"type": "str", "no_log": False},
+        "certificate_path": {"type": "path"},
+        "certificate_content": {"type": "str"},
+        "ca_path": {"type": "path", "aliases": ["ownca_path"]},
+        "ca_content": {"type": "str", "aliases": ["ownca_content"]},
+        "copy_extensions": {
+            "type": "list",
+            "elements": "str",
+            "default": ["subject_alt_name"],
+            "choices": [*COPYABLE],
+        },
+        "not_before": {"type": "str", "default": "+0s", "aliases": ["selfsigned_not_before", "ownca_not_before"]},
+        "not_after": {"type": "str", "default": "+3650d", "aliases": ["selfsigned_not_after", "ownca_not_after"]},
+        "renew_before": {"type": "str"},
+        "serial_number": {"type": "int"},
+    },
+    mutually_exclusive=(
+        tuple(f"{what}_{how}" for what in ("csr", "public_key", "certificate") for how in ("path", "content")),
+        ("ca_path", "ca_content"),
+    ),
+)
+# The identifier of the key is made unless that is not wished.
+_IDENTIFIED = OptionGroup(spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}})
+
+CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _ISSUE

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import SUBJECT_FIELDS
@@ -14,7 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import found_version, is_below
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import extensions as _extensions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import attribute, is_host_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, has_option
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
@@ -38,25 +39,26 @@ _SIMPLE: dict[str, t.Callable[[t.Any], x509.ExtensionType]] = {
 }
 
 
-def profile_from(params: Params) -> Profile:
-    """The wished subject and extensions; raises `InputError`."""
-    profile = Profile(_subject(params), tuple(_wished(params)), params["create_subject_key_identifier"])
-    seen = set()
-    for one in profile.extensions:
-        if one.oid in seen:
-            raise InputError("extensions", "an option of its own says this extension already", one.oid)
-        seen.add(one.oid)
-    if params["create_subject_key_identifier"] and params["subject_key_identifier"]:
-        raise InputError("subject_key_identifier", "create_subject_key_identifier makes one; give one of both")
-    return _with_common_name(profile, params)
+def profile_from(params: Params, subject: x509.Name | None = None, copied: t.Iterable[Wished] = ()) -> Profile:
+    """The wished subject and extensions; raises `InputError`.
+
+    `subject`, `copied`: those of a request, for what the options do not say.
+    """
+    own = tuple(_wished(params))
+    said = {one.oid for one in own}
+    added = tuple(one for one in copied if one.oid not in said)
+    named = _subject(params)
+    told = x509.SubjectKeyIdentifier.oid.dotted_string in {*said, *(one.oid for one in added)}
+    identify = params["create_subject_key_identifier"] and not told
+    profile = Profile(subject if subject and not list(named) else named, own, identify)
+    return _with_common_name(dataclasses.replace(profile, extensions=own + added), params)
 
 
-def check_scheme(params: Params, before_42: t.Collection[str] = ("requests",)) -> None:
-    """Refuses a scheme that the installed cryptography does not make; `before_42`: what those before 42 lack."""
+def check_scheme(params: Params, what: str = "requests") -> None:
+    """Refuses a scheme that the installed cryptography makes no requests, or no lists, with."""
     version = found_version("cryptography")
-    if params["signature_scheme"] == "pss" and before_42 and version and is_below(version, "42"):
-        rule = f"{' and '.join(before_42)} with it need cryptography 42 or later, found {version}"
-        raise InputError("signature_scheme", rule, "pss")
+    if params["signature_scheme"] == "pss" and version and is_below(version, "42"):
+        raise InputError("signature_scheme", f"{what} with it need cryptography 42 or later, found {version}", "pss")
 
 
 def _made(option: str, make: t.Callable[[t.Any], T], value: t.Any) -> T:
@@ -105,8 +107,14 @@ def _wished(params: Params) -> t.Iterator[Wished]:
     if params["ocsp_must_staple"]:
         yield Wished(_extensions.must_staple(), params["ocsp_must_staple_critical"])
     yield from _identifiers(params)
+    oids = [row["oid"] for row in params["extensions"] or ()]
+    if len(oids) > len({*oids}):
+        raise InputError("extensions", "one OID is there twice", oids)
     for row in params["extensions"] or ():
-        yield Wished(_made("extensions", _extensions.any_other, row), row["critical"])
+        other = Wished(_made("extensions", _extensions.any_other, row), row["critical"])
+        if has_option(other.oid):
+            raise InputError("extensions", "an option of its own says this extension", other.oid)
+        yield other
 
 
 def _identifiers(params: Params) -> t.Iterator[Wished]:
@@ -124,7 +132,9 @@ def _with_common_name(profile: Profile, params: Params) -> Profile:
     """A host name as common name is an alternative name, too, where none is given; a CA's is not."""
     names = [str(one.value) for one in profile.subject.get_attributes_for_oid(x509.ObjectIdentifier("2.5.4.3"))]
     hosts = [name for name in names if is_host_name(name)]
-    if not params["use_common_name_for_san"] or params["subject_alt_name"] or profile.ca or not hosts:
+    if not params["use_common_name_for_san"] or profile.ca or not hosts:
+        return profile
+    if profile.value_of(x509.SubjectAlternativeName):
         return profile
     added = Wished(_extensions.subject_alt_name([f"DNS:{name}" for name in hosts]), params["subject_alt_name_critical"])
-    return Profile(profile.subject, (*profile.extensions, added), profile.identify_subject)
+    return dataclasses.replace(profile, extensions=(*profile.extensions, added))

@@ -54,6 +54,10 @@ class SigningKey:
             raise InputError("signature_scheme", str(error), params["signature_scheme"]) from None
         return cls(session, pair, public, scheme)
 
+    def refused(self, why: str) -> HsmError:
+        """That nothing is signed with this key."""
+        return HsmError.refused(f"sign with {self.pair.private} on the token '{self.session.token_name}'", why)
+
     def check(self) -> None:
         """Refuses a key that may not sign this way, before it is asked to."""
         check_may_sign(self.session, self.pair, self.scheme.allowed)

@@ -81,6 +81,16 @@ def differing(wished: t.Iterable[Wished], found: t.Iterable[x509.Extension[t.Any
     return [name_of(oid) for oid in sorted(there.keys() | wish.keys()) if there.get(oid) != wish.get(oid)]
 
 
+def copied(found: t.Iterable[x509.Extension[t.Any]], names: t.Collection[str]) -> list[Wished]:
+    """The extensions with these names."""
+    return [Wished(one.value, one.critical) for one in found if _NAMES.get(one.oid.dotted_string) in names]
+
+
+def has_option(oid: str) -> bool:
+    """Whether an extension is said by an option of its own."""
+    return oid in _NAMES
+
+
 def name_of(oid: str) -> str:
     """What an extension is called."""
     return _NAMES.get(oid, f"the extension {oid}")

@@ -29,6 +29,15 @@ def public_key(spki: bytes | None) -> t.Any:
         raise ValueError("cryptography on this host does not know its public key") from None
 
 
+def public_key_in(raw: bytes) -> t.Any:
+    """A public key in PEM or DER; raises `ValueError` where it is none that is known here."""
+    load = serialization.load_pem_public_key if b"-----BEGIN" in raw else serialization.load_der_public_key
+    try:
+        return load(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("it is no public key that is known here") from None
+
+
 def key_in(holder: t.Any) -> t.Any:
     """The public key in a request or a certificate; None where it is none that is known here."""
     try:

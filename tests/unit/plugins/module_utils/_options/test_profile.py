@@ -102,15 +102,15 @@ def wished(**given: t.Any) -> Profile:
             {"subject_key_identifier": "0x12"},
             "subject_key_identifier is refused: give pairs of hexadecimal digits, with or without colons.",
         ),
-        (
-            {"subject_key_identifier": "12", "create_subject_key_identifier": True},
-            "subject_key_identifier is refused: create_subject_key_identifier makes one; give one of both.",
-        ),
         ({"extensions": [{"oid": "1.2.3", "value": "!"}]}, "extensions is refused: the value is no base64."),
         ({"extensions": [{"oid": "1.2.3", "value": "AA=="}]}, "extensions is refused: the value is no DER."),
         (
-            {"key_usage": ["cRLSign"], "extensions": [{"oid": "2.5.29.15", "value": "AwIHgA=="}]},
-            "extensions '2.5.29.15' is refused: an option of its own says this extension already.",
+            {"extensions": [{"oid": "2.5.29.19", "value": "MAMBAf8="}]},
+            "extensions '2.5.29.19' is refused: an option of its own says this extension.",
+        ),
+        (
+            {"extensions": [{"oid": "1.2.3", "value": "BQA="}, {"oid": "1.2.3", "value": "BQA="}]},
+            "extensions ['1.2.3', '1.2.3'] is refused: one OID is there twice.",
         ),
     ],
 )
@@ -151,6 +151,11 @@ def test_what_ansible_refuses(given: dict[str, t.Any], message: str) -> None:
 def test_a_common_name_is_a_host(given: dict[str, t.Any], names: list[str] | None) -> None:
     value = wished(**given).value_of(x509.SubjectAlternativeName)
     assert (value and value.get_values_for_type(x509.DNSName)) == names
+
+
+def test_an_identifier_that_is_said_wins_over_one_that_is_made() -> None:
+    profile = wished(subject_key_identifier="12:34", create_subject_key_identifier=True)
+    assert profile.value_of(x509.SubjectKeyIdentifier).digest == b"\x124" and not profile.identify_subject
 
 
 def test_pss_needs_a_cryptography_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
