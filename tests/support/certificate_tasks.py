@@ -43,7 +43,7 @@ class Certifier:
         login = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root"}
         options = {name: value for name, value in {**login, **given}.items() if value is not None}
         shown = call_module(module, {**options, "_ansible_check_mode": check_mode})
-        assert not shown.stderr
+        assert not shown.stderr, shown.stderr
         return shown.result
 
     def four_ways(self, module: str, **given: t.Any) -> Result:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup, Spec
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup, Spec, each
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
 
 _CHOICE = ("label", "id", "id_hex", "fingerprint", "uri", "key_type", "handle")
@@ -115,6 +115,14 @@ SIGNING_KEY = OptionGroup(
     required_one_of=(tuple(name for name in _CHOICE if name != "key_type"),),
 )
 
+# What Ansible's own functions for files read (FILE_COMMON_ARGUMENTS), as far as a group can say it.
+_COMMON: Spec = {
+    "mode": {"type": "raw"},
+    **each("str", ("owner", "group", "seuser", "serole", "selevel", "setype")),
+    "attributes": {"type": "str", "aliases": ["attr"]},
+    "unsafe_writes": {"type": "bool", "default": False},
+}
+
 # Where the result is, or goes to.
 FILE = OptionGroup(
     spec={
@@ -122,9 +130,9 @@ FILE = OptionGroup(
         "content": {"type": "str", "no_log": False},
         "force": {"type": "bool", "default": False},
         "backup": {"type": "bool", "default": False},
+        **_COMMON,
     },
     mutually_exclusive=(("path", "content"),),
-    add_file_common_args=True,
 )
 
 CSR = SIGNING_KEY + FILE + PROFILE

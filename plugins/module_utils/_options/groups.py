@@ -34,7 +34,6 @@ class OptionGroup:
     required_if: tuple[tuple[t.Any, ...], ...] = ()
     required_by: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     required_one_of: tuple[tuple[str, ...], ...] = ()
-    add_file_common_args: bool = False
 
     def __add__(self, other: OptionGroup) -> OptionGroup:
         return OptionGroup(
@@ -43,7 +42,6 @@ class OptionGroup:
             required_if=self.required_if + other.required_if,
             required_by={**self.required_by, **other.required_by},
             required_one_of=self.required_one_of + other.required_one_of,
-            add_file_common_args=self.add_file_common_args or other.add_file_common_args,
         )
 
     def create_module(self) -> MaskingModule:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.plugins.doc_fragments import files
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
@@ -52,8 +53,10 @@ def texts_of(module: str) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
     """The parsed documentation of a module and of its fragments, each with its file."""
     own = yaml.safe_load(importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION)
     yield f"plugins/modules/{module}.py", own
-    ours = [name for name in own["extends_documentation_fragment"] if name.startswith("cryptoki.hsm.")]
-    for name in ours:  # what ansible-core says of its own options for files is not ours
+    for name in own["extends_documentation_fragment"]:
+        if name == "ansible.builtin.files":
+            yield name, yaml.safe_load(files.ModuleDocFragment.DOCUMENTATION)
+            continue
         fragment, dummy, part = name.removeprefix("cryptoki.hsm.").partition(".")
         holder = importlib.import_module(f"{PLUGINS}.doc_fragments.{fragment}").ModuleDocFragment
         yield f"plugins/doc_fragments/{fragment}.py", yaml.safe_load(getattr(holder, (part or "documentation").upper()))

@@ -12,7 +12,6 @@ import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups as _groups
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CSR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
     LOGIN,
     PIN_CHOICE,
@@ -269,7 +268,4 @@ def test_every_module_has_a_check_mode_and_the_rules_of_its_options(monkeypatch:
         "required_if": group.required_if,
         "required_by": group.required_by,
         "required_one_of": group.required_one_of,
-        "add_file_common_args": False,
     }
-    (group + CSR).create_module()
-    assert given["add_file_common_args"] is True
