@@ -10,6 +10,7 @@ import datetime
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue, end, extension, start
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import shown
 
 try:
@@ -103,5 +104,5 @@ def ruled_out(issue: Issue, forbids: t.Callable[[str], bool]) -> str | None:
     usage = issue.profile.value_of(x509.KeyUsage)
     for name, bits in _NEEDS.items():
         if usage and getattr(usage, name) and all(map(forbids, bits)):
-            return f"{name} needs {' or '.join(bits)}, which the private key may not do"
+            return f"{SHORT_NAMES[name]} needs {' or '.join(bits)}, which the private key may not do"
     return None

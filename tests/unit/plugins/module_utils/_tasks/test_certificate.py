@@ -238,7 +238,7 @@ def test_renewal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ),
         (
             {"key_usage": ["keyCertSign", "keyEncipherment"]},
-            "key_usage is refused: key_encipherment needs decrypt or unwrap, which the private key may not do.",
+            "key_usage is refused: keyEncipherment needs decrypt or unwrap, which the private key may not do.",
         ),
         (
             {"public_key_content": public_pem(private_key("secp256r1", 8))},

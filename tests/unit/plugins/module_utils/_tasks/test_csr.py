@@ -160,7 +160,11 @@ def test_a_file_that_cannot_be_written_is_a_failure(monkeypatch: pytest.MonkeyPa
         result = certifier.run("hsm_csr", path=str(path), **WISH)
         assert result["failed"] and result["msg"] == f"path '{path}' is refused: {rule}."
     assert certifier.signatures == 0
-    monkeypatch.setattr(os, "rename", lambda *dummy: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+
+    def full(*dummy: t.Any) -> t.NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", full)
     result = certifier.run("hsm_csr", path=str(tmp_path / "www.csr"), **WISH)
     assert result["failed"] and "No space left on device" in result["msg"]
     assert not (tmp_path / "www.csr").exists()
