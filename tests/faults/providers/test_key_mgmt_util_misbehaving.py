@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import LIST_USERS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.process import runs
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD
 from ansible_collections.cryptoki.hsm.tests.support.key_mgmt_util_runs import Kmu
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
@@ -131,10 +132,10 @@ def test_the_password_is_seen_nowhere_while_the_tool_hangs(kmu: Kmu, tmp_path: P
         assert module.stdout and module.stderr
         assert secret not in module.stdout.read() + module.stderr.read()
     for _attempt in range(600):
-        if not Path(f"/proc/{child}").exists():
+        if not runs(child):
             break
         time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
+    assert not runs(child)
 
 
 def _running(kmu: Kmu, command: str) -> int:

@@ -19,6 +19,8 @@ import time
 import typing as t
 from pathlib import Path
 
+from .process import runs
+
 FOLDER_VARIABLE = "CLUSTER_SIMULATOR_STATE"
 
 # What a test may set. Sources stand where a setting is used; README.md lists what is assumed.
@@ -177,5 +179,5 @@ def _end_dead_sessions(state: State) -> None:
     """Session keys go with the process that made them, however it ended."""
     from . import keys
 
-    for key in [key for key in state.keys if key.session and not Path(f"/proc/{key.session}").exists()]:
+    for key in [key for key in state.keys if key.session and not runs(key.session)]:
         keys.drop(state, key)
