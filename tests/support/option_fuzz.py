@@ -19,6 +19,7 @@ import sys
 import tempfile
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CSR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, Spec
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY, KEY_INFO, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN
@@ -31,6 +32,8 @@ MODULES: dict[str, Spec] = {
     "hsm_keypairs": (LOGIN + KEYPAIRS).spec,
     "hsm_key_info": (LOGIN + KEY_INFO).spec,
     "hsm_key": (LOGIN + KEY).spec,
+    "hsm_csr": (LOGIN + CSR).spec,
+    "hsm_certificate": (LOGIN + CERTIFICATE).spec,
     "hsm_token": TOKEN.spec,
     "hsm_token_info": TOKEN_INFO.spec,
     "hsm_user_info": LOGIN.spec,
@@ -84,6 +87,8 @@ _LEAST: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"label": "web", "modulus_bits": 2048},
     "hsm_ecc_keypair": {"label": "web", "curve": "P-256"},
     "hsm_key": {"label": "web"},
+    "hsm_csr": {"label": "web"},
+    "hsm_certificate": {"label": "web"},
     "hsm_token": {"token_label": "web"},
 }
 _EXCLUSIVE = (
@@ -92,6 +97,10 @@ _EXCLUSIVE = (
     ("so_pin", "so_pin_file"),
     ("id", "id_hex", "uri"),
     ("new_id", "new_id_hex"),
+    ("path", "content"),
+    ("ca_path", "ca_content"),
+    ("csr_path", "csr_content", "public_key_path", "public_key_content", "certificate_path", "certificate_content"),
+    ("subject_ordered", "subject"),
 )
 _TEXTS = (
     "web",

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Option groups of requests, certificates and revocation lists; the names are those of community.crypto."""
+
+from __future__ import annotations
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup, Spec, each
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
+
+_CHOICE = ("label", "id", "id_hex", "fingerprint", "uri", "key_type", "handle")
+# The extensions of a request that can be taken over.
+COPYABLE = (
+    *("subject_alt_name", "key_usage", "extended_key_usage", "basic_constraints", "name_constraints"),
+    *("crl_distribution_points", "certificate_policies", "authority_info_access", "ocsp_must_staple"),
+)
+_REASONS = (
+    *("key_compromise", "ca_compromise", "affiliation_changed", "superseded", "cessation_of_operation"),
+    *("certificate_hold", "privilege_withdrawn", "aa_compromise"),
+)
+
+
+def _texts(*aliases: str) -> dict[str, object]:
+    return {"type": "list", "elements": "str", "no_log": False, "aliases": list(aliases)}
+
+
+def _critical(*aliases: str) -> dict[str, object]:
+    return {"type": "bool", "default": False, "no_log": False, "aliases": list(aliases)}
+
+
+_SUBJECT: Spec = {
+    "subject": {"type": "dict"},
+    "subject_ordered": {"type": "list", "elements": "dict"},
+    "country_name": {"type": "str", "aliases": ["C", "countryName"]},
+    "state_or_province_name": {"type": "str", "aliases": ["ST", "stateOrProvinceName"]},
+    "locality_name": {"type": "str", "aliases": ["L", "localityName"]},
+    "organization_name": {"type": "str", "aliases": ["O", "organizationName"]},
+    "organizational_unit_name": {"type": "str", "aliases": ["OU", "organizationalUnitName"]},
+    "common_name": {"type": "str", "aliases": ["CN", "commonName"]},
+    "email_address": {"type": "str", "aliases": ["E", "emailAddress"]},
+}
+# The single fields, in the order in which they stand in a subject.
+SUBJECT_FIELDS = tuple(name for name in _SUBJECT if name not in ("subject", "subject_ordered"))
+
+_EXTENSIONS: Spec = {
+    "subject_alt_name": _texts("subjectAltName"),
+    "subject_alt_name_critical": _critical("subjectAltName_critical"),
+    "use_common_name_for_san": {"type": "bool", "default": True, "aliases": ["useCommonNameForSAN"]},
+    "key_usage": _texts("keyUsage"),
+    "key_usage_critical": _critical("keyUsage_critical"),
+    "extended_key_usage": _texts("extKeyUsage", "extendedKeyUsage"),
+    "extended_key_usage_critical": _critical("extKeyUsage_critical", "extendedKeyUsage_critical"),
+    "basic_constraints": _texts("basicConstraints"),
+    "basic_constraints_critical": _critical("basicConstraints_critical"),
+    "ocsp_must_staple": {"type": "bool", "default": False, "aliases": ["ocspMustStaple"]},
+    "ocsp_must_staple_critical": _critical("ocspMustStaple_critical"),
+    "name_constraints_permitted": _texts(),
+    "name_constraints_excluded": _texts(),
+    "name_constraints_critical": _critical(),
+    "crl_distribution_points": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            **{name: _texts() for name in ("full_name", "relative_name", "crl_issuer")},
+            "reasons": {"type": "list", "elements": "str", "choices": list(_REASONS)},
+        },
+        "mutually_exclusive": [("full_name", "relative_name")],
+        "required_one_of": [("full_name", "relative_name", "crl_issuer")],
+    },
+    "certificate_policies": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "policy": {"type": "str", "required": True},
+            "cps": _texts(),
+            "user_notice": {"type": "str"},
+        },
+    },
+    "certificate_policies_critical": _critical(),
+    "authority_info_access": _texts(),
+    "create_subject_key_identifier": {"type": "bool", "default": False, "no_log": False},
+    "subject_key_identifier": {"type": "str", "no_log": False},
+    "authority_key_identifier": {"type": "str", "no_log": False},
+    "authority_cert_issuer": _texts(),
+    "authority_cert_serial_number": {"type": "int"},
+    "extensions": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "oid": {"type": "str", "required": True},
+            "critical": {"type": "bool", "default": False},
+            "value": {"type": "str", "required": True},
+        },
+    },
+}
+
+PROFILE = OptionGroup(
+    spec={**_SUBJECT, **_EXTENSIONS},
+    mutually_exclusive=tuple(("subject_ordered", name) for name in ("subject", *SUBJECT_FIELDS)),
+    required_by={
+        "authority_cert_issuer": ("authority_cert_serial_number",),
+        "authority_cert_serial_number": ("authority_cert_issuer",),
+    },
+)
+
+# The private key that signs, and how.
+SIGNING_KEY = OptionGroup(
+    spec={
+        **{name: KEY_INFO.spec[name] for name in _CHOICE},
+        "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
+        "signature_scheme": {"type": "str", "choices": ["pkcs1v15", "pss"]},
+    },
+    mutually_exclusive=KEY_INFO.mutually_exclusive,
+    required_one_of=(tuple(name for name in _CHOICE if name != "key_type"),),
+)
+
+# What Ansible's own functions for files read (FILE_COMMON_ARGUMENTS), as far as a group can say it.
+_COMMON: Spec = {
+    "mode": {"type": "raw"},
+    **each("str", ("owner", "group", "seuser", "serole", "selevel", "setype")),
+    "attributes": {"type": "str", "aliases": ["attr"]},
+    "unsafe_writes": {"type": "bool", "default": False},
+}
+
+# Where the result is, or goes to.
+FILE = OptionGroup(
+    spec={
+        "path": {"type": "path"},
+        "content": {"type": "str", "no_log": False},
+        "force": {"type": "bool", "default": False},
+        "backup": {"type": "bool", "default": False},
+        **_COMMON,
+    },
+    mutually_exclusive=(("path", "content"),),
+)
+
+CSR = SIGNING_KEY + FILE + PROFILE
+
+# What is issued: for whom, by whom, for how long.
+_ISSUE = OptionGroup(
+    spec={
+        "csr_path": {"type": "path"},
+        "csr_content": {"type": "str"},
+        "public_key_path": {"type": "path", "no_log": False},
+        "public_key_content": {"type": "str", "no_log": False},
+        "certificate_path": {"type": "path"},
+        "certificate_content": {"type": "str"},
+        "ca_path": {"type": "path", "aliases": ["ownca_path"]},
+        "ca_content": {"type": "str", "aliases": ["ownca_content"]},
+        "copy_extensions": {
+            "type": "list",
+            "elements": "str",
+            "default": ["subject_alt_name"],
+            "choices": [*COPYABLE],
+        },
+        "not_before": {"type": "str", "default": "+0s", "aliases": ["selfsigned_not_before", "ownca_not_before"]},
+        "not_after": {"type": "str", "default": "+3650d", "aliases": ["selfsigned_not_after", "ownca_not_after"]},
+        "renew_before": {"type": "str"},
+        "serial_number": {"type": "int"},
+    },
+    mutually_exclusive=(
+        tuple(f"{what}_{how}" for what in ("csr", "public_key", "certificate") for how in ("path", "content")),
+        ("ca_path", "ca_content"),
+    ),
+)
+# The identifier of the key is made unless that is not wished.
+_IDENTIFIED = OptionGroup(spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}})
+
+CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _ISSUE

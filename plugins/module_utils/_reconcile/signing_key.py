@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The private key that is to sign a request, a certificate or a revocation list: which it is, and whether it may."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import rows
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+
+
+def of_private_key(selection: Selection) -> Selection:
+    """The selection of the private half of what the task chooses; raises `InputError` for a half that cannot sign."""
+    if selection.key_class not in (None, PRIVATE):
+        raise InputError("uri", "only a private key signs; leave its type out", f"type={selection.key_class}")
+    return dataclasses.replace(selection, key_class=PRIVATE)
+
+
+def named(selection: Selection) -> str:
+    """How messages name what was chosen."""
+    return f"the private key chosen by {dataclasses.replace(selection, key_class=None)}"
+
+
+def signing_pair(session: TokenSession, selection: Selection) -> KeyPair | None:
+    """The pair of the chosen private key; None where there is none. Raises `HsmError` for more than one."""
+    selected = select(session, selection)
+    where = f"on the token '{session.token_name}'"
+    for unread in selected.unread:  # it may be the one that is meant
+        reason = next(iter(unread.unreadable.values()), None)
+        raise TokenError(f"read the {unread.half} key with handle {unread.handle} {where}", reason)
+    if not selected.objects:
+        session.check_absence()
+        return None
+    if len(selected.objects) > 1 or len(selected.pairs[0].publics) > 1:
+        number = len(selected.objects)
+        why = f"there are {number} private keys of it" if number > 1 else "its public key is there more than once"
+        remedy = f"Choose one by id, uri or fingerprint.{rows(selected.pairs)}"
+        raise HsmError.refused(f"sign with {named(selection)} {where}", why, remedy)
+    return selected.pairs[0]
+
+
+def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.Collection[int]], t.Any]) -> None:
+    """Refuses a key that may not sign, or not with a mechanism that would do; `allowed` tells those that would."""
+    key = pair.private
+    mechanisms = key.attributes.get("allowed_mechanisms")
+    if key.forbids("sign"):
+        why, remedy = "it may not sign", "A key that is to sign is made with sign in usage."
+    elif key.attributes.get("always_authenticate") is True:
+        why, remedy = "its always_authenticate asks for the PIN at each use, which is not given here", ""
+    elif isinstance(mechanisms, tuple) and not allowed(mechanisms):
+        why, remedy = "its allowed_mechanisms have none of this signature", "Choose another digest or signature_scheme."
+    elif session.user and key.sharing and key.sharing.quorum:
+        why, remedy = "its quorum needs the approval of several users, which no task can gather", ""
+    else:
+        return
+    raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_certificate does: compare a certificate with what is wished, and have it issued anew where it differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import profile_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import rules as _rules
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import (
+    key_in,
+    public_key_in,
+    spki_of,
+    verifies,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import duration, moment
+
+SOURCES = ("csr", "public_key", "certificate")
+T = t.TypeVar("T")
+
+
+class _NotYet(Exception):
+    """In check mode, something that an earlier task of the play may make."""
+
+
+class _Subject(t.NamedTuple):
+    """For whom: what a request, a certificate or a bare public key says of it, and the option that gave it."""
+
+    option: str = ""
+    key: t.Any = None
+    name: t.Any = None
+    copied: t.Sequence[Wished] = ()
+
+
+def run() -> t.NoReturn:
+    """Runs the module."""
+    FileModule(LOGIN + CERTIFICATE, kind_of).run(t.cast("t.Any", work))
+
+
+def work(module: FileModule) -> Result:
+    """From the options to the result."""
+    selection = of_private_key(selection_from(module.params))
+    provider, login = provider_from(module.params)
+    module.know(login)
+    module.require_libraries(provider)
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    raw = module.existing()
+    try:
+        subject = _subject(module)
+        issue = _issue(module, subject, now)
+    except _NotYet as error:
+        module.warn(f"{error}; the certificate is known when it is there.")
+        return _unknown(module, str(error))
+    with provider.session(writable=False) as session:
+        key = SigningKey.found(session, selection, module.params, module.check_mode)
+        found = None if raw is None else _certificate.read(raw)
+        made = None
+        if key:
+            issue = _with_key(issue, subject, key, module.params)
+        reasons = _reasons(module, raw, found, issue, key, now)
+        if reasons and key:
+            key.check()
+            if not module.check_mode:
+                made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
+    if key is None:
+        module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
+    return _result(module, issue, key, found, made, reasons)
+
+
+def _given(module: FileModule, what: str) -> tuple[str, bytes] | None:
+    """The option by which something is given, and its content."""
+    path, content = module.params[f"{what}_path"], module.params[f"{what}_content"]
+    if content is not None:
+        return f"{what}_content", content.encode()
+    if path is None:
+        return None
+    if module.check_mode and not os.path.exists(path):
+        raise _NotYet(f"There is not yet {path} ({what}_path)")
+    return f"{what}_path", module.read(f"{what}_path", path)
+
+
+def _subject(module: FileModule) -> _Subject:
+    for what in SOURCES:
+        given = _given(module, what)
+        if given:
+            subject = _READERS[what](*given, module.params["copy_extensions"])
+            problem = _rules.weak(subject.key)
+            if problem:
+                raise InputError(subject.option, problem)
+            return subject
+    return _Subject()
+
+
+def _from_request(option: str, raw: bytes, names: t.Collection[str]) -> _Subject:
+    request = _request.read(raw)
+    if request is None:
+        raise InputError(option, "it is no certificate request")
+    key = key_in(request)
+    if not verifies(request, key):
+        raise InputError(option, "its own signature does not hold, or is by SHA-1 or another scheme that is not taken")
+    return _Subject(option, key, request.subject, copied(request.extensions, names))
+
+
+def _from_key(option: str, raw: bytes, dummy: t.Collection[str]) -> _Subject:
+    try:
+        return _Subject(option, public_key_in(raw))
+    except ValueError as error:
+        raise InputError(option, str(error)) from None
+
+
+def _from_certificate(option: str, raw: bytes, names: t.Collection[str]) -> _Subject:
+    """For another CA, whose name and key identifier stay."""
+    found = _read_certificate(option, raw)
+    kept = copied(found.extensions, {*names, "subject_key_identifier"})
+    return _Subject(option, key_in(found), found.subject, kept)
+
+
+_READERS: dict[str, t.Callable[[str, bytes, t.Collection[str]], _Subject]] = {
+    "csr": _from_request,
+    "public_key": _from_key,
+    "certificate": _from_certificate,
+}
+
+
+def _read_certificate(option: str, raw: bytes) -> t.Any:
+    found = _certificate.read(raw)
+    if found is None or key_in(found) is None:
+        raise InputError(option, "it is no certificate that can be read")
+    return found
+
+
+def _issue(module: FileModule, subject: _Subject, now: datetime.datetime) -> Issue:
+    """What is to be issued; refuses, before any login, what must not be."""
+    params = module.params
+    profile = profile_from(params, subject.name, subject.copied)
+    ends = ("not_before", "not_after")
+    not_before, not_after = (_read(params, name, lambda text: moment(text, now)) for name in ends)
+    renew_before = _read(params, "renew_before", duration)
+    given = _given(module, "ca")
+    ca = _read_certificate(*given) if given else None
+    issue = Issue(profile, subject.key, ca, not_before, not_after, params["serial_number"], renew_before)
+    _refuse(issue, subject, params, now, given[0] if given else "")
+    return issue
+
+
+def _read(params: t.Mapping[str, t.Any], name: str, read: t.Callable[[str], T]) -> t.Any:
+    if params[name] is None:
+        return None
+    try:
+        return read(params[name])
+    except ValueError as error:
+        raise InputError(name, str(error), params[name]) from None
+
+
+def _refuse(
+    issue: Issue, subject: _Subject, params: t.Mapping[str, t.Any], now: datetime.datetime, ca_option: str
+) -> None:
+    if issue.ca is None and subject.option and not subject.option.startswith("csr"):
+        raise InputError(subject.option, "another's key needs a CA to certify it; give ca_path or ca_content")
+    if issue.ca is not None and not subject.option:
+        rule = "say for whom it issues; give csr_path, public_key_path or certificate_path, or their content"
+        raise InputError(ca_option, rule)
+    problem = _rules.no_ca(issue.ca, now) if issue.ca is not None else None
+    if problem:
+        raise InputError(ca_option, problem)
+    if issue.profile.ca and not params["basic_constraints"]:
+        raise InputError("copy_extensions", "CA:TRUE is not taken over; ask for it in basic_constraints")
+    broken = _rules.wrong_ca_profile(issue) or _rules.unfit_for_ca(issue)
+    if broken:
+        raise InputError(*broken)
+    _refuse_times(issue, params)
+
+
+def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any]) -> None:
+    serial = params["serial_number"]
+    if serial is not None and not 0 < serial < 1 << 159:
+        raise InputError("serial_number", "it must be from 1 to 2^159 - 1 (RFC 5280, section 4.1.2.2)", serial)
+    if issue.renew_before is None:
+        return
+    if issue.not_after.absolute:
+        rule = "not_after is absolute, so that a new certificate would end at the same time; give a relative one"
+        raise InputError("renew_before", rule, params["renew_before"])
+    if issue.renew_before >= issue.not_after.at - issue.not_before.at:
+        rule = "it must be shorter than the lifetime, or every run would issue anew"
+        raise InputError("renew_before", rule, params["renew_before"])
+
+
+def _with_key(issue: Issue, subject: _Subject, key: SigningKey, params: t.Mapping[str, t.Any]) -> Issue:
+    """The same now that the issuer's key is known; refuses what does not fit it."""
+    own = spki_of(key.public)
+    problem = _rules.weak(key.public)
+    if problem:
+        raise key.refused(problem)
+    if issue.ca is not None:
+        if spki_of(key_in(issue.ca)) != own:
+            option = "ca_path" if params["ca_path"] else "ca_content"
+            raise InputError(option, f"it is the certificate of another key than {key.pair.private}")
+        return issue
+    if subject.key is not None and spki_of(subject.key) != own:
+        rule = f"it is of another key than {key.pair.private}; give ca_path or ca_content to issue for others"
+        raise InputError(subject.option, rule)
+    problem = _rules.ruled_out(issue, key.pair.private.forbids)
+    if problem:
+        raise InputError("key_usage", problem)
+    return dataclasses.replace(issue, key=key.public)
+
+
+def _reasons(
+    module: FileModule,
+    raw: bytes | None,
+    found: t.Any,
+    issue: Issue,
+    key: SigningKey | None,
+    now: datetime.datetime,
+) -> list[str]:
+    """Why a certificate is to be issued."""
+    if raw is None:
+        told = module.params["path"] or module.params["content"] is not None
+        return ["there is none" if told else "neither path nor content tells of an earlier one"]
+    if found is None:
+        return ["what is there is no certificate"]
+    if key is None:
+        return ["the pair is not there yet"]
+    reasons = issue.why_anew(found, key.public, key.scheme, module.params["digest"] is not None, now)
+    return reasons or (["force is true"] if module.params["force"] else [])
+
+
+def _result(
+    module: FileModule, issue: Issue, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
+) -> Result:
+    now = made or (None if reasons else found)
+    before = _certificate.told(found) if found else {}
+    after = _certificate.told(now) if now else issue.foretold(key.scheme if key else None)
+    pem = _certificate.pem(now) if now else None
+    diff = {"before": dict(before), "after": dict(after)}
+    settled = module.settle((pem or b"") if reasons else None, diff)
+    told = {"certificate": pem.decode() if pem else None, "reasons": reasons, "details": after, "diff": diff}
+    return {**settled, **told}
+
+
+def _unknown(module: FileModule, reason: str) -> Result:
+    """The result in check mode where what it depends on is not there."""
+    told: Result = {"certificate": None, "reasons": [reason], "details": None, "diff": {"before": {}, "after": {}}}
+    return {**module.settle(b"", {"before": {}, "after": {}}), **told}

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_csr does: compare a request with what is wished, and have it signed anew where it differs."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CSR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import check_scheme, profile_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
+
+NOT_YET = "the pair is not there yet"
+
+
+def run() -> t.NoReturn:
+    """Runs the module."""
+    FileModule(LOGIN + CSR, kind_of).run(t.cast("t.Any", work))
+
+
+def work(module: FileModule) -> Result:
+    """From the options to the result."""
+    selection = of_private_key(selection_from(module.params))
+    provider, login = provider_from(module.params)
+    module.know(login)
+    module.require_libraries(provider)
+    profile = profile_from(module.params)
+    check_scheme(module.params)
+    raw = module.existing()
+    with provider.session(writable=False) as session:
+        key = SigningKey.found(session, selection, module.params, module.check_mode)
+        found = None if raw is None else _request.read(raw)
+        reasons = _reasons(module, raw, found, profile, key)
+        made = None
+        if reasons and key:
+            key.check()
+            if not module.check_mode:
+                build = functools.partial(_request.made, profile, key.public, key.scheme)
+                made = key.signed("certificate request", build)
+    if key is None:
+        module.warn(f"There is not yet {named(selection)}; the request is known when it is there.")
+    return _result(module, profile, key, found, made, reasons)
+
+
+def _reasons(
+    module: FileModule, raw: bytes | None, found: t.Any, profile: Profile, key: SigningKey | None
+) -> list[str]:
+    """Why a request is to be signed."""
+    if raw is None:
+        told = module.params["path"] or module.params["content"] is not None
+        return ["there is none" if told else "neither path nor content tells of an earlier one"]
+    if found is None:
+        return ["what is there is no certificate request"]
+    if key is None:
+        return [NOT_YET]
+    wished, digest_given = key.scheme, module.params["digest"] is not None
+    reasons = _request.why_anew(found, profile, key.public, wished, digest_given)
+    return reasons or (["force is true"] if module.params["force"] else [])
+
+
+def _result(
+    module: FileModule, profile: Profile, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
+) -> Result:
+    now = made or (None if reasons else found)
+    before = _request.told(found) if found else {}
+    public, scheme = (key.public, key.scheme) if key else (None, None)
+    after = _request.told(now) if now else _request.foretold(profile, public, scheme)
+    pem = _request.pem(now) if now else None
+    diff = {"before": dict(before), "after": dict(after)}
+    settled = module.settle((pem or b"") if reasons else None, diff)
+    return {
+        **settled,
+        "csr": pem.decode() if pem else None,
+        "reasons": reasons,
+        "request": after,
+        "diff": diff,
+    }

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A module that has one file: read before, compared, and written anew in one step; Ansible's own rules for files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem, read
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
+
+_LONGEST = 1 << 20
+
+
+class FileModule(HsmModule):
+    """A module with the options of the group FILE."""
+
+    def existing(self) -> bytes | None:
+        """What is there already, from `path` or `content`; None where there is nothing. Raises `InputError`."""
+        path, content = self.params["path"], self.params["content"]
+        if path is None:
+            return content.encode() if content else None
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder) and not self.check_mode:  # an earlier task may make it
+            raise InputError("path", "its folder does not exist", path)
+        if not os.path.exists(path):
+            return None
+        return self.read("path", path)
+
+    def read(self, option: str, path: str) -> bytes:
+        """The content of a file that an option names; raises `InputError`."""
+        try:
+            return read(path, _LONGEST)
+        except FileProblem as error:
+            raise InputError(option, f"it {error}", path) from None
+
+    def settle(self, content: bytes | None, diff: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Writes `content` if there is any, then the file's owner and mode; what is returned of that.
+
+        What goes wrong leaves the old file as it was.
+        """
+        path = self.params["path"]
+        result: dict[str, t.Any] = {"changed": content is not None}
+        if path is None:
+            return result
+        existed = os.path.exists(path)
+        with self._failures_raised():
+            if content is not None and not self.check_mode:
+                if self.params["backup"] and existed:
+                    result["backup_file"] = self._ansible.backup_local(path)
+                self._write(path, content)
+            arguments = self._ansible.load_file_common_arguments(self.params)
+            if not self._ansible.check_file_absent_if_check_mode(path):
+                told = diff if existed else None  # what a new file was for a moment is no difference
+                result["changed"] = self._ansible.set_fs_attributes_if_different(arguments, result["changed"], told)
+        return {**result, "filename": path}
+
+    def _write(self, path: str, content: bytes) -> None:
+        descriptor, name = tempfile.mkstemp(dir=self._ansible.tmpdir)
+        self._ansible.add_cleanup_file(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise HsmError.failed(f"write {path}", os.strerror(error.errno or 0)) from None
+        self._ansible.atomic_move(name, path, unsafe_writes=self.params["unsafe_writes"])
+
+    @contextlib.contextmanager
+    def _failures_raised(self) -> t.Iterator[None]:
+        """While the work's stdout is held back, what ends a module would say nothing: it becomes an error here."""
+
+        def told(msg: str, **dummy: t.Any) -> t.NoReturn:
+            raise HsmError(msg)
+
+        self._ansible.fail_json = told  # type: ignore[method-assign]
+        try:
+            yield
+        except HsmError:
+            raise
+        except Exception as error:  # pylint: disable=broad-except
+            # Of a file that cannot be moved, some versions of ansible-core say so by a bare exception.
+            why = str(error.__cause__ or error).rstrip(".")
+            raise HsmError.failed(f"write {self.params['path']}", why) from None
+        finally:
+            del self._ansible.fail_json

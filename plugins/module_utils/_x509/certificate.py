@@ -1,0 +1,168 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates (RFC 5280): made, compared with what is wished, told."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, described, differing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of, verifies
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import Moment, shown
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding
+except ImportError:
+    # A module that needs it has said so before.
+    pass
+
+
+def read(raw: bytes) -> x509.Certificate | None:
+    """A certificate in PEM or DER; None where it is none."""
+    try:
+        load = x509.load_pem_x509_certificate if b"-----BEGIN" in raw else x509.load_der_x509_certificate
+        found = load(raw)
+        # They are read when they are asked for.
+        found.subject.rfc4514_string(), found.issuer.rfc4514_string(), list(found.extensions), end(found)
+        return found
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
+        return None
+
+
+def start(found: x509.Certificate) -> datetime.datetime:
+    """The start of validity; before cryptography 42 it has no time zone, and is UTC all the same."""
+    known = getattr(found, "not_valid_before_utc", None)
+    return known or found.not_valid_before.replace(tzinfo=datetime.timezone.utc)
+
+
+def end(found: x509.Certificate) -> datetime.datetime:
+    """The end of validity."""
+    known = getattr(found, "not_valid_after_utc", None)
+    return known or found.not_valid_after.replace(tzinfo=datetime.timezone.utc)
+
+
+def extension(found: x509.Certificate, kind: type[t.Any]) -> t.Any:
+    """The value of one extension, None where it is not there."""
+    try:
+        return found.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Issue:
+    """What is to be issued: `key` is the subject's, `ca` the issuer's certificate, None for itself."""
+
+    profile: Profile
+    key: t.Any
+    ca: x509.Certificate | None
+    not_before: Moment
+    not_after: Moment
+    serial_number: int | None = None
+    renew_before: datetime.timedelta | None = None
+
+    @property
+    def issuer(self) -> x509.Name:
+        """The name of who issues."""
+        return self.profile.subject if self.ca is None else self.ca.subject
+
+    @property
+    def extensions(self) -> list[Wished]:
+        """All of them, with the identifiers of both keys."""
+        own = list(self.profile.of(self.key) if self.key is not None else self.profile.extensions)
+        if self.ca is None or self.profile.value_of(x509.AuthorityKeyIdentifier):
+            return own
+        known = extension(self.ca, x509.SubjectKeyIdentifier)
+        make = x509.AuthorityKeyIdentifier
+        of_ca = (
+            make.from_issuer_subject_key_identifier(known) if known else make.from_issuer_public_key(key_in(self.ca))
+        )
+        return [*own, Wished(of_ca)]
+
+    def made(self, scheme: Scheme, signer: t.Any) -> x509.Certificate:
+        """A certificate, signed by `signer`, and not yet checked."""
+        serial = x509.random_serial_number() if self.serial_number is None else self.serial_number
+        builder = x509.CertificateBuilder(self.issuer, self.profile.subject, self.key, serial)
+        builder = builder.not_valid_before(self.not_before.at).not_valid_after(self.not_after.at)
+        for one in self.extensions:
+            builder = builder.add_extension(one.value, one.critical)
+        return builder.sign(signer, **scheme.arguments())
+
+    def why_anew(
+        self, found: x509.Certificate, issuing: t.Any, scheme: Scheme, digest_given: bool, now: datetime.datetime
+    ) -> list[str]:
+        """In what a certificate is not as wished, as the user reads it; `issuing` is the issuer's public key."""
+        if spki_of(key_in(found)) != spki_of(self.key):
+            return ["it is of another key"]
+        if not verifies(found, issuing):
+            return ["its issuer's signature does not hold"]
+        reasons = [*self._differences(found), *differing_names(self, found)]
+        used = scheme_in(found)
+        if used is None or used.name != scheme.name:
+            reasons.append("it was signed by another scheme")
+        elif digest_given and used.digest != scheme.digest:
+            reasons.append("it was signed with another digest")
+        return reasons + self._too_late(found, now)
+
+    def _differences(self, found: x509.Certificate) -> list[str]:
+        told = {
+            "its subject": found.subject != self.profile.subject,
+            "its issuer": found.issuer != self.issuer,
+            "its serial number": self.serial_number not in (None, found.serial_number),
+            "its start": self.not_before.differs(start(found)),
+            "its end": self.not_after.differs(end(found)),
+        }
+        return [f"{what} differs" for what, differs in told.items() if differs]
+
+    def _too_late(self, found: x509.Certificate, now: datetime.datetime) -> list[str]:
+        if self.not_after.absolute:
+            return []  # another one would end at the same time
+        if now > end(found):
+            return ["it has expired"]
+        if self.renew_before is not None and now > end(found) - self.renew_before:
+            return [f"it ends at {shown(end(found))}, which is within renew_before"]
+        return []
+
+    def foretold(self, scheme: Scheme | None) -> dict[str, t.Any]:
+        """What is told of a certificate that would be made; None is what is not known yet."""
+        return {
+            **described(self.profile.subject, self.extensions, self.key, scheme),
+            "issuer": self.issuer.rfc4514_string(),
+            "serial_number": None if self.serial_number is None else serial_text(self.serial_number),
+            "not_before": shown(self.not_before.at),
+            "not_after": shown(self.not_after.at),
+        }
+
+
+def differing_names(wished: Issue, found: x509.Certificate) -> list[str]:
+    """Which extensions differ."""
+    return [f"{name} differs" for name in differing(wished.extensions, found.extensions)]
+
+
+def told(found: x509.Certificate) -> dict[str, t.Any]:
+    """What is returned of a certificate."""
+    return {
+        **described(found.subject, found.extensions, key_in(found), scheme_in(found)),
+        "issuer": found.issuer.rfc4514_string(),
+        "serial_number": serial_text(found.serial_number),
+        "not_before": shown(start(found)),
+        "not_after": shown(end(found)),
+    }
+
+
+def serial_text(number: int) -> str:
+    """A serial number as certificates show it; long digits may hold a PIN, which would be masked."""
+    return colon_hex(number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big"))
+
+
+def pem(found: x509.Certificate) -> bytes:
+    """A certificate as it is written."""
+    return found.public_bytes(Encoding.PEM)

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must not be issued, and by whom not; pure. Each function tells the first rule that is broken, or None."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue, end, extension, start
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import shown
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+except ImportError:
+    # A module that needs it has said so before.
+    pass
+
+_LEAST_RSA = 2048
+# Which bits of the private half each usage needs one of.
+_NEEDS = {
+    "digital_signature": ("sign",),
+    "content_commitment": ("sign",),
+    "key_cert_sign": ("sign",),
+    "crl_sign": ("sign",),
+    "key_encipherment": ("decrypt", "unwrap"),
+    "data_encipherment": ("decrypt",),
+    "key_agreement": ("derive",),
+}
+
+
+def weak(key: t.Any) -> str | None:
+    """Why a key is not certified."""
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA:
+        return f"an RSA key of {key.key_size} bits is too short; {_LEAST_RSA} are the least"
+    return None
+
+
+def no_ca(ca: x509.Certificate, now: datetime.datetime, usage: str = "key_cert_sign") -> str | None:
+    """Why a certificate is not that of a CA which may sign so now."""
+    constraints, usages = extension(ca, x509.BasicConstraints), extension(ca, x509.KeyUsage)
+    if constraints is None or not constraints.ca:
+        return "it is no CA certificate, its basic constraints lack CA:TRUE"
+    if usages is not None and not getattr(usages, usage):
+        return f"its key usage lacks {'keyCertSign' if usage == 'key_cert_sign' else 'cRLSign'}"
+    if now < start(ca):
+        return f"it is not valid before {shown(start(ca))}"
+    if now > end(ca):
+        return f"it ended at {shown(end(ca))}"
+    return None
+
+
+def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule by which a CA's profile, or one that is half a CA's, is refused (RFC 5280)."""
+    profile = issue.profile
+    usage = profile.value_of(x509.KeyUsage)
+    signs = bool(usage and usage.key_cert_sign)
+    if not profile.ca:
+        if signs:
+            return "key_usage", "keyCertSign is of CAs only; ask for CA:TRUE in basic_constraints"
+        if profile.value_of(x509.NameConstraints):
+            return "name_constraints_permitted", "name constraints are of CAs only"
+        return None
+    critical = {type(one.value): one.critical for one in profile.extensions}
+    if not critical[x509.BasicConstraints]:
+        return "basic_constraints_critical", "RFC 5280 demands it of a CA (section 4.2.1.9)"
+    if not signs:
+        return "key_usage", "a CA needs keyCertSign in it (RFC 5280, section 4.2.1.3)"
+    if critical.get(x509.NameConstraints) is False:
+        return "name_constraints_critical", "RFC 5280 demands it (section 4.2.1.10)"
+    if not list(profile.subject):
+        return "common_name", "a CA needs a subject (RFC 5280, section 4.1.2.6)"
+    return None
+
+
+def unfit_for_ca(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule by which this is not issued by this CA; `ca` is None where it is self-signed."""
+    if issue.not_before.at >= issue.not_after.at:
+        return "not_after", "it is not after not_before"
+    ca = issue.ca
+    if ca is None:
+        return None if list(issue.profile.subject) else ("common_name", "who issues needs a name")
+    constraints = extension(ca, x509.BasicConstraints)
+    if issue.profile.ca and constraints.path_length == 0:
+        return "basic_constraints", "the CA has pathlen:0, and issues no CA certificates"
+    if issue.not_after.at > end(ca):
+        return "not_after", f"{shown(issue.not_after.at)} is after the end of the CA certificate, {shown(end(ca))}"
+    if not list(issue.profile.subject) and not _named_critically(issue):
+        return "subject_alt_name_critical", "RFC 5280 demands it where there is no subject (section 4.2.1.6)"
+    return None
+
+
+def _named_critically(issue: Issue) -> bool:
+    kind = x509.SubjectAlternativeName
+    return any(isinstance(one.value, kind) and one.critical for one in issue.profile.extensions)
+
+
+def ruled_out(issue: Issue, forbids: t.Callable[[str], bool]) -> str | None:
+    """The first key usage that the attributes of the private half rule out; `forbids` tells of one bit."""
+    usage = issue.profile.value_of(x509.KeyUsage)
+    for name, bits in _NEEDS.items():
+        if usage and getattr(usage, name) and all(map(forbids, bits)):
+            return f"{SHORT_NAMES[name]} needs {' or '.join(bits)}, which the private key may not do"
+    return None

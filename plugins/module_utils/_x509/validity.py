@@ -1,0 +1,58 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Moments and durations as they are written: absolute, or relative to now; what is wrong raises `ValueError`."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import typing as t
+
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?:\d+[wdhms])+")
+_FORMS = ("%Y%m%d%H%M%SZ", "%Y%m%d%H%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")
+
+
+class Moment(t.NamedTuple):
+    """A point in time, and whether it was said as one."""
+
+    at: datetime.datetime
+    absolute: bool
+
+    def differs(self, found: datetime.datetime) -> bool:
+        """Whether a date is another one than was said."""
+        return self.absolute and self.at != found
+
+
+def duration(text: str) -> datetime.timedelta:
+    """Weeks, days, hours, minutes and seconds, as 30d or 1w12h."""
+    if not _DURATION.fullmatch(text.removeprefix("+")):
+        raise ValueError("give a duration as 30d, 12h or 1w2d3h4m5s")
+    parts = re.findall(r"(\d+)([wdhms])", text)
+    try:
+        return datetime.timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError("no calendar reaches that far") from None
+
+
+def moment(text: str, now: datetime.datetime) -> Moment:
+    """A time in UTC, or one relative to now as +90d or -1h."""
+    if text[:1] in ("+", "-"):
+        shift = duration(text[1:])
+        try:
+            return Moment(now + shift if text[0] == "+" else now - shift, False)
+        except OverflowError:
+            raise ValueError("no calendar reaches that far") from None
+    for form in _FORMS:
+        try:
+            return Moment(datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc), True)
+        except ValueError:
+            continue
+    raise ValueError("give a time in UTC as 20301231235959Z or 2030-12-31, or one relative to now as +90d")
+
+
+def shown(moment_: datetime.datetime) -> str:
+    """A time as it is returned."""
+    return moment_.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,322 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hsm_certificate does with keys on a token in memory, and with real files; OpenSSL looks at the chain."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import KINDS, Certifier, Result
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+
+MODULE = "hsm_certificate"
+ROOT: dict[str, t.Any] = {
+    "common_name": "Example Root CA",
+    "basic_constraints": ["CA:TRUE"],
+    "basic_constraints_critical": True,
+    "key_usage": ["keyCertSign", "cRLSign"],
+    "key_usage_critical": True,
+    "not_after": "+7300d",
+}
+SERVER: dict[str, t.Any] = {"key_usage": ["digitalSignature"], "key_usage_critical": True, "not_after": "+90d"}
+SUB: dict[str, t.Any] = {**ROOT, "common_name": "Example Sub CA", "not_after": "+3650d"}
+
+
+def request_of(key: t.Any, *extensions: x509.ExtensionType, name: str = "www.example.org") -> str:
+    """A request of a key outside."""
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, name)]))
+    for one in extensions:
+        builder = builder.add_extension(one, critical=False)
+    digest = None if "ed" in type(key).__name__.lower()[:3] else hashes.SHA256()
+    return builder.sign(key, digest).public_bytes(Encoding.PEM).decode()
+
+
+def public_pem(key: t.Any) -> str:
+    pem: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()
+
+
+def loaded(result: Result) -> x509.Certificate:
+    assert result.get("certificate"), result
+    return x509.load_pem_x509_certificate(result["certificate"].encode())
+
+
+def openssl_verifies(folder: Path, root: str, *chain: str, leaf: str) -> bool:
+    for name, content in (("root.pem", root), ("chain.pem", "".join(chain)), ("leaf.pem", leaf)):
+        (folder / name).write_text(content)
+    untrusted = ["-untrusted", "chain.pem"] if chain else []
+    command = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", "root.pem", *untrusted, "leaf.pem"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return True
+
+
+@pytest.mark.parametrize(("kind", "scheme"), [*((kind, None) for kind in KINDS), ("2048", "pss")])
+def test_root_intermediate_and_leaf(
+    kind: str, scheme: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A chain of three, of which the token has the two CAs one after the other."""
+    certifier = Certifier(monkeypatch, kind)
+    root = certifier.four_ways(MODULE, path=str(tmp_path / "ca.pem"), signature_scheme=scheme, **ROOT)
+    below = private_key("secp384r1", 3)
+    sub = certifier.four_ways(
+        MODULE,
+        path=str(tmp_path / "sub.pem"),
+        ca_path=str(tmp_path / "ca.pem"),
+        csr_content=request_of(below),
+        signature_scheme=scheme,
+        **{**SUB, "basic_constraints": ["CA:TRUE", "pathlen:0"]},
+    )
+    certifier = Certifier(monkeypatch, "secp384r1", 3)
+    leaf = certifier.four_ways(
+        MODULE,
+        path=str(tmp_path / "www.pem"),
+        ca_content=sub["certificate"],
+        csr_content=request_of(private_key("2048", 4), x509.SubjectAlternativeName([x509.DNSName("www.example.org")])),
+        **SERVER,
+    )
+    assert openssl_verifies(tmp_path, root["certificate"], sub["certificate"], leaf=leaf["certificate"])
+    assert [one["details"]["issuer"] for one in (root, sub, leaf)] == [
+        "CN=Example Root CA",
+        "CN=Example Root CA",
+        "CN=Example Sub CA",
+    ]
+    certificate = loaded(leaf)
+    assert certificate.subject.rfc4514_string() == "CN=www.example.org"
+    known = loaded(sub).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    wanted = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    assert wanted.key_identifier == known
+    assert 150 < certificate.serial_number.bit_length() <= 159
+
+
+@pytest.fixture(name="ca")
+def made_ca(monkeypatch: pytest.MonkeyPatch) -> Certifier:
+    """A token whose pair is that of a CA; its certificate is in `options`."""
+    certifier = Certifier(monkeypatch)
+    certifier.options = {"ca_content": certifier.run(MODULE, **ROOT)["certificate"]}
+    return certifier
+
+
+def test_for_a_bare_public_key_the_task_says_all(ca: Certifier) -> None:
+    key = private_key("ed25519", 5)
+    result = ca.run(MODULE, public_key_content=public_pem(key), common_name="tsa.example.org", **ca.options, **SERVER)
+    certificate = loaded(result)
+    assert certificate.public_key() == key.public_key()
+    assert [one["text"] for one in result["details"]["extensions"]][:2] == ["digitalSignature", "DNS:tsa.example.org"]
+
+
+def test_cross_signing_keeps_name_and_identifier(ca: Certifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    options, other = ca.options, Certifier(monkeypatch, "secp384r1", 6)
+    foreign = loaded(other.run(MODULE, **{**ROOT, "common_name": "Other Root"}, subject_key_identifier="01:02:03"))
+    again = Certifier(monkeypatch)
+    crossed = {
+        **SUB,
+        "common_name": None,
+        "certificate_content": foreign.public_bytes(Encoding.PEM).decode(),
+        **options,
+    }
+    certificate = loaded(again.run(MODULE, **crossed))
+    assert certificate.subject == foreign.subject and certificate.public_key() == foreign.public_key()
+    assert certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest == b"\x01\x02\x03"
+    assert certificate.issuer.rfc4514_string() == "CN=Example Root CA"
+
+
+def test_only_what_is_named_is_taken_over(ca: Certifier) -> None:
+    asked = request_of(
+        private_key("secp256r1", 7),
+        x509.SubjectAlternativeName([x509.DNSName("a.example.org")]),
+        x509.ExtendedKeyUsage([x509.OID_CODE_SIGNING]),
+        x509.BasicConstraints(True, None),
+    )
+    given = {"csr_content": asked, **ca.options, **SERVER}
+    names = [one["name"] for one in ca.run(MODULE, **given)["details"]["extensions"]]
+    assert names == ["key_usage", "subject_alt_name", "subject_key_identifier", "authority_key_identifier"]
+    both = ca.run(MODULE, copy_extensions=["extended_key_usage"], subject_alt_name=["DNS:b.example.org"], **given)
+    assert [one["text"] for one in both["details"]["extensions"]][:3] == [
+        "digitalSignature",
+        "DNS:b.example.org",
+        "codeSigning",
+    ]
+    refused = ca.run(MODULE, copy_extensions=["basic_constraints"], **given)
+    assert refused["msg"] == ("copy_extensions is refused: CA:TRUE is not taken over; ask for it in basic_constraints.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reasons"),
+    [
+        ({"common_name": "Other CA"}, ["its subject differs", "its issuer differs"]),
+        ({"key_usage": ["keyCertSign"]}, ["key_usage differs"]),
+        ({"serial_number": 7}, ["its serial number differs"]),
+        ({"not_after": "20401231235959Z"}, ["its end differs"]),
+        ({"not_before": "2020-01-01"}, ["its start differs"]),
+        ({"create_subject_key_identifier": False}, ["subject_key_identifier differs"]),
+        ({"digest": "sha384"}, ["it was signed with another digest"]),
+        ({"force": True}, ["force is true"]),
+    ],
+)
+def test_what_is_issued_anew(
+    changed: dict[str, t.Any], reasons: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certifier, path = Certifier(monkeypatch), str(tmp_path / "ca.pem")
+    certifier.run(MODULE, path=path, **ROOT)
+    before = Path(path).read_bytes()
+    foretold = certifier.run(MODULE, True, path=path, **{**ROOT, **changed})
+    assert foretold["changed"] and foretold["reasons"] == reasons and Path(path).read_bytes() == before
+    assert certifier.run(MODULE, path=path, **{**ROOT, **changed})["reasons"] == reasons
+    assert certifier.run(MODULE, path=path, **{**ROOT, **changed})["changed"] is ("force" in changed)
+
+
+def test_renewal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certifier, path = Certifier(monkeypatch), tmp_path / "ca.pem"
+    wish = {**ROOT, "path": str(path), "not_before": "-80d", "not_after": "+10d"}
+    first = certifier.run(MODULE, **wish)
+    lasting = {**wish, "not_before": "-1d", "not_after": "+90d"}
+    assert not certifier.run(MODULE, **lasting)["changed"]
+    assert not certifier.run(MODULE, renew_before="9d", **lasting)["changed"]
+    due = certifier.four_ways(MODULE, renew_before="30d", **lasting)
+    assert due["reasons"] == [f"it ends at {first['details']['not_after']}, which is within renew_before"]
+    path.write_text(first["certificate"])
+    past = certifier.run(MODULE, path=str(path), force=True, **{**ROOT, "not_before": "-9d", "not_after": "-1d"})
+    assert datetime.datetime.now(datetime.timezone.utc) > loaded(past).not_valid_after_utc
+    assert certifier.run(MODULE, **lasting)["reasons"] == ["it has expired"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"renew_before": "soon"}, "renew_before 'soon' is refused: give a duration as 30d, 12h or 1w2d3h4m5s."),
+        (
+            {"renew_before": "7301d"},
+            "renew_before '7301d' is refused: it must be shorter than the lifetime, or every run would issue anew.",
+        ),
+        (
+            {"renew_before": "30d", "not_after": "2040-01-01"},
+            "renew_before '30d' is refused: not_after is absolute, so that a new certificate would end at the same"
+            " time; give a relative one.",
+        ),
+        ({"not_after": "-1d"}, "not_after is refused: it is not after not_before."),
+        (
+            {"not_after": "tomorrow"},
+            "not_after 'tomorrow' is refused: give a time in UTC as 20301231235959Z or 2030-12-31, or one relative to"
+            " now as +90d.",
+        ),
+        ({"not_after": "+9999999999999d"}, "not_after '+9999999999999d' is refused: no calendar reaches that far."),
+        (
+            {"serial_number": 0},
+            "serial_number 0 is refused: it must be from 1 to 2^159 - 1 (RFC 5280, section 4.1.2.2).",
+        ),
+        (
+            {"basic_constraints_critical": False},
+            "basic_constraints_critical is refused: RFC 5280 demands it of a CA (section 4.2.1.9).",
+        ),
+        (
+            {"key_usage": ["cRLSign"]},
+            "key_usage is refused: a CA needs keyCertSign in it (RFC 5280, section 4.2.1.3).",
+        ),
+        (
+            {"basic_constraints": None, "basic_constraints_critical": None},
+            "key_usage is refused: keyCertSign is of CAs only; ask for CA:TRUE in basic_constraints.",
+        ),
+        (
+            {"name_constraints_permitted": ["DNS:example.org"]},
+            "name_constraints_critical is refused: RFC 5280 demands it (section 4.2.1.10).",
+        ),
+        ({"common_name": None}, "common_name is refused: a CA needs a subject (RFC 5280, section 4.1.2.6)."),
+        (
+            {"extensions": [{"oid": "2.5.29.19", "value": "MAMBAf8="}]},
+            "extensions '2.5.29.19' is refused: an option of its own says this extension.",
+        ),
+        (
+            {"key_usage": ["keyCertSign", "keyEncipherment"]},
+            "key_usage is refused: keyEncipherment needs decrypt or unwrap, which the private key may not do.",
+        ),
+        (
+            {"public_key_content": public_pem(private_key("secp256r1", 8))},
+            "public_key_content is refused: another's key needs a CA to certify it; give ca_path or ca_content.",
+        ),
+        ({"csr_content": "x"}, "csr_content is refused: it is no certificate request."),
+        (
+            {"public_key_content": "x"},
+            "public_key_content is refused: it is no public key that is known here.",
+        ),
+        ({"certificate_content": "x"}, "certificate_content is refused: it is no certificate that can be read."),
+    ],
+)
+def test_what_is_refused_of_a_root(given: dict[str, t.Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    certifier = Certifier(monkeypatch)
+    for check_mode in (True, False):
+        assert certifier.run(MODULE, check_mode, **{**ROOT, **given})["msg"] == message
+    assert certifier.signatures == 0
+
+
+def test_a_request_that_is_not_of_its_key(ca: Certifier) -> None:
+    der = bytearray(x509.load_pem_x509_csr(request_of(private_key("secp256r1", 9)).encode()).public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    broken = x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
+    signed = ca.signatures
+    assert ca.run(MODULE, csr_content=broken, **ca.options, **SERVER)["msg"].startswith(
+        "csr_content is refused: its own signature does not hold"
+    )
+    own = ca.run(MODULE, csr_content=request_of(private_key("secp256r1", 9)), **SERVER)
+    assert own["msg"].startswith("csr_content is refused: it is of another key than (private ec key")
+    weak = ca.run(MODULE, csr_content=request_of(private_key("1024", 1)), **ca.options, **SERVER)
+    assert weak["msg"] == "csr_content is refused: an RSA key of 1024 bits is too short; 2048 are the least."
+    alone = ca.run(MODULE, **ca.options, **SERVER)
+    assert alone["msg"].startswith("ca_content is refused: say for whom it issues")
+    assert ca.signatures == signed
+
+
+def test_a_certificate_that_is_no_ca_or_of_another_key(ca: Certifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_of(private_key("secp256r1", 9))
+
+    def told(**wish: t.Any) -> str:
+        """What is said of a CA with this certificate, for a server."""
+        content = ca.run(MODULE, **wish)["certificate"]
+        result = ca.run(MODULE, csr_content=request, ca_content=content, **SERVER)
+        return t.cast(str, result.get("msg") or result["certificate"])
+
+    assert told(common_name="x").endswith("it is no CA certificate, its basic constraints lack CA:TRUE.")
+    assert " it ended at " in told(**{**ROOT, "not_before": "-9d", "not_after": "-1d"})
+    assert " it is not valid before " in told(**{**ROOT, "not_before": "+1d"})
+    assert "is after the end of the CA certificate" in told(**{**ROOT, "not_after": "+89d"})
+    assert told(**ROOT).startswith("-----BEGIN CERTIFICATE")
+    short = ca.run(MODULE, **{**ROOT, "basic_constraints": ["CA:TRUE", "pathlen:0"]})["certificate"]
+    below = ca.run(MODULE, csr_content=request, ca_content=short, **SUB)
+    assert below["msg"] == "basic_constraints is refused: the CA has pathlen:0, and issues no CA certificates."
+    other = Certifier(monkeypatch, "secp256r1", 11)
+    msg = other.run(MODULE, csr_content=request, **ca.options, **SERVER)["msg"]
+    assert msg.startswith("ca_content is refused: it is the certificate of another key than (private ec key")
+
+
+def test_a_wrong_signature_is_never_written(ca: Certifier, tmp_path: Path) -> None:
+    path = tmp_path / "www.pem"
+    path.write_text("what was there")
+    ca.session.keys.of[ca.pair.private.handle] = private_key("secp256r1", 12)
+    request = request_of(private_key("secp256r1", 9))
+    result = ca.run(MODULE, path=str(path), csr_content=request, **ca.options, **SERVER)
+    assert result["msg"].startswith("Could not sign the certificate with (public ec key")
+    assert path.read_text() == "what was there"
+
+
+def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> None:
+    missing = str(tmp_path / "www.csr")
+    for option, given in (("csr_path", ca.options), ("ca_path", {"csr_content": request_of(private_key("2048", 4))})):
+        foretold = ca.run(MODULE, True, **{**given, option: missing}, **SERVER)
+        assert foretold["changed"] and foretold["certificate"] is None and foretold["details"] is None
+        assert f"There is not yet {missing} ({option}); the certificate is known" in str(foretold["warnings"])
+        failed = ca.run(MODULE, **{**given, option: missing}, **SERVER)
+        assert failed["msg"].startswith(f"{option} '{missing}' is refused: it cannot be read")
+    foretold = ca.run(MODULE, True, label="other", **ROOT)
+    assert (
+        foretold["changed"] and foretold["details"]["fingerprint"] is None and foretold["details"]["signature"] is None
+    )
