@@ -93,7 +93,7 @@ def after(done: Replicated) -> dict[str, str | None]:
 
 
 def prints(pairs: dict[str, KeyPair | None]) -> dict[str, str | None]:
-    return {name: pair and (pair.fingerprint or "not known") for name in NAMES for pair in [pairs.get(name)]}
+    return {name: (pair.fingerprint or "not known") if pair else None for name in NAMES for pair in [pairs.get(name)]}
 
 
 def actions(done: Replicated) -> list[Action]:
