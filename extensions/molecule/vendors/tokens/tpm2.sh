@@ -5,6 +5,8 @@
 # A simulated TPM behind a resource manager, as the kernel has one, and a token in it, made by the library itself. The
 # PINs on command lines are those of a test token.
 set -eu
+# Where the resource manager is, and an ordinary user who comes by ssh does not look
+PATH=$PATH:/usr/sbin
 . "$(dirname "$0")/../wait.sh"
 mkdir tpm "$TPM2_PKCS11_STORE"
 swtpm socket --tpm2 --tpmstate dir="$PWD/tpm" --flags not-need-init,startup-clear \
