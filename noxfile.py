@@ -52,7 +52,7 @@ nox.options.sessions = ["lint"]
 for variable in list(os.environ):
     if variable.startswith(("ANSIBLE_", "HSM_", "PKCS11", "SOFTHSM2_")):
         del os.environ[variable]
-# Hundreds of short processes start from environments that nobody compiled: the first one keeps the bytecode for the rest.
+# Hundreds of short processes start from environments that nobody compiled: the first keeps the bytecode for the rest.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # uv does not read pip's configuration; where pip takes packages from a mirror, uv shall do so, too.
 if "UV_DEFAULT_INDEX" not in os.environ:
@@ -162,7 +162,7 @@ def for_each_core(function: Callable[[nox.Session, str], None]) -> Callable[[nox
 
 @for_each_core
 def sanity(session: nox.Session, core: str) -> None:
-    """ansible-test sanity, nothing ignored; what does not ship, and what every core does alike, once; pylint at both ends"""
+    """ansible-test sanity, nothing ignored; what is the same on every core or does not ship, once; pylint at both ends"""
     ignored = sorted((ROOT / "tests/sanity").glob("ignore-*.txt"))
     if ignored:
         session.error(f"No sanity test is to be ignored: {', '.join(map(str, ignored))}")
