@@ -10,6 +10,7 @@ The sanity tests find that, too, in minutes and without naming the fragment.
 from __future__ import annotations
 
 import importlib
+import re
 import typing as t
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def texts_of(module: str) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
         if name == "ansible.builtin.files":
             # Read, not imported: that would make this process a controller, which shows warnings on stderr.
             text = (Path(ansible.__file__).parent / "plugins/doc_fragments/files.py").read_text(encoding="utf-8")
-            yield name, yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])
+            quoted = re.split("('{3}|\"{3})", text.partition("DOCUMENTATION = ")[2])  # a quote, the text, a quote
+            yield name, yaml.safe_load(quoted[2])
             continue
         fragment, dummy, part = name.removeprefix("cryptoki.hsm.").partition(".")
         holder = importlib.import_module(f"{PLUGINS}.doc_fragments.{fragment}").ModuleDocFragment

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import end
 from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import KINDS, Certifier, Result
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
@@ -187,7 +188,7 @@ def test_renewal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert due["reasons"] == [f"it ends at {first['details']['not_after']}, which is within renew_before"]
     path.write_text(first["certificate"])
     past = certifier.run(MODULE, path=str(path), force=True, **{**ROOT, "not_before": "-9d", "not_after": "-1d"})
-    assert datetime.datetime.now(datetime.timezone.utc) > loaded(past).not_valid_after_utc
+    assert datetime.datetime.now(datetime.timezone.utc) > end(loaded(past))
     assert certifier.run(MODULE, **lasting)["reasons"] == ["it has expired"]
 
 
