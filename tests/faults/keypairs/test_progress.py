@@ -103,17 +103,14 @@ class Play:
 
 def on_terminal(command: list[str], environment: dict[str, str]) -> str:
     """What a command writes to a terminal."""
-    child, descriptor = pty.fork()
-    if child == 0:
-        os.execve(command[0], command, environment)
-    written = b""
-    try:
-        while read := os.read(descriptor, 65536):
-            written += read
-    except OSError:  # that is how Linux says that nobody writes any more
-        pass
-    os.waitpid(child, 0)
-    os.close(descriptor)
+    ours, its = pty.openpty()
+    with subprocess.Popen(command, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True):
+        os.close(its)
+        written = b""
+        with contextlib.suppress(OSError):  # that is how Linux says that nobody writes any more
+            while read := os.read(ours, 65536):
+                written += read
+    os.close(ours)
     return written.decode().replace("\r", "")
 
 
