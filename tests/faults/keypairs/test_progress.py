@@ -72,7 +72,7 @@ class Play:
     def command(self) -> list[str]:
         options = {name: f"{{{{ login.{name} }}}}" for name in next(iter(self.hosts.values()))["login"]}
         options |= {"keypairs": "{{ pairs }}", "parallel": 1, "progress_file": "{{ progress_file | default(omit) }}"}
-        task = {
+        task: dict[str, t.Any] = {
             "name": "Have pairs",
             "cryptoki.hsm.hsm_keypairs": options,
             "async": "{{ seconds | default(0) }}",
