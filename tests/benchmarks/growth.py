@@ -23,17 +23,21 @@ def growth(build: Path, folder: Path) -> Table:
     """All pairs of a token in one task; the last row is reckoned from the one before."""
     columns = ("pairs", "seconds", "of a processor", "of a processor a pair (ms)", "MiB", "budget (ms)", "verdict")
     table = Table("Many unchanged pairs in one task (the module's process alone, one run)", columns)
-    budget = 0.0
-    for pairs in SIZES:
-        cost = _cost(build, folder / f"grown-{pairs}", pairs)
-        each = 1000 * cost.processor / pairs
-        budget = budget or _LINEAR * each
-        _row(table, str(pairs), cost, each, f"{budget:.2f}", verdict(each <= budget))
-        table.missed |= each > budget
-    more = _FORESEEN / SIZES[-1]
-    foreseen = Cost(more * cost.seconds, round(more * cost.peak), more * cost.processor)
-    _row(table, f"{_FORESEEN}, reckoned", foreseen, each, "", "")
+    costs = {pairs: _cost(build, folder / f"grown-{pairs}", pairs) for pairs in SIZES}
+    budget = _LINEAR * _milliseconds(costs[SIZES[0]], SIZES[0])
+    for pairs, cost in costs.items():
+        met = _milliseconds(cost, pairs) <= budget
+        _row(table, str(pairs), cost, _milliseconds(cost, pairs), f"{budget:.2f}", verdict(met))
+        table.missed |= not met
+    last, more = costs[SIZES[-1]], _FORESEEN / SIZES[-1]
+    foreseen = Cost(more * last.seconds, round(more * last.peak), more * last.processor)
+    _row(table, f"{_FORESEEN}, reckoned", foreseen, _milliseconds(foreseen, _FORESEEN), "", "")
     return table
+
+
+def _milliseconds(cost: Cost, pairs: int) -> float:
+    """Of a processor, for each pair."""
+    return 1000 * cost.processor / pairs
 
 
 def _row(table: Table, pairs: str, cost: Cost, each: float, *verdict_of: str) -> None:

@@ -72,7 +72,7 @@ class Play:
     def command(self) -> list[str]:
         options = {name: f"{{{{ login.{name} }}}}" for name in next(iter(self.hosts.values()))["login"]}
         options |= {"keypairs": "{{ pairs }}", "parallel": 1, "progress_file": "{{ progress_file | default(omit) }}"}
-        task = {
+        task: dict[str, t.Any] = {
             "name": "Have pairs",
             "cryptoki.hsm.hsm_keypairs": options,
             "async": "{{ seconds | default(0) }}",
@@ -103,17 +103,14 @@ class Play:
 
 def on_terminal(command: list[str], environment: dict[str, str]) -> str:
     """What a command writes to a terminal."""
-    child, descriptor = pty.fork()
-    if child == 0:
-        os.execve(command[0], command, environment)
-    written = b""
-    try:
-        while read := os.read(descriptor, 65536):
-            written += read
-    except OSError:  # that is how Linux says that nobody writes any more
-        pass
-    os.waitpid(child, 0)
-    os.close(descriptor)
+    ours, its = pty.openpty()
+    with subprocess.Popen(command, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True):
+        os.close(its)
+        written = b""
+        with contextlib.suppress(OSError):  # that is how Linux says that nobody writes any more
+            while read := os.read(ours, 65536):
+                written += read
+    os.close(ours)
     return written.decode().replace("\r", "")
 
 
