@@ -162,7 +162,7 @@ def for_each_core(function: Callable[[nox.Session, str], None]) -> Callable[[nox
 
 @for_each_core
 def sanity(session: nox.Session, core: str) -> None:
-    """ansible-test sanity, nothing ignored; what is the same on every core or does not ship, once; pylint at both ends"""
+    """ansible-test sanity, nothing ignored; what is alike everywhere or does not ship, once; pylint at both ends"""
     ignored = sorted((ROOT / "tests/sanity").glob("ignore-*.txt"))
     if ignored:
         session.error(f"No sanity test is to be ignored: {', '.join(map(str, ignored))}")
