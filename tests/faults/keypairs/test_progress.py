@@ -70,9 +70,11 @@ class Play:
         return token
 
     def command(self) -> list[str]:
-        options = {name: f"{{{{ login.{name} }}}}" for name in next(iter(self.hosts.values()))["login"]}
+        options: dict[str, t.Any] = {
+            name: f"{{{{ login.{name} }}}}" for name in next(iter(self.hosts.values()))["login"]
+        }
         options |= {"keypairs": "{{ pairs }}", "parallel": 1, "progress_file": "{{ progress_file | default(omit) }}"}
-        task: dict[str, t.Any] = {
+        task = {
             "name": "Have pairs",
             "cryptoki.hsm.hsm_keypairs": options,
             "async": "{{ seconds | default(0) }}",
