@@ -343,10 +343,15 @@ options:
         choices:
           - auto
           - cloudhsm
+          - freehsm
           - generic
+          - luna
+          - nethsm
+          - nshield
           - nss
           - opencryptoki
           - softhsm
+          - tpm2
           - yubihsm
       vendor_facts:
         description: As O(vendor_facts), for this replica.
@@ -373,6 +378,15 @@ options:
           threads:
             description: As O(vendor_facts.threads), for this replica.
             type: bool
+          login_each_session:
+            description: As O(vendor_facts.login_each_session), for this replica.
+            type: bool
+          label_is_id:
+            description: As O(vendor_facts.label_is_id), for this replica.
+            type: bool
+          halves_are_one:
+            description: As O(vendor_facts.halves_are_one), for this replica.
+            type: bool
           id_length:
             description: As O(vendor_facts.id_length), for this replica.
             type: int
@@ -388,6 +402,10 @@ options:
             elements: str
           fixed:
             description: As O(vendor_facts.fixed), for this replica.
+            type: list
+            elements: str
+          not_searched:
+            description: As O(vendor_facts.not_searched), for this replica.
             type: list
             elements: str
           not_sent_private:
@@ -406,6 +424,13 @@ options:
             description: As O(vendor_facts.only_true_public), for this replica.
             type: list
             elements: str
+      user_type:
+        description: As O(user_type), for this replica.
+        type: str
+        default: user
+        choices:
+          - user
+          - limited_user
       crypto_user:
         description: As O(crypto_user), for this replica.
         type: raw

@@ -85,10 +85,15 @@ options:
     choices:
       - auto
       - cloudhsm
+      - freehsm
       - generic
+      - luna
+      - nethsm
+      - nshield
       - nss
       - opencryptoki
       - softhsm
+      - tpm2
       - yubihsm
   vendor_facts:
     description:
@@ -128,8 +133,24 @@ options:
         type: bool
       threads:
         description:
-          - Whether several threads may work with the library at once. V(false) where parallel work ends in crashes or
-            in C(CKR_USER_NOT_LOGGED_IN).
+          - Whether several threads may work with the library at once. V(false) where parallel work ends in crashes.
+        type: bool
+      login_each_session:
+        description:
+          - Whether a login counts for its session only, so that each session of parallel work has to log in. V(true)
+            where parallel work is answered by C(CKR_USER_NOT_LOGGED_IN), as NetHSM does. The first of these logins
+            that is refused is the last one that is tried.
+        type: bool
+      label_is_id:
+        description:
+          - Whether a key has one name, which is its label and its id. V(true) where a new pair has its label as id, or
+            the id as label, as on NetHSM. An id that is not the label is refused then, and none is drawn.
+        type: bool
+      halves_are_one:
+        description:
+          - Whether both halves of a pair are one object of the HSM. V(true) where the public half goes with the private
+            one, or cannot be removed by itself, as on NetHSM and YubiHSM 2. The removal of one half by
+            M(cryptoki.hsm.hsm_key) is refused then.
         type: bool
       id_length:
         description:
@@ -156,11 +177,20 @@ options:
             C(CKR_ATTRIBUTE_READ_ONLY).
         type: list
         elements: str
+      not_searched:
+        description:
+          - Attributes that no search may go by, of C(ec_point), C(id), C(key_type), C(label), C(modulus) and C(token).
+            Needed where a search is answered by C(CKR_TEMPLATE_INCONSISTENT) or C(CKR_ATTRIBUTE_TYPE_INVALID), or where
+            the token ignores one of them or then finds nothing. If one is given, each key that a search finds is
+            read and compared. A search that is then answered by C(CKR_ATTRIBUTE_VALUE_INVALID) is made among all keys.
+        type: list
+        elements: str
       not_sent_private:
         description:
           - Attributes that no template of a private key may hold, whatever their value. Needed where a generation is
             answered by C(CKR_ATTRIBUTE_TYPE_INVALID), C(CKR_TEMPLATE_INCONSISTENT) or C(CKR_GENERAL_ERROR), as NSS
-            does for C(copyable). What protects the key is always sent.
+            does for C(copyable). What protects the key is always sent. A use among them that a task asks for by
+            name is refused before the login.
         type: list
         elements: str
       not_sent_public:
@@ -179,6 +209,17 @@ options:
           - The same for a public key.
         type: list
         elements: str
+  user_type:
+    description:
+      - As whom to log in. V(limited_user) is the Crypto User of Luna (C(CKU_LIMITED_USER), V(0x80000001)), whose PIN is
+        then O(pin) or O(pin_file).
+      - A limited user sees and uses keys. Tasks that may generate, change or remove one are refused before the login,
+        unless they run in check mode. M(cryptoki.hsm.hsm_key_info) and M(cryptoki.hsm.hsm_token_info) always work.
+    type: str
+    default: user
+    choices:
+      - user
+      - limited_user
   crypto_user:
     description:
       - Name of the crypto user (CU), where the HSM has users. The PIN is then passed to PKCS#11 as

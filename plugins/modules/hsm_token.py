@@ -56,6 +56,14 @@ options:
     description:
       - Refused, since PKCS#11 tokens have one user.
     type: raw
+  user_type:
+    description:
+      - V(limited_user) is refused, since the security officer makes a token.
+    type: str
+    default: user
+    choices:
+      - user
+      - limited_user
 seealso:
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
@@ -144,6 +152,7 @@ MEANINGLESS = {
     "token_serial": "a new token has no serial number yet",
     "token_uri": "a token is made by its label",
     "crypto_user": "a PKCS#11 token has one user",
+    "user_type": "the security officer makes a token, and sets its user PIN",
 }
 
 
@@ -158,7 +167,7 @@ def make(module: HsmModule) -> Result:
     """Makes the token if it is not there, finishes it if a broken run left it without a user PIN."""
     params = module.params
     for option, reason in MEANINGLESS.items():
-        if params[option] is not None:
+        if params[option] != OPTIONS.spec[option].get("default"):
             raise InputError(option, reason)
     wish = TokenWish(
         label=_values.token_label(params["token_label"]),

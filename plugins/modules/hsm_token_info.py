@@ -356,9 +356,13 @@ slots:
             copy_sets_copyable: false
             curves: []
             fixed: [allowed_mechanisms, wrap_with_trusted]
+            halves_are_one: false
             id_length: 16
             id_max: 0
+            label_is_id: false
             label_max: 0
+            login_each_session: false
+            not_searched: []
             not_sent_private: []
             not_sent_public: []
             only_true_private: []
@@ -379,9 +383,13 @@ slots:
             copy_sets_copyable: vendor
             curves: standard
             fixed: vendor
+            halves_are_one: standard
             id_length: standard
             id_max: standard
+            label_is_id: standard
             label_max: standard
+            login_each_session: standard
+            not_searched: standard
             not_sent_private: standard
             not_sent_public: standard
             only_true_private: standard

@@ -87,7 +87,7 @@ class FaultyToken(SoftToken):
         """Runs a module through the interposer; every function of the rules must have been called."""
         done = self.start(module, rules, **params).finish()
         calls = self.calls()
-        functions = [re.split("[#@^ ]", rule)[0] for rule in rules.splitlines()]
+        functions = [re.split("[#@^~ ]", rule)[0] for rule in rules.splitlines()]
         unused = [name for name in functions if name not in calls]
         if unused:
             raise AssertionError(f"the module never called {unused}: {done.stdout}")

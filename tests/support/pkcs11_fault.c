@@ -8,11 +8,12 @@
  *
  * FAULT_MODULE  the real library
  * FAULT_LOG     a file that gets the name of each call, one a line, when the call is made
- * FAULT         rules, one a line:  FUNCTION[#N[+]][@X][^OTHER] WHEN ACTION [ARGUMENTS]
+ * FAULT         rules, one a line:  FUNCTION[#N[+]][@X][^OTHER][~OTHER] WHEN ACTION [ARGUMENTS]
  *
  *   #N     only the N-th call of the function in this process, #N+ that one and all later ones
  *   @X     only calls whose first argument (slot or session) is the number X
  *   ^OTHER only once the function OTHER has been called in this process
+ *   ~OTHER only calls whose first argument (slot or session) no call of OTHER has had
  *   WHEN   before, after, or instead (the real function is not called)
  *
  * Actions that fit any function:
@@ -29,6 +30,8 @@
  *   arguments           before C_Initialize: print the flags of its arguments to the stdout of C
  *   reserved TEXT       before C_Initialize: what NSS takes its parameters from, which no client passes
  *   flags SET CLEAR     after C_GetTokenInfo: set and clear flags of the token
+ *   ignore CODE         before C_FindObjectsInit: the token does not go by an attribute
+ *   also LABEL          after C_DestroyObject: the public half with this label goes, too
  *   others LABEL        after C_GenerateKeyPair: both handles are those of the pair with this label
  *   set HALF CODE HEX   before C_GenerateKeyPair: the token has its own will about an attribute of a half
  *   drop HALF CODE      before C_GenerateKeyPair: the token ignores an attribute of a half
@@ -68,7 +71,7 @@ __attribute__((used)) static const char softhsm_mark[] = "SOFTHSM2_CONF";
 #endif
 
 enum { OK = 0, DEVICE_ERROR = 0x30, TYPE_INVALID = 0x12, BUFFER_TOO_SMALL = 0x150 };
-enum { GET_FUNCTION_LIST = 3, COPY = 21, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
+enum { GET_FUNCTION_LIST = 3, COPY = 21, DESTROY = 22, GET_ATTRIBUTE_VALUE = 24, FIND_INIT = 26, FIND = 27, FIND_FINAL = 28 };
 static const word UNAVAILABLE = ~0UL;
 
 #define FUNCTIONS(X) \
@@ -92,6 +95,8 @@ static const word UNAVAILABLE = ~0UL;
 static const char *const names[68] = {FUNCTIONS(NAME)};
 static function_list *real;
 static unsigned calls[68];
+/* The first arguments of calls, as far as there is room. */
+static word firsts[68][64];
 
 static word pass(int index, const word *a)
 {
@@ -104,7 +109,7 @@ typedef struct {
     char function[80], when[8], action[12];
     const char *rest;
     unsigned nth;
-    int onwards, any, other;
+    int onwards, any, other, without;
     word first;
 } rule;
 
@@ -124,21 +129,33 @@ static int read_rule(const char *line, rule *r)
         return 0;
     r->rest = line + used;
     char *first = strchr(r->function, '@'), *nth = strchr(r->function, '#'), *other = strchr(r->function, '^');
+    char *without = strchr(r->function, '~');
     r->any = !first;
+    r->without = without ? index_of(without + 1) : 68;
+    if (without) *without = 0;
     r->other = other ? index_of(other + 1) : 68;
     if (other) *other = 0;
     if (first) { r->first = strtoul(first + 1, NULL, 0); *first = 0; }
     if (nth) { r->nth = (unsigned)strtoul(nth + 1, NULL, 10); r->onwards = !!strchr(nth, '+'); *nth = 0; }
-    return index_of(r->function) < 68 && (!other || r->other < 68);
+    return index_of(r->function) < 68 && (!other || r->other < 68) && (!without || r->without < 68);
 }
 
 /* The number of the call that this thread makes now: others may make some of the same function meanwhile. */
 static __thread unsigned call;
 
+static int had(int index, word first)
+{
+    for (unsigned i = 0; i < calls[index] && i < 64; i++)
+        if (firsts[index][i] == first)
+            return 1;
+    return 0;
+}
+
 static int applies(const rule *r, int index, const word *a, const char *when)
 {
     return !strcmp(r->function, names[index]) && !strcmp(r->when, when) && (r->any || r->first == a[0])
-        && (!r->nth || r->nth == call || (r->onwards && call > r->nth)) && (r->other == 68 || calls[r->other]);
+        && (!r->nth || r->nth == call || (r->onwards && call > r->nth)) && (r->other == 68 || calls[r->other])
+        && (r->without == 68 || !had(r->without, a[0]));
 }
 
 static size_t from_hex(const char *digits, unsigned char *bytes, size_t size)
@@ -174,6 +191,19 @@ static void change_template(const char *rest, word *a, int keep)
     }
     a[at] = (word)copy;
     a[at + 1] = count;
+}
+
+/* C_FindObjectsInit: the caller's template without an attribute, in a copy that is good for this call. */
+static void ignore(const char *rest, word *a)
+{
+    static __thread attribute copy[32];
+    word code = strtoul(rest, NULL, 0), count = 0;
+    const attribute *given = (attribute *)a[1];
+    for (word i = 0; i < a[2] && i < 32; i++)
+        if (given[i].type != code)
+            copy[count++] = given[i];
+    a[1] = (word)copy;
+    a[2] = count;
 }
 
 /* A key of a class (2 public, 3 private) that is none of these two, in place of the first. */
@@ -318,6 +348,13 @@ static void others(const char *label, const word *a)
     *(word *)a[7] = labelled(a[0], 3, label);
 }
 
+static void also(const char *label, const word *a)
+{
+    word public = labelled(a[0], 2, label);
+    if (public)
+        real->call[DESTROY](a[0], public, 0, 0, 0, 0, 0, 0);
+}
+
 static void mistake(const char *rest, word *a)
 {
     int used = 0;
@@ -386,6 +423,8 @@ static word act(const rule *r, int index, word *a, const word *room, word rv)
     else if (!strcmp(what, "pass")) pass_word(r->rest, a);
     else if (!strcmp(what, "mistake")) mistake(r->rest, a);
     else if (!strcmp(what, "logout")) real->call[19](a[0], 0, 0, 0, 0, 0, 0, 0); /* C_Logout */
+    else if (!strcmp(what, "ignore")) ignore(r->rest, a);
+    else if (!strcmp(what, "also")) also(r->rest, a);
     else if (!strcmp(what, "others")) others(r->rest, a);
     else if (!strcmp(what, "few")) few(r->rest, a);
     else if (!strcmp(what, "ghost")) ghost(a);
@@ -443,6 +482,8 @@ static word interposed(int index, word *a)
 {
     word rv = OK, room[64] = {0};
     call = __atomic_add_fetch(&calls[index], 1, __ATOMIC_SEQ_CST);
+    if (call <= 64)
+        firsts[index][call - 1] = a[0];
     note(index);
     if (index == GET_ATTRIBUTE_VALUE)
         for (word i = 0; i < a[3] && i < 64; i++)

@@ -49,6 +49,7 @@ class ToolProvider(Provider):
         "library_parameters": Unable(_LIBRARY_ONLY),
         "vendor_facts": Unable(_LIBRARY_ONLY),
         "vendor": Unable(_LIBRARY_ONLY, usual="auto"),
+        "user_type": Unable(_LIBRARY_ONLY, usual="user"),
         "force_login": Unable(_LIBRARY_ONLY),
         "allowed_mechanisms": Unable("its tool has no such attribute: use usage"),
         "key_gen_mechanism": Unable(_LIBRARY_ONLY),

@@ -121,13 +121,17 @@ _TOKEN: Spec = {
         "type": "dict",
         "options": {
             **each("bool", ("set_attribute", "copy", "copy_sets_copyable", "read_only_sessions", "composite_pin")),
-            **each("bool", ("certificates", "threads")),
+            **each("bool", ("certificates", "threads", "login_each_session", "label_is_id", "halves_are_one")),
             **each("int", ("id_length", "id_max", "label_max")),
             **each_list(
-                "curves", "fixed", *(f"{what}_{half}" for what in ("not_sent", "only_true") for half in HALVES)
+                "curves",
+                "fixed",
+                "not_searched",
+                *(f"{what}_{half}" for what in ("not_sent", "only_true") for half in HALVES),
             ),
         },
     },
+    "user_type": {"type": "str", "default": "user", "choices": ["user", "limited_user"]},
     "crypto_user": {"type": "raw", "no_log": True},  # what vendors call a PIN is user:password
     "pin": {"type": "raw", "no_log": True},
     "pin_file": {"type": "path", "no_log": False},

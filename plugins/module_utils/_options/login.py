@@ -88,6 +88,7 @@ class Login:
     unused_pin: str | None = None
     library_parameters: str | None = None
     vendor_facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    limited: bool = False
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""
@@ -98,6 +99,12 @@ class Login:
         if composite and ":" not in self.pin.reveal():
             raise HsmError("Refused to log in: this library's PINs are user:password; give the user as crypto_user.")
         return self.pin.reveal()
+
+    def check_user(self, writable: bool) -> None:
+        """Refuses a limited user for a task that may write."""
+        if writable and self.limited:
+            rule = "it uses keys, and neither generates, changes nor removes any; run the task in check mode to look"
+            raise InputError("user_type", rule, "limited_user")
 
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
@@ -231,6 +238,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         unused_pin=params.get(UNUSED_PIN),
         library_parameters=_library_parameters(params["library_parameters"]),
         vendor_facts=_vendor_facts(params["vendor_facts"]),
+        limited=params["user_type"] == "limited_user",
     )
 
 

@@ -14,6 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 # Sent whatever a user says, because they protect the private key.
 _PROTECTING = ("private", "sensitive", "extractable")
+_SEARCHABLE = ("ec_point", "id", "key_type", "label", "modulus", "token")
 _CHANGEABLE = frozenset({*SETTABLE["public"], *SETTABLE["private"], "extractable", "allowed_mechanisms"})
 
 
@@ -46,8 +47,8 @@ def _curve(option: str, name: str) -> str:
 
 def _attributes(name: str) -> t.Collection[str]:
     """The attributes that a fact may name."""
-    if name == "fixed":
-        return _CHANGEABLE
+    if name in ("fixed", "not_searched"):
+        return _CHANGEABLE if name == "fixed" else _SEARCHABLE
     half = t.cast(Half, name.rpartition("_")[2])
     known = {
         attribute for attribute in (*SETTABLE[half], "allowed_mechanisms") if half in ATTRIBUTES[attribute].classes

@@ -60,6 +60,8 @@ def _born(wish: Wish, half: Half, facts: VendorFacts | None) -> dict[str, Value]
     values = {"class": f"{half}_key", "key_type": wish.key_type, **sent}
     if half == PRIVATE and wish.curve:
         values["ec_params"] = wish.curve.ec_params()
+    if facts and facts.label_is_id:
+        values["id"] = (wish.label or "").encode()
     return {**values, **wish.freezing(half)}
 
 

@@ -15,7 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 # Facts of a row that are said for each half apart, as `not_sent_private`.
 PER_HALF = ("not_sent", "only_true")
 # Facts of a row that are no options: its name, marks, how it wraps for replicas, what other tools can do.
-_OWN = ("name", "marks", "key_wraps", "elsewhere")
+_OWN = ("name", "marks", "key_wraps", "elsewhere", "older")
 
 Said = t.Mapping[str, t.Any]
 

@@ -322,6 +322,9 @@ class Provider(abc.ABC):
     def session(self, *, writable: bool, threads: bool = False) -> contextlib.AbstractContextManager[TokenSession]:
         """Locks, loads, logs in; and undoes that. `threads`: several shall work at once, if the library lets them."""
 
+    def intend(self, wishes: t.Iterable[Wish]) -> None:  # noqa: B027
+        """The pairs that shall be present: what no key of this vendor may be used for is refused before the login."""
+
     @classmethod
     def refuse_unable(cls, params: Params, within: str = "") -> None:
         """Refuses, before any login, the first option that cannot be honoured; `within` names a list's entry."""

@@ -105,6 +105,8 @@ class Session:
         self._session = session
         self._handle: int = session.handle
         self._token = token
+        # What no search of this token may go by.
+        self.not_searched: frozenset[str] = frozenset()
 
     def close(self) -> None:
         """C_CloseSession, which logs out with the last session (section 5.6.2); what it answers changes nothing now."""
@@ -133,6 +135,14 @@ class Session:
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
+        if self.not_searched and wanted:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.sieve import sieved
+
+            return sieved(self, key_class, wanted)
+        return self.answered(key_class, wanted, at_most)
+
+    def answered(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
+        """What the token itself answers to a search for keys."""
         what = f"find {key_class} keys by {' and '.join(wanted) or 'class'} on the token {self._token}"
         handles = self.search(what, template(wanted, key_class), at_most)
         if not handles:

@@ -13,7 +13,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import (
+    one_name,
+    use_refusal,
+    vendor_refusal,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
@@ -49,7 +53,7 @@ class Generation:
 
     def check(self, wish: Wish) -> None:
         """As `TokenSession.check_generation`."""
-        reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self._facts)
+        reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self._facts) or use_refusal(wish, self._facts)
         if not reason and wish.verify:
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates
 
@@ -72,6 +76,8 @@ class Generation:
 
     def generate(self, wish: Wish) -> KeyPair:
         """As `TokenSession.generate`."""
+        if self._facts.label_is_id:
+            wish = dataclasses.replace(wish, id=one_name(wish))
         drawn = wish.id is None and self._facts.id_length > 0
         if drawn:
             wish = dataclasses.replace(wish, id=wish.drawn_id or draw(self._facts.id_length))

@@ -34,6 +34,10 @@ except ImportError:
     _Lib = object  # type: ignore[assignment,misc]
 
 
+# Who logs in, as messages call them, with the CK_USER_TYPE: PKCS#11 3.1, section 3.4, and Luna's CKU_LIMITED_USER.
+USERS = {"security officer": 0, "user": 1, "limited user": 0x80000001}
+
+
 def token_info(slot_id: int, info: CkTokenInfo) -> TokenInfo:
     """What this collection goes by of a token."""
     return TokenInfo(
@@ -85,6 +89,8 @@ class Library:
         self._slots: dict[int, t.Any] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
         self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        self._login: dict[str, t.Any] = {}
+        self._refused: TokenError | None = None
 
     def _initialised(self, path: str, parameters: str | None) -> t.Any:
         """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
@@ -131,30 +137,44 @@ class Library:
             f"initialise a token labelled '{label}' in slot {slot_id}",
         )
 
-    def open(self, token: TokenInfo, pin: str | None, *, rw: bool, so: bool = False) -> Session:
+    def open(self, token: TokenInfo, pin: str | None, *, rw: bool, user: str = "user") -> Session:
         """The one session of this process with a token (T4), logged in when there is a PIN.
 
         A failed login is final: it is not tried again, and leaves no session behind (T3).
         """
-        user = "security officer" if so else "user"
-        mode: dict[str, t.Any] = {"so_pin" if so else "user_pin": pin}
+        self._login = {"user_pin": pin, "user_type": USERS[user]}
         if pin is None:
             pin_pad = token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
-            mode = {"user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
+            self._login = {**self._login, "user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
         try:
-            with attempt(f"log in as {user} to the token {token}" if mode else f"open the token {token}"):
-                session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **mode)
+            with attempt(f"log in as {user} to the token {token}" if self._login else f"open the token {token}"):
+                session = self._opened(token, rw, self._login)
         except TokenError as error:
             self.functions.call("C_CloseAllSessions", token.slot_id)
             error.final = True
             raise
         return Session(self.functions, session, str(token), self._gate)
 
-    def open_further(self, token: TokenInfo, *, rw: bool) -> Session:
-        """Another session with a token that this process is logged in to, which holds for all of them (T4)."""
-        with attempt(f"open another session with the token {token}"):
-            session = self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed())
+    def open_further(self, token: TokenInfo, *, rw: bool, login: bool = False) -> Session:
+        """Another session with a token that this process is logged in to, which holds for all of them (T4).
+
+        `login`: it does not on this token, so that each session logs in. Once one was refused, none is tried again.
+        """
+        if self._refused:
+            raise self._refused
+        try:
+            with attempt(f"open another session with the token {token}"):
+                session = self._opened(token, rw, self._login if login else {})
+        except TokenError as error:
+            if login and error.ckr == "CKR_USER_ALREADY_LOGGED_IN":  # it does hold for all
+                return self.open_further(token, rw=rw)
+            if login and error.ckr != "CKR_SESSION_COUNT":
+                self._refused = error
+            raise
         return Session(self.functions, session, str(token), self._gate)
+
+    def _opened(self, token: TokenInfo, rw: bool, login: t.Mapping[str, t.Any]) -> t.Any:
+        return self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **login)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""

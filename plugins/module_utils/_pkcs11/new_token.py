@@ -115,7 +115,7 @@ def _check_pin(option: str, pin: Secret, token: TokenInfo) -> None:
 
 def _set_user_pin(library: Library, wish: TokenWish, token: TokenInfo) -> None:
     try:
-        with contextlib.closing(library.open(token, wish.so_pin.reveal(), rw=True, so=True)) as session:
+        with contextlib.closing(library.open(token, wish.so_pin.reveal(), rw=True, user="security officer")) as session:
             session.init_pin(wish.pin.reveal())
     except TokenError as error:
         raise error.at(

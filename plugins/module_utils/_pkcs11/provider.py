@@ -38,6 +38,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
 
@@ -73,6 +74,7 @@ class Pkcs11Provider(Provider):
     def __init__(self, login: Login, lock_timeout: float) -> None:
         self._login = login
         self._lock_timeout = lock_timeout
+        self._wishes: tuple[Wish, ...] = ()
 
     @property
     def selector(self) -> TokenSelector:
@@ -84,8 +86,12 @@ class Pkcs11Provider(Provider):
         login = login_from(params, any_token)
         return cls(login, params["lock_timeout"]), login
 
+    def intend(self, wishes: t.Iterable[Wish]) -> None:
+        self._wishes = tuple(wish for wish in wishes if wish.on_mismatch != "keep")
+
     @contextlib.contextmanager
     def session(self, *, writable: bool, threads: bool = False, lock: bool = True) -> t.Iterator[Pkcs11Session]:
+        self._login.check_user(writable)
         with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
@@ -98,18 +104,22 @@ class Pkcs11Provider(Provider):
         """The session with a token that was chosen, after every check that needs no login."""
         facts = self._facts(library, token)
         self.check_identity(library, token)
+        self._refuse_uses(facts, token)
         own = self._own_folder(token)
         self._check_hidden(token, own)
         check_pin_state(token, self._login)
         rw = not facts.read_only_sessions or (writable and not token.flags & TokenFlag.WRITE_PROTECTED)
         with self._store(own, writable) as store:
-            opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw)
+            user = "limited user" if self._login.limited else "user"
+            opened = library.open(token, self._login.login_pin(facts.composite_pin), rw=rw, user=user)
             with contextlib.closing(_session(library, opened, token, facts, store)) as session:
                 yield session
 
     def _row(self, library: Library, token: TokenInfo) -> VendorFacts:
         return vendor_facts(
-            self._login.vendor, library.info.manufacturer, library.info.description, token.manufacturer, token.model
+            self._login.vendor,
+            *(library.info.manufacturer, library.info.description, token.manufacturer, token.model),
+            version=library.info.version,
         )
 
     def _facts(self, library: Library, token: TokenInfo) -> VendorFacts:
@@ -120,6 +130,17 @@ class Pkcs11Provider(Provider):
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import with_said
 
         return with_said(row, self._login.vendor_facts)
+
+    def _refuse_uses(self, facts: VendorFacts, token: TokenInfo) -> None:
+        """Refuses, before the login, what no key of the vendor may be used for."""
+        if not (self._wishes and facts.not_sent):
+            return
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import use_refusal
+
+        for wish in self._wishes:
+            reason = use_refusal(wish, facts)
+            if reason:
+                raise HsmError.refused(f"generate {wish} on the token {token}", reason)
 
     def tell(self, library: Library, token: TokenInfo) -> dict[str, t.Any]:
         """What the options expect_token and vendor_facts take, as it is now, and where the facts come from."""

@@ -38,6 +38,7 @@ class Pkcs11Session(TokenSession):
         self._session = session
         self._token = token
         self.facts = facts
+        session.not_searched = facts.not_searched
         self.token_name = token.label
         self.slot_id = token.slot_id
         self.uri_attributes = token.uri_attributes()
@@ -90,9 +91,12 @@ class Pkcs11Session(TokenSession):
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[Pkcs11Session]:
-        opened = self._library.open_further(self._token, rw=not self.write_protected)
-        with contextlib.closing(Pkcs11Session(self._library, opened, self._token, self.facts)) as session:
+        with contextlib.closing(Pkcs11Session(self._library, self._further(), self._token, self.facts)) as session:
             yield session
+
+    def _further(self) -> Session:
+        rw, login = not self.write_protected, self.facts.login_each_session
+        return self._library.open_further(self._token, rw=rw, login=login)
 
     def close(self) -> None:
         """Logs out, and leaves nothing that a transfer needed."""

@@ -36,8 +36,9 @@ class SoftHsmSession(Pkcs11Session):
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[SoftHsmSession]:
-        opened = self._library.open_further(self._token, rw=not self.write_protected)
-        with contextlib.closing(SoftHsmSession(self._library, opened, self._token, self.facts, self._store)) as session:
+        with contextlib.closing(
+            SoftHsmSession(self._library, self._further(), self._token, self.facts, self._store)
+        ) as session:
             yield session
 
     def introduction(self) -> dict[str, t.Any]:

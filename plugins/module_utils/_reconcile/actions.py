@@ -99,7 +99,8 @@ class Actions(Work):
 
     def _is_own(self, pair: KeyPair) -> bool:
         """Whether a new pair carries the id that was drawn for it or told: nothing else is destroyed by its handle."""
-        told = self.wish.id or self.wish.drawn_id
+        one_name = (self.wish.label or "").encode() if self.session.facts.label_is_id else None
+        told = self.wish.id or self.wish.drawn_id or one_name
         ids = {found.id for found in pair.objects}
         return ids == {told} if told else self.session.facts.id_length > 0 and len(ids) == 1 and ids != {b""}
 

@@ -210,6 +210,9 @@ class _Choice(Work):
             types = KEY_TYPES_OF[self.wish.family]
             self._refuse_taken("label", one.pair, [{"label": self.wish.label, "key_type": name} for name in types])
         self._refuse_unnamed(one)
+        if self.task.state == "absent" and self.session.facts.halves_are_one and one.of.whole and not one.pair.whole:
+            why = f"both halves are one object of the HSM and go together, {one.of}"
+            raise self.refused("remove", why, "Choose the whole pair, without type= in the uri.")
 
     def _refuse_unnamed(self, one: _Chosen) -> None:
         """Nothing happens to what was not named: one of many halves, the other of a named one, one without a name."""

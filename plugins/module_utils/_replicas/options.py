@@ -33,6 +33,8 @@ class Replicas:
     @contextlib.contextmanager
     def group(self, *, writable: bool) -> t.Iterator[Group]:
         """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
+        for login in self.logins.values():
+            login.check_user(writable)  # before any of them is logged in to
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
         group = Group([Token(name, provider, writable) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):

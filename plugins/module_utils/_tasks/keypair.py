@@ -44,6 +44,7 @@ def _work(family: Family, module: HsmModule) -> Result:
 
         refuse_unprovable(wish)
     module.require_libraries(provider)
+    provider.intend([wish] if state == "present" else [])
     if replicas:
         with replicas.group(writable=not module.check_mode) as group:
             done = replicas.bring_pair(group, wish, state, module.check_mode)

@@ -70,6 +70,7 @@ def _on_token(
     module: HsmModule, provider: Provider, entries: t.Sequence[Entry], parallel: int, report: t.Callable[[Done], None]
 ) -> tuple[list[Done], Result]:
     threads = parallel > 1 and len(entries) > 1 and not module.check_mode
+    provider.intend(entry.wish for entry in entries if entry.state == "present")
     with provider.session(writable=not module.check_mode, threads=threads) as session:
         if threads and not session.threads and module.params["parallel"]:
             module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")

@@ -126,6 +126,17 @@ def test_what_a_row_knows_can_be_said(nss: NssToken) -> None:
     assert "generic with vendor_facts takes at most 3 bytes of label" in short["msg"]
 
 
+def test_facts_of_other_vendors_do_no_harm(nss: NssToken) -> None:
+    """A token that goes by everything and is logged in to once makes the same of them."""
+    facts = {"login_each_session": True, "not_searched": ["key_type", "label", "id"]}
+    entries = [{"type": "ecc", "label": f"many-{number}", "curve": "P-256"} for number in range(4)]
+    given = {**nss.login(), "vendor_facts": facts, "parallel": 4, "keypairs": entries}
+    assert [run_module("hsm_keypairs", given).result.get("changed") for _dummy in range(2)] == [True, False]
+    assert sorted(row["label"] for row in nss.listing()) == sorted(entry["label"] for entry in entries * 2)
+    limited = run_module("hsm_key_info", {**nss.login(), "user_type": "limited_user"}).result
+    assert limited["msg"].startswith("Could not log in as limited user to the token")
+
+
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_rsa_pairs_are_copied(token: FaultyToken, nss: NssToken, tmp_path: Path, bits: int) -> None:
     wish = {"label": "root", "modulus_bits": bits, "usage": ["sign"], "extractable": False}

@@ -62,6 +62,7 @@ def test_defaults(family: Family) -> None:
     assert said == {
         "provider": "pkcs11",
         "vendor": "auto",
+        "user_type": "user",
         "force_login": False,
         "lock_timeout": 300,
         "state": "present",

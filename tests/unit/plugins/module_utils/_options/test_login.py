@@ -105,6 +105,7 @@ def test_the_least_login() -> None:
     assert (least.module_path, least.selector) == ("/lib.so", TokenSelector(label="demo"))
     assert (least.crypto_user, least.pin, least.vendor, least.force_login) == (None, None, "auto", False)
     assert (least.environment, least.expect, least.secrets(), least.login_pin(False)) == ({}, {}, [], None)
+    assert not least.limited and login(user_type="limited_user").limited
 
 
 @pytest.mark.parametrize(

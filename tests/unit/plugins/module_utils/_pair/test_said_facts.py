@@ -37,6 +37,8 @@ def test_what_is_said_wins_and_the_rest_stays() -> None:
     assert (one.copy, one.label_max, one.set_attribute, one.name) == (False, 9, True, "nss with vendor_facts")
     both = with_said(nss, {"not_sent_private": [], "not_sent_public": ["wrap"], "curves": ["secp256r1"]})
     assert both.not_sent == frozenset({(PUBLIC, "wrap")}) and both.curves == frozenset({"secp256r1"})
+    searched = with_said(VENDORS["yubihsm"], {"not_searched": ["label"], "halves_are_one": False})
+    assert searched.not_searched == frozenset({"label"}) and not searched.halves_are_one
     true_only = with_said(nss, {"only_true_private": ["unwrap"]})
     assert true_only.sent(PRIVATE, {"unwrap": False, "sign": False}) == {"sign": False}
 
@@ -67,3 +69,9 @@ def test_curves_by_any_of_their_names() -> None:
     assert facts_from({"curves": ["P-256", "prime256v1"], "fixed": None}) == {"curves": ["secp256r1", "secp256r1"]}
     with pytest.raises(InputError, match=r"vendor_facts\.curves is refused: .*P-257"):
         facts_from({"curves": ["P-257"]})
+
+
+def test_what_searches_can_go_by() -> None:
+    assert facts_from({"not_searched": ["key_type", "modulus"]}) == {"not_searched": ["key_type", "modulus"]}
+    with pytest.raises(InputError, match=r"vendor_facts\.not_searched 'sign' is refused: choose from ec_point, id, "):
+        facts_from({"not_searched": ["sign"]})

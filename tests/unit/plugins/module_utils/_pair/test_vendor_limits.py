@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import use_refusal, vendor_refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._pair.test_plan_messages import GENERIC, rsa_wish
 
+OLD_YUBIHSM = VENDORS["yubihsm"].of_version((2, 32))
+
 
 @pytest.mark.parametrize(
     ("wish", "facts", "reason"),
     [
-        (rsa_wish(label="x" * 40, id=b"12"), VENDORS["yubihsm"], None),
-        (rsa_wish(label="x" * 41), VENDORS["yubihsm"], "yubihsm takes at most 40 bytes of label"),
-        (rsa_wish(id=b"123"), VENDORS["yubihsm"], "yubihsm takes at most 2 bytes of id"),
+        (rsa_wish(label="x" * 40, id=b"12"), OLD_YUBIHSM, None),
+        (rsa_wish(label="x" * 41), OLD_YUBIHSM, "yubihsm takes at most 40 bytes of label"),
+        (rsa_wish(id=b"123"), OLD_YUBIHSM, "yubihsm takes at most 2 bytes of id"),
+        (rsa_wish(label="x" * 41, id=b"123"), VENDORS["yubihsm"], None),
+        (rsa_wish(id=b"1" * 257), VENDORS["yubihsm"], "yubihsm takes at most 256 bytes of id"),
+        (rsa_wish(label="x"), VENDORS["nethsm"], None),
+        (rsa_wish(label="x", id=b"x"), VENDORS["nethsm"], None),
+        (
+            rsa_wish(label="x", id=b"y"),
+            VENDORS["nethsm"],
+            "nethsm has one name for a key, its label and its id; give id the same text, or leave id out",
+        ),
         (rsa_wish(public_attributes={"copyable": False}), VENDORS["softhsm"], None),
         (
             rsa_wish(private_attributes={"copyable": False, "destroyable": False}),
@@ -45,3 +56,21 @@ from ansible_collections.cryptoki.hsm.tests.unit.plugins.module_utils._pair.test
 )
 def test_what_a_vendor_cannot_make(wish: Wish, facts: VendorFacts, reason: str | None) -> None:
     assert vendor_refusal(wish, facts) == reason
+
+
+@pytest.mark.parametrize(
+    ("wish", "vendor", "reason"),
+    [
+        (rsa_wish(), "yubihsm", None),  # the default takes what is there
+        (rsa_wish(usage=("sign", "decrypt")), "yubihsm", None),
+        (rsa_wish(usage=("sign", "wrap")), "yubihsm", "no public key of yubihsm may wrap"),
+        (rsa_wish(usage=("sign", "wrap")), "softhsm", None),
+        (rsa_wish(private_attributes={"unwrap": True}), "tpm2", "no private key of tpm2 may unwrap"),
+        (rsa_wish(private_attributes={"unwrap": False}), "tpm2", None),
+        (rsa_wish(private_attributes={"copyable": True}), "nss", None),  # no use: told when it was not made so
+        (rsa_wish(usage=("sign",)), "nethsm", "no public key of nethsm may verify"),
+    ],
+)
+def test_uses_that_no_key_of_a_vendor_has(wish: Wish, vendor: str, reason: str | None) -> None:
+    told = use_refusal(wish, VENDORS[vendor])
+    assert told == (reason and f"{reason}; leave that out of usage, or usage itself")

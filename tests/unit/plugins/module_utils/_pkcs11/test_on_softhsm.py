@@ -96,6 +96,17 @@ def store(made: Path, tmp_path: Path) -> Store:
 
 
 @there
+def test_a_token_that_goes_by_little(store: Store) -> None:
+    with store.session(vendor_facts={"not_searched": ["key_type", "label", "id"]}) as session:
+        pair = session.generate(WISH)
+        assert session.find(Query(PRIVATE, label="root", key_type=pair.private.key_type)) == [pair.private]
+        assert session.find(Query(PUBLIC, id=pair.public.id, token=True)) == [pair.public]
+        for nothing in ({"label": "other"}, {"key_type": "generic_secret"}, {"id": b"x"}, {"token": False}):
+            assert session.find(Query(PUBLIC, **nothing)) == []
+        assert session.survey(Query(PUBLIC, label="root"), 0) is None
+
+
+@there
 def test_a_pair_and_its_halves(store: Store) -> None:
     with store.session() as session:
         assert session.token_name == "alpha" and not session.write_protected and not session.threads

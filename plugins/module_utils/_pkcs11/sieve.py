@@ -1,0 +1,46 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Searches of tokens that do not go by every attribute: what they find is read, and compared here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+_NO_VALUE = "no valid value"  # what cannot be read as a value is none that was wished
+
+
+def sieved(session: Session, key_class: KeyClass, wanted: t.Mapping[str, Value]) -> list[int]:
+    """As `Session.handles`, by the attributes that the token takes; each key is compared with all that is wanted.
+
+    A value that the token takes for none of its keys' is looked for among all keys: an error is never an empty answer.
+    """
+    told = {name: value for name, value in wanted.items() if name not in session.not_searched}
+    try:
+        handles = session.answered(key_class, told)
+    except TokenError as error:
+        if not told or error.ckr != "CKR_ATTRIBUTE_VALUE_INVALID":
+            raise
+        handles = session.answered(key_class, {})
+    return [handle for handle in handles if _is_wanted(session, key_class, handle, wanted)]
+
+
+def _is_wanted(session: Session, key_class: KeyClass, handle: int, wanted: t.Mapping[str, Value]) -> bool:
+    """Whether a key is what is wanted, which one that is gone is not; raises `TokenError` where it does not tell."""
+    try:
+        found = session.read(key_class, handle, frozenset({"class", *wanted}))
+    except TokenError as error:
+        if error.ckr == NOT_THERE:
+            return False
+        raise
+    for name in wanted:
+        if found.unreadable.get(name, _NO_VALUE) != _NO_VALUE:
+            what = f"compare the {name} of the {key_class} key with handle {handle}"
+            raise TokenError(what, found.unreadable[name])
+    return all(found.attributes.get(name) == value for name, value in wanted.items())
