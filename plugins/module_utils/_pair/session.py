@@ -27,6 +27,7 @@ Params = t.Mapping[str, t.Any]
 CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 NOT_THERE = "CKR_OBJECT_HANDLE_INVALID"
+NOTHING_LEFT = "Nothing of it is left on the token."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +170,7 @@ def undone(steps: t.Iterable[Undoing]) -> str:
         except TokenError as error:
             if error.ckr != NOT_THERE:
                 left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
-    return f"What remains on the token: {' and '.join(left)}." if left else "Nothing of it is left on the token."
+    return f"What remains on the token: {' and '.join(left)}." if left else NOTHING_LEFT
 
 
 class TokenSession(abc.ABC):

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import struct
 import traceback
 import typing as t
@@ -44,7 +43,6 @@ except ImportError:
 _BROKEN = "the library or its connection is broken"
 _LOOKS = 3  # how often a search is made where what it finds vanishes before it is read
 _VALUE = 0x11  # CKA_VALUE of a secret key, which is read of none but one that was made to be read
-_UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
 
 
 @contextlib.contextmanager
@@ -53,11 +51,9 @@ def attempt(what: str) -> t.Iterator[None]:
     try:
         yield
     except PKCS11Error as error:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import CKR_OF_EXCEPTION
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_of
 
-        unmapped = _UNMAPPED.search(str(error))
-        ckr = functions.rv_name(int(unmapped[1], 16)) if unmapped else CKR_OF_EXCEPTION.get(type(error).__name__)
-        raise TokenError(what, ckr, said=str(error) or type(error).__name__) from None
+        raise TokenError(what, ckr_of(error), said=str(error) or type(error).__name__) from None
     except functions.Nonsense as error:
         raise TokenError(what, said=str(error), hint=_BROKEN) from None
     except (MemoryError, OverflowError):

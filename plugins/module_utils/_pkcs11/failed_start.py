@@ -11,10 +11,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 
 def start_failure(path: str, error: TokenError, parameters: str | None) -> HsmError:
     """The error with what can be done; `parameters`: what the library was initialised with."""
-    if "not initialized" in error.said:  # CKR_CRYPTOKI_NOT_INITIALIZED, for which there is no class
+    if error.ckr == "CKR_CRYPTOKI_NOT_INITIALIZED":  # the one that was initialised is another (trap T16)
         return HsmError(
             f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
-            " is so; give the path of the module behind it."
+            " is so with a version of python-pkcs11 that this collection does not know; give the path of the module"
+            " behind it."
         )
     hint = "check the library's configuration and that this user may read it"
     if error.ckr == "CKR_ARGUMENTS_BAD":

@@ -27,7 +27,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures im
     CkSessionInfo,
     CkSlotInfo,
     CkTokenInfo,
-    CkVersion,
+    FunctionList,
 )
 
 CKR_OK = 0x00
@@ -69,10 +69,6 @@ _IDLE = 10  # answers of one search that bring nothing new
 
 class Nonsense(Exception):
     """An answer that no token can mean; the text completes 'the HSM answered …'."""
-
-
-class _FunctionList(ctypes.Structure):
-    _fields_ = (("version", CkVersion), ("functions", ctypes.c_void_p * 68))
 
 
 class _CkInitializeArgs(ctypes.Structure):
@@ -119,13 +115,13 @@ def rv_name(rv: int) -> str:
     return ckr_name(rv)
 
 
-def _function_list(path: str) -> t.Any:
-    """The functions of the library: the one place that says which of its lists is used."""
-    pointer = ctypes.POINTER(_FunctionList)()
+def _function_list(path: str) -> FunctionList:
+    """What C_GetFunctionList gives (section 5.4.4)."""
+    pointer = ctypes.POINTER(FunctionList)()
     rv = ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(pointer))
     if rv != CKR_OK or not pointer:
         raise OSError(f"C_GetFunctionList answered 0x{rv:X}")
-    return pointer.contents.functions
+    return pointer.contents
 
 
 def _as_c(arguments: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
@@ -147,11 +143,18 @@ class Functions:
     """The functions of one loaded library; each returns the CK_RV, or what it read together with it."""
 
     def __init__(self, path: str) -> None:
-        self._functions = _function_list(path)
+        self._table = _function_list(path)
+
+    def share(self, part: t.Any) -> None:
+        """Goes by the list that python-pkcs11 got for `part` of it, which it keeps first, if that is another (T16)."""
+        if ctypes.c_void_p.from_address(id(part) + object.__basicsize__).value != ctypes.addressof(self._table):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.other_list import list_of
+
+            self._table = list_of(part) or self._table
 
     def call(self, name: str, *arguments: t.Any) -> int:
         """Any function that is not below."""
-        function = ctypes.CFUNCTYPE(CK_ULONG)(self._functions[_INDEX[name]])
+        function = ctypes.CFUNCTYPE(CK_ULONG)(self._table.functions[_INDEX[name]])
         return t.cast(int, function(*_as_c(arguments)))
 
     def initialize(self, flags: int = 0, reserved: str | None = None) -> int:

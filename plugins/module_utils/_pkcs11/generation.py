@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import undone
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import (
     one_name,
@@ -23,7 +24,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    HALVES,
     PRIVATE,
     PUBLIC,
     Half,
@@ -88,13 +88,15 @@ class Generation:
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:
-            remains = self._undo(wish, drawn, handles if wish.id else {}) or undone([])
+            remains = self._undo(wish, drawn, handles) or NOTHING_LEFT
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import with_options_to_try
 
             raise with_options_to_try(error.at(f"generate {wish} on the token {self._token}", remains), wish) from None
-        except Exception:  # a bug: reported as one, and nothing is left
-            self._undo(wish, drawn, {})
-            raise
+        except Exception as error:  # pylint: disable=broad-except
+            why = f"unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it"
+            remains = self._undo(wish, drawn, handles) or NOTHING_LEFT
+            told = f"generate {wish} on the token {self._token}"
+            raise HsmError.failed(told, why, remains, exception=traceback.format_exc()) from None
         told = unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
@@ -109,33 +111,10 @@ class Generation:
         return self._facts.sent(half, values)
 
     def _undo(self, wish: Wish, drawn: bool, returned: t.Mapping[KeyClass, int]) -> str:
-        """What a generation that failed left: only what carries an id drawn for it is surely its own (trap T14).
+        """As `Remains.take_back`."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.remains import Remains
 
-        Empty where nothing carries a drawn id.
-        Of what carries an id that was told, that is its own which the token returned; the rest may be a rival's.
-        """
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import take_back
-
-        try:
-            there = self._named_as(wish)
-            if drawn:
-                return take_back(self._session, there) if there else ""
-            own = [key for key in there if key in returned.items()]
-            others = self._listed(there, own)
-        except TokenError as error:
-            return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
-        told = [take_back(self._session, own)] if own else []
-        if others:
-            told.append(f"What is there now under this name: {others}. If it is a pair, verify=true proves it.")
-        return " ".join(told) or "Nothing of that name is left on the token."
-
-    def _listed(self, objects: t.Iterable[tuple[KeyClass, int]], but: t.Collection[tuple[KeyClass, int]]) -> str:
-        return ", ".join(str(self._session.read(*key)) for key in objects if key not in but)
-
-    def _named_as(self, wish: Wish) -> list[tuple[KeyClass, int]]:
-        """What has the id that was drawn or told, or the label where there is none."""
-        name: dict[str, Value] = {"id": wish.id} if wish.id else {"label": wish.label or ""}
-        return [(half, handle) for half in HALVES for handle in self._session.handles(half, name)]
+        return Remains(self._session, wish, drawn).take_back(returned)
 
 
 def _other_mechanism(wish: Wish, there: frozenset[int]) -> str:

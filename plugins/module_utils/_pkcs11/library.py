@@ -97,6 +97,7 @@ class Library:
         part: t.Any = _InitialisedLib
         with attempt(f"initialise the PKCS#11 library {path}"):
             lib = part.__new__(part, path)
+            self.functions.share(lib)
             if self.threads:
                 rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK, parameters)
                 self.threads = rv not in (functions.CKR_CANT_LOCK, functions.CKR_ARGUMENTS_BAD)

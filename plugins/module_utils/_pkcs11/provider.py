@@ -40,6 +40,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.p11_kit import P11Kit
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
 
 _LOOKS = 3  # how often SoftHSM's folder of a token is looked for
@@ -171,12 +172,19 @@ class Pkcs11Provider(Provider):
             return None
         return _softhsm.token_folder(self._environment)
 
+    @functools.cached_property
+    def _kit(self) -> P11Kit:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.p11_kit import P11Kit
+
+        return P11Kit(self._login.module_path, self._environment)
+
     def _own_folder(self, token: TokenInfo) -> str | None:
         """The folder of one token of SoftHSM, whose file another program may just be writing."""
-        if not self._soft_folder:
+        folder = self._soft_folder or self._kit.folder_of(token)
+        if not folder:
             return None
         for dummy in range(_LOOKS):
-            own = _softhsm.token_folder_of(self._soft_folder, token.serial)
+            own = _softhsm.token_folder_of(folder, token.serial)
             if own:
                 return own
             time.sleep(_PAUSE)
@@ -187,13 +195,15 @@ class Pkcs11Provider(Provider):
             return contextlib.nullcontext()
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
 
-        return TokenStore(own, lasting, lambda: _softhsm.file_umask(self._login.module_path, self._environment))
+        library = self._login.module_path if self._soft_folder else self._kit.library or ""
+        return TokenStore(own, lasting, lambda: _softhsm.file_umask(library, self._environment))
 
     @functools.cached_property
     def lock_key(self) -> str:
         """What all tasks on this host that use the same storage or library have in common, from the beginning."""
-        if self._soft_folder:
-            return _softhsm.lock_key(self._soft_folder)
+        folder = self._soft_folder or self._kit.folder
+        if folder:
+            return _softhsm.lock_key(folder)
         # The name of the lock's file is made of it, which everybody may read; no secret goes into that.
         shown, parameters = self._login.harmless(), self._login.library_parameters
         settings = [f"{name}={value}" for name, value in sorted(self._login.environment.items()) if value in shown]

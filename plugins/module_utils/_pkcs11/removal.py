@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, KeyClass
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 
@@ -57,9 +57,13 @@ def _is_gone(session: Session, key_class: KeyClass, handle: int, after: TokenErr
 def take_back(session: Session, objects: t.Iterable[tuple[KeyClass, int]]) -> str:
     """Destroys what calls of this process made, the private half first: a public one alone harms less."""
     return undone(
-        Undoing(f"the new {half} half", f"handle {handle}", functools.partial(destroy, session, half, handle))
-        for half, handle in sorted(objects)
+        Undoing(f"the new {key[0]} {_what(key[0])}", f"handle {key[1]}", functools.partial(destroy, session, *key))
+        for key in sorted(objects)
     )
+
+
+def _what(key_class: KeyClass) -> str:
+    return "half" if key_class in HALVES else "key"
 
 
 def named(session: Session, ident: bytes, objects: t.Mapping[KeyClass, int]) -> list[tuple[KeyClass, int]]:

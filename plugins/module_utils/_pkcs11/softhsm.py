@@ -43,16 +43,17 @@ _SERIAL_HEAD = (0x8000534A).to_bytes(8, "big") + (3).to_bytes(8, "big")
 def is_softhsm(library: str, environment: Mapping[str, str]) -> bool:
     """Whether the PKCS#11 library at this path is SoftHSM 2, seen through pkcs11-spy; False where it cannot be read.
 
-    `environment` is what the library will see. A proxy that loads SoftHSM by its own configuration (p11-kit) is not
-    seen through.
+    `environment` is what the library will see. A proxy that loads SoftHSM by its own configuration is not seen
+    through (`p11_kit.py`).
     """
-    if _holds(library, _MARK):
+    if holds(library, _MARK):
         return True
     behind = environment.get("PKCS11SPY", "")
-    return bool(behind) and _holds(library, _SPY_MARK) and _holds(behind, _MARK)
+    return bool(behind) and holds(library, _SPY_MARK) and holds(behind, _MARK)
 
 
-def _holds(path: str, mark: bytes) -> bool:
+def holds(path: str, mark: bytes) -> bool:
+    """Whether a regular file has these bytes; False where it cannot be read."""
     try:
         # Not to wait where somebody made a FIFO of it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -82,7 +83,7 @@ def token_folder(environment: Mapping[str, str]) -> str | None:
 def file_umask(library: str, environment: Mapping[str, str]) -> str | None:
     """The umask for new files that the configuration sets; None if it sets none, or the library knows of none."""
     behind = environment.get("PKCS11SPY", "")
-    if not any(_holds(path, _UMASK.encode()) for path in (library, behind) if path):
+    if not any(holds(path, _UMASK.encode()) for path in (library, behind) if path):
         return None
     found = _configured(environment, _UMASK.encode())
     return os.fsdecode(found) if found else None
@@ -183,7 +184,7 @@ def token_folder_of(folder: str, serial: str) -> str | None:
 
 def _has_serial(token: str, serial: bytes) -> bool:
     mark = _SERIAL_HEAD + len(serial).to_bytes(8, "big") + serial
-    return _holds(os.path.join(token, TOKEN_FILE), mark) or _holds(os.path.join(token, DATABASE), serial)
+    return holds(os.path.join(token, TOKEN_FILE), mark) or holds(os.path.join(token, DATABASE), serial)
 
 
 def unreadable(folder: str) -> list[str]:

@@ -24,6 +24,12 @@ class CkVersion(ctypes.Structure):
     _fields_ = (("major", ctypes.c_ubyte), ("minor", ctypes.c_ubyte))
 
 
+class FunctionList(ctypes.Structure):
+    """CK_FUNCTION_LIST."""
+
+    _fields_ = (("version", CkVersion), ("functions", ctypes.c_void_p * 68))
+
+
 class CkInfo(ctypes.Structure):
     """CK_INFO."""
 

@@ -161,7 +161,10 @@ class Group:
         seen: dict[t.Hashable, Token] = {}
         for token in self.all:
             if token.reached and not token.error:
-                told = (token.provider.lock_key, token.session.slot_id, *sorted(token.session.uri_attributes.items()))
+                names = token.session.uri_attributes
+                # What has a serial number may be in another slot of p11-kit's; not all tokens have one (NSS: zeros).
+                slot = None if names.get("serial", "").strip("0") else token.session.slot_id
+                told = (token.provider.lock_key, slot, *sorted(names.items()))
                 other = seen.setdefault(told, token)
                 if other is not token:
                     why = f"they are the same token '{token.session.token_name}'"

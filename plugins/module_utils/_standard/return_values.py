@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 CKR_NAMES: dict[int, str] = {
     0x00000000: "CKR_OK",
     0x00000001: "CKR_CANCEL",
@@ -128,6 +130,16 @@ CKR_OF_EXCEPTION: dict[str, str] = {
     **SPELT_OTHERWISE,
 }
 
+# What it raises without a class of its own, by its text.
+_TEXTS = {
+    "Buffer was too small": "CKR_BUFFER_TOO_SMALL",
+    "(already initialized)": "CKR_CRYPTOKI_ALREADY_INITIALIZED",
+    "(not initialized)": "CKR_CRYPTOKI_NOT_INITIALIZED",
+    "Parallel not supported": "CKR_SESSION_PARALLEL_NOT_SUPPORTED",
+    "User type invalid": "CKR_USER_TYPE_INVALID",
+}
+_UNMAPPED = re.compile(r"Unmapped error code (0x[0-9a-f]+)", re.IGNORECASE)
+
 _HINTS: dict[str, str] = {
     "CKR_ACTION_PROHIBITED": "the object's modifiable, copyable or destroyable is false",
     "CKR_ATTRIBUTE_READ_ONLY": "the token does not let this attribute be set",
@@ -162,6 +174,17 @@ _HINTS: dict[str, str] = {
 def ckr_name(value: int) -> str:
     """Name of the return value `value`; vendors' own values by their number, as `CKR_0x80000001`."""
     return CKR_NAMES.get(value, f"CKR_0x{value:08X}")
+
+
+def ckr_of(error: Exception) -> str | None:
+    """Name of the return value for which python-pkcs11 raises `error`; None where nobody answered anything."""
+    text, kind = str(error), type(error).__name__
+    unmapped = _UNMAPPED.search(text)
+    if unmapped:
+        return ckr_name(int(unmapped[1], 16))
+    if kind in CKR_OF_EXCEPTION:
+        return CKR_OF_EXCEPTION[kind]
+    return next((name for part, name in _TEXTS.items() if part in text), None)
 
 
 def ckr_hint(name: str) -> str:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.pins import WRONG, assert_unseen, refused
 
@@ -44,3 +46,18 @@ def test_so_pin_that_is_wrong(token: FaultyToken) -> None:
     run = token.run("hsm_token", so_pin=WRONG)
     assert refused(run, WRONG) if run.result.get("failed") else run.result["changed"] is False
     assert_unseen(WRONG, run.stdout, run.stderr)
+
+
+@pytest.mark.parametrize(
+    ("rv", "ckr"),
+    [
+        (0x103, "CKR_USER_TYPE_INVALID"),
+        (0x150, "CKR_BUFFER_TOO_SMALL"),
+        (0x190, "CKR_CRYPTOKI_NOT_INITIALIZED"),
+        (0x191, "CKR_CRYPTOKI_ALREADY_INITIALIZED"),
+        (0xB4, "CKR_SESSION_PARALLEL_NOT_SUPPORTED"),
+    ],
+)
+def test_an_answer_for_which_python_pkcs11_has_no_class(token: FaultyToken, rv: int, ckr: str) -> None:
+    run = token.faulty_ecc(f"C_Login instead return {rv:#x}", label="k")
+    assert run.result["ckr"] == ckr and f"the HSM answered {ckr}" in run.msg

@@ -169,8 +169,3 @@ def test_ec_pairs_are_refused_and_taken_back(token: FaultyToken, nss: NssToken, 
         ("nss", "unsynchronised"),
     ]
     assert token.listing() == nss.listing() == []
-
-
-def test_a_proxy_that_is_another_library_for_each_caller(token: FaultyToken) -> None:
-    done = token.run("hsm_ecc_keypair", label="tls", curve="P-256", module_path=os.environ["P11_KIT_PROXY"])
-    assert "give the path of the module behind it" in done.result["msg"]

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
@@ -191,3 +193,49 @@ def test_mechanisms_that_cannot_be_read(token: FaultyToken, function: str) -> No
     run = token.faulty_ecc(f"{function} instead return 0x30", label="k")
     assert run.result["ckr"] == "CKR_DEVICE_ERROR"
     assert not run.writes
+
+
+UNREADABLE = "C_GetAttributeValue^C_GenerateKeyPair instead return 0x30"
+
+
+def test_what_cannot_be_read_is_named(token: FaultyToken) -> None:
+    """With the user's id it may be another's, and stays; with an id that was drawn it goes."""
+    run = token.faulty_ecc(f"{ERROR_AFTER}\n{UNREADABLE}", label="k", id_hex="0102")
+    told = re.sub(r"handle \d+", "handle N", token.text(run.msg))
+    rows = [f"a {half} key with handle N that cannot be read (CKR_DEVICE_ERROR)" for half in ("public", "private")]
+    assert f"What is there now under this name: {', '.join(rows)}." in told
+    assert token.halves("k") == ["private", "public"] and "C_DestroyObject" not in run.calls
+    run = token.faulty_ecc(f"{ERROR_AFTER}\n{UNREADABLE}", label="drawn")
+    assert run.msg.endswith("Nothing of it is left on the token.") and token.halves("drawn") == []
+
+
+def test_what_has_the_label_alone_is_named(token: FaultyToken) -> None:
+    """A token that ignores the id, and an answer that is lost."""
+    rules = "\n".join(f"C_GenerateKeyPair before drop {half} 0x102" for half in ("public", "private"))
+    run = token.faulty_ecc(f"{rules}\n{ERROR_AFTER}", label="k")
+    told = token.text(run.msg).partition("What is there now under this name: ")[2]
+    assert told.count("label 'k', id none") == 2 and "C_DestroyObject" not in run.calls
+    assert token.halves("k") == ["private", "public"]
+
+
+def test_a_secret_key_of_that_name_is_named(token: FaultyToken) -> None:
+    """YubiHSM's module makes a wrapping key where it misreads the template of a private half."""
+    token.pkcs11_tool("--keygen", "--key-type", "AES:32", "--label", "k", "--id", "0102")
+    run = token.faulty_ecc("C_GenerateKeyPair instead return 0x30", label="k", id_hex="0102")
+    assert "What is there now under this name: (secret aes key, label 'k', id 01:02, " in run.msg
+    assert "verify" not in run.msg and "C_DestroyObject" not in run.calls
+
+
+BUG = """
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import generation
+generation.unlike = generation.pair_up = None
+"""
+
+
+def test_a_bug_leaves_nothing_and_is_told_as_one(token: FaultyToken) -> None:
+    run = token.start("hsm_ecc_keypair", popen={"before": BUG}, label="k", curve="P-256").finish()
+    assert token.text(run.msg) == (
+        f"Could not generate {PAIR}: unexpected TypeError; this is a bug of cryptoki.hsm, please report it. Nothing of"
+        " it is left on the token."
+    )
+    assert token.listing() == []

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_slot
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CK_ULONG
 
@@ -24,13 +24,13 @@ class MadeUp(functions.Functions):
     """A library of which only some functions exist."""
 
     def __init__(self, **made: t.Callable[..., int]) -> None:
-        self._functions = (ctypes.c_void_p * 68)()
+        self._table = structures.FunctionList()
         self._kept = []
         for name, function in made.items():
             arguments = [CK_ULONG] * (function.__code__.co_argcount)
             callback = ctypes.CFUNCTYPE(CK_ULONG, *arguments)(function)
             self._kept.append(callback)
-            self._functions[functions._INDEX[name]] = ctypes.cast(callback, ctypes.c_void_p)
+            self._table.functions[functions._INDEX[name]] = ctypes.cast(callback, ctypes.c_void_p)
 
 
 def count_at(address: int, count: int) -> int:
@@ -96,7 +96,7 @@ def test_searches_without_an_end(answers: t.Any, monkeypatch: pytest.MonkeyPatch
         return 0
 
     final = ctypes.CFUNCTYPE(CK_ULONG, CK_ULONG)(end)
-    library._functions[functions._INDEX["C_FindObjectsFinal"]] = ctypes.cast(final, ctypes.c_void_p)
+    library._table.functions[functions._INDEX["C_FindObjectsFinal"]] = ctypes.cast(final, ctypes.c_void_p)
     with pytest.raises(functions.Nonsense):
         library.find(1, NONE)
     assert ended == [1], "the search is ended all the same"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import sys
 import typing as t
+from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
 
 
 def key_of(**given: t.Any) -> str:
     """The key of the lock of some vendor's library."""
     login = {"module_path": sys.executable, "token_label": "one", "pin": "1-pin-of-mine"}
-    return Pkcs11Provider.connect(params("ecc", **login, **given), any_token=False)[0].lock_key
+    return Pkcs11Provider.connect(params("ecc", **{**login, **given}), any_token=False)[0].lock_key
 
 
 def test_the_lock_of_a_library_tells_no_secret() -> None:
@@ -27,3 +29,16 @@ def test_the_lock_of_a_library_tells_no_secret() -> None:
     folders = [f"configdir='sql:/{name}'" for name in ("one", "two")]
     assert len({key_of(library_parameters=folder) for folder in folders}) == 2
     assert key_of(library_parameters="connector=x password=secret-of-mine") == key_of()
+
+
+def test_p11_kit_shares_the_lock_of_softhsm(tmp_path: Path) -> None:
+    """It may show what SoftHSM has; where SoftHSM is not set up, it is a library as any other."""
+    (tmp_path / "tokens").mkdir()
+    kit, configuration = tmp_path / "kit.so", tmp_path / "softhsm2.conf"
+    kit.write_bytes(b"...\0P11_KIT_STRICT\0...")
+    configuration.write_text(f"directories.tokendir = {tmp_path}/tokens\n")
+    there = {"SOFTHSM2_CONF": str(configuration)}
+    assert key_of(module_path=str(kit), library_environment=there) == lock_key(str(tmp_path / "tokens"))
+    assert key_of(library_environment=there) != lock_key(str(tmp_path / "tokens"))
+    gone = key_of(module_path=str(kit), library_environment={"SOFTHSM2_CONF": str(tmp_path / "none")})
+    assert gone == f"{kit} SOFTHSM2_CONF={tmp_path}/none"

@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_valu
     SPELT_OTHERWISE,
     ckr_hint,
     ckr_name,
+    ckr_of,
 )
 
 # What python-pkcs11 raises of its own accord: no HSM answered these.
@@ -90,6 +91,19 @@ def test_each_class_of_python_pkcs11_has_a_name_and_no_other() -> None:
 )
 def test_some_classes(name: str, value: str) -> None:
     assert CKR_OF_EXCEPTION[name] == value
+
+
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [
+        (exceptions.PKCS11Error("Buffer was too small. Should never see this."), "CKR_BUFFER_TOO_SMALL"),
+        (exceptions.PKCS11Error("Unmapped error code 0x80000004"), "CKR_0x80000004"),
+        (exceptions.PinLocked("(not initialized)"), "CKR_PIN_LOCKED"),
+        (exceptions.PKCS11Error("OS exception while loading"), None),
+    ],
+)
+def test_what_an_exception_stands_for(error: Exception, value: str | None) -> None:
+    assert ckr_of(error) == value
 
 
 def test_hints_are_for_values_that_exist_and_fit_into_a_sentence() -> None:

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a failed generation left: keys of every class, by id and by label; what is ours goes, the rest is named."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import take_back
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    KEY_CLASSES,
+    SECRET,
+    KeyClass,
+    Value,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+_Key = tuple[KeyClass, int]
+
+
+class Remains:
+    """What has the id or the label of a wish, which has an id that was told, or one that was `drawn` for it.
+
+    Secret keys are looked for, too: YubiHSM's module makes one where it misreads the template of a private half.
+    """
+
+    def __init__(self, session: Session, wish: Wish, drawn: bool) -> None:
+        self._session = session
+        self._wish = wish
+        self._drawn = drawn
+        self._failed: dict[str, None] = {}
+        self._by_id = self._search({"id": wish.id}) if wish.id else []
+        self._by_label = self._search({"label": wish.label}) if wish.label else []
+
+    def _search(self, name: dict[str, Value]) -> list[_Key]:
+        """A class whose search fails hides no other one."""
+        found: list[_Key] = []
+        for key_class in KEY_CLASSES:
+            try:
+                found += [(key_class, handle) for handle in self._session.handles(key_class, name)]
+            except TokenError as error:
+                self._failed[error.ckr or error.said] = None
+        return found
+
+    def take_back(self, returned: t.Mapping[KeyClass, int]) -> str:
+        """Removes what is surely of this generation, and names what may be; empty where nothing has a drawn name.
+
+        That is what carries an id drawn for it (trap T14). Of what carries an id that was told, it is what the token
+        `returned`; the rest may be a rival's.
+        """
+        own = [key for key in self._by_id if (self._is_drawn(key) if self._drawn else key in returned.items())]
+        told = list(filter(None, (self._named(own), self._unsearched(bool(own)))))
+        if own:
+            gone = take_back(self._session, own)
+            told.insert(0, "What was surely its own was removed." if told and gone == NOTHING_LEFT else gone)
+        return " ".join(told) or ("" if self._drawn else "Nothing of that name is left on the token.")
+
+    def _named(self, own: t.Collection[_Key]) -> str:
+        """What is there besides what is ours."""
+        others = [key for key in dict.fromkeys(self._by_id + self._by_label) if key not in own]
+        named = {key: told for key in others if (told := self._told(key))}
+        if not named:
+            return ""
+        pair = any(key_class in HALVES for key_class, _handle in named)
+        proof = " If it is a pair, verify=true proves it." if pair else ""
+        return f"What is there now under this name: {', '.join(named.values())}.{proof}"
+
+    def _unsearched(self, found: bool) -> str:
+        if not self._failed:
+            return ""
+        what = "What else it left" if found else "What it left"
+        return f"{what} on the token is not known, because a search failed ({', '.join(self._failed)})."
+
+    def _is_drawn(self, key: _Key) -> bool:
+        """A secret key of the user's may have a short id by chance; so its label has to fit as well."""
+        return key[0] != SECRET or not self._wish.label or key in self._by_label
+
+    def _told(self, key: _Key) -> str:
+        """One key for a message; empty for another one of the same label, which has an id of its own."""
+        try:
+            found = self._session.read(*key)
+        except TokenError as error:
+            return f"a {key[0]} key with handle {key[1]} that cannot be read ({error.ckr or error.said})"
+        another = not self._drawn and key not in self._by_id and found.id
+        return "" if another else str(found)
