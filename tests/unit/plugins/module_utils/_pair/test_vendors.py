@@ -116,5 +116,5 @@ def test_what_a_vendors_tokens_can_do() -> None:
         "label_is_id": {"nethsm"},
         "halves_are_one": {"nethsm", "yubihsm"},
         "certificates": set(),
-        "threads": set(),
+        "threads": {"nss"},
     }
