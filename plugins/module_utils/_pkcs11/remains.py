@@ -15,13 +15,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     HALVES,
     KEY_CLASSES,
-    SECRET,
     KeyClass,
     Value,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 _Key = tuple[KeyClass, int]
+
+# Bytes of a drawn id that no other key has by chance; vendors and users may say that a token takes shorter ones.
+_NEVER_TWICE = 8
 
 
 class Remains:
@@ -51,10 +53,10 @@ class Remains:
     def take_back(self, returned: t.Mapping[KeyClass, int]) -> str:
         """Removes what is surely of this generation, and names what may be; empty where nothing has a drawn name.
 
-        That is what carries an id drawn for it (trap T14). Of what carries an id that was told, it is what the token
-        `returned`; the rest may be a rival's.
+        That is what carries an id drawn for it (trap T14), and what the token `returned` with an id that was told; the
+        rest may be a rival's.
         """
-        own = [key for key in self._by_id if (self._is_drawn(key) if self._drawn else key in returned.items())]
+        own = [key for key in self._by_id if key in returned.items() or self._is_drawn(key)]
         told = list(filter(None, (self._named(own), self._unsearched(bool(own)))))
         if own:
             gone = take_back(self._session, own)
@@ -78,8 +80,9 @@ class Remains:
         return f"{what} on the token is not known, because a search failed ({', '.join(self._failed)})."
 
     def _is_drawn(self, key: _Key) -> bool:
-        """A secret key of the user's may have a short id by chance; so its label has to fit as well."""
-        return key[0] != SECRET or not self._wish.label or key in self._by_label
+        """Keys of the user's may have a short id by chance, and secret ones any: so the label has to fit as well."""
+        certain = key[0] in HALVES and len(self._wish.id or b"") >= _NEVER_TWICE
+        return self._drawn and (certain or key in self._by_label)
 
     def _told(self, key: _Key) -> str:
         """One key for a message; empty for another one of the same label, which has an id of its own."""

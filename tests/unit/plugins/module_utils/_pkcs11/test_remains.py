@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.remains import Remains
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     PRIVATE,
@@ -58,8 +59,8 @@ class Keys:
     def state(self) -> str:
         return "rw_user"
 
-    def remains(self, drawn: bool = True, returned: t.Mapping[KeyClass, int] | None = None) -> str:
-        return Remains(t.cast(t.Any, self), NAMED, drawn).take_back(returned or {})
+    def remains(self, drawn: bool = True, returned: t.Mapping[KeyClass, int] | None = None, wish: Wish = NAMED) -> str:
+        return Remains(t.cast(t.Any, self), wish, drawn).take_back(returned or {})
 
 
 def test_a_secret_key_with_the_drawn_id_goes_although_nobody_can_read_it() -> None:
@@ -84,6 +85,17 @@ def test_a_secret_key_that_has_the_id_by_chance_stays() -> None:
         "What is there now under this name: (secret ec key, label 'backup', id 01:02, fingerprint unknown)."
     )
     assert keys.keys
+
+
+@pytest.mark.parametrize("label", ["root", None])
+@pytest.mark.parametrize("length", [2, 7, 8, 16])
+def test_a_pair_that_has_the_id_by_chance_stays(length: int, label: str | None) -> None:
+    """As above; what the token returned is ours all the same, and long ids do not repeat."""
+    wish = dataclasses.replace(NAMED, id=bytes(range(length)), label=label)
+    keys = Keys(*((half, {**OURS, "id": wish.id, "label": "other"}) for half in (PUBLIC, PRIVATE, PRIVATE)))
+    told = keys.remains(True, {PRIVATE: 3}, wish)
+    assert list(keys.keys) == ([] if length >= 8 else [(PUBLIC, 1), (PRIVATE, 2)])
+    assert ("label 'other'" in told) is (length < 8)
 
 
 @pytest.mark.parametrize("drawn", [True, False])
