@@ -49,8 +49,12 @@ def bring_everywhere(
 def _merged(done: t.Mapping[str, list[Outcome]]) -> list[Everywhere]:
     """The source's outcomes, or for keys that it does not have those of the first token that does."""
     merged: list[Everywhere] = []
-    for first in next(filter(None, done.values()), []):
-        same = {name: one for name, outcomes in done.items() for one in outcomes if _key(one) == _key(first)}
+    firsts = next(filter(None, done.values()), [])
+    for number, first in enumerate(firsts):
+        # Halves that tell no fingerprint cannot be told apart, so that the first is taken with the first of each token.
+        nth = [_key(one) for one in firsts[:number]].count(_key(first))
+        alike = {name: [one for one in outcomes if _key(one) == _key(first)] for name, outcomes in done.items()}
+        same = {name: outcomes[nth] for name, outcomes in alike.items() if nth < len(outcomes)}
         action = main_action({outcome.action for outcome in same.values()})
         merged.append((dataclasses.replace(first, action=action), same))
     return merged

@@ -311,7 +311,7 @@ class _Run:
         return self._result(outcomes)
 
     def _result(self, outcomes: t.Mapping[Token, Outcome]) -> Replicated:
-        every = {token: self._since(token, outcome) for token, outcome in outcomes.items()}
+        every = {token: self._since(token, outcome) for token, outcome in {**self._begun(), **outcomes}.items()}
         rows = self._rows(outcomes)
         told = [warning for outcome in outcomes.values() for warning in outcome.warnings]
         warnings = [*dict.fromkeys((*self._alike, *self._copies.warnings, *told))]
@@ -321,6 +321,13 @@ class _Run:
         action = main_action({done.action for done in every.values()})
         outcome = dataclasses.replace(every[source], action=action, warnings=tuple(warnings))
         return Replicated(outcome, rows, {token.name: every[token] for token in self._group.all if token in every})
+
+    def _begun(self) -> dict[Token, Outcome]:
+        """What this run did where it could not finish: it is told, too."""
+        made = self._copies.made
+        pairs = {token: self._copies.original if made.get(token) else pair for token, pair in self._found.items()}
+        begun = {token: pair for token, pair in pairs.items() if made.get(token) or token in self._mended}
+        return {token: Outcome(Action.NOTHING, None, pair, Proof(None)) for token, pair in begun.items()}
 
     def _since(self, token: Token, outcome: Outcome) -> Outcome:
         """The outcome on a token since this run's first look at it; a copy of a pair that was elsewhere is a repair."""

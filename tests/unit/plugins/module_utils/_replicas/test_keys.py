@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import task_from
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, group_of
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair
@@ -72,6 +72,19 @@ def test_it_is_changed_where_only_a_replica_was(nodes: Make) -> None:
     task: dict[str, t.Any] = {"label": "root", "usage": ["sign"]}
     assert [outcome.changed for outcome in bring(three, **task)] == [True]
     assert [outcome.changed for outcome in bring(three, **task)] == [False]
+
+
+def test_keys_without_a_fingerprint_are_told_one_by_one(nodes: Make) -> None:
+    three = nodes(None, None, None)
+    halves = [
+        without(ec_pair(handle=handle, private={"sign": sign, "id": bytes([handle])}).private, "public_key_info")
+        for handle, sign in ((1, False), (5, True))
+    ]
+    assert [half.fingerprint for half in halves] == [None, None]
+    for node in three:
+        node.keep(halves, {}, {}, [])
+    changed = [outcome.changed for outcome in bring(three, uri="pkcs11:object=root;type=private", count=2, usage=["sign"])]
+    assert changed == [True, False]
 
 
 def test_a_token_that_is_not_reached_ends_a_change_before_it_begins(nodes: Make) -> None:

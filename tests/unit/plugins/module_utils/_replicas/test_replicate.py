@@ -16,8 +16,10 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, group_of
@@ -224,6 +226,21 @@ def test_a_replica_that_fails_is_told_where_others_are_enough(nodes: Nodes, rule
     assert rows(done)["beta"] == ("ok", COPY) and after(done)["gamma"] is None and done.outcome.changed
     assert done.outcome.warnings == (f"The node 'gamma' does not have the ECC key pair 'root': {told}",)
     assert nodes.halves()["alpha"] == nodes.halves()["beta"] == WHOLE
+
+
+def test_a_copy_on_a_replica_that_fails_afterwards_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes.have([PAIR], [PAIR])
+
+    def failing(session: t.Any, *arguments: t.Any) -> Outcome:
+        if session.token_name == "gamma":
+            raise TokenError("finish it", "CKR_DEVICE_ERROR")
+        return reconcile(session, *arguments)
+
+    monkeypatch.setattr(f"{replicate.__module__}.reconcile", failing)
+    done = nodes.run(min_servers=2)
+    assert rows(done)["gamma"][0] == "unsynchronised" and nodes.halves() == EVERYWHERE
+    assert actions(done) == [Action.REPAIR, Action.NOTHING, Action.NOTHING, Action.REPAIR]
+    assert before(done)["gamma"] is None and after(done)["gamma"] == PAIR.fingerprint
 
 
 @pytest.mark.parametrize("rule", ["once done, then die", "once CKR_DEVICE_ERROR"])
