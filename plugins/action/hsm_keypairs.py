@@ -23,12 +23,11 @@ from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch, folder_in, look_in
 
 # Ansible loads this file before it forks its workers, whose output is no terminal.
 TERMINAL = sys.stdout is not None and sys.stdout.isatty()
 PATIENCE = 10.0  # seconds that a task which is done waits for the second connection
-_ANSWERS = 3
 _FAILED = r"^[0-9]+/[0-9]+ (\[[^]]*\] )?failed: "
 
 display = Display()
@@ -49,12 +48,18 @@ class Beside:
             become = become_loader.get(first.become._load_name)
             become.set_options(direct=first.become.get_options())
             second.set_become_plugin(become)
+        self._first = first
         self._action = copy.copy(action)
         self._action._connection = second
-        # Not where the user's TMPDIR is, which may be another one for the module.
-        self._folder = None if path else self._run("mktemp -d /tmp/ansible-hsm-XXXXXXXXXX").strip()
-        self.path = path or f"{self._folder}/progress"
-        self._earlier = self._look()
+        self._folder = ""
+        try:
+            # Not where the user's TMPDIR is, which may be another one for the module.
+            self._folder = "" if path else folder_in(self._run("mktemp -d /tmp/ansible-hsm-XXXXXXXXXX"))
+            self.path = path or f"{self._folder}/progress"
+            self._earlier = self._look()[0] if path else ""
+        except Exception:
+            self._end()
+            raise
 
     def _run(self, command: str) -> str:
         answer = self._action._low_level_execute_command(command)
@@ -63,23 +68,30 @@ class Beside:
         text: str = answer["stdout"]
         return text
 
-    def _look(self) -> list[str]:
+    def _look(self) -> tuple[str, str, int]:
         file = shlex.quote(self.path)
         looks = f"cksum < {file}; tail -n 1 {file}; grep -cE '{_FAILED}' {file}"
-        return self._run(f"if test -f {file}; then {looks}; fi; true").splitlines()
+        return look_in(self._run(f"if test -f {file}; then {looks}; fi; true"))
 
     def read(self) -> tuple[str, int]:
         """The last line of the file and how many are of failures; nothing where they are of an earlier task."""
-        found = self._look()
-        return (
-            (found[1], int(found[2])) if len(found) == _ANSWERS and found[0] != "".join(self._earlier[:1]) else ("", 0)
-        )
+        cksum, last, failed = self._look()
+        return ("", 0) if cksum == self._earlier else (last, failed)
 
     def close(self) -> None:
         """Ends it, and what was made for it."""
-        if self._folder:
-            self._run(f"rm -rf {shlex.quote(self._folder)}")
-        self._action._connection.close()
+        try:
+            if self._folder:
+                self._run(f"rm -rf {shlex.quote(self._folder)}")
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        second = self._action._connection
+        client = getattr(second, "ssh", None)
+        # paramiko has one client for all connections to a host, which a loop goes on using.
+        if client is None or client is not getattr(self._first, "ssh", None):
+            second.close()
 
 
 class ActionModule(Normal):
@@ -104,8 +116,8 @@ class ActionModule(Normal):
             done.set()
             follower.join(PATIENCE)
         arguments = result.get("invocation", {}).get("module_args", {})
-        if "progress_file" in arguments:
-            arguments["progress_file"] = given.get("progress_file")
+        if arguments.get("progress_file") == beside.path and not given.get("progress_file"):
+            arguments["progress_file"] = None
         return t.cast("dict[str, t.Any]", result)
 
     def _beside(self) -> Beside | None:
@@ -113,7 +125,7 @@ class ActionModule(Normal):
         pairs, path = self._task.args.get("keypairs"), self._task.args.get("progress_file")
         if not TERMINAL or self._task.async_val or self._task.check_mode or not isinstance(pairs, list) or not pairs:
             return None
-        if path is not None and not str(path).startswith("/"):
+        if path is not None and (not str(path).startswith("/") or "$" in str(path)):
             return None  # what it means, the module's own process knows
         with contextlib.suppress(Exception):
             return Beside(self, path)

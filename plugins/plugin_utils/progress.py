@@ -13,6 +13,9 @@ import typing as t
 
 SHORTEST, SHARE = 3.0, 0.1  # seconds from line to line, which grow with the time that the task has taken so far
 _COUNTED = re.compile(r"(\d+)/(\d+) (?:\[(.*?)\] )?")
+# What is asked for is found in what else a login shell tells, or sudo for the first time.
+_FOLDER = re.compile(r"^(/tmp/ansible-hsm-[A-Za-z0-9]{10})$", re.MULTILINE)
+_LOOK = re.compile(r"^([0-9]+ [0-9]+)\n(.*)\n([0-9]+)$", re.MULTILINE)
 
 
 class Watch:
@@ -40,6 +43,23 @@ class Watch:
         if count != self._told or seconds >= 2 * self._told_after:
             self._told, self._told_after = count, seconds
             self._tell(text(count, self._total, failed, seconds, tokens))
+
+
+def folder_in(answer: str) -> str:
+    """The new folder that `mktemp -d /tmp/ansible-hsm-XXXXXXXXXX` tells; raises `ValueError`."""
+    found = _FOLDER.findall("\n".join(answer.splitlines()))
+    if not found:
+        raise ValueError(answer)
+    return str(found[-1])
+
+
+def look_in(answer: str) -> tuple[str, str, int]:
+    """What cksum, tail and grep tell of the file: its sum, its last line, and how many lines are of failures."""
+    found = _LOOK.findall("\n".join(answer.splitlines()))
+    if not found:
+        return "", "", 0
+    cksum, last, failed = found[-1]
+    return cksum, last, int(failed)
 
 
 def counted(last: str) -> tuple[int, str]:

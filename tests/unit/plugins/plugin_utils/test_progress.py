@@ -6,9 +6,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch, counted, duration, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import (
+    Watch,
+    counted,
+    duration,
+    folder_in,
+    look_in,
+    text,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +33,20 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch
 )
 def test_the_last_line_of_the_file(last: str, count: int, tokens: str) -> None:
     assert counted(last) == (count, tokens)
+
+
+@pytest.mark.parametrize("lines", ["{}", "{}\r\n", "We trust you have received the usual lecture.\r\n\r\n{}\r\nBye.\n"])
+def test_an_answer_is_found_in_what_else_a_shell_tells(lines: str) -> None:
+    assert folder_in(lines.format("/tmp/ansible-hsm-0aB1cD2eF3")) == "/tmp/ansible-hsm-0aB1cD2eF3"
+    last = "2/4 failed: no"
+    assert look_in(lines.format(f"407 31\n{last}\n1")) == ("407 31", last, 1)
+
+
+@pytest.mark.parametrize("answer", ["", "Welcome", "/tmp/ansible-hsm-0aB1cD2eF3/x", "/home/ansible-hsm-0aB1cD2eF3"])
+def test_what_is_no_answer(answer: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(answer)}$"):
+        folder_in(answer)
+    assert look_in(answer) == ("", "", 0)
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def test_keys_without_a_fingerprint_are_told_one_by_one(nodes: Make) -> None:
     assert [half.fingerprint for half in halves] == [None, None]
     for node in three:
         node.keep(halves, {}, {}, [])
-    changed = [outcome.changed for outcome in bring(three, uri="pkcs11:object=root;type=private", count=2, usage=["sign"])]
-    assert changed == [True, False]
+    task: dict[str, t.Any] = {"uri": "pkcs11:object=root;type=private", "count": 2, "usage": ["sign"]}
+    assert [outcome.changed for outcome in bring(three, **task)] == [True, False]
 
 
 def test_a_token_that_is_not_reached_ends_a_change_before_it_begins(nodes: Make) -> None:
