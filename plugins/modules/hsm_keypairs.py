@@ -142,7 +142,7 @@ diff:
       it was wished. From 20 changed pairs on it is one text with a line for each.
   type: list
   elements: dict
-  returned: success
+  returned: success, and failure of single pairs
 key_pairs:
   description:
     - What became of each entry of O(keypairs), in their order. The description of the pair is part of it where there

@@ -47,7 +47,7 @@ class Told:
     @property
     def title(self) -> str:
         """Pair and token."""
-        return f"{self.name} on {self.token}"
+        return one_line(f"{self.name} on {self.token}")
 
     @property
     def changes(self) -> list[ChangedValue]:

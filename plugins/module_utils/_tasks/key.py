@@ -47,7 +47,7 @@ def _work(module: HsmModule) -> Result:
         with replicas.group(writable=not module.check_mode) as group:
             every, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
             _warn(module, every)
-            return _result(group.source.uri_attributes, task.changes, every, nodes)
+            return _result(group.source.uri_attributes, task.changes, every, nodes, several=True)
     with provider.session(writable=not module.check_mode) as session:
         outcomes = task.bring(session, module.check_mode)
         every = [(outcome, {session.token_name: outcome}) for outcome in outcomes]
@@ -83,10 +83,14 @@ def _refuse_lone_handle(task: KeyTask) -> None:
 
 
 def _result(
-    uri_attributes: t.Mapping[str, str], changes: Change, every: t.Sequence[Everywhere], nodes: t.Iterable[Node]
+    uri_attributes: t.Mapping[str, str],
+    changes: Change,
+    every: t.Sequence[Everywhere],
+    nodes: t.Iterable[Node],
+    several: bool = False,
 ) -> Result:
     main = main_action({outcome.action for outcome, _on_tokens in every})
-    done = [(outcome, *done_to(changes, outcome, on_tokens)) for outcome, on_tokens in every]
+    done = [(outcome, *done_to(changes, outcome, on_tokens, several)) for outcome, on_tokens in every]
     return {
         "changed": main is not Action.NOTHING,
         "outcome": WORDS[main],

@@ -61,7 +61,7 @@ def _work(family: Family, module: HsmModule) -> Result:
     if outcome.changed:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import told_of
 
-        result |= told_of(wish, outcome, on_tokens)
+        result |= told_of(wish, outcome, on_tokens, bool(replicas))
     return result
 
 

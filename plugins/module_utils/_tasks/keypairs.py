@@ -124,7 +124,8 @@ def _result(
         summary: Result = {"outcome": "generated" if done.made else "none", "changes": []}
         if done.outcome:
             row = pair_result(uri_attributes, done.outcome)
-            summary, changed = done_to(done.entry.wish, done.outcome, done.on_tokens or {token_name: done.outcome})
+            on_tokens = done.on_tokens or {token_name: done.outcome}
+            summary, changed = done_to(done.entry.wish, done.outcome, on_tokens, bool(done.on_tokens))
             told.append(changed)
         rows.append(_row(done, row, summary))
     counts = counted("failed" if row["failed"] else row["outcome"] for row in rows)

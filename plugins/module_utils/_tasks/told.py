@@ -14,15 +14,19 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 
 
-def told_of(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> dict[str, t.Any]:
+def told_of(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome], several: bool) -> dict[str, t.Any]:
     """`outcome`, `changes` and `diff` of the documentation for a task with one pair."""
-    summary, told = done_to(wish, outcome, on_tokens)
+    summary, told = done_to(wish, outcome, on_tokens, several)
     return {**summary, "diff": diffs([told])}
 
 
-def done_to(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome]) -> tuple[dict[str, t.Any], list[Told]]:
-    """`outcome` and `changes` of one pair, each change with its token where they are several; and its diff's rows."""
+def done_to(
+    wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome], several: bool
+) -> tuple[dict[str, t.Any], list[Told]]:
+    """`outcome` and `changes` of one pair, and its diff's rows.
+
+    `several`: the task has several tokens, so that each change is told with its own.
+    """
     every = [Told(wish, token, one.action, one.before, one.after) for token, one in on_tokens.items() if one.changed]
-    nodes = {told.token: {"node": told.token} if len(on_tokens) > 1 else {} for told in every}
-    changes = [{**row.data(), **nodes[told.token]} for told in every for row in told.changes]
+    changes = [{**row.data(), **({"node": told.token} if several else {})} for told in every for row in told.changes]
     return {"outcome": WORDS[outcome.action], "changes": changes}, every

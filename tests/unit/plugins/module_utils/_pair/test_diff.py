@@ -87,8 +87,8 @@ def test_the_lines_of_other_outcomes_and_of_several_tokens() -> None:
 
 def test_a_label_of_several_lines_stays_in_one() -> None:
     wild = ec_pair(label="a\n+ b")
-    title = told(Action.REMOVE, wild, None).title
-    assert "\n" not in title and title.endswith(" on demo")
+    title = told(Action.REMOVE, wild, None, "de\nmo").title
+    assert "\n" not in title and title.endswith(" on de\\nmo")
     assert diffs([[told(Action.REMOVE, wild, None)]])[0]["before"].count("\n") == 5
 
 

@@ -285,3 +285,6 @@ def test_the_module_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path:
     renamed = {"half": None, "name": "label", "before": "root", "after": "new"}
     assert done["changes"] == [{**renamed, "node": "alpha"}, {**renamed, "node": "beta"}]
     assert [diff["before_header"] for diff in done["diff"]] == ["root on alpha", "root on beta"]
+    alpha.keep([], {}, {}, [])
+    gone = _key._work(Asked(LOGIN + KEY, label="new", state="absent", replicas=replicas(beta)))
+    assert gone["outcome"] == "removed" and [row["node"] for row in gone["changes"]] == ["beta"]

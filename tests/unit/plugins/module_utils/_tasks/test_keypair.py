@@ -84,6 +84,8 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     beta.obey(open="CKR_DEVICE_REMOVED")
     asked = module(replicas=replicas(beta), min_servers=1)
     assert not run(asked)["changed"] and len(asked.warnings) == 1 and asked.warnings[0].startswith("The node 'beta'")
+    new = run(module(label="new", replicas=replicas(beta), min_servers=1))
+    assert [(row["node"], row["name"]) for row in new["changes"]] == [("alpha", "fingerprint")]
     replace = module(replicas=replicas(beta), on_mismatch="replace")
     assert "cannot be replaced at once" in refusal(lambda: run(replace))
     beta.obey()

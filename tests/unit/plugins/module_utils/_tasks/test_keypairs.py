@@ -150,6 +150,12 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     done = run(asked)
     assert [(row["name"], row["status"]) for row in done["nodes"]] == [("alpha", "ok"), ("beta", "unsynchronised")]
     assert len(asked.warnings) == 1 and len(alpha.objects) == 8 and len(beta.objects) == 6
+    assert [[row["node"] for row in one["changes"]] for one in done["key_pairs"]] == [
+        [],
+        [],
+        ["alpha"],
+        ["alpha", "beta"],
+    ]
     with pytest.raises(HsmError) as caught:
         run(module({**OTHER_CURVE, "label": "a"}, {**EC, "label": "b"}, replicas=replicas(beta)))
     assert caught.value.msg.startswith("Could not do 1 of 2 key pairs on the tokens alpha, beta. keypairs[0]: ")
