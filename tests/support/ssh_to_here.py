@@ -52,7 +52,7 @@ def ssh_options(folder: Path) -> tuple[list[str], str]:
         *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
     ]
     command = ["ssh", *options, "-o", "BatchMode=yes", "here", "true"]
-    probe = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    probe = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     return ([], f"its OpenSSH server lets nobody in: {probe.stderr.strip()}") if probe.returncode else (options, "")
 
 

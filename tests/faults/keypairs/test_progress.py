@@ -47,16 +47,18 @@ class Connection(Local):
             raise AnsibleConnectionFailure("once")
         return super().exec_command(*words, **named)
 """
-SLOW = "C_GenerateKeyPair before sleep 2"
 BECOME = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_flags": "-s /bin/sh"}
 BECOME_ROOT_TOO = {"ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
 
 
 class Play:
-    """One task on several hosts at once, each with a token on which a generation takes two seconds."""
+    """One task on several hosts at once, whose third generation waits for the file `gate`, though not for ever."""
 
     def __init__(self, make_token: MakeToken) -> None:
         self.folder = open_folder()
+        self.gate = self.folder / "gate"
+        waits = f"for try in $(seq 1200); do test -e {self.gate} && break; sleep 0.1; done"
+        self.slow = f"C_GenerateKeyPair#3 before run {waits}"
         self.labels = [f"{self.folder.name}-{letter}" for letter in "abcd"]
         self.pairs = [{"type": "ecc", "label": label, "curve": "P-256"} for label in self.labels]
         self._make_token = make_token
@@ -85,7 +87,7 @@ class Play:
                 "FAULT_LOG": "{{ log }}",
             },
         }
-        play = [{"hosts": "all", "gather_facts": False, "vars": {"slow": SLOW}, "tasks": [task]}]
+        play = [{"hosts": "all", "gather_facts": False, "vars": {"slow": self.slow}, "tasks": [task]}]
         inventory, playbook = self.folder / "hosts.json", self.folder / "play.json"
         inventory.write_text(json.dumps({"all": {"hosts": self.hosts}}))
         playbook.write_text(json.dumps(play))
@@ -98,22 +100,28 @@ class Play:
             **os.environ,
             "ANSIBLE_HOME": str(self.folder / "home"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORCE_COLOR": "0",
             "COLUMNS": "9999",
             **BECOME_ROOT_TOO,
         }
 
 
-def on_terminal(command: list[str], environment: dict[str, str]) -> str:
-    """What a command writes to a terminal."""
+def on_terminal(play: Play, awaited: dict[str, str]) -> str:
+    """What a play writes to a terminal; the gate opens when each of these hosts told how far it is, in such words."""
     ours, its = pty.openpty()
-    with subprocess.Popen(command, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True):
+    environment = play.environment()
+    with subprocess.Popen(play.command(), env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True):
         os.close(its)
+        shown = ""
         written = b""
         with contextlib.suppress(OSError):  # that is how Linux says that nobody writes any more
             while read := os.read(ours, 65536):
                 written += read
+                shown = written.decode(errors="replace").replace("\r", "")
+                if all(words in "\n".join(half_done(shown, host)) for host, words in awaited.items()):
+                    play.gate.touch()
     os.close(ours)
-    return written.decode().replace("\r", "")
+    return shown
 
 
 def progress(shown: str, host: str) -> list[str]:
@@ -151,11 +159,11 @@ def test_several_hosts_at_once(play: Play, tmp_path: Path) -> None:
     file.write_text("4/4 unchanged the ECC key pair of an earlier run\n")
     play.host("plain")
     play.host("named", progress_file=str(file))
-    play.host("failing", rules=f"{SLOW}\nC_GenerateKeyPair#2 instead return 0x31")
+    play.host("failing", rules=f"{play.slow}\nC_GenerateKeyPair#2 instead return 0x31")
     play.host("refused", pairs=[*play.pairs, {"type": "ecc", "label": "e", "curve": "P-1"}])
     play.host("once", ansible_connection="once")
-    play.host("background", seconds=60)
-    shown = on_terminal(play.command(), play.environment())
+    play.host("background", seconds=600)
+    shown = on_terminal(play, {"plain": "left", "named": "left", "failing": "; 1 failed; "})
     assert_unseen(RIGHT, shown)
     for host in ("plain", "named", "failing"):
         assert half_done(shown, host), shown
@@ -172,7 +180,7 @@ def test_several_hosts_at_once(play: Play, tmp_path: Path) -> None:
 
 
 def test_where_the_output_is_no_terminal(play: Play) -> None:
-    play.host("piped")
+    play.host("piped", rules="C_GenerateKeyPair#3 before sleep 5")
     shown = subprocess.run(play.command(), env=play.environment(), capture_output=True, text=True, check=True).stdout
     assert result(shown, "piped")["changed"] is True and "progress" not in shown
 
@@ -188,7 +196,7 @@ def test_over_ssh(play: Play) -> None:
         "ansible_ssh_args": shlex.join(options),
         "ansible_user": pwd.getpwuid(os.geteuid()).pw_name,
     }
-    hosts = ["same", *(["other"] if os.geteuid() == 0 else [])]
+    hosts = ["same", *(["other"] if os.geteuid() == 0 and shutil.which("su") else [])]
     for name in hosts:
         token = play.host(name, **over_ssh)
         if name == "other":
@@ -196,7 +204,7 @@ def test_over_ssh(play: Play) -> None:
             play.hosts[name] |= {**BECOME, "ansible_become_user": user}
             if user == "nobody":
                 give_to_nobody(token.folder)
-    shown = on_terminal(play.command(), play.environment())
+    shown = on_terminal(play, dict.fromkeys(hosts, "left"))
     assert_unseen(RIGHT, shown)
     for host in hosts:
         assert result(shown, host)["changed"] is True, shown
