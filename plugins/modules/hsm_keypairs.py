@@ -67,7 +67,7 @@ options:
 notes:
   - Where the output of Ansible is a terminal, it shows every few seconds how many pairs are done, how fast, and how
     long the others will take. This takes a second connection to the target. Where none opens, in check mode, with
-    C(async), and where O(progress_file) is no absolute path, nothing is shown.
+    C(async), and where O(progress_file) is no absolute path or has a variable, nothing is shown.
   - Two tasks on one host never generate the same pair twice, they wait for each other. Where two hosts do it at the
     same moment, each sees the other's pair before it returns, removes its own, and looks again.
 seealso:

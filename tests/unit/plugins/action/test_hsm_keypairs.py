@@ -47,8 +47,10 @@ def run(monkeypatch: pytest.MonkeyPatch, **given: t.Any) -> tuple[t.Any, dict[st
     first = connection_loader.get("local", context)
     first.set_options()
     args = {"keypairs": [{"label": "a"}], **given}
-    task = types.SimpleNamespace(args=dict(args), async_val=0, check_mode=False, action="cryptoki.hsm.hsm_keypairs")
-    action = hsm_keypairs.ActionModule(task, first, context, DataLoader(), None, None)
+    task: t.Any = types.SimpleNamespace(
+        args=dict(args), async_val=0, check_mode=False, action="cryptoki.hsm.hsm_keypairs"
+    )
+    action = hsm_keypairs.ActionModule(task, first, context, DataLoader(), t.cast(t.Any, None), None)
     result = action.run(None, {"inventory_hostname": "here"})
     assert task.args == args
     return told[0], result["invocation"]["module_args"]
