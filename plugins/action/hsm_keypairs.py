@@ -41,11 +41,11 @@ class Beside:
 
     def __init__(self, action: ActionModule, path: str | None) -> None:
         first = action._connection
-        second = connection_loader.get(first._load_name, first._play_context)
+        second = connection_loader.get(first.ansible_name, first._play_context)
         second.set_options(direct=first.get_options())
         second._shell = copy.copy(first._shell)
         if first.become:
-            become = become_loader.get(first.become._load_name)
+            become = become_loader.get(first.become.ansible_name)
             become.set_options(direct=first.become.get_options())
             second.set_become_plugin(become)
         self._first = first
