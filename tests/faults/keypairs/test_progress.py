@@ -29,7 +29,7 @@ from ansible_collections.cryptoki.hsm.tests.support.ssh_to_here import ssh_optio
 
 MakeToken = t.Callable[..., FaultyToken]
 PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
-LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+LOCAL = {"ansible_connection": "ansible.builtin.local", "ansible_python_interpreter": sys.executable}
 # As local, but only the connection that is made first in a process works.
 ONCE = """
 from ansible.errors import AnsibleConnectionFailure
@@ -47,7 +47,7 @@ class Connection(Local):
             raise AnsibleConnectionFailure("once")
         return super().exec_command(*words, **named)
 """
-BECOME = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_flags": "-s /bin/sh"}
+BECOME = {"ansible_become": True, "ansible_become_method": "ansible.builtin.su", "ansible_become_flags": "-s /bin/sh"}
 BECOME_ROOT_TOO = {"ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
 
 
@@ -191,7 +191,7 @@ def test_over_ssh(play: Play) -> None:
     if why:
         pytest.skip(why)
     over_ssh = {
-        "ansible_connection": "ssh",
+        "ansible_connection": "ansible.builtin.ssh",
         "ansible_host": "here",
         "ansible_ssh_args": shlex.join(options),
         "ansible_user": pwd.getpwuid(os.geteuid()).pw_name,

@@ -46,6 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, **given: t.Any) -> tuple[t.Any, dict[st
     context = PlayContext()
     first = connection_loader.get("local", context)
     first.set_options()
+    first.ansible_name = "local"  # its full name is known where collections can be loaded
     args = {"keypairs": [{"label": "a"}], **given}
     task: t.Any = types.SimpleNamespace(
         args=dict(args), async_val=0, check_mode=False, action="cryptoki.hsm.hsm_keypairs"
