@@ -18,14 +18,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import rules as _rules
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, by_name, copied
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import (
     key_in,
     public_key_in,
@@ -71,7 +71,7 @@ def work(module: FileModule) -> Result:
         profile_from(module.params)  # what is wrong in the options is seen without it
         _times(module.params, now)
         module.warn(f"{error}; the certificate is known when it is there.")
-        return _unknown(module, str(error))
+        return _unknown(module, raw is not None, str(error))
     with provider.session(writable=False) as session:
         key = SigningKey.found(session, selection, module.params, module.check_mode)
         found = None if raw is None else _certificate.read(raw)
@@ -85,7 +85,8 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
-    return _result(module, issue, key, found, made, reasons)
+    title = f"{module.params['path'] or 'certificate'} by {named(selection)} on {session.token_name}"
+    return {**_settled(module, title, raw is not None, key, issue, found, made, bool(reasons)), "reasons": reasons}
 
 
 def _given(module: FileModule, what: str) -> tuple[str, bytes] | None:
@@ -257,20 +258,27 @@ def _reasons(
     return reasons or (["force is true"] if module.params["force"] else [])
 
 
-def _result(
-    module: FileModule, issue: Issue, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
+def _settled(
+    module: FileModule,
+    title: str,
+    there: bool,
+    key: SigningKey | None,
+    issue: Issue,
+    found: t.Any,
+    made: t.Any,
+    anew: bool,
 ) -> Result:
-    now = made or (None if reasons else found)
+    """What is returned of the certificate, once it is written where it is a new one."""
+    now = made or (None if anew else found)
     before = _certificate.told(found) if found else {}
     after = _certificate.told(now) if now else issue.foretold(key.scheme if key else None)
     pem = _certificate.pem(now) if now else None
-    diff = {"before": dict(before), "after": dict(after)}
-    settled = module.settle((pem or b"") if reasons else None, diff)
-    told = {"certificate": pem.decode() if pem else None, "reasons": reasons, "details": after, "diff": diff}
-    return {**settled, **told}
+    change = Change(title, by_name(before), {**by_name(after), **({} if now else issue.drifting())})
+    settled = module.settle((pem or b"") if anew else None, there, change)
+    return {**settled, "certificate": pem.decode() if pem else None, "details": after}
 
 
-def _unknown(module: FileModule, reason: str) -> Result:
+def _unknown(module: FileModule, there: bool, reason: str) -> Result:
     """The result in check mode where what it depends on is not there."""
-    told: Result = {"certificate": None, "reasons": [reason], "details": None, "diff": {"before": {}, "after": {}}}
-    return {**module.settle(b"", {"before": {}, "after": {}}), **told}
+    settled = module.settle(b"", there, Change("", {}, {}))
+    return {**settled, "certificate": None, "reasons": [reason], "details": None, "diff": []}

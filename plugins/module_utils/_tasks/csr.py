@@ -15,11 +15,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, by_name
 
 NOT_YET = "the pair is not there yet"
 
@@ -50,7 +50,15 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate request", build)
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the request is known when it is there.")
-    return _result(module, profile, key, found, made, reasons)
+    now = made or (None if reasons else found)
+    public, scheme = (key.public, key.scheme) if key else (None, None)
+    before = _request.told(found) if found else {}
+    after = _request.told(now) if now else _request.foretold(profile, public, scheme)
+    pem = _request.pem(now) if now else None
+    title = f"{module.params['path'] or 'certificate request'} by {named(selection)} on {session.token_name}"
+    change = Change(title, by_name(before), by_name(after))
+    settled = module.settle((pem or b"") if reasons else None, raw is not None, change)
+    return {**settled, "csr": pem.decode() if pem else None, "reasons": reasons, "request": after}
 
 
 def _reasons(
@@ -67,22 +75,3 @@ def _reasons(
     wished, digest_given = key.scheme, module.params["digest"] is not None
     reasons = _request.why_anew(found, profile, key.public, wished, digest_given)
     return reasons or (["force is true"] if module.params["force"] else [])
-
-
-def _result(
-    module: FileModule, profile: Profile, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
-) -> Result:
-    now = made or (None if reasons else found)
-    before = _request.told(found) if found else {}
-    public, scheme = (key.public, key.scheme) if key else (None, None)
-    after = _request.told(now) if now else _request.foretold(profile, public, scheme)
-    pem = _request.pem(now) if now else None
-    diff = {"before": dict(before), "after": dict(after)}
-    settled = module.settle((pem or b"") if reasons else None, diff)
-    return {
-        **settled,
-        "csr": pem.decode() if pem else None,
-        "reasons": reasons,
-        "request": after,
-        "diff": diff,
-    }

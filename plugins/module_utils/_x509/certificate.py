@@ -144,6 +144,11 @@ class Issue:
             "not_after": shown(self.not_after.at),
         }
 
+    def drifting(self) -> dict[str, t.Any]:
+        """What of it depends on the moment of the signature, so that it is not known before."""
+        moments = {"not_before": self.not_before, "not_after": self.not_after}
+        return {name: "not known" for name, moment in moments.items() if not moment.absolute}
+
 
 def differing_names(wished: Issue, found: x509.Certificate) -> list[str]:
     """Which extensions differ."""

@@ -110,6 +110,15 @@ def described(subject: x509.Name, extensions: t.Iterable[t.Any], key: t.Any, sch
     }
 
 
+def by_name(told: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What `described` tells, with each extension under its own name, for what changed."""
+    named = {name: value for name, value in told.items() if name != "extensions"}
+    for row in told.get("extensions", ()):
+        text = row["text"] or row["value"]
+        named[row["name"] or row["oid"]] = f"critical, {text}" if row["critical"] else text
+    return named
+
+
 def whole(load: t.Callable[[bytes], T], told: t.Callable[[T], t.Any], raw: bytes) -> T | None:
     """What `load` reads, if all of it can be told; None otherwise. Most is read only when it is asked for."""
     try:
