@@ -50,15 +50,10 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate request", build)
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the request is known when it is there.")
-    now = made or (None if reasons else found)
-    public, scheme = (key.public, key.scheme) if key else (None, None)
-    before = _request.told(found) if found else {}
-    after = _request.told(now) if now else _request.foretold(profile, public, scheme)
-    pem = _request.pem(now) if now else None
     title = f"{module.params['path'] or 'certificate request'} by {named(selection)} on {session.token_name}"
-    change = Change(title, by_name(before), by_name(after))
-    settled = module.settle((pem or b"") if reasons else None, raw is not None, change)
-    return {**settled, "csr": pem.decode() if pem else None, "reasons": reasons, "request": after}
+    foretold = _request.foretold(profile, *((key.public, key.scheme) if key else (None, None)))
+    settled = _settled(module, title, raw is not None, found, made, foretold if reasons else None)
+    return {**settled, "reasons": reasons}
 
 
 def _reasons(
@@ -75,3 +70,16 @@ def _reasons(
     wished, digest_given = key.scheme, module.params["digest"] is not None
     reasons = _request.why_anew(found, profile, key.public, wished, digest_given)
     return reasons or (["force is true"] if module.params["force"] else [])
+
+
+def _settled(
+    module: FileModule, title: str, there: bool, found: t.Any, made: t.Any, foretold: dict[str, t.Any] | None
+) -> Result:
+    """What is returned of the request, once it is written; `foretold`: what a new one will be, None if none is due."""
+    now = made or (None if foretold else found)
+    before = _request.told(found) if found else {}
+    after = _request.told(now) if now else foretold or {}
+    pem = _request.pem(now) if now else None
+    change = Change(title, by_name(before), by_name(after))
+    settled = module.settle((pem or b"") if foretold else None, there, change)
+    return {**settled, "csr": pem.decode() if pem else None, "request": after}
