@@ -116,7 +116,7 @@ def test_a_login_that_holds_for_all_sessions_is_not_made_for_each(store: Store) 
             opened.append(given[-1])
             return call(*given)
 
-        session._library._opened = noted  # type: ignore[method-assign]
+        session._library._opened = noted
         for dummy in range(3):
             with session.further() as other:
                 assert other.find(Query(PRIVATE)) == []
