@@ -122,7 +122,7 @@ options:
 notes:
   - An authority key identifier is made from the certificate of the CA, where the task does not say one. A self-signed
     certificate has none.
-  - Keys of RSA with less than 2048 bits are not certified, and not used.
+  - Keys of RSA with less than 2048 bits, on curves of less than 224, and of DSA and DH are not certified, and not used.
   - A CA needs C(keyCertSign) in O(key_usage), and O(basic_constraints_critical=true). C(keyCertSign) and name
     constraints without C(CA:TRUE) are refused. So is a CA below one whose path length is used up, and a self-signed
     certificate with a key usage that the attributes of its own private key rule out.

@@ -68,6 +68,8 @@ def work(module: FileModule) -> Result:
         subject = _subject(module)
         issue = _issue(module, subject, now)
     except _NotYet as error:
+        profile_from(module.params)  # what is wrong in the options is seen without it
+        _times(module.params, now)
         module.warn(f"{error}; the certificate is known when it is there.")
         return _unknown(module, str(error))
     with provider.session(writable=False) as session:
@@ -89,13 +91,21 @@ def work(module: FileModule) -> Result:
 def _given(module: FileModule, what: str) -> tuple[str, bytes] | None:
     """The option by which something is given, and its content."""
     path, content = module.params[f"{what}_path"], module.params[f"{what}_content"]
+    if module.check_mode and content == "":  # what an earlier task returns in check mode
+        raise _NotYet(f"There is not yet what {what}_content is to hold")
     if content is not None:
         return f"{what}_content", content.encode()
     if path is None:
         return None
+    if what != "certificate" and _same(path, module.params["path"]):
+        raise InputError("path", f"it is the file of {what}_path, which would be lost", path)
     if module.check_mode and not os.path.exists(path):
         raise _NotYet(f"There is not yet {path} ({what}_path)")
     return f"{what}_path", module.read(f"{what}_path", path)
+
+
+def _same(one: str, other: str | None) -> bool:
+    return other is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _subject(module: FileModule) -> _Subject:
@@ -152,14 +162,17 @@ def _issue(module: FileModule, subject: _Subject, now: datetime.datetime) -> Iss
     """What is to be issued; refuses, before any login, what must not be."""
     params = module.params
     profile = profile_from(params, subject.name, subject.copied)
-    ends = ("not_before", "not_after")
-    not_before, not_after = (_read(params, name, lambda text: moment(text, now)) for name in ends)
-    renew_before = _read(params, "renew_before", duration)
+    not_before, not_after, renew_before = _times(params, now)
     given = _given(module, "ca")
     ca = _read_certificate(*given) if given else None
     issue = Issue(profile, subject.key, ca, not_before, not_after, params["serial_number"], renew_before)
     _refuse(issue, subject, params, now, given[0] if given else "")
     return issue
+
+
+def _times(params: t.Mapping[str, t.Any], now: datetime.datetime) -> tuple[t.Any, ...]:
+    ends = (_read(params, name, lambda text: moment(text, now)) for name in ("not_before", "not_after"))
+    return (*ends, _read(params, "renew_before", duration))
 
 
 def _read(params: t.Mapping[str, t.Any], name: str, read: t.Callable[[str], T]) -> t.Any:
@@ -187,10 +200,10 @@ def _refuse(
     broken = _rules.wrong_ca_profile(issue) or _rules.unfit_for_ca(issue)
     if broken:
         raise InputError(*broken)
-    _refuse_times(issue, params)
+    _refuse_times(issue, params, now)
 
 
-def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any]) -> None:
+def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any], now: datetime.datetime) -> None:
     serial = params["serial_number"]
     if serial is not None and not 0 < serial < 1 << 159:
         raise InputError("serial_number", "it must be from 1 to 2^159 - 1 (RFC 5280, section 4.1.2.2)", serial)
@@ -199,7 +212,7 @@ def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any]) -> None:
     if issue.not_after.absolute:
         rule = "not_after is absolute, so that a new certificate would end at the same time; give a relative one"
         raise InputError("renew_before", rule, params["renew_before"])
-    if issue.renew_before >= issue.not_after.at - issue.not_before.at:
+    if issue.renew_before >= issue.not_after.at - max(issue.not_before.at, now):  # a past start adds no time
         rule = "it must be shorter than the lifetime, or every run would issue anew"
         raise InputError("renew_before", rule, params["renew_before"])
 

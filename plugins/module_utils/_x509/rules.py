@@ -15,12 +15,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import
 
 try:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 except ImportError:
     # A module that needs it has said so before.
     pass
 
 _LEAST_RSA = 2048
+_LEAST_EC = 224  # as strong (NIST SP 800-57, table 2)
 # Which bits of the private half each usage needs one of.
 _NEEDS = {
     "digital_signature": ("sign",),
@@ -37,6 +38,11 @@ def weak(key: t.Any) -> str | None:
     """Why a key is not certified."""
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA:
         return f"an RSA key of {key.key_size} bits is too short; {_LEAST_RSA} are the least"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _LEAST_EC:
+        return f"an EC key of {key.key_size} bits is too short; {_LEAST_EC} are the least"
+    others = ed25519.Ed25519PublicKey, ed448.Ed448PublicKey, x25519.X25519PublicKey, x448.X448PublicKey
+    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, *others)):
+        return "a key of this type is not certified"
     return None
 
 
