@@ -295,9 +295,19 @@ def test_a_request_that_is_not_of_its_key(ca: Certifier) -> None:
     assert ca.signatures == signed
 
 
-def test_minutes_without_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = Certifier(monkeypatch).run(MODULE, **{**ROOT, "not_after": "203012312359Z"})
-    assert result["details"]["not_after"] == "2030-12-31T23:59:00Z"
+def test_forms_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    certifier = Certifier(monkeypatch)
+    for text, shown in (
+        ("203012312359Z", "2030-12-31T23:59:00Z"),
+        ("20301231235958Z", "2030-12-31T23:59:58Z"),
+        ("2030-12-31", "2030-12-31T00:00:00Z"),
+        ("2030-12-31 23:59:58", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58Z", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58+00:00", "2030-12-31T23:59:58Z"),
+    ):
+        assert certifier.run(MODULE, **{**ROOT, "not_after": text})["details"]["not_after"] == shown
+    assert "is refused" in certifier.run(MODULE, **{**ROOT, "not_after": "2030-12-31T23:59:58+02:00"})["msg"]
 
 
 @pytest.mark.parametrize("what", ["csr", "ca"])
