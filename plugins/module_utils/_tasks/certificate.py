@@ -198,7 +198,7 @@ def _refuse(
         raise InputError(ca_option, problem)
     if issue.profile.ca and not params["basic_constraints"]:
         raise InputError("copy_extensions", "CA:TRUE is not taken over; ask for it in basic_constraints")
-    broken = _rules.wrong_ca_profile(issue) or _rules.unfit_for_ca(issue)
+    broken = _rules.broken(issue)
     if broken:
         raise InputError(*broken)
     _refuse_times(issue, params, now)

@@ -126,6 +126,8 @@ def general_name(text: str, subtree: bool = False) -> x509.GeneralName:
 def _ascii(value: str) -> str:
     if not value.isascii():
         raise ValueError("names of the DNS are ASCII; give the form that begins with xn--")
+    if re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("it has a blank or a control character")
     return value
 
 

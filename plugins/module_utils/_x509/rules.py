@@ -60,6 +60,11 @@ def no_ca(ca: x509.Certificate, now: datetime.datetime, usage: str = "key_cert_s
     return None
 
 
+def broken(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule by which this is not issued, whoever it is for."""
+    return wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue)
+
+
 def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
     """The option and the rule by which a CA's profile, or one that is half a CA's, is refused (RFC 5280)."""
     profile = issue.profile
@@ -80,6 +85,17 @@ def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
         return "name_constraints_critical", "RFC 5280 demands it (section 4.2.1.10)"
     if not list(profile.subject):
         return "common_name", "a CA needs a subject (RFC 5280, section 4.1.2.6)"
+    return None
+
+
+def cut_names(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule where a name has a control character, at which some programs cut it off."""
+    told = [("subject", one.value) for one in issue.profile.subject]
+    names = issue.profile.value_of(x509.SubjectAlternativeName)
+    told += [("subject_alt_name", one.value) for one in names or ()]
+    for option, text in told:
+        if isinstance(text, str) and any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
+            return option, f"it has a control character, {text!r}"
     return None
 
 

@@ -19,6 +19,8 @@ _FORMS = (
     ("%Y-%m-%d", 10),
     ("%Y-%m-%dT%H:%M:%SZ", 20),
     ("%Y-%m-%d %H:%M:%S", 19),
+    ("%Y-%m-%dT%H:%M:%S", 19),  # the last two are what YAML makes of such times without quotes
+    ("%Y-%m-%dT%H:%M:%S+00:00", 25),
 )
 _FIRST_YEAR = 1950  # of a UTCTime (RFC 5280, section 4.1.2.5.1)
 
