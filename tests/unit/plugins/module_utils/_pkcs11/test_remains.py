@@ -97,8 +97,10 @@ def test_a_secret_key_that_has_the_id_by_chance_stays() -> None:
 @pytest.mark.parametrize("length", [2, 7, 8, 16])
 def test_a_pair_that_has_the_id_by_chance_stays(length: int, label: str | None) -> None:
     """As above; what the token returned is ours all the same, and long ids do not repeat."""
-    wish = dataclasses.replace(NAMED, id=bytes(range(length)), label=label)
-    keys = Keys(*((half, {**OURS, "id": wish.id, "label": "other"}) for half in (PUBLIC, PRIVATE, PRIVATE)))
+    drawn = bytes(range(length))
+    wish = dataclasses.replace(NAMED, id=drawn, label=label)
+    other = {**OURS, "id": drawn, "label": "other"}
+    keys = Keys((PUBLIC, other), (PRIVATE, other), (PRIVATE, other))
     told = keys.remains(True, {PRIVATE: 3}, wish)
     assert list(keys.keys) == ([] if length >= 8 else [(PUBLIC, 1), (PRIVATE, 2)])
     assert ("label 'other'" in told) is (length < 8)
@@ -142,9 +144,10 @@ def test_a_search_that_fails_hides_no_other_one() -> None:
 @pytest.mark.parametrize("length", [2, 16])
 def test_a_token_that_does_not_go_by_ids(length: int) -> None:
     """It finds every key by any id. What tells another id, or none, stays; what is ours goes."""
-    wish = dataclasses.replace(NAMED, id=bytes(range(length)))
+    drawn = bytes(range(length))
+    wish = dataclasses.replace(NAMED, id=drawn)
     others: list[dict[str, Value]] = [{**OURS, "id": b"\x07" * length, "label": "other"}, {"key_type": "ec"}]
-    keys = Keys(*((half, values) for values in others for half in (PUBLIC, PRIVATE)), (PUBLIC, {**OURS, "id": wish.id}))
+    keys = Keys(*((half, values) for values in others for half in (PUBLIC, PRIVATE)), (PUBLIC, {**OURS, "id": drawn}))
     keys.ignored = {"id"}
     assert keys.remains(wish=wish) == "Nothing of it is left on the token."
     assert [handle for _half, handle in keys.keys] == [1, 2, 3, 4]
@@ -152,10 +155,11 @@ def test_a_token_that_does_not_go_by_ids(length: int) -> None:
 
 def test_a_key_of_ours_that_tells_a_wrong_id_goes() -> None:
     """As long as the token goes by ids in searches; if nobody knows, it stays, and that is told."""
-    wish = dataclasses.replace(NAMED, id=bytes(range(16)), label="other")
-    keys = Keys((PUBLIC, {**OURS, "id": wish.id}))
+    drawn = bytes(range(16))
+    wish = dataclasses.replace(NAMED, id=drawn, label="other")
+    keys = Keys((PUBLIC, {**OURS, "id": drawn}))
     keys.told["id"] = b"wrong"
-    keys.fails_by = bytes(255 - byte for byte in wish.id or b"")
+    keys.fails_by = bytes(255 - byte for byte in drawn)
     assert keys.remains(wish=wish) == (
         "What it left on the token is not known, because a search failed (CKR_TEMPLATE_INCONSISTENT)."
     )
