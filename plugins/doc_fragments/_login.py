@@ -214,7 +214,8 @@ options:
       - As whom to log in. V(limited_user) is the Crypto User of Luna (C(CKU_LIMITED_USER), V(0x80000001)), whose PIN is
         then O(pin) or O(pin_file).
       - A limited user sees and uses keys. Tasks that may generate, change or remove one are refused before the login,
-        unless they run in check mode. M(cryptoki.hsm.hsm_key_info) and M(cryptoki.hsm.hsm_token_info) always work.
+        unless they run in check mode. M(cryptoki.hsm.hsm_key_info), M(cryptoki.hsm.hsm_token_info),
+        M(cryptoki.hsm.hsm_csr) and M(cryptoki.hsm.hsm_certificate) always work.
     type: str
     default: user
     choices:

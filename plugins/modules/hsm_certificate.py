@@ -122,7 +122,7 @@ options:
 notes:
   - An authority key identifier is made from the certificate of the CA, where the task does not say one. A self-signed
     certificate has none.
-  - Keys of RSA with less than 2048 bits are not certified, and not used.
+  - Keys of RSA with less than 2048 bits, on curves of less than 224, and of DSA and DH are not certified, and not used.
   - A CA needs C(keyCertSign) in O(key_usage), and O(basic_constraints_critical=true). C(keyCertSign) and name
     constraints without C(CA:TRUE) are refused. So is a CA below one whose path length is used up, and a self-signed
     certificate with a key usage that the attributes of its own private key rule out.
@@ -267,6 +267,38 @@ details:
       type: str
       returned: always
       sample: ecdsa with sha256
+outcome:
+  description:
+    - What was done, or would be done in check mode.
+    - V(none), V(generated), V(replaced), or V(changed) where only the owner or mode of the file was.
+  type: str
+  returned: success
+  sample: generated
+changes:
+  description: Each value of the certificate and of the file that changed, or would in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    half:
+      description: V(null).
+      type: str
+      returned: always
+    name:
+      description: Its name, as in RV(details) and, for extensions, in their C(name) or C(oid).
+      type: str
+      returned: always
+      sample: subject
+    before:
+      description: Its value before; V(null) where there was none.
+      type: raw
+      returned: always
+      sample: CN=old.example.org
+    after:
+      description: Its value now, or after a run without check mode; V(null) where there is none any more.
+      type: raw
+      returned: always
+      sample: CN=www.example.org
 ckr:
   description: The PKCS#11 return value, where the HSM gave one.
   returned: failure

@@ -168,6 +168,38 @@ request:
       type: str
       returned: always
       sample: ecdsa with sha256
+outcome:
+  description:
+    - What was done, or would be done in check mode.
+    - V(none), V(generated), V(replaced), or V(changed) where only the owner or mode of the file was.
+  type: str
+  returned: success
+  sample: generated
+changes:
+  description: Each value of the request and of the file that changed, or would in check mode.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    half:
+      description: V(null).
+      type: str
+      returned: always
+    name:
+      description: Its name, as in RV(request) and, for extensions, in their C(name) or C(oid).
+      type: str
+      returned: always
+      sample: subject
+    before:
+      description: Its value before; V(null) where there was none.
+      type: raw
+      returned: always
+      sample: CN=old.example.org
+    after:
+      description: Its value now, or after a run without check mode; V(null) where there is none any more.
+      type: raw
+      returned: always
+      sample: CN=www.example.org
 ckr:
   description: The PKCS#11 return value, where the HSM gave one.
   returned: failure

@@ -9,6 +9,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
@@ -18,6 +21,35 @@ from ansible_collections.cryptoki.hsm.tests.support.module_call import call_modu
 
 Result = dict[str, t.Any]
 KINDS = ("2048", "secp256r1", "secp384r1", "secp521r1", "ed25519")
+ROOT: dict[str, t.Any] = {
+    "common_name": "Example Root CA",
+    "basic_constraints": ["CA:TRUE"],
+    "basic_constraints_critical": True,
+    "key_usage": ["keyCertSign", "cRLSign"],
+    "key_usage_critical": True,
+    "not_after": "+7300d",
+}
+SERVER: dict[str, t.Any] = {"key_usage": ["digitalSignature"], "key_usage_critical": True, "not_after": "+90d"}
+SUB: dict[str, t.Any] = {**ROOT, "common_name": "Example Sub CA", "not_after": "+3650d"}
+
+
+def request_of(key: t.Any, *extensions: x509.ExtensionType, name: str = "www.example.org") -> str:
+    """A request of a key outside."""
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, name)]))
+    for one in extensions:
+        builder = builder.add_extension(one, critical=False)
+    digest = None if "ed" in type(key).__name__.lower()[:3] else hashes.SHA256()
+    return builder.sign(key, digest).public_bytes(Encoding.PEM).decode()
+
+
+def public_pem(key: t.Any) -> str:
+    pem: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()
+
+
+def loaded(result: Result) -> x509.Certificate:
+    assert result.get("certificate"), result
+    return x509.load_pem_x509_certificate(result["certificate"].encode())
 
 
 class Certifier:

@@ -45,7 +45,7 @@ def outcome(name: str, library: Library) -> tuple[str, str]:
 
 def tried(row: Row) -> dict[str, t.Any]:
     """Everything about one library."""
-    with tempfile.TemporaryDirectory(prefix="v-") as name:
+    with tempfile.TemporaryDirectory(prefix="v-", ignore_cleanup_errors=True) as name:
         library = Library(row, Path(name))
         told: dict[str, t.Any] = {
             **{"name": row["name"], "suite": row["suite"], "version": library.version},

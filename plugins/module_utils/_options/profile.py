@@ -63,8 +63,11 @@ def check_scheme(params: Params, what: str = "requests") -> None:
 
 def _made(option: str, make: t.Callable[[t.Any], T], value: t.Any) -> T:
     try:
-        return make(value)
-    except (ValueError, TypeError) as error:
+        made = make(value)
+        if isinstance(made, x509.ExtensionType):
+            made.public_bytes()  # some of what is wrong is only seen when it is written
+        return made
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(option, str(error)) from None
 
 

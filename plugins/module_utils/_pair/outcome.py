@@ -69,9 +69,10 @@ def in_words(counts: t.Mapping[str, int]) -> str:
 
 
 def changed_fields(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> list[ChangedValue]:
-    """What differs of two descriptions; None in the later one is what check mode cannot know."""
+    """What differs of two descriptions; None in the later one is what check mode cannot know, what it lacks is gone."""
     rows = [ChangedValue(None, name, before.get(name), value) for name, value in after.items()]
-    return [row for row in rows if row.after not in (None, row.before)]
+    gone = [ChangedValue(None, name, value, None) for name, value in before.items() if name not in after]
+    return [row for row in rows if row.after not in (None, row.before)] + gone
 
 
 def changed_values(before: KeyPair | None, after: KeyPair | None) -> list[ChangedValue]:

@@ -35,6 +35,7 @@ CKR_ARGUMENTS_BAD = 0x07
 CKR_CANT_LOCK = 0x0A
 CKR_ATTRIBUTE_TYPE_INVALID = 0x12
 CKR_ATTRIBUTE_VALUE_INVALID = 0x13
+CKR_FUNCTION_NOT_SUPPORTED = 0x54
 CKR_MECHANISM_INVALID = 0x70
 CKR_OBJECT_HANDLE_INVALID = 0x82
 CKR_TOKEN_NOT_PRESENT = 0xE0
@@ -153,9 +154,11 @@ class Functions:
             self._table = list_of(part) or self._table
 
     def call(self, name: str, *arguments: t.Any) -> int:
-        """Any function that is not below."""
-        function = ctypes.CFUNCTYPE(CK_ULONG)(self._table.functions[_INDEX[name]])
-        return t.cast(int, function(*_as_c(arguments)))
+        """Any function that is not below. A list may lack one, although the standard wants it to answer as much."""
+        address = self._table.functions[_INDEX[name]]
+        if not address:
+            return CKR_FUNCTION_NOT_SUPPORTED
+        return t.cast(int, ctypes.CFUNCTYPE(CK_ULONG)(address)(*_as_c(arguments)))
 
     def initialize(self, flags: int = 0, reserved: str | None = None) -> int:
         """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` or a text for pReserved (section 5.4.1)."""

@@ -168,6 +168,7 @@ class Library:
                 session = self._opened(token, rw, self._login if login else {})
         except TokenError as error:
             if login and error.ckr == "CKR_USER_ALREADY_LOGGED_IN":  # it does hold for all
+                self._login = {}  # nor is it tried again, since each refused one leaves a session (T3)
                 return self.open_further(token, rw=rw)
             if login and error.ckr != "CKR_SESSION_COUNT":
                 self._refused = error

@@ -30,8 +30,11 @@ class P11Kit:
         """The SoftHSM that p11-kit has loaded into this process; None where there is none, or it is in another one."""
         if not self.folder:
             return None
-        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-            rows = [line.rstrip("\n").split(None, 5) for line in maps]
+        try:
+            with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+                rows = [line.rstrip("\n").split(None, 5) for line in maps]
+        except OSError:  # Linux alone has it
+            return None
         paths = {row[5] for row in rows if len(row) > 5 and ".so" in row[5]}
         return next((path for path in sorted(paths) if softhsm.is_softhsm(path, {})), None)
 

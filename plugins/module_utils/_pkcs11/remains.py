@@ -37,7 +37,8 @@ class Remains:
         self._wish = wish
         self._drawn = drawn
         self._failed: dict[str, None] = {}
-        self._by_id = self._search({"id": wish.id}) if wish.id else []
+        by_id = self._search({"id": wish.id}) if wish.id else []
+        self._by_id = [key for key in by_id if not self._is_anothers(*key)]
         self._by_label = self._search({"label": wish.label}) if wish.label else []
 
     def _search(self, name: dict[str, Value]) -> list[_Key]:
@@ -49,6 +50,21 @@ class Remains:
             except TokenError as error:
                 self._failed[error.ckr or error.said] = None
         return found
+
+    def _is_anothers(self, key_class: KeyClass, handle: int) -> bool:
+        """Whether it tells another id and is found by any: a token that does not go by ids finds every key."""
+        own = self._wish.id or b""
+        try:
+            found = self._session.read(key_class, handle, frozenset({"class", "id"}))
+        except TokenError:
+            return False
+        if found.hides("id") or found.id == own:
+            return False
+        try:
+            return handle in self._session.handles(key_class, {"id": bytes(255 - byte for byte in own)})
+        except TokenError as error:
+            self._failed[error.ckr or error.said] = None
+            return True
 
     def take_back(self, returned: t.Mapping[KeyClass, int]) -> str:
         """Removes what is surely of this generation, and names what may be; empty where nothing has a drawn name.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 _NO_VALUE = "no valid value"  # what cannot be read as a value is none that was wished
+_ALWAYS = ("key_type", "token")  # what every key has
 
 
 def sieved(session: Session, key_class: KeyClass, wanted: t.Mapping[str, Value]) -> list[int]:
@@ -39,8 +41,17 @@ def _is_wanted(session: Session, key_class: KeyClass, handle: int, wanted: t.Map
         if error.ckr == NOT_THERE:
             return False
         raise
-    for name in wanted:
-        if found.unreadable.get(name, _NO_VALUE) != _NO_VALUE:
-            what = f"compare the {name} of the {key_class} key with handle {handle}"
-            raise TokenError(what, found.unreadable[name])
-    return all(found.attributes.get(name) == value for name, value in wanted.items())
+    untold = [name for name in wanted if _is_untold(found, name)]
+    if any(found.attributes.get(name) != value for name, value in wanted.items() if name not in untold):
+        return False
+    for name in untold:
+        what = f"compare the {name} of the {key_class} key with handle {handle}"
+        raise TokenError(what, found.unreadable.get(name, "CKR_ATTRIBUTE_TYPE_INVALID"))
+    return True
+
+
+def _is_untold(found: TokenObject, name: str) -> bool:
+    """Whether the key has it and does not tell it; what it may lack, and lacks, is not what was wished."""
+    if name in found.unreadable:
+        return found.unreadable[name] != _NO_VALUE
+    return name in _ALWAYS and name not in found.attributes

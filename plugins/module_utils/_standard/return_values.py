@@ -167,7 +167,9 @@ _HINTS: dict[str, str] = {
     "CKR_TOKEN_NOT_PRESENT": "check that the token is there",
     "CKR_TOKEN_WRITE_PROTECTED": "the token is write-protected",
     "CKR_USER_PIN_NOT_INITIALIZED": "the token has no user PIN yet; the security officer must set it",
-    "CKR_USER_TYPE_INVALID": "the user is no crypto user of this token",
+    "CKR_USER_TYPE_INVALID": (
+        "the token has no such user (crypto_user, user_type), or the PIN is wrong, which NetHSM's module tells so"
+    ),
 }
 
 

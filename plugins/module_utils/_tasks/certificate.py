@@ -18,14 +18,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import rules as _rules
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, by_name, copied
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import (
     key_in,
     public_key_in,
@@ -68,8 +68,10 @@ def work(module: FileModule) -> Result:
         subject = _subject(module)
         issue = _issue(module, subject, now)
     except _NotYet as error:
+        profile_from(module.params)  # what is wrong in the options is seen without it
+        _times(module.params, now)
         module.warn(f"{error}; the certificate is known when it is there.")
-        return _unknown(module, str(error))
+        return _unknown(module, raw is not None, str(error))
     with provider.session(writable=False) as session:
         key = SigningKey.found(session, selection, module.params, module.check_mode)
         found = None if raw is None else _certificate.read(raw)
@@ -83,19 +85,28 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
-    return _result(module, issue, key, found, made, reasons)
+    title = f"{module.params['path'] or 'certificate'} by {named(selection)} on {session.token_name}"
+    return {**_settled(module, title, raw is not None, key, issue, found, made, bool(reasons)), "reasons": reasons}
 
 
 def _given(module: FileModule, what: str) -> tuple[str, bytes] | None:
     """The option by which something is given, and its content."""
     path, content = module.params[f"{what}_path"], module.params[f"{what}_content"]
+    if module.check_mode and content == "":  # what an earlier task returns in check mode
+        raise _NotYet(f"There is not yet what {what}_content is to hold")
     if content is not None:
         return f"{what}_content", content.encode()
     if path is None:
         return None
+    if what != "certificate" and _same(path, module.params["path"]):
+        raise InputError("path", f"it is the file of {what}_path, which would be lost", path)
     if module.check_mode and not os.path.exists(path):
         raise _NotYet(f"There is not yet {path} ({what}_path)")
     return f"{what}_path", module.read(f"{what}_path", path)
+
+
+def _same(one: str, other: str | None) -> bool:
+    return other is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _subject(module: FileModule) -> _Subject:
@@ -152,14 +163,17 @@ def _issue(module: FileModule, subject: _Subject, now: datetime.datetime) -> Iss
     """What is to be issued; refuses, before any login, what must not be."""
     params = module.params
     profile = profile_from(params, subject.name, subject.copied)
-    ends = ("not_before", "not_after")
-    not_before, not_after = (_read(params, name, lambda text: moment(text, now)) for name in ends)
-    renew_before = _read(params, "renew_before", duration)
+    not_before, not_after, renew_before = _times(params, now)
     given = _given(module, "ca")
     ca = _read_certificate(*given) if given else None
     issue = Issue(profile, subject.key, ca, not_before, not_after, params["serial_number"], renew_before)
     _refuse(issue, subject, params, now, given[0] if given else "")
     return issue
+
+
+def _times(params: t.Mapping[str, t.Any], now: datetime.datetime) -> tuple[t.Any, ...]:
+    ends = (_read(params, name, lambda text: moment(text, now)) for name in ("not_before", "not_after"))
+    return (*ends, _read(params, "renew_before", duration))
 
 
 def _read(params: t.Mapping[str, t.Any], name: str, read: t.Callable[[str], T]) -> t.Any:
@@ -184,13 +198,13 @@ def _refuse(
         raise InputError(ca_option, problem)
     if issue.profile.ca and not params["basic_constraints"]:
         raise InputError("copy_extensions", "CA:TRUE is not taken over; ask for it in basic_constraints")
-    broken = _rules.wrong_ca_profile(issue) or _rules.unfit_for_ca(issue)
+    broken = _rules.broken(issue)
     if broken:
         raise InputError(*broken)
-    _refuse_times(issue, params)
+    _refuse_times(issue, params, now)
 
 
-def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any]) -> None:
+def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any], now: datetime.datetime) -> None:
     serial = params["serial_number"]
     if serial is not None and not 0 < serial < 1 << 159:
         raise InputError("serial_number", "it must be from 1 to 2^159 - 1 (RFC 5280, section 4.1.2.2)", serial)
@@ -199,7 +213,7 @@ def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any]) -> None:
     if issue.not_after.absolute:
         rule = "not_after is absolute, so that a new certificate would end at the same time; give a relative one"
         raise InputError("renew_before", rule, params["renew_before"])
-    if issue.renew_before >= issue.not_after.at - issue.not_before.at:
+    if issue.renew_before >= issue.not_after.at - max(issue.not_before.at, now):  # a past start adds no time
         rule = "it must be shorter than the lifetime, or every run would issue anew"
         raise InputError("renew_before", rule, params["renew_before"])
 
@@ -244,20 +258,27 @@ def _reasons(
     return reasons or (["force is true"] if module.params["force"] else [])
 
 
-def _result(
-    module: FileModule, issue: Issue, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
+def _settled(
+    module: FileModule,
+    title: str,
+    there: bool,
+    key: SigningKey | None,
+    issue: Issue,
+    found: t.Any,
+    made: t.Any,
+    anew: bool,
 ) -> Result:
-    now = made or (None if reasons else found)
+    """What is returned of the certificate, once it is written where it is a new one."""
+    now = made or (None if anew else found)
     before = _certificate.told(found) if found else {}
     after = _certificate.told(now) if now else issue.foretold(key.scheme if key else None)
     pem = _certificate.pem(now) if now else None
-    diff = {"before": dict(before), "after": dict(after)}
-    settled = module.settle((pem or b"") if reasons else None, diff)
-    told = {"certificate": pem.decode() if pem else None, "reasons": reasons, "details": after, "diff": diff}
-    return {**settled, **told}
+    change = Change(title, by_name(before), {**by_name(after), **({} if now else issue.drifting())})
+    settled = module.settle((pem or b"") if anew else None, there, change)
+    return {**settled, "certificate": pem.decode() if pem else None, "details": after}
 
 
-def _unknown(module: FileModule, reason: str) -> Result:
+def _unknown(module: FileModule, there: bool, reason: str) -> Result:
     """The result in check mode where what it depends on is not there."""
-    told: Result = {"certificate": None, "reasons": [reason], "details": None, "diff": {"before": {}, "after": {}}}
-    return {**module.settle(b"", {"before": {}, "after": {}}), **told}
+    settled = module.settle(b"", there, Change("", {}, {}))
+    return {**settled, "certificate": None, "reasons": [reason], "details": None, "diff": []}

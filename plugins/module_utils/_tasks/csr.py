@@ -15,11 +15,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, by_name
 
 NOT_YET = "the pair is not there yet"
 
@@ -50,7 +50,10 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate request", build)
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the request is known when it is there.")
-    return _result(module, profile, key, found, made, reasons)
+    title = f"{module.params['path'] or 'certificate request'} by {named(selection)} on {session.token_name}"
+    foretold = _request.foretold(profile, *((key.public, key.scheme) if key else (None, None)))
+    settled = _settled(module, title, raw is not None, found, made, foretold if reasons else None)
+    return {**settled, "reasons": reasons}
 
 
 def _reasons(
@@ -69,20 +72,14 @@ def _reasons(
     return reasons or (["force is true"] if module.params["force"] else [])
 
 
-def _result(
-    module: FileModule, profile: Profile, key: SigningKey | None, found: t.Any, made: t.Any, reasons: list[str]
+def _settled(
+    module: FileModule, title: str, there: bool, found: t.Any, made: t.Any, foretold: dict[str, t.Any] | None
 ) -> Result:
-    now = made or (None if reasons else found)
+    """What is returned of the request, once it is written; `foretold`: what a new one will be, None if none is due."""
+    now = made or (None if foretold else found)
     before = _request.told(found) if found else {}
-    public, scheme = (key.public, key.scheme) if key else (None, None)
-    after = _request.told(now) if now else _request.foretold(profile, public, scheme)
+    after = _request.told(now) if now else foretold or {}
     pem = _request.pem(now) if now else None
-    diff = {"before": dict(before), "after": dict(after)}
-    settled = module.settle((pem or b"") if reasons else None, diff)
-    return {
-        **settled,
-        "csr": pem.decode() if pem else None,
-        "reasons": reasons,
-        "request": after,
-        "diff": diff,
-    }
+    change = Change(title, by_name(before), by_name(after))
+    settled = module.settle((pem or b"") if foretold else None, there, change)
+    return {**settled, "csr": pem.decode() if pem else None, "request": after}

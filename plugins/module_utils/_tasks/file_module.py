@@ -12,10 +12,21 @@ import tempfile
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem, read
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, changed_fields
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
 
 _LONGEST = 1 << 20
+
+
+class Change(t.NamedTuple):
+    """What was and what is in a file, by names, and the title of the diff; None in `after` is what is not known yet."""
+
+    title: str
+    before: t.Mapping[str, t.Any]
+    after: t.Mapping[str, t.Any]
 
 
 class FileModule(HsmModule):
@@ -40,15 +51,22 @@ class FileModule(HsmModule):
         except FileProblem as error:
             raise InputError(option, f"it {error}", path) from None
 
-    def settle(self, content: bytes | None, diff: dict[str, t.Any]) -> dict[str, t.Any]:
+    def settle(self, content: bytes | None, there: bool, change: Change) -> Result:
         """Writes `content` if there is any, then the file's owner and mode; what is returned of that.
 
-        What goes wrong leaves the old file as it was.
+        `there`: whether it takes the place of something. What goes wrong leaves the old file as it was.
         """
         path = self.params["path"]
-        result: dict[str, t.Any] = {"changed": content is not None}
-        if path is None:
-            return result
+        diff = {"before": dict(change.before), "after": dict(change.after)}
+        result: Result = {"changed": content is not None} if path is None else self._settled(path, content, diff)
+        written = Action.REPLACE if there else Action.GENERATE
+        action = Action.NOTHING if not result["changed"] else Action.CHANGE if content is None else written
+        rows = changed_fields(**diff) if result["changed"] else []
+        told = {"outcome": WORDS[action], "changes": [row.data() for row in rows]}
+        return {**result, **told, "diff": [side_by_side(change.title, rows)] if result["changed"] else []}
+
+    def _settled(self, path: str, content: bytes | None, diff: dict[str, t.Any]) -> Result:
+        result: Result = {"changed": content is not None, "filename": path}
         existed = os.path.exists(path)
         with self._failures_raised():
             if content is not None and not self.check_mode:
@@ -59,7 +77,7 @@ class FileModule(HsmModule):
             if not self._ansible.check_file_absent_if_check_mode(path):
                 told = diff if existed else None  # what a new file was for a moment is no difference
                 result["changed"] = self._ansible.set_fs_attributes_if_different(arguments, result["changed"], told)
-        return {**result, "filename": path}
+        return result
 
     def _write(self, path: str, content: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=self._ansible.tmpdir)

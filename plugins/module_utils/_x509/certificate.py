@@ -11,14 +11,19 @@ import datetime
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, described, differing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import (
+    Profile,
+    Wished,
+    described,
+    differing,
+    whole,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of, verifies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import Moment, shown
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding
 except ImportError:
     # A module that needs it has said so before.
@@ -27,14 +32,7 @@ except ImportError:
 
 def read(raw: bytes) -> x509.Certificate | None:
     """A certificate in PEM or DER; None where it is none."""
-    try:
-        load = x509.load_pem_x509_certificate if b"-----BEGIN" in raw else x509.load_der_x509_certificate
-        found = load(raw)
-        # They are read when they are asked for.
-        found.subject.rfc4514_string(), found.issuer.rfc4514_string(), list(found.extensions), end(found)
-        return found
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
-        return None
+    return whole(x509.load_pem_x509_certificate if b"-----BEGIN" in raw else x509.load_der_x509_certificate, told, raw)
 
 
 def start(found: x509.Certificate) -> datetime.datetime:
@@ -115,12 +113,17 @@ class Issue:
     def _differences(self, found: x509.Certificate) -> list[str]:
         told = {
             "its subject": found.subject != self.profile.subject,
-            "its issuer": found.issuer != self.issuer,
+            "its issuer": not self._issued(found.issuer),
             "its serial number": self.serial_number not in (None, found.serial_number),
             "its start": self.not_before.differs(start(found)),
             "its end": self.not_after.differs(end(found)),
         }
         return [f"{what} differs" for what, differs in told.items() if differs]
+
+    def _issued(self, name: x509.Name) -> bool:
+        """Whether a name is the issuer's; that of a CA to the byte, since not every program compares letters."""
+        same = name == self.issuer
+        return same and (self.ca is None or name.public_bytes() == self.issuer.public_bytes())
 
     def _too_late(self, found: x509.Certificate, now: datetime.datetime) -> list[str]:
         if self.not_after.absolute:
@@ -140,6 +143,11 @@ class Issue:
             "not_before": shown(self.not_before.at),
             "not_after": shown(self.not_after.at),
         }
+
+    def drifting(self) -> dict[str, t.Any]:
+        """What of it depends on the moment of the signature, so that it is not known before."""
+        moments = {"not_before": self.not_before, "not_after": self.not_after}
+        return {name: "not known" for name, moment in moments.items() if not moment.absolute}
 
 
 def differing_names(wished: Issue, found: x509.Certificate) -> list[str]:

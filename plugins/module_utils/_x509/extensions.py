@@ -17,6 +17,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import K
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 _HEX = re.compile(r"[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2})*")
 _POLICIES = {"anypolicy": "2.5.29.32.0"}
@@ -53,10 +55,11 @@ def extended_key_usage(values: t.Sequence[str]) -> x509.ExtendedKeyUsage:
 def basic_constraints(values: t.Sequence[str]) -> x509.BasicConstraints:
     """Whether it is a CA, and how many further ones may be below it: CA:TRUE, CA:FALSE, pathlen:0."""
     said = dict(value.partition(":")[::2] for value in values)
+    once = len(said) == len(values)
     length = said.pop("pathlen", None)
     ca = said.pop("CA", "FALSE")
-    if said or ca not in ("TRUE", "FALSE") or not (length is None or length.isdecimal()):
-        raise ValueError("give CA:TRUE or CA:FALSE, and pathlen:N")
+    if said or not once or ca not in ("TRUE", "FALSE") or not re.fullmatch("[0-9]{1,4}", length or "0"):
+        raise ValueError("give CA:TRUE or CA:FALSE, and pathlen:N, each once")
     if length is not None and ca == "FALSE":
         raise ValueError("pathlen is of CAs only; add CA:TRUE")
     return x509.BasicConstraints(ca == "TRUE", None if length is None else int(length))
@@ -134,4 +137,17 @@ def any_other(row: t.Mapping[str, t.Any]) -> x509.UnrecognizedExtension:
         raise ValueError("the value is no base64") from None
     if len(value) < 2:
         raise ValueError("the value is no DER")
-    return x509.UnrecognizedExtension(oid(row["oid"]), value)
+    made = x509.UnrecognizedExtension(oid(row["oid"]), value)
+    if not _is_read_again(made):
+        raise ValueError("the value is no DER of this extension")
+    return made
+
+
+def _is_read_again(made: x509.UnrecognizedExtension) -> bool:
+    """Whether cryptography, which knows more extensions than have an option, reads one as it is written."""
+    builder = x509.CertificateSigningRequestBuilder(x509.Name([])).add_extension(made, False)
+    try:
+        (found,) = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).extensions
+        return bool(found.value.public_bytes() == made.value)
+    except (ValueError, TypeError, KeyError, x509.UnsupportedGeneralNameType):
+        return False

@@ -50,10 +50,15 @@ _TYPES = {
 }
 _OIDS = {name.lower(): oid for oid, names in _TYPES.items() for name in names}
 _COUNTRIES = (_OIDS["c"], _OIDS["jurisdictionc"])
+# Those that are no UTF8String (RFC 5280, appendix A.1), and what may stand in them.
+_PRINTABLE = (*_COUNTRIES, _OIDS["serialnumber"], _OIDS["dnqualifier"])
+_ASCII = (_OIDS["e"], _OIDS["dc"])
+_PRINTABLE_TEXT = re.compile(r"[A-Za-z0-9 '()+,./:=?-]+")
 _DOTTED = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 # Letters, digits and hyphens (RFC 1123, section 2.1), with a wildcard in front; the last label is not a number alone.
 _HOST = re.compile(
-    r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?", re.IGNORECASE
+    r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?![0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?",
+    re.IGNORECASE | re.ASCII,
 )
 _OTHER_NAME = re.compile(r"([0-9.]+);(?:(UTF8|UTF8String):(.*)|([0-9a-fA-F]{2}(?::[0-9a-fA-F]{2})*))", re.DOTALL)
 _STRING_ENDS = re.compile(r"(?<!\\)\s*([,+])\s*")
@@ -73,6 +78,10 @@ def attribute(kind: str, value: str) -> x509.NameAttribute:
     identifier = oid(kind, _OIDS)
     if identifier.dotted_string in _COUNTRIES and len(value) != 2:
         raise ValueError("a country is said by two letters")
+    if identifier.dotted_string in _PRINTABLE and not _PRINTABLE_TEXT.fullmatch(value):
+        raise ValueError(f"{kind} takes letters, digits, blanks and '()+,-./:=? only")
+    if identifier.dotted_string in _ASCII and not value.isascii():
+        raise ValueError(f"{kind} takes ASCII only")
     return x509.NameAttribute(identifier, value)
 
 
@@ -117,6 +126,8 @@ def general_name(text: str, subtree: bool = False) -> x509.GeneralName:
 def _ascii(value: str) -> str:
     if not value.isascii():
         raise ValueError("names of the DNS are ASCII; give the form that begins with xn--")
+    if re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("it has a blank or a control character")
     return value
 
 

@@ -14,6 +14,7 @@ import typing as t
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import shown
@@ -21,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import S
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import spki_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import PURPOSE_NAMES, SHORT_NAMES
 
+T = t.TypeVar("T")
 # What messages and results call an extension.
 _NAMES = {
     "2.5.29.14": "subject_key_identifier",
@@ -82,8 +84,10 @@ def differing(wished: t.Iterable[Wished], found: t.Iterable[x509.Extension[t.Any
 
 
 def copied(found: t.Iterable[x509.Extension[t.Any]], names: t.Collection[str]) -> list[Wished]:
-    """The extensions with these names."""
-    return [Wished(one.value, one.critical) for one in found if _NAMES.get(one.oid.dotted_string) in names]
+    """The extensions with these names; alternative names that are none at all say nothing."""
+    named = (one for one in found if _NAMES.get(one.oid.dotted_string) in names)
+    empty = x509.SubjectAlternativeName([])
+    return [Wished(one.value, one.critical) for one in named if one.value != empty]
 
 
 def has_option(oid: str) -> bool:
@@ -104,6 +108,27 @@ def described(subject: x509.Name, extensions: t.Iterable[t.Any], key: t.Any, sch
         "fingerprint": colon_hex(hashlib.sha256(spki_of(key)).digest()) if key else None,
         "signature": str(scheme) if scheme else None,
     }
+
+
+def by_name(told: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What `described` tells, with each extension under its own name, for what changed."""
+    named = {name: value for name, value in told.items() if name != "extensions"}
+    for row in told.get("extensions", ()):
+        text = row["text"] or row["value"]
+        named[row["name"] or row["oid"]] = f"critical, {text}" if row["critical"] else text
+    return named
+
+
+def whole(load: t.Callable[[bytes], T], told: t.Callable[[T], t.Any], raw: bytes) -> T | None:
+    """What `load` reads, if all of it can be told; None otherwise. Most is read only when it is asked for."""
+    try:
+        found = load(raw)
+        told(found)
+    except (ValueError, TypeError, KeyError, OverflowError, UnsupportedAlgorithm):
+        return None
+    except (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType):
+        return None
+    return found
 
 
 def _described(value: t.Any, critical: bool) -> dict[str, t.Any]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, described, differing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, described, differing, whole
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of, verifies
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding
 except ImportError:
     # A module that needs it has said so before.
@@ -31,13 +30,7 @@ def made(profile: Profile, key: t.Any, scheme: Scheme, signer: t.Any) -> x509.Ce
 
 def read(raw: bytes) -> x509.CertificateSigningRequest | None:
     """A request in PEM or DER; None where it is none."""
-    try:
-        load = x509.load_pem_x509_csr if b"-----BEGIN" in raw else x509.load_der_x509_csr
-        request = load(raw)
-        request.subject.rfc4514_string(), list(request.extensions)  # they are read when they are asked for
-        return request
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion):
-        return None
+    return whole(x509.load_pem_x509_csr if b"-----BEGIN" in raw else x509.load_der_x509_csr, told, raw)
 
 
 def why_anew(

@@ -15,12 +15,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import
 
 try:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 except ImportError:
     # A module that needs it has said so before.
     pass
 
 _LEAST_RSA = 2048
+_LEAST_EC = 224  # as strong (NIST SP 800-57, table 2)
 # Which bits of the private half each usage needs one of.
 _NEEDS = {
     "digital_signature": ("sign",),
@@ -37,6 +38,11 @@ def weak(key: t.Any) -> str | None:
     """Why a key is not certified."""
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _LEAST_RSA:
         return f"an RSA key of {key.key_size} bits is too short; {_LEAST_RSA} are the least"
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _LEAST_EC:
+        return f"an EC key of {key.key_size} bits is too short; {_LEAST_EC} are the least"
+    others = ed25519.Ed25519PublicKey, ed448.Ed448PublicKey, x25519.X25519PublicKey, x448.X448PublicKey
+    if not isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, *others)):
+        return "a key of this type is not certified"
     return None
 
 
@@ -52,6 +58,11 @@ def no_ca(ca: x509.Certificate, now: datetime.datetime, usage: str = "key_cert_s
     if now > end(ca):
         return f"it ended at {shown(end(ca))}"
     return None
+
+
+def broken(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule by which this is not issued, whoever it is for."""
+    return wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue)
 
 
 def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
@@ -74,6 +85,17 @@ def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
         return "name_constraints_critical", "RFC 5280 demands it (section 4.2.1.10)"
     if not list(profile.subject):
         return "common_name", "a CA needs a subject (RFC 5280, section 4.1.2.6)"
+    return None
+
+
+def cut_names(issue: Issue) -> tuple[str, str] | None:
+    """The option and the rule where a name has a control character, at which some programs cut it off."""
+    told = [("subject", one.value) for one in issue.profile.subject]
+    names = issue.profile.value_of(x509.SubjectAlternativeName)
+    told += [("subject_alt_name", one.value) for one in names or ()]
+    for option, text in told:
+        if isinstance(text, str) and any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
+            return option, f"it has a control character, {text!r}"
     return None
 
 

@@ -17,6 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 try:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 except ImportError:
@@ -112,10 +113,13 @@ def scheme_in(signed: t.Any) -> Scheme | None:
     name = signed.signature_algorithm_oid.dotted_string
     if name in _BY_OID:
         return _BY_OID[name]
-    used = getattr(signed, "signature_algorithm_parameters", None) if name == _PSS else None
-    if isinstance(used, padding.PSS) and signed.signature_hash_algorithm:
-        return Scheme("pss", signed.signature_hash_algorithm.name)
-    return None
+    if name != _PSS:
+        return None
+    try:
+        used, digest = signed.signature_algorithm_parameters, signed.signature_hash_algorithm.name
+    except (AttributeError, ValueError, UnsupportedAlgorithm):
+        return None
+    return Scheme("pss", digest) if isinstance(used, padding.PSS) and digest in _DIGEST_INFO else None
 
 
 def _fitting(bits: int) -> str:

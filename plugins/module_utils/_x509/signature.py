@@ -55,12 +55,20 @@ def spki_of(key: t.Any) -> bytes:
 
 
 def verifies(signed: t.Any, key: t.Any, scheme: Scheme | None = None) -> bool:
-    """Whether a request, certificate or revocation list was signed by `key`, and by `scheme` if one is said."""
+    """Whether a request, certificate or revocation list was signed by `key`, and by `scheme` if one is said.
+
+    If none is said, PSS may have any salt that is as long as it says of itself, as OpenSSL's longest is.
+    """
     used = scheme_in(signed)
     if used is None or scheme not in (None, used):
         return False
+    ways = [_arguments(used)]
+    if scheme is None and used.name == "pss":
+        any_salt = padding.PSS(padding.MGF1(used.hash), padding.PSS.AUTO)
+        ways = [(any_salt, used.hash), (signed.signature_algorithm_parameters, used.hash)]
     try:
-        key.verify(signed.signature, _signed_part(signed), *_arguments(used))
+        for way in ways:
+            key.verify(signed.signature, _signed_part(signed), *way)
     except (InvalidSignature, TypeError, AttributeError, ValueError, UnsupportedAlgorithm):
         return False
     return True

@@ -12,7 +12,17 @@ import typing as t
 
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:\d+[wdhms])+")
-_FORMS = ("%Y%m%d%H%M%SZ", "%Y%m%d%H%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")
+# With the length of each: `strptime` takes single digits, too, and 59 would be a minute of 5 and a second of 9.
+_FORMS = (
+    ("%Y%m%d%H%M%SZ", 15),
+    ("%Y%m%d%H%MZ", 13),
+    ("%Y-%m-%d", 10),
+    ("%Y-%m-%dT%H:%M:%SZ", 20),
+    ("%Y-%m-%d %H:%M:%S", 19),
+    ("%Y-%m-%dT%H:%M:%S", 19),  # the last two are what YAML makes of such times without quotes
+    ("%Y-%m-%dT%H:%M:%S+00:00", 25),
+)
+_FIRST_YEAR = 1950  # of a UTCTime (RFC 5280, section 4.1.2.5.1)
 
 
 class Moment(t.NamedTuple):
@@ -39,13 +49,20 @@ def duration(text: str) -> datetime.timedelta:
 
 def moment(text: str, now: datetime.datetime) -> Moment:
     """A time in UTC, or one relative to now as +90d or -1h."""
+    found = _moment(text, now)
+    if found.at.year < _FIRST_YEAR:
+        raise ValueError(f"certificates know no time before {_FIRST_YEAR}")
+    return found
+
+
+def _moment(text: str, now: datetime.datetime) -> Moment:
     if text[:1] in ("+", "-"):
         shift = duration(text[1:])
         try:
             return Moment(now + shift if text[0] == "+" else now - shift, False)
         except OverflowError:
             raise ValueError("no calendar reaches that far") from None
-    for form in _FORMS:
+    for form in (form for form, length in _FORMS if length == len(text)):
         try:
             return Moment(datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc), True)
         except ValueError:

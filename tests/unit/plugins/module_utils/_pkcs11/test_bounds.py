@@ -72,6 +72,10 @@ def test_a_count_beside_an_error_is_none() -> None:
     assert MadeUp(C_GetSlotList=lambda a, b, place: count_at(place, HUGE) or 5).slot_list() == (5, [])
 
 
+def test_a_function_that_is_not_in_the_list() -> None:
+    assert MadeUp().make("C_CopyObject", 1, 2, NONE) == (functions.CKR_FUNCTION_NOT_SUPPORTED, 0)
+
+
 def test_handles_that_come_twice_count_once() -> None:
     assert searching([[7, 7, 8], [8, 9], [7], []]).find(1, NONE) == (0, [7, 8, 9])
 

@@ -107,6 +107,23 @@ def test_a_token_that_goes_by_little(store: Store) -> None:
 
 
 @there
+def test_a_login_that_holds_for_all_sessions_is_not_made_for_each(store: Store) -> None:
+    with store.session(vendor_facts={"login_each_session": True}) as session:
+        opened: list[t.Any] = []
+        call = session._library._opened
+
+        def noted(*given: t.Any) -> t.Any:
+            opened.append(given[-1])
+            return call(*given)
+
+        session._library._opened = noted
+        for dummy in range(3):
+            with session.further() as other:
+                assert other.find(Query(PRIVATE)) == []
+        assert [bool(login) for login in opened] == [True, False, False, False]
+
+
+@there
 def test_a_pair_and_its_halves(store: Store) -> None:
     with store.session() as session:
         assert session.token_name == "alpha" and not session.write_protected and not session.threads

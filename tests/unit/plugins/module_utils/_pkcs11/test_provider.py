@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import typing as t
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.p11_kit import P11Kit
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import lock_key
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
@@ -42,3 +46,18 @@ def test_p11_kit_shares_the_lock_of_softhsm(tmp_path: Path) -> None:
     assert key_of(library_environment=there) != lock_key(str(tmp_path / "tokens"))
     gone = key_of(module_path=str(kit), library_environment={"SOFTHSM2_CONF": str(tmp_path / "none")})
     assert gone == f"{kit} SOFTHSM2_CONF={tmp_path}/none"
+
+
+def test_a_system_that_does_not_tell_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux tells it. Elsewhere, a token of SoftHSM behind p11-kit is one as any other."""
+    kit, configuration = tmp_path / "kit.so", tmp_path / "softhsm2.conf"
+    kit.write_bytes(b"...\0P11_KIT_STRICT\0...")
+    configuration.write_text(f"directories.tokendir = {tmp_path}\n")
+    found = P11Kit(str(kit), {"SOFTHSM2_CONF": str(configuration)})
+    assert found.folder == str(tmp_path)
+
+    def opened(path: str, **dummy: t.Any) -> t.NoReturn:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(builtins, "open", opened)
+    assert found.library is None

@@ -37,19 +37,25 @@ class Keys:
         self.unreadable: set[int] = set()
         self.fixed: set[int] = set()
         self.unsearchable: set[tuple[KeyClass, str]] = set()
+        self.ignored: set[str] = set()
+        self.told: dict[str, Value] = {}
+        self.fails_by: bytes | None = None
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value]) -> list[int]:
-        if {(key_class, name) for name in wanted} & self.unsearchable:
+        if {(key_class, name) for name in wanted} & self.unsearchable or self.fails_by in wanted.values():
             raise TokenError("find", "CKR_TEMPLATE_INCONSISTENT")
         rows = [(key[1], values) for key, values in self.keys.items() if key[0] == key_class]
-        return [handle for handle, values in rows if wanted.items() <= values.items()]
+        compared = {name: value for name, value in wanted.items() if name not in self.ignored}
+        return [handle for handle, values in rows if compared.items() <= values.items()]
 
     def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
         if (key_class, handle) not in self.keys:
             raise TokenError("read", "CKR_OBJECT_HANDLE_INVALID")
         if handle in self.unreadable:
             raise TokenError("read", ANSWER)
-        return TokenObject(handle, key_class, self.keys[key_class, handle], {})
+        values = self.keys[key_class, handle]
+        told = {name: value for name, value in {**values, **self.told}.items() if names is None or name in names}
+        return TokenObject(handle, key_class, {"class": f"{key_class}_key", **told}, {})
 
     def destroy(self, key_class: KeyClass, handle: int) -> None:
         if handle in self.fixed:
@@ -91,8 +97,10 @@ def test_a_secret_key_that_has_the_id_by_chance_stays() -> None:
 @pytest.mark.parametrize("length", [2, 7, 8, 16])
 def test_a_pair_that_has_the_id_by_chance_stays(length: int, label: str | None) -> None:
     """As above; what the token returned is ours all the same, and long ids do not repeat."""
-    wish = dataclasses.replace(NAMED, id=bytes(range(length)), label=label)
-    keys = Keys(*((half, {**OURS, "id": wish.id, "label": "other"}) for half in (PUBLIC, PRIVATE, PRIVATE)))
+    drawn = bytes(range(length))
+    wish = dataclasses.replace(NAMED, id=drawn, label=label)
+    other = {**OURS, "id": drawn, "label": "other"}
+    keys = Keys((PUBLIC, other), (PRIVATE, other), (PRIVATE, other))
     told = keys.remains(True, {PRIVATE: 3}, wish)
     assert list(keys.keys) == ([] if length >= 8 else [(PUBLIC, 1), (PRIVATE, 2)])
     assert ("label 'other'" in told) is (length < 8)
@@ -131,3 +139,30 @@ def test_a_search_that_fails_hides_no_other_one() -> None:
         " (CKR_TEMPLATE_INCONSISTENT)."
     )
     assert not keys.keys
+
+
+@pytest.mark.parametrize("length", [2, 16])
+def test_a_token_that_does_not_go_by_ids(length: int) -> None:
+    """It finds every key by any id. What tells another id, or none, stays; what is ours goes."""
+    drawn = bytes(range(length))
+    wish = dataclasses.replace(NAMED, id=drawn)
+    others: list[dict[str, Value]] = [{**OURS, "id": b"\x07" * length, "label": "other"}, {"key_type": "ec"}]
+    keys = Keys(*((half, values) for values in others for half in (PUBLIC, PRIVATE)), (PUBLIC, {**OURS, "id": drawn}))
+    keys.ignored = {"id"}
+    assert keys.remains(wish=wish) == "Nothing of it is left on the token."
+    assert [handle for _half, handle in keys.keys] == [1, 2, 3, 4]
+
+
+def test_a_key_of_ours_that_tells_a_wrong_id_goes() -> None:
+    """As long as the token goes by ids in searches; if nobody knows, it stays, and that is told."""
+    drawn = bytes(range(16))
+    wish = dataclasses.replace(NAMED, id=drawn, label="other")
+    keys = Keys((PUBLIC, {**OURS, "id": drawn}))
+    keys.told["id"] = b"wrong"
+    keys.fails_by = bytes(255 - byte for byte in drawn)
+    assert keys.remains(wish=wish) == (
+        "What it left on the token is not known, because a search failed (CKR_TEMPLATE_INCONSISTENT)."
+    )
+    assert keys.keys
+    keys.fails_by = None
+    assert keys.remains(wish=wish) == "Nothing of it is left on the token." and not keys.keys

@@ -84,3 +84,18 @@ def test_an_error_is_never_an_absence(session: Told) -> None:
 
 def test_what_is_no_valid_value_is_none_that_was_wished() -> None:
     assert Told(key({"label": "no valid value"}), A).handles(PRIVATE, {"label": "a"}) == [1]
+
+
+@pytest.mark.parametrize("name", ["key_type", "token"])
+def test_what_every_key_has_and_one_does_not_tell(name: str) -> None:
+    """It may be the wished one, unless something else tells that it is not."""
+    session = Told(key(label="x"), A)
+    values: dict[str, Value] = {"key_type": "rsa", "token": True}
+    assert session.handles(PRIVATE, {"label": "b", name: values[name]}) == []
+    with pytest.raises(TokenError, match=f"compare the {name} of the private key with handle 0: .*TYPE_INVALID"):
+        session.handles(PRIVATE, {"label": "x", name: values[name]})
+
+
+def test_another_key_that_cannot_be_read_is_no_obstacle() -> None:
+    session = Told(key({"id": "CKR_DEVICE_ERROR"}, label="b"), key(label="a", id=b"1"))
+    assert session.handles(PRIVATE, {"label": "a", "id": b"1"}) == [1]

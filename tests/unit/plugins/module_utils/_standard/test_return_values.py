@@ -115,3 +115,4 @@ def test_hints_are_for_values_that_exist_and_fit_into_a_sentence() -> None:
     assert ckr_hint("CKR_PIN_INCORRECT") == (
         "check the PIN; the login was tried once and is never repeated, because PINs lock"
     )
+    assert "crypto_user" in ckr_hint("CKR_USER_TYPE_INVALID") and "PIN is wrong" in ckr_hint("CKR_USER_TYPE_INVALID")

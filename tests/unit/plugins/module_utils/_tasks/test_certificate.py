@@ -13,43 +13,22 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import end
-from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import KINDS, Certifier, Result
+from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import (
+    KINDS,
+    ROOT,
+    SERVER,
+    SUB,
+    Certifier,
+    loaded,
+    public_pem,
+    request_of,
+)
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
 MODULE = "hsm_certificate"
-ROOT: dict[str, t.Any] = {
-    "common_name": "Example Root CA",
-    "basic_constraints": ["CA:TRUE"],
-    "basic_constraints_critical": True,
-    "key_usage": ["keyCertSign", "cRLSign"],
-    "key_usage_critical": True,
-    "not_after": "+7300d",
-}
-SERVER: dict[str, t.Any] = {"key_usage": ["digitalSignature"], "key_usage_critical": True, "not_after": "+90d"}
-SUB: dict[str, t.Any] = {**ROOT, "common_name": "Example Sub CA", "not_after": "+3650d"}
-
-
-def request_of(key: t.Any, *extensions: x509.ExtensionType, name: str = "www.example.org") -> str:
-    """A request of a key outside."""
-    builder = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, name)]))
-    for one in extensions:
-        builder = builder.add_extension(one, critical=False)
-    digest = None if "ed" in type(key).__name__.lower()[:3] else hashes.SHA256()
-    return builder.sign(key, digest).public_bytes(Encoding.PEM).decode()
-
-
-def public_pem(key: t.Any) -> str:
-    pem: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return pem.decode()
-
-
-def loaded(result: Result) -> x509.Certificate:
-    assert result.get("certificate"), result
-    return x509.load_pem_x509_certificate(result["certificate"].encode())
 
 
 def openssl_verifies(folder: Path, root: str, *chain: str, leaf: str) -> bool:
@@ -205,6 +184,45 @@ def test_renewal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "renew_before '30d' is refused: not_after is absolute, so that a new certificate would end at the same"
             " time; give a relative one.",
         ),
+        (
+            {"renew_before": "20d", "not_before": "-80d", "not_after": "+10d"},
+            "renew_before '20d' is refused: it must be shorter than the lifetime, or every run would issue anew.",
+        ),
+        ({"not_before": "1949-12-31"}, "not_before '1949-12-31' is refused: certificates know no time before 1950."),
+        ({"not_before": "-40000d"}, "not_before '-40000d' is refused: certificates know no time before 1950."),
+        (
+            {"not_after": "203012312399Z"},
+            "not_after '203012312399Z' is refused: give a time in UTC as 20301231235959Z or 2030-12-31, or one"
+            " relative to now as +90d.",
+        ),
+        (
+            {"basic_constraints": ["CA:FALSE", "CA:TRUE"]},
+            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N, each once.",
+        ),
+        (
+            {"basic_constraints": ["CA:TRUE", "pathlen:99999999999999999999"]},
+            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N, each once.",
+        ),
+        (
+            {"authority_cert_issuer": ["DNS:ca"], "authority_cert_serial_number": -1},
+            "authority_cert_issuer is refused: Negative integers are not supported.",
+        ),
+        (
+            {"extensions": [{"oid": "2.5.29.18", "value": "AAAA"}]},
+            "extensions is refused: the value is no DER of this extension.",
+        ),
+        (
+            {"email_address": "jürgen@example.org"},
+            "email_address is refused: emailAddress takes ASCII only.",
+        ),
+        (
+            {"subject_alt_name": ["DNS:a b"]},
+            "subject_alt_name is refused: 'DNS:a b' cannot be read: it has a blank or a control character.",
+        ),
+        (
+            {"subject": {"serialNumber": "1_2"}},
+            "subject is refused: serialNumber takes letters, digits, blanks and '()+,-./:=? only.",
+        ),
         ({"not_after": "-1d"}, "not_after is refused: it is not after not_before."),
         (
             {"not_after": "tomorrow"},
@@ -277,6 +295,35 @@ def test_a_request_that_is_not_of_its_key(ca: Certifier) -> None:
     assert ca.signatures == signed
 
 
+def test_forms_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    certifier = Certifier(monkeypatch)
+    for text, shown in (
+        ("203012312359Z", "2030-12-31T23:59:00Z"),
+        ("20301231235958Z", "2030-12-31T23:59:58Z"),
+        ("2030-12-31", "2030-12-31T00:00:00Z"),
+        ("2030-12-31 23:59:58", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58Z", "2030-12-31T23:59:58Z"),
+        ("2030-12-31T23:59:58+00:00", "2030-12-31T23:59:58Z"),
+    ):
+        assert certifier.run(MODULE, **{**ROOT, "not_after": text})["details"]["not_after"] == shown
+    assert "is refused" in certifier.run(MODULE, **{**ROOT, "not_after": "2030-12-31T23:59:58+02:00"})["msg"]
+
+
+@pytest.mark.parametrize("what", ["csr", "ca"])
+def test_a_file_that_it_reads_is_not_written(what: str, ca: Certifier, tmp_path: Path) -> None:
+    given = {"csr": request_of(private_key("secp256r1", 9)), "ca": ca.options["ca_content"]}
+    path = tmp_path / "one.pem"
+    path.write_text(given[what])
+    (tmp_path / "link.pem").symlink_to(path)
+    options = {f"{name}_content": content for name, content in given.items() if name != what}
+    options |= {f"{what}_path": str(tmp_path / "link.pem"), "path": str(path)}
+    assert ca.run(MODULE, **options, **SERVER)["msg"].endswith(
+        f"link.pem' is refused: it is the file of {what}_path, which would be lost."
+    )
+    assert path.read_text() == given[what]
+
+
 def test_a_certificate_that_is_no_ca_or_of_another_key(ca: Certifier, monkeypatch: pytest.MonkeyPatch) -> None:
     request = request_of(private_key("secp256r1", 9))
 
@@ -317,6 +364,10 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
         assert f"There is not yet {missing} ({option}); the certificate is known" in str(foretold["warnings"])
         failed = ca.run(MODULE, **{**given, option: missing}, **SERVER)
         assert failed["msg"].startswith(f"{option} '{missing}' is refused: it cannot be read")
+    for wrong in ({"key_usage": ["x"]}, {"not_after": "soon"}):
+        assert " is refused: " in ca.run(MODULE, True, csr_path=missing, **ca.options, **{**SERVER, **wrong})["msg"]
+    foretold = ca.run(MODULE, True, csr_content="", **ca.options, **SERVER)
+    assert "There is not yet what csr_content is to hold" in str(foretold["warnings"])
     foretold = ca.run(MODULE, True, label="other", **ROOT)
     assert (
         foretold["changed"] and foretold["details"]["fingerprint"] is None and foretold["details"]["signature"] is None

@@ -48,7 +48,16 @@ def test_four_ways(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert path.stat().st_mode & 0o777 == 0o640
     assert result["filename"] == str(path) and result["reasons"] == ["there is none"]
     assert [one["text"] for one in result["request"]["extensions"]] == ["digitalSignature", "DNS:www.example.org"]
-    assert result["diff"]["before"] == {} and result["diff"]["after"].items() >= result["request"].items()
+    fingerprint = result["request"]["fingerprint"]
+    assert result["outcome"] == "generated"
+    assert {"half": None, "name": "subject", "before": None, "after": "CN=www.example.org"} in result["changes"]
+    (diff,) = result["diff"]
+    assert (
+        diff["before_header"] == f"{path} by the private key chosen by label 'root' on memory" and diff["before"] == ""
+    )
+    assert (
+        f"fingerprint: {fingerprint}\n" in diff["after"] and "key_usage: critical, digitalSignature\n" in diff["after"]
+    )
 
 
 def test_four_ways_by_content(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +93,8 @@ def test_what_is_made_anew(
         result = certifier.run("hsm_csr", check_mode, path=str(path), **{**WISH, **changed})
         assert result["changed"] and result["reasons"] == reasons
     assert path.read_bytes() != before or changed == {"force": True}  # PKCS#1 signs the same twice alike
-    assert "force" in changed or result["diff"]["before"] != result["diff"]["after"]
+    assert result["outcome"] == "replaced" and bool(result["changes"]) is ("force" not in changed)
+    assert "force" in changed or result["diff"][0]["before"] != result["diff"][0]["after"]
     again = certifier.run("hsm_csr", path=str(path), **{**WISH, **changed})
     assert again["changed"] is ("force" in changed)
 
@@ -125,7 +135,8 @@ def test_the_mode_alone_is_a_change_without_a_signature(monkeypatch: pytest.Monk
     certifier.run("hsm_csr", path=str(path), mode="0644", **WISH)
     result = certifier.run("hsm_csr", path=str(path), mode="0600", **WISH)
     assert result["changed"] and result["reasons"] == [] and certifier.signatures == 1
-    assert result["diff"]["before"]["mode"] == "0644" and result["diff"]["after"]["mode"] == "0600"
+    assert result["outcome"] == "changed" and result["diff"][0]["after"] == "mode: 0600\n"
+    assert result["changes"] == [{"half": None, "name": "mode", "before": "0644", "after": "0600"}]
 
 
 def test_a_wrong_signature_is_never_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
