@@ -66,11 +66,11 @@ def wished(**given: t.Any) -> Profile:
         ),
         (
             {"basic_constraints": ["CA:yes"]},
-            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N.",
+            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N, each once.",
         ),
         (
             {"basic_constraints": ["CA:TRUE", "pathlen:-1"]},
-            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N.",
+            "basic_constraints is refused: give CA:TRUE or CA:FALSE, and pathlen:N, each once.",
         ),
         (
             {"basic_constraints": ["pathlen:0"]},
