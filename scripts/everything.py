@@ -44,8 +44,8 @@ SIDE_BY_SIDE = (
 ALONE = tuple(Part(name, (name,)) for name in ("integration", "faults", "molecule"))
 
 
-# How pytest, Ansible and our own scripts mark the line that tells a failure.
-MARKED = re.compile(r"\b(FAILED|ERROR)\b|^fatal: ")
+# How pytest, ansible-test and our own scripts mark the line that tells a failure; Ansible's also tell expected ones.
+MARKED = re.compile(r"^(?!fatal: ).*\b(FAILED|ERROR)\b")
 # Of a part that failed, so many lines are said again at the end, cut to this width.
 REPEATED, WIDTH = 12, 400
 

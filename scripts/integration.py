@@ -19,8 +19,8 @@ from lanes import in_lanes  # type: ignore[import-not-found]  # beside this file
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def run(target: str, stage: Path, home: Path) -> bool:
-    """Runs one target, and shows it."""
+def run(target: str, stage: Path, home: Path) -> str:
+    """Runs one target, and shows it; the answer is why it failed, empty if it passed."""
     home.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     done = subprocess.run(
@@ -33,23 +33,24 @@ def run(target: str, stage: Path, home: Path) -> bool:
         text=True,
         check=False,
     )
-    passed = done.returncode == 0
+    # The last task that failed ended the play, if any did.
+    failures = [line for line in done.stdout.splitlines() if line.startswith("fatal: ")]
+    why = "" if done.returncode == 0 else (failures or done.stdout.splitlines() or ["it said nothing"])[-1]
     seconds = time.monotonic() - start
-    outcome = f"integration: {target} {'passed' if passed else 'FAILED'} after {seconds:.0f} s"
-    print(f"{done.stdout}{outcome}", flush=True)
-    return passed
+    print(f"{done.stdout}integration: {target} {'FAILED' if why else 'passed'} after {seconds:.0f} s", flush=True)
+    return why
 
 
 def main() -> int:
     build, lanes, *targets = sys.argv[1:]
 
-    def work(target: str, lane: str) -> bool:
+    def work(target: str, lane: str) -> str:
         return run(target, Path(build, "stage", lane), Path(build, "home", lane))
 
-    failed = [target for target, passed in in_lanes(lanes.split(","), targets, work).items() if not passed]
+    failed = {target: why for target, why in in_lanes(lanes.split(","), targets, work).items() if why}
     print(f"integration: {len(targets) - len(failed)} of {len(targets)} targets passed")
-    for target in failed:
-        print(f"integration: {target} FAILED")
+    for target, why in failed.items():
+        print(f"integration: {target} FAILED, {why}")
     return 1 if failed else 0
 
 
