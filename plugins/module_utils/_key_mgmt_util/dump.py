@@ -119,7 +119,8 @@ def _add_material(attributes: Attributes, text: str) -> None:
             attributes["ec_params"] = curve.ec_params()
         return
     exponent = attributes.get("public_exponent")
-    if isinstance(exponent, bytes) and int.from_bytes(exponent, "big") % 2 == 0:
+    number = int.from_bytes(exponent, "big") if isinstance(exponent, bytes) else 3
+    if number < 3 or number % 2 == 0:  # RFC 8017, section 3.1; a line that was cut short often tells such a one
         raise Unreadable("the public exponent in the file of attributes is none")
     if not text:
         return
