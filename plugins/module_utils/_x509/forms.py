@@ -37,7 +37,8 @@ _ENCIPHERMENT = frozenset({"key_encipherment", "data_encipherment"})
 
 def wrong_form(profile: Profile) -> tuple[str, str] | None:
     """What is wrong of a subject or an extension."""
-    return _wrong_subject(profile) or _wrong_names(profile) or _wrong_policies(profile) or _wrong_identifiers(profile)
+    of_names = _wrong_subject(profile) or _wrong_names(profile) or _wrong_constraints(profile)
+    return of_names or _wrong_policies(profile) or _wrong_identifiers(profile)
 
 
 def _wrong_subject(profile: Profile) -> tuple[str, str] | None:
@@ -52,14 +53,23 @@ def _wrong_subject(profile: Profile) -> tuple[str, str] | None:
 
 def _wrong_names(profile: Profile) -> tuple[str, str] | None:
     """A name that is none, wherever names are (section 4.2.1.6)."""
-    names = [("subject_alt_name", one) for one in profile.value_of(x509.SubjectAlternativeName) or ()]
-    access = profile.value_of(x509.AuthorityInformationAccess) or ()
-    names += [("authority_info_access", one.access_location) for one in access]
-    for point in profile.value_of(x509.CRLDistributionPoints) or ():
-        names += [("crl_distribution_points", one) for one in point.full_name or ()]
-    for option, one in names:
+    for option, one in _names_in(profile):
         if _is_wrong(one):
             return option, f"{shown(one)} is none, by its form"
+    return None
+
+
+def _names_in(profile: Profile) -> t.Iterator[tuple[str, x509.GeneralName]]:
+    """Each name, and the option that says it."""
+    yield from (("subject_alt_name", one) for one in profile.value_of(x509.SubjectAlternativeName) or ())
+    for access in profile.value_of(x509.AuthorityInformationAccess) or ():
+        yield "authority_info_access", access.access_location
+    for point in profile.value_of(x509.CRLDistributionPoints) or ():
+        yield from (("crl_distribution_points", one) for one in point.full_name or ())
+
+
+def _wrong_constraints(profile: Profile) -> tuple[str, str] | None:
+    """The dot in front that some programs want, and others do not understand."""
     constraints = profile.value_of(x509.NameConstraints)
     for option in ("permitted", "excluded") if constraints else ():
         for one in getattr(constraints, f"{option}_subtrees") or ():
@@ -83,11 +93,15 @@ def _wrong_policies(profile: Profile) -> tuple[str, str] | None:
     twice = next((oid for oid in oids if oids.count(oid) > 1), None)
     if twice:
         return option, f"{twice} is there twice (RFC 5280, section 4.2.1.4)"
-    for one in (one for row in rows for one in row.policy_qualifiers or ()):
-        if isinstance(one, str) and not _URI.fullmatch(one):
-            return option, f"cps '{one}' is no URI"
-        if isinstance(one, x509.UserNotice) and len(one.explicit_text or "") > _LONGEST_NOTICE:
-            return option, f"a user_notice has at most {_LONGEST_NOTICE} characters (RFC 5280, section 4.2.1.4)"
+    wrong = next(filter(None, (_wrong_qualifier(one) for row in rows for one in row.policy_qualifiers or ())), None)
+    return (option, wrong) if wrong else None
+
+
+def _wrong_qualifier(one: str | x509.UserNotice) -> str | None:
+    if isinstance(one, str):
+        return None if _URI.fullmatch(one) else f"cps '{one}' is no URI"
+    if len(one.explicit_text or "") > _LONGEST_NOTICE:
+        return f"a user_notice has at most {_LONGEST_NOTICE} characters (RFC 5280, section 4.2.1.4)"
     return None
 
 
