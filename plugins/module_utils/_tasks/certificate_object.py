@@ -112,7 +112,7 @@ def _selection(module: FileModule) -> Selection | None:
         return None
     selection = selection_from(module.params)
     if selection.key_class == SECRET:
-        raise InputError("uri", "a secret key has no certificate", f"type={selection.key_class}")
+        raise InputError("uri", "a secret key has no certificate", "type=secret-key")
     return dataclasses.replace(selection, key_class=PRIVATE)
 
 
