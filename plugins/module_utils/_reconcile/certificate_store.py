@@ -36,20 +36,24 @@ class CertificateStore:
 
     def bring(self, places: t.Sequence[Place]) -> None:
         """Makes what is missing, the issuers first, then removes what goes, and looks at what came of it."""
-        going = []
+        going: list[Certificate] = []
         for place in sorted(places, key=lambda place: place.kind):  # "chain" is before "key"
-            going += place.going
-            if place.wished and place.found is None:
-                self._stored(place.wished, place.going)
-            elif place.wished and place.found and place.renamed:
-                going += self._renamed(place.found, place.wished)
+            going += [*place.going, *self._brought(place)]
         # A token may put the new one in the old one's place.
-        going = [one for one in going if one.handle not in {made.handle for made in self._made}]
-        left = list(going)
-        for one in going:
-            self._remove(one, left)
-            left.remove(one)
+        made = {one.handle for one in self._made}
+        left = going = [one for one in going if one.handle not in made]
+        while left:
+            self._remove(left[0], left)
+            left = left[1:]
         self._look([place.wished for place in places if place.wished], going)
+
+    def _brought(self, place: Place) -> list[Certificate]:
+        """One certificate is there with its names; the answer is what goes for that."""
+        if place.wished and place.found is None:
+            self._stored(place.wished, place.going)
+        elif place.wished and place.found and place.renamed:
+            return self._renamed(place.found, place.wished)
+        return []
 
     @property
     def _state(self) -> str:

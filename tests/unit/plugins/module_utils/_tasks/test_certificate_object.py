@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import Certifier, Result
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, der, pem
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
 
 MODULE = "hsm_certificate_object"
 KEY = private_key("secp256r1", 0)
@@ -283,6 +284,17 @@ def test_what_cannot_be_read_is_a_failure(holder: Holder) -> None:
     holder.hold(Certificate(66, "foreign", b"b", b"no certificate"))
     assert holder.have(NEW)["changed"] is True, "one that is not beside the key is no hindrance"
     assert not holder.session.refused and len(holder.session.certified) == 2
+
+
+def test_the_token_is_opened_for_writing_where_something_is_to_be_changed(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = use_token(monkeypatch, holder.session)
+    for check_mode in (True, False, False):
+        holder.have(NEW, check_mode=check_mode)
+    holder.have(OLD)
+    writable = [one[0] for one in asked]
+    assert writable == [False, False, True, False, False]
 
 
 def test_a_write_protected_token(holder: Holder) -> None:
