@@ -98,18 +98,18 @@ class CertificateStore:
         return f"What remains: {made}, handle {made.handle}." if left else NOTHING_LEFT
 
     def _renamed(self, found: Certificate, wished: Certificate) -> list[Certificate]:
-        """Gives it its names in place; where the token cannot, it is made anew, and the answer is what goes."""
-        facts = self._session.facts
+        """Gives it its names in place; where the token cannot, it is made anew, and the answer is what goes.
+
+        The vendors' table does not tell: some tokens change certificates although they change no keys.
+        """
         what = f"give {found} the label '{wished.label}' and the id {wished.id.hex(':')} {self._token}"
-        differing = {name for name in ("label", "id") if getattr(found, name) != getattr(wished, name)}
-        if facts.set_attribute and not differing & facts.fixed:
-            try:
-                self._session.certificate_objects().set_certificate_names(found, wished.label, wished.id)
-            except TokenError as error:
-                if error.ckr not in _FIXED:
-                    raise error.at(what, _joined(self._now(found), self._state)) from None
-            else:
-                return []  # what came of it is looked at in the end
+        try:
+            self._session.certificate_objects().set_certificate_names(found, wished.label, wished.id)
+        except TokenError as error:
+            if error.ckr not in _FIXED:
+                raise error.at(what, _joined(self._now(found), self._state)) from None
+        else:
+            return []  # what came of it is looked at in the end
         made = self._stored(wished, [found])
         return [] if made.handle == found.handle else [found]
 
