@@ -181,8 +181,9 @@ def test_a_certificate_beside_another_pair_of_the_same_key_is_that_ones(holder: 
 
 def test_a_stranger_beside_the_key_is_named_and_stays(holder: Holder) -> None:
     holder.hold(holder.here(OTHERS, 70))
-    for task in ({"content": pem(NEW)}, {"state": "absent"}):
-        result = holder.run(MODULE, **task)
+    tasks: list[dict[str, t.Any]] = [{"content": pem(NEW)}, {"state": "absent"}]
+    for task in tasks:
+        result = holder.have(**task)
         assert "is the certificate of another key" in warned(result)
         assert OTHERS in {one.value for one in holder.session.certified}
     assert holder.held == [("root", holder.id, OTHERS)]
@@ -272,12 +273,13 @@ def test_a_key_without_an_id_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_cannot_be_read_is_a_failure(holder: Holder) -> None:
     broken = Certificate(66, "broken", b"b", b"", "CKR_DEVICE_ERROR")
-    for task in ({"content": pem(NEW)}, {"state": "absent"}, {"content": pem(NEW), "state": "absent", "label": None}):
+    tasks: list[dict[str, t.Any]] = [{"content": pem(NEW)}, {"state": "absent"}]
+    for task in (*tasks, {"content": pem(NEW), "state": "absent", "label": None}):
         result = holder.hold(broken).run(MODULE, **task)
         assert result["ckr"] == "CKR_DEVICE_ERROR" and "with handle 66" in result["msg"]
     holder.hold(holder.here(b"no certificate"))
-    for task in ({"content": pem(NEW)}, {"state": "absent"}):
-        assert "cannot be told" in holder.run(MODULE, **task)["msg"]
+    for task in tasks:
+        assert "cannot be told" in holder.have(**task)["msg"]
     holder.hold(Certificate(66, "foreign", b"b", b"no certificate"))
     assert holder.have(NEW)["changed"] is True, "one that is not beside the key is no hindrance"
     assert not holder.session.refused and len(holder.session.certified) == 2
