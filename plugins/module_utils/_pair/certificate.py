@@ -44,7 +44,10 @@ class Certificate(t.NamedTuple):
 
 
 class CertificateObjects(t.Protocol):
-    """How the certificates of a token are made and changed. Every method raises `TokenError`."""
+    """How the certificates of a token are found, made and changed. Every method raises `TokenError`."""
+
+    def certificates(self, label: str | None, identifier: bytes | None) -> list[Certificate]:
+        """Those of this label and this id, where given; none where the token has no such objects."""
 
     def store_certificate(self, wished: Certificate) -> Certificate:
         """Makes one, and reads it back. An error does not tell whether it was made."""

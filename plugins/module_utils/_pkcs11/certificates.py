@@ -40,8 +40,8 @@ class Pkcs11Certificates:
         self._token = token
         self._store = store
 
-    def find(self, label: str | None, identifier: bytes | None) -> list[Certificate]:
-        """As `TokenSession.certificates`."""
+    def certificates(self, label: str | None, identifier: bytes | None) -> list[Certificate]:
+        """As `CertificateObjects`."""
         names = {"label": label, "id": identifier}
         wanted = {ATTRIBUTES[name].code: pack(name, value) for name, value in names.items() if value is not None}
         looks = 1

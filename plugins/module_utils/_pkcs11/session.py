@@ -25,8 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import Pkcs11Certificates
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.generation import Generation
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
@@ -80,9 +79,9 @@ class Pkcs11Session(TokenSession):
             return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
-        return self.certificate_objects().find(label, identifier) if self.facts.certificates else []
+        return self.certificate_objects().certificates(label, identifier) if self.facts.certificates else []
 
-    def certificate_objects(self) -> Pkcs11Certificates:
+    def certificate_objects(self) -> CertificateObjects:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import Pkcs11Certificates
 
         return Pkcs11Certificates(self._session, str(self._token), self._store)

@@ -24,10 +24,12 @@ UNTOLD, MISSING, GONE = ReadValue(None, 0x30), ReadValue(None, 0x12), ReadValue(
 Row = dict[int, ReadValue]
 
 
-def row(label: bytes = b"web", identifier: bytes = b"1", **changed: ReadValue) -> Row:
+def row(
+    label: bytes | ReadValue = b"web", identifier: bytes | ReadValue = b"1", value: bytes | ReadValue = b"der"
+) -> Row:
     """What a token tells of one certificate."""
-    told = {"label": ReadValue(label, 0), "id": ReadValue(identifier, 0), "value": ReadValue(b"der", 0), **changed}
-    return dict(zip((LABEL, ID, VALUE), (told[name] for name in ("label", "id", "value")), strict=True))
+    told = {LABEL: label, ID: identifier, VALUE: value}
+    return {code: ReadValue(one, 0) if isinstance(one, bytes) else one for code, one in told.items()}
 
 
 class Told(Session):
@@ -56,7 +58,7 @@ class Told(Session):
 
 
 def found(session: Told, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
-    return Pkcs11Certificates(session, "alpha", None).find(label, identifier)
+    return Pkcs11Certificates(session, "alpha", None).certificates(label, identifier)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +76,15 @@ def test_what_a_token_finds_is_compared(label: str | None, identifier: bytes | N
 def test_what_is_not_told() -> None:
     assert found(Told(row(value=UNTOLD))) == [Certificate(0, "web", b"1", b"", "CKR_DEVICE_ERROR")]
     assert found(Told(row(value=MISSING))) == [Certificate(0, "web", b"1", b"")]
-    assert found(Told(row(b"\xff", id=MISSING))) == [Certificate(0, None, b"", b"der")]
+    assert found(Told(row(b"\xff", identifier=MISSING))) == [Certificate(0, None, b"", b"der")]
     with pytest.raises(TokenError, match="compare the id of the certificate with handle 0 .*CKR_DEVICE_ERROR"):
-        found(Told(row(id=UNTOLD)), identifier=b"1")
-    assert found(Told(row(id=MISSING)), identifier=b"1") == []
+        found(Told(row(identifier=UNTOLD)), identifier=b"1")
+    assert found(Told(row(identifier=MISSING)), identifier=b"1") == []
     assert found(Told(row(label=UNTOLD)), label="web") == [], "a label only tells people something"
 
 
 def test_one_that_is_gone_is_searched_again() -> None:
-    session = Told(row(id=GONE, label=GONE, value=GONE))
+    session = Told(row(GONE, GONE, GONE))
     with pytest.raises(TokenError, match="CKR_OBJECT_HANDLE_INVALID"):
         found(session)
     assert len(session.asked) == 3
