@@ -322,16 +322,31 @@ key_pairs:
           type: str
           returned: always
           sample: web
+        id_hex:
+          description: Its identifier as bytes, colon-separated, which joins it to the pair.
+          type: str
+          returned: always
+          sample: "77:65:62"
         subject:
           description: Its subject (RFC 4514); V(null) where it cannot be read.
           type: str
           returned: always
           sample: CN=web.example.com
+        issuer:
+          description: Its issuer (RFC 4514); V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: CN=Example Issuing CA
         serial_number:
           description: Its serial number as bytes, colon-separated; V(null) where it cannot be read.
           type: str
           returned: always
           sample: "4f:6e:17"
+        not_before:
+          description: The start of its validity in UTC; V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: "2026-12-01T12:00:00Z"
         not_after:
           description: The end of its validity in UTC; V(null) where it cannot be read.
           type: str

@@ -14,6 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login i
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     CRYPTOGRAPHY_IMPORT_ERROR,
+    NO_CERTIFICATES,
     NO_SLOTS,
     Params,
     Provider,
@@ -38,7 +39,7 @@ class ToolProvider(Provider):
     answers_anybody: t.ClassVar[bool]
     persistent_handles = True
     requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR}
-    lacks = {"slots": NO_SLOTS}
+    lacks = {"slots": NO_SLOTS, "certificates": NO_CERTIFICATES}
     # What every tool refuses, because it drives no library and knows no mechanisms.
     cannot = {
         "module_path": Unable(_LIBRARY_ONLY),

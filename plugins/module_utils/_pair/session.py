@@ -114,8 +114,9 @@ class Unable:
 
 
 # What some modules need of a provider, beside key pairs.
-Ability = t.Literal["users", "slots"]
+Ability = t.Literal["users", "slots", "certificates"]
 NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
+NO_CERTIFICATES = "the tools of clusters store no certificates; use the provider pkcs11, or keep them in files"
 
 
 class Credentials(t.Protocol):
@@ -224,8 +225,16 @@ class TokenSession(abc.ABC):
         """Gives a certificate that was found another id."""
         raise NotImplementedError(type(self).__name__)
 
+    def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
+        """Gives a certificate that was found this label and id."""
+        raise NotImplementedError(type(self).__name__)
+
+    def store_certificate(self, wished: Certificate) -> Certificate:
+        """Makes a certificate, and reads it back. An error does not tell whether it was made."""
+        raise NotImplementedError(type(self).__name__)
+
     def destroy_certificate(self, found: Certificate) -> None:
-        """Removes a certificate that was found."""
+        """Removes a certificate that was found; an error with `remains` tells that it is still there."""
         raise NotImplementedError(type(self).__name__)
 
     @abc.abstractmethod

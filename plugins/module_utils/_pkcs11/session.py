@@ -86,6 +86,15 @@ class Pkcs11Session(TokenSession):
     def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
         self._session.write(f"set id of {found}", "C_SetAttributeValue", found.handle, template({"id": identifier}))
 
+    def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
+        names: dict[str, Value] = {"id": identifier, **({} if label is None else {"label": label})}
+        self._session.write(f"set the names of {found}", "C_SetAttributeValue", found.handle, template(names))
+
+    def store_certificate(self, wished: Certificate) -> Certificate:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import store
+
+        return store(self._session, wished)
+
     def destroy_certificate(self, found: Certificate) -> None:
         self._session.write(f"destroy {found}", "C_DestroyObject", found.handle)
 
