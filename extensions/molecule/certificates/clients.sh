@@ -23,7 +23,7 @@ trap finish EXIT
 
 fail() {
     echo "clients: $client: $1" >&2
-    cat "$work"/*.log >&2
+    tail -n 5 "$work"/*.log >&2
     exit 1
 }
 
@@ -130,9 +130,12 @@ END
     [ "$page" = "a page" ] || fail "the page is $page"
 }
 
-# GnuTLS finds the library by p11-kit's configuration.
+# GnuTLS finds the library by p11-kit's configuration. It takes no chain from the token.
 gnutls() {
-    export GNUTLS_PIN
+    mkdir -p "$work/pkcs11/modules"
+    echo 'user-config: only' >"$work/pkcs11/pkcs11.conf"
+    echo "module: $library" >"$work/pkcs11/modules/token.module"
+    export GNUTLS_PIN XDG_CONFIG_HOME="$work"
     GNUTLS_PIN=$(cat pin)
     for name in www mail code_signing; do
         eval "uri=\$$name"
@@ -157,7 +160,10 @@ nss() {
 
 # Java shows a key only beside its certificate, whose label is the alias.
 java() {
-    printf '%s\n' 'name = token' "library = $library" 'slotListIndex = 0' >"$work/java.cfg"
+    # The token goes by the number of its slot.
+    slot=$(pkcs11-tool --module "$library" --list-slots 2>/dev/null |
+        sed -n '/^Slot /{N; s/^Slot [0-9]* (\(0x[0-9a-f]*\)).*: molecule-web$/\1/p}')
+    printf '%s\n' 'name = token' "library = $library" "slot = $(printf %d "$slot")" >"$work/java.cfg"
     set -- -storetype PKCS11 -storepass:file pin -providerClass sun.security.pkcs11.SunPKCS11 -providerArg "$work/java.cfg"
     keytool -list "$@" >"$work/keytool.log" 2>&1 || fail "no list"
     for name in www mail code-signing; do
