@@ -181,6 +181,9 @@ class MemorySession(TokenSession):
         self._called("set_certificate_id")
         self.certified = [one._replace(id=identifier) if one.handle == found.handle else one for one in self.certified]
 
+    def certificate_objects(self) -> MemorySession:
+        return self
+
     def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
         self._called("set_certificate_names")
         names = {"label": label, "id": identifier}

@@ -43,6 +43,19 @@ class Certificate(t.NamedTuple):
         return any(self.handle == one.handle or (self.value and self.value == one.value) for one in others)
 
 
+class CertificateObjects(t.Protocol):
+    """How the certificates of a token are made and changed. Every method raises `TokenError`."""
+
+    def store_certificate(self, wished: Certificate) -> Certificate:
+        """Makes one, and reads it back. An error does not tell whether it was made."""
+
+    def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
+        """Gives one that was found this id, and this label if any."""
+
+    def destroy_certificate(self, found: Certificate) -> None:
+        """Removes one that was found; an error with `remains` tells that it is still there."""
+
+
 def describe_certificate(found: Certificate) -> dict[str, str | None]:
     """What is returned of a certificate; None is what it does not tell."""
     certificate = parsed(found.value)

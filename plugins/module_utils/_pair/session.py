@@ -20,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
@@ -116,7 +116,6 @@ class Unable:
 # What some modules need of a provider, beside key pairs.
 Ability = t.Literal["users", "slots", "certificates"]
 NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
-NO_CERTIFICATES = "the tools of clusters store no certificates; use the provider pkcs11, or keep them in files"
 
 
 class Credentials(t.Protocol):
@@ -223,18 +222,14 @@ class TokenSession(abc.ABC):
 
     def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
         """Gives a certificate that was found another id."""
-        raise NotImplementedError(type(self).__name__)
-
-    def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
-        """Gives a certificate that was found this label and id."""
-        raise NotImplementedError(type(self).__name__)
-
-    def store_certificate(self, wished: Certificate) -> Certificate:
-        """Makes a certificate, and reads it back. An error does not tell whether it was made."""
-        raise NotImplementedError(type(self).__name__)
+        self.certificate_objects().set_certificate_names(found, None, identifier)
 
     def destroy_certificate(self, found: Certificate) -> None:
         """Removes a certificate that was found; an error with `remains` tells that it is still there."""
+        self.certificate_objects().destroy_certificate(found)
+
+    def certificate_objects(self) -> CertificateObjects:
+        """The certificates of the token, for what makes or changes them; never asked of a provider that lacks them."""
         raise NotImplementedError(type(self).__name__)
 
     @abc.abstractmethod

@@ -11,7 +11,7 @@ import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -19,10 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
 
@@ -80,20 +78,6 @@ class SoftHsmSession(Pkcs11Session):
         answer = self._destroyed(found)
         if answer and found.attributes.get("token") is not False and self._store.count() >= before:
             raise answer.at(answer.attempt)
-
-    def store_certificate(self, wished: Certificate) -> Certificate:
-        self.check_making(f"store {wished} on the token {self._token}")
-        self._store.begin()
-        return super().store_certificate(wished)
-
-    def destroy_certificate(self, found: Certificate) -> None:
-        before = self._store.count()
-        try:
-            super().destroy_certificate(found)
-        except TokenError as error:
-            if error.ckr != NOT_THERE and self._store.count() >= before:
-                raise error.at(error.attempt, "Its file is still there.") from None
-            raise
 
     @functools.cached_property
     def transfer(self) -> Transfer:

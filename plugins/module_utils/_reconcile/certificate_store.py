@@ -60,7 +60,7 @@ class CertificateStore:
         what = f"store {wished} {self._token}"
         old = f"As it was: {listed(going)}." if going else ""
         try:
-            made = self._session.store_certificate(wished)
+            made = self._session.certificate_objects().store_certificate(wished)
         except TokenError as error:
             if error.ckr in _FIXED:
                 old = _joined(old, _NO_ROOM)
@@ -100,7 +100,7 @@ class CertificateStore:
         differing = {name for name in ("label", "id") if getattr(found, name) != getattr(wished, name)}
         if facts.set_attribute and not differing & facts.fixed:
             try:
-                self._session.set_certificate_names(found, wished.label, wished.id)
+                self._session.certificate_objects().set_certificate_names(found, wished.label, wished.id)
             except TokenError as error:
                 if error.ckr not in _FIXED:
                     raise error.at(what, _joined(self._now(found), self._state)) from None
