@@ -29,14 +29,15 @@ fail() {
 
 # A server in the background, which is stopped at the end
 start() {
-    "$@" >"$work/server-$#.log" 2>&1 &
+    log=$(mktemp "$work/server-XXXX.log")
+    "$@" >"$log" 2>&1 &
     servers="$servers $!"
 }
 
 # Whether a server at a port has the name, by a chain that ends with the root; it may be starting still.
 answers() {
-    attempts=100
-    until openssl s_client -connect "127.0.0.1:$1" -CAfile root-ca.pem -verify_return_error -verify_hostname "$2" \
+    attempts=300
+    until timeout 10 openssl s_client -connect "127.0.0.1:$1" -CAfile root-ca.pem -verify_return_error -verify_hostname "$2" \
         </dev/null >"$work/s_client.log" 2>&1 && grep -q '^ *Verify return code: 0 ' "$work/s_client.log"; do
         attempts=$((attempts - 1))
         [ "$attempts" -gt 0 ] || fail "no answer as $2"
