@@ -167,7 +167,7 @@ options:
         given another identifier. Programs join a certificate to a key by the identifier. One that stays behind is taken
         for that of the next key that gets it.
       - V(fail) refuses and names them. V(keep) leaves them as they are. V(follow) gives them the new identifier, or
-        removes them once the pair is gone.
+        removes them once the pair is gone. M(cryptoki.hsm.hsm_certificate_object) stores the one of a new key.
       - They are looked for only where one of this is to happen. The tools of clusters know no certificates, so there
         are none.
     type: str
@@ -287,6 +287,53 @@ options:
         C(wrap_with_trusted) needs one, with C(CKA_TRUSTED) set by the security officer.
       - If not given, the tokens agree on a key that is gone afterwards.
     type: str
+"""
+
+    RETURNED = r"""
+options:
+  return_attributes:
+    description:
+      - The attributes of each half to return, all if not given. What is compared and proven does not depend on it.
+      - With few of them the result of an ad-hoc task fits a screen, and that of many pairs is much smaller.
+    type: list
+    elements: str
+    choices:
+      - allowed_mechanisms
+      - always_authenticate
+      - always_sensitive
+      - class
+      - copyable
+      - decrypt
+      - derive
+      - destroyable
+      - ec_params
+      - ec_point
+      - encrypt
+      - extractable
+      - id
+      - id_hex
+      - kcv
+      - key_gen_mechanism
+      - key_type
+      - label
+      - local
+      - modifiable
+      - modulus
+      - modulus_bits
+      - never_extractable
+      - private
+      - public_exponent
+      - sensitive
+      - sign
+      - sign_recover
+      - token
+      - trusted
+      - unwrap
+      - value_len
+      - verify
+      - verify_recover
+      - wrap
+      - wrap_with_trusted
 """
 
     REPLICAS = r"""

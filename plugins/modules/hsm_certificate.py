@@ -131,6 +131,7 @@ notes:
   - A key with C(always_authenticate) asks for the PIN at each use, and is refused.
 seealso:
   - module: cryptoki.hsm.hsm_csr
+  - module: cryptoki.hsm.hsm_certificate_object
   - module: community.crypto.x509_certificate_info
   - module: community.crypto.x509_certificate
 """

@@ -186,8 +186,8 @@ class MemorySession(TokenSession):
 
     def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
         self._called("set_certificate_names")
-        names = {"label": label, "id": identifier}
-        self.certified = [one._replace(**names) if one.handle == found.handle else one for one in self.certified]
+        named = found._replace(label=label, id=identifier)
+        self.certified = [named if one.handle == found.handle else one for one in self.certified]
 
     def store_certificate(self, wished: Certificate) -> Certificate:
         self._called("store_certificate")

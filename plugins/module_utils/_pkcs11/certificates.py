@@ -44,22 +44,30 @@ class Pkcs11Certificates:
         """As `TokenSession.certificates`."""
         names = {"label": label, "id": identifier}
         wanted = {ATTRIBUTES[name].code: pack(name, value) for name, value in names.items() if value is not None}
-        ignored = {ATTRIBUTES[name].code for name in self._session.not_searched}
-        asked = {code: value for code, value in wanted.items() if code not in ignored}
         looks = 1
         while True:
             try:
-                what = f"find certificates on the token {self._token}"
-                handles = self._session.search(what, Template({**_CLASS, **asked}))
-                found = [self._read(handle, wanted) for handle in handles]
+                found = [self._read(handle, wanted) for handle in self._searched(wanted)]
             except TokenError as error:
-                if error.ckr in _NONE:
-                    return []
                 if error.ckr != NOT_THERE or looks == _LOOKS:
                     raise
                 looks += 1
             else:
                 return [one for one in found if one]
+
+    def _searched(self, wanted: t.Mapping[int, bytes]) -> list[int]:
+        ignored = {ATTRIBUTES[name].code for name in self._session.not_searched}
+        return self._handles({code: value for code, value in wanted.items() if code not in ignored})
+
+    def _handles(self, asked: t.Mapping[int, bytes]) -> list[int]:
+        """What the token finds; none where it has no such objects, which a search without names tells for sure."""
+        try:
+            what = f"find certificates on the token {self._token}"
+            return self._session.search(what, Template({**_CLASS, **asked}))
+        except TokenError as error:
+            if error.ckr not in _NONE:
+                raise
+            return self._handles({}) if asked else []
 
     def store_certificate(self, wished: Certificate) -> Certificate:
         """As `CertificateObjects`."""
@@ -102,22 +110,24 @@ class Pkcs11Certificates:
         An id that is not told is no other id, and so is not passed over; a label only tells people something.
         """
         values = self._session.raw(handle, _SIZES)
+        for code, value in (wanted or {}).items():
+            self._check_told(handle, code, values[code])
+            if values[code].value != value:
+                return None
         failed = [read.rv for code, read in values.items() if read.value is None and code != _LABEL]
         if functions.CKR_OBJECT_HANDLE_INVALID in failed:
             raise TokenError(f"read the certificate with handle {handle}", NOT_THERE)
-        for code, value in (wanted or {}).items():
-            read = values[code]
-            if read.value is None and code == _ID and read.rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
-                what = f"compare the id of the certificate with handle {handle} on the token {self._token}"
-                raise TokenError(what, functions.rv_name(read.rv))
-            if read.value != value:
-                return None
         untold = [functions.rv_name(rv) for rv in failed if rv != functions.CKR_ATTRIBUTE_TYPE_INVALID]
         told = {code: read.value or b"" for code, read in values.items()}
         label = None
         with contextlib.suppress(UnicodeDecodeError):
             label = told[_LABEL].decode()
         return Certificate(handle, label, told[_ID], told[_VALUE], next(iter(untold), ""))
+
+    def _check_told(self, handle: int, code: int, read: functions.ReadValue) -> None:
+        if read.value is None and code == _ID and read.rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
+            what = f"compare the id of the certificate with handle {handle} on the token {self._token}"
+            raise TokenError(what, functions.rv_name(read.rv))
 
 
 def _names_in(value: bytes) -> dict[int, bytes]:

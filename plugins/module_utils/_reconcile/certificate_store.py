@@ -36,20 +36,24 @@ class CertificateStore:
 
     def bring(self, places: t.Sequence[Place]) -> None:
         """Makes what is missing, the issuers first, then removes what goes, and looks at what came of it."""
-        going = []
+        going: list[Certificate] = []
         for place in sorted(places, key=lambda place: place.kind):  # "chain" is before "key"
-            going += place.going
-            if place.wished and place.found is None:
-                self._stored(place.wished, place.going)
-            elif place.wished and place.found and place.renamed:
-                going += self._renamed(place.found, place.wished)
+            going += [*place.going, *self._brought(place)]
         # A token may put the new one in the old one's place.
-        going = [one for one in going if one.handle not in {made.handle for made in self._made}]
-        left = list(going)
-        for one in going:
-            self._remove(one, left)
-            left.remove(one)
+        made = {one.handle for one in self._made}
+        left = going = [one for one in going if one.handle not in made]
+        while left:
+            self._remove(left[0], left)
+            left = left[1:]
         self._look([place.wished for place in places if place.wished], going)
+
+    def _brought(self, place: Place) -> list[Certificate]:
+        """One certificate is there with its names; the answer is what goes for that."""
+        if place.wished and place.found is None:
+            self._stored(place.wished, place.going)
+        elif place.wished and place.found and place.renamed:
+            return self._renamed(place.found, place.wished)
+        return []
 
     @property
     def _state(self) -> str:
@@ -94,18 +98,18 @@ class CertificateStore:
         return f"What remains: {made}, handle {made.handle}." if left else NOTHING_LEFT
 
     def _renamed(self, found: Certificate, wished: Certificate) -> list[Certificate]:
-        """Gives it its names in place; where the token cannot, it is made anew, and the answer is what goes."""
-        facts = self._session.facts
+        """Gives it its names in place; where the token cannot, it is made anew, and the answer is what goes.
+
+        The vendors' table does not tell: some tokens change certificates although they change no keys.
+        """
         what = f"give {found} the label '{wished.label}' and the id {wished.id.hex(':')} {self._token}"
-        differing = {name for name in ("label", "id") if getattr(found, name) != getattr(wished, name)}
-        if facts.set_attribute and not differing & facts.fixed:
-            try:
-                self._session.certificate_objects().set_certificate_names(found, wished.label, wished.id)
-            except TokenError as error:
-                if error.ckr not in _FIXED:
-                    raise error.at(what, _joined(self._now(found), self._state)) from None
-            else:
-                return []  # what came of it is looked at in the end
+        try:
+            self._session.certificate_objects().set_certificate_names(found, wished.label, wished.id)
+        except TokenError as error:
+            if error.ckr not in _FIXED:
+                raise error.at(what, _joined(self._now(found), self._state)) from None
+        else:
+            return []  # what came of it is looked at in the end
         made = self._stored(wished, [found])
         return [] if made.handle == found.handle else [found]
 

@@ -69,9 +69,15 @@ class Decided:
     warnings: t.Sequence[str] = ()
 
     @property
-    def changes(self) -> bool:
-        """Whether there is anything to do."""
-        return any(place.action is not Action.NOTHING for place in self.places)
+    def changed(self) -> list[Place]:
+        """Those of the places where there is something to do."""
+        return [place for place in self.places if place.action is not Action.NOTHING]
+
+    @property
+    def main_action(self) -> Action:
+        """What is told in one word: what becomes of the key's own certificate, else of those of its issuers."""
+        of_key = [place for place in self.changed if place.kind == "key"]
+        return main_action({place.action for place in of_key or self.changed})
 
 
 def run() -> t.NoReturn:
@@ -97,11 +103,11 @@ def work(module: FileModule) -> Result:
         decided = _decided(module, session, selection, given)
         if decided is None:
             return _unknown(module, f"There is not yet {named(t.cast('Selection', selection))}")
-        if not decided.changes or module.check_mode:
+        if not decided.changed or module.check_mode:
             return _result(module, session, decided)
     with provider.session(writable=True) as session:  # another task may have been here in between: it is decided anew
         decided = t.cast("Decided", _decided(module, session, selection, given))
-        if decided.changes:
+        if decided.changed:
             CertificateStore(session, decided.there).bring(decided.places)
         return _result(module, session, decided)
 
@@ -188,18 +194,17 @@ def _decided_absent(
 ) -> Decided:
     there = every_certificate(session)
     warnings: list[str] = []
-    going: list[Certificate] = []
-    if given:
-        if pair and not PairCertificates(session, pair, there).is_of_key(given.certificate):
+    if pair:
+        beside = PairCertificates(session, pair, there)
+        if given and not beside.is_of_key(given.certificate):
             raise InputError(given.option, f"its first certificate is of another key than {pair.private}")
+    if given:
         going = [one for one in there if one.value == der(given.certificate)]
     elif pair:
-        beside = PairCertificates(session, pair, there)
         beside.check_beside()
         going, warnings = beside.own(), beside.warnings()
-    elif left := [one for one in there if selection and _has_name(one, selection)]:
-        told = f"There is not {named(t.cast('Selection', selection))}, so that these certificates of its name stay"
-        warnings = [f"{told}: {listed(left)}. To remove one, name it by path or content."]
+    else:
+        going, warnings = [], _of_no_key(there, t.cast("Selection", selection))
     if not going:
         session.check_absence()
     decided = Decided(there, [Place("key", None, None, (one,)) for one in going], warnings)
@@ -207,44 +212,43 @@ def _decided_absent(
     return decided
 
 
-def _has_name(one: Certificate, selection: Selection) -> bool:
-    """Whether a certificate has the label or id by which a key was chosen."""
-    return bool(selection.id and one.id == selection.id or selection.label and one.label == selection.label)
+def _of_no_key(there: t.Sequence[Certificate], selection: Selection) -> list[str]:
+    """What to warn of where the key is not there, and certificates have the name by which it was chosen."""
+    by_id = [one for one in there if selection.id and one.id == selection.id]
+    by_label = [one for one in there if selection.label and one.label == selection.label]
+    left = list(dict.fromkeys([*by_id, *by_label]))
+    told = f"There is not {named(selection)}, so that these certificates of its name stay: {listed(left)}."
+    return [f"{told} To remove one, name it by path or content."] if left else []
 
 
 def _check_writable(session: TokenSession, decided: Decided, what: str) -> None:
-    if session.write_protected and decided.changes:
+    if session.write_protected and decided.changed:
         raise HsmError.refused(what, "the token is write-protected")
 
 
 def _result(module: FileModule, session: TokenSession, decided: Decided) -> Result:
     for warning in decided.warnings:
         module.warn(warning)
-    changed = [place for place in decided.places if place.action is not Action.NOTHING]
-    of_key = [place for place in changed if place.kind == "key"]
-    main = main_action({place.action for place in of_key or changed})
-    rows = {id(place): _rows(place) for place in decided.places}
+    rows = [_rows(place) for place in decided.changed]
     return {
-        "changed": decided.changes,
-        "outcome": WORDS[main],
-        "changes": [row.data() for place in changed for row in rows[id(place)]],
-        "certificates": [
-            {
-                **_described(place.wished, session.uri_attributes),
-                "kind": place.kind,
-                "outcome": WORDS[place.action],
-                "changes": [row.data() for row in rows[id(place)]],
-            }
-            for place in decided.places
-            if place.wished
-        ],
-        "diff": [side_by_side(_title(place, session), rows[id(place)]) for place in changed],
+        "changed": bool(decided.changed),
+        "outcome": WORDS[decided.main_action],
+        "changes": [row.data() for of_place in rows for row in of_place],
+        "certificates": [_described(place, session.uri_attributes) for place in decided.places if place.wished],
+        "diff": [side_by_side(_title(place, session), _rows(place)) for place in decided.changed],
     }
 
 
-def _described(one: Certificate, token: t.Mapping[str, str]) -> Result:
-    uri = PKCS11Uri(**{**token, "object": one.label or None, "id": one.id or None, "type": "cert"})
-    return {**describe_certificate(one), "uri": build_uri(uri)}
+def _described(place: Place, token: t.Mapping[str, str]) -> Result:
+    one = t.cast("Certificate", place.wished)
+    values: dict[str, t.Any] = {**token, "object": one.label or None, "id": one.id or None, "type": "cert"}
+    return {
+        **describe_certificate(one),
+        "uri": build_uri(PKCS11Uri(**values)),
+        "kind": place.kind,
+        "outcome": WORDS[place.action],
+        "changes": [row.data() for row in _rows(place)],
+    }
 
 
 def _title(place: Place, session: TokenSession) -> str:

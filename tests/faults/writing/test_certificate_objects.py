@@ -36,7 +36,7 @@ FAULTS: dict[str, tuple[str, str, set[str]]] = {
         {OLD},
     ),
     "another value is read back": (
-        "C_GetAttributeValue^C_CreateObject after value 11 3000",
+        "C_GetAttributeValue^C_CreateObject after value 0x11 3000",
         "what was read back is another value. Nothing of it is left on the token.",
         {OLD},
     ),
@@ -117,7 +117,7 @@ def test_a_token_that_pays_no_heed_to_ids_loses_no_stranger(stored: Stored) -> N
     stranger = pem(der(load_pem_public_key(other["public_key_pem"].encode()), issuer="CA", serial=3))
     stored.token.run(MODULE, label="other", content=stranger)
     task = {"label": "k", "id": "one", "state": "absent", "certificates": "follow"}
-    run = stored.token.faulty("hsm_ecc_keypair", "C_FindObjectsInit#3 before ignore 102", **task)
+    run = stored.token.faulty("hsm_ecc_keypair", "C_FindObjectsInit#3 before ignore 0x102", **task)
     assert run.result["changed"] is True, run.msg
     classes = sorted((row["class"], row["id"]) for row in stored.token.listing())
     assert classes == [("certificate", "74776f"), ("private", "74776f"), ("public", "74776f")]

@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import Certifier, Result
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, der, pem
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
 
 MODULE = "hsm_certificate_object"
 KEY = private_key("secp256r1", 0)
@@ -136,13 +137,10 @@ def test_names_are_set_right_in_place(holder: Holder, names: dict[str, t.Any]) -
     assert holder.held == [("root", holder.id, NEW)]
 
 
-@pytest.mark.parametrize("ckr", ["CKR_ATTRIBUTE_READ_ONLY", "CKR_ACTION_PROHIBITED", "facts"])
+@pytest.mark.parametrize("ckr", ["CKR_ATTRIBUTE_READ_ONLY", "CKR_ACTION_PROHIBITED", "CKR_FUNCTION_NOT_SUPPORTED"])
 def test_where_names_cannot_be_set_it_is_made_anew(holder: Holder, ckr: str) -> None:
     holder.hold(holder.here(NEW, label="x"))
-    if ckr == "facts":
-        holder.session.facts = dataclasses.replace(holder.session.facts, set_attribute=False)
-    else:
-        holder.session.refused["set_certificate_names"] = ckr
+    holder.session.refused["set_certificate_names"] = ckr
     assert holder.four_ways(MODULE, content=pem(NEW))["outcome"] == "changed"
     assert holder.changed[-2:] == ["store_certificate", "destroy_certificate"]
     assert holder.held == [("root", holder.id, NEW)]
@@ -183,8 +181,9 @@ def test_a_certificate_beside_another_pair_of_the_same_key_is_that_ones(holder: 
 
 def test_a_stranger_beside_the_key_is_named_and_stays(holder: Holder) -> None:
     holder.hold(holder.here(OTHERS, 70))
-    for task in ({"content": pem(NEW)}, {"state": "absent"}):
-        result = holder.run(MODULE, **task)
+    tasks: list[dict[str, t.Any]] = [{"content": pem(NEW)}, {"state": "absent"}]
+    for task in tasks:
+        result = holder.have(**task)
         assert "is the certificate of another key" in warned(result)
         assert OTHERS in {one.value for one in holder.session.certified}
     assert holder.held == [("root", holder.id, OTHERS)]
@@ -274,15 +273,27 @@ def test_a_key_without_an_id_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_cannot_be_read_is_a_failure(holder: Holder) -> None:
     broken = Certificate(66, "broken", b"b", b"", "CKR_DEVICE_ERROR")
-    for task in ({"content": pem(NEW)}, {"state": "absent"}, {"content": pem(NEW), "state": "absent", "label": None}):
+    tasks: list[dict[str, t.Any]] = [{"content": pem(NEW)}, {"state": "absent"}]
+    for task in (*tasks, {"content": pem(NEW), "state": "absent", "label": None}):
         result = holder.hold(broken).run(MODULE, **task)
         assert result["ckr"] == "CKR_DEVICE_ERROR" and "with handle 66" in result["msg"]
     holder.hold(holder.here(b"no certificate"))
-    for task in ({"content": pem(NEW)}, {"state": "absent"}):
-        assert "cannot be told" in holder.run(MODULE, **task)["msg"]
+    for task in tasks:
+        assert "cannot be told" in holder.have(**task)["msg"]
     holder.hold(Certificate(66, "foreign", b"b", b"no certificate"))
     assert holder.have(NEW)["changed"] is True, "one that is not beside the key is no hindrance"
     assert not holder.session.refused and len(holder.session.certified) == 2
+
+
+def test_the_token_is_opened_for_writing_where_something_is_to_be_changed(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = use_token(monkeypatch, holder.session)
+    for check_mode in (True, False, False):
+        holder.have(NEW, check_mode=check_mode)
+    holder.have(OLD)
+    writable = [one[0] for one in asked]
+    assert writable == [False, False, True, False, False]
 
 
 def test_a_write_protected_token(holder: Holder) -> None:
