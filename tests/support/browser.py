@@ -90,8 +90,9 @@ class View:
 @contextmanager
 def open_view(browser: Browser, screen: Screen) -> t.Iterator[View]:
     """Shows pages on a screen. Nothing is fetched from the network: what asks for it is told as not found."""
-    viewport = {"width": screen.width, "height": screen.height}
-    context = browser.new_context(viewport=viewport, is_mobile=screen is PHONE, has_touch=screen is PHONE)
+    context = browser.new_context(
+        viewport={"width": screen.width, "height": screen.height}, is_mobile=screen is PHONE, has_touch=screen is PHONE
+    )
     context.route(lambda url: not url.startswith(("file:", "data:")), lambda route: route.abort())
     yield View(context.new_page())
     context.close()
