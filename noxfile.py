@@ -46,6 +46,9 @@ MEET_ANSIBLE = tuple(f"tests/unit/plugins/module_utils/{room}/" for room in ("_o
 # warnings in another way than a module does.
 CONTROLLER = "tests/unit/plugins/action"
 
+# Of these folders, one file each is shipped; the rest is laid beside it.
+PARTLY_SHIPPED = {"changelogs", "tests"}
+
 nox.options.envdir = str(BUILD / "nox")
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
@@ -68,14 +71,27 @@ if "UV_DEFAULT_INDEX" not in os.environ:
 antsibull_nox.load_antsibull_nox_toml()
 
 
+def prepare(session: nox.Session, *command: str) -> str:
+    """What a program of the session says that the rest needs; with `nox --install-only`, too, which skips `session.run`."""
+    program, *arguments = command
+    return subprocess.check_output([Path(session.bin) / program, *arguments], cwd=ROOT, text=True)
+
+
 def testbed(session: nox.Session) -> dict:
     """Where SoftHSM and the tools are; unpacked ones are put on the search paths."""
-    session.run("python", "scripts/testbed.py", "test")
+    session.log(prepare(session, "python", "scripts/testbed.py", "test").strip())
     found = json.loads((BUILD / "testbed.json").read_text(encoding="utf-8"))
     for variable, folders in (("PATH", found["path"]), ("LD_LIBRARY_PATH", found["ld_library_path"])):
         if folders:
             session.env[variable] = os.pathsep.join(filter(None, [folders, os.environ.get(variable)]))
     return found
+
+
+def build(session: nox.Session, folder: Path) -> Path:
+    """The artefact, built by the session's ansible-core into a folder without another one."""
+    prepare(session, "ansible-galaxy", "collection", "build", "--output-path", str(folder), str(ROOT))
+    (artefact,) = folder.glob("*.tar.gz")
+    return artefact
 
 
 def stage(session: nox.Session, folder: str) -> Path:
@@ -88,10 +104,8 @@ def stage(session: nox.Session, folder: str) -> Path:
     target = top / "ansible_collections/cryptoki/hsm"
     shutil.rmtree(top, ignore_errors=True)
     target.mkdir(parents=True)
-    session.run("ansible-galaxy", "collection", "build", "--output-path", str(top), str(ROOT), silent=True)
-    (artefact,) = top.glob("*.tar.gz")
-    shutil.unpack_archive(artefact, target)
-    shipped = {entry.name for entry in target.iterdir()}
+    shutil.unpack_archive(build(session, top), target)
+    shipped = {entry.name for entry in target.iterdir()} - PARTLY_SHIPPED
     listing = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, text=True)
     for name in filter(None, listing.split("\0")):
         source = ROOT / name
@@ -130,7 +144,7 @@ def provide_get_pip(session: nox.Session, home: Path) -> None:
 
 def ansible_test_package(session: nox.Session) -> Path:
     """Where the session's ansible-test is."""
-    return Path(session.run("python", "-c", "import ansible_test; print(*ansible_test.__path__)", silent=True).strip())
+    return Path(prepare(session, "python", "-c", "import ansible_test; print(*ansible_test.__path__)").strip())
 
 
 def ansible_test(session: nox.Session, target: Path, *arguments: str) -> None:
@@ -138,7 +152,7 @@ def ansible_test(session: nox.Session, target: Path, *arguments: str) -> None:
     own = home(session.name)
     provide_get_pip(session, own)
     session.chdir(target)
-    python = session.run("python", "-c", "import sys; print('%s.%s' % sys.version_info[:2])", silent=True).strip()
+    python = prepare(session, "python", "-c", "import sys; print('%s.%s' % sys.version_info[:2])").strip()
     session.run("ansible-test", *arguments, "--local", "--python", python, *session.posargs, env={"HOME": str(own)})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_ecc_keypair
 short_description: Manage ECC key pairs in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:

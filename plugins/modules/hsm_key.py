@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_key
 short_description: Rename, restrict, and remove keys that are in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:

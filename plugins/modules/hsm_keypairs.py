@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_keypairs
 short_description: Manage many key pairs in an HSM under one login
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_user_info
 short_description: List the users of an HSM cluster
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The cryptoki.hsm authors (@cryptoki)
 description:
