@@ -72,7 +72,7 @@ antsibull_nox.load_antsibull_nox_toml()
 
 
 def prepare(session: nox.Session, *command: str) -> str:
-    """What a program of the session says that the rest needs; with `nox --install-only`, too, which skips `session.run`."""
+    """What a program of the session says that the rest needs; `nox --install-only` runs it, too."""
     program, *arguments = command
     return subprocess.check_output([Path(session.bin) / program, *arguments], cwd=ROOT, text=True)
 

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a release ships and says of itself: the artefact, its version, its changelog, where it was run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULES = sorted(file.stem for file in (ROOT / "plugins/modules").glob("*.py"))
+ROLES = sorted(file.parent.parent.name for file in (ROOT / "roles").glob("*/meta/main.yml"))
+
+
+def read(name: str) -> t.Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The files of the artefact."""
+    folder = tmp_path_factory.mktemp("artefact")
+    command = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(folder)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True, cwd=folder)
+    (artefact,) = folder.glob("*.tar.gz")
+    assert artefact.name == f"cryptoki-hsm-{read('galaxy.yml')['version']}.tar.gz"
+    with tarfile.open(artefact) as archive:
+        return [member.name for member in archive if member.isfile()]
+
+
+def test_of_changelogs_and_tests_one_file_each_is_shipped(shipped: list[str]) -> None:
+    assert [name for name in shipped if name.startswith("changelogs/")] == ["changelogs/changelog.yaml"]
+    assert [name for name in shipped if name.startswith("tests/")] == ["tests/config.yml"]
+
+
+def test_nothing_but_what_a_user_needs_is_shipped(shipped: list[str]) -> None:
+    folders = {"LICENSES", "changelogs", "docs", "meta", "playbooks", "plugins", "roles", "tests"}
+    files = {"CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    assert {name.split("/")[0] for name in shipped} == folders | files | {"MANIFEST.json", "FILES.json"}
+    assert {f"plugins/modules/{name}.py" for name in MODULES} <= set(shipped)
+    assert not [name for name in shipped if name.endswith((".pyc", ".orig", ".rej", "~"))]
+
+
+def version_added() -> dict[str, str]:
+    """In which version each module and role came, as its documentation has it."""
+    pattern = re.compile(r"^version_added: (\S+)$", re.MULTILINE)
+    texts = {name: (ROOT / f"plugins/modules/{name}.py").read_text(encoding="utf-8") for name in MODULES}
+    added = {name: str(pattern.findall(text)[0]) for name, text in texts.items()}
+    for name in ROLES:
+        added[name] = str(read(f"roles/{name}/meta/argument_specs.yml")["argument_specs"]["main"]["version_added"])
+    return added
+
+
+def test_the_changelog_has_each_module_and_role_in_the_version_that_it_came_in() -> None:
+    releases = read("changelogs/changelog.yaml")["releases"]
+    listed = {
+        row["name"]: version
+        for version, release in releases.items()
+        for row in (*release.get("modules", ()), *release.get("objects", {}).get("role", ()))
+    }
+    coming = read("galaxy.yml")["version"]
+    wrong = {name: said for name, said in version_added().items() if listed.get(name, coming) != said}
+    assert not wrong, f"version_added is no release's: {wrong}"
+    if coming in releases:
+        missing = {name for name, said in version_added().items() if name not in listed and said == coming}
+        assert not missing, f"changelogs/changelog.yaml lacks {', '.join(sorted(missing))}"
+    gone = set(listed) - {*MODULES, *ROLES}
+    assert not gone, f"changelogs/changelog.yaml has {', '.join(sorted(gone))}, which is not there"
+
+
+def test_the_first_release_changes_nothing_that_was_never_released() -> None:
+    releases = read("changelogs/changelog.yaml")["releases"]
+    assert set(releases[min(releases)]["changes"]) == {"release_summary"}
+
+
+def test_roles_name_the_systems_that_they_are_run_on(load_script: t.Callable[[str], t.Any]) -> None:
+    run_on = [{"name": "Debian", "versions": list(load_script("containers").SUITES)}]
+    assert ROLES
+    for name in ROLES:
+        assert read(f"roles/{name}/meta/main.yml")["galaxy_info"]["platforms"] == run_on, name
+
+
+def test_the_workflow_runs_the_parts_of_make_test(load_script: t.Callable[[str], t.Any]) -> None:
+    script = load_script("everything")
+    rows = read(".github/workflows/tests.yml")["jobs"]["part"]["strategy"]["matrix"]["include"]
+    run = {row["name"]: set(row["sessions"].split()) for row in rows}
+    parts = {part.name: set(part.sessions) for part in (*script.SIDE_BY_SIDE, *script.ALONE)}
+    parts["molecule"] |= parts.pop("images")
+    assert run == parts
+
+
+def test_no_package_of_the_execution_environment_has_a_ceiling() -> None:
+    lines = (ROOT / "meta/ee-requirements.txt").read_text(encoding="utf-8").splitlines()
+    packages = [line for line in lines if line and not line.startswith("#")]
+    assert {re.split(r"\W*>", line)[0] for line in packages} == {"cryptography", "pexpect", "python-pkcs11"}
+    assert not [line for line in packages if re.search(r"==|<", line)]
