@@ -35,6 +35,8 @@ CORES = {
     "2.21": ["3.13", "3.14", "3.12"],
 }
 NEWEST = list(CORES)[-1]
+# What lies between them: not part of `make test`, but of what .github/workflows/tests.yml runs each night.
+BETWEEN = {"2.18": ["3.12", "3.11", "3.13"], "2.20": ["3.12", "3.13", "3.14"]}
 PYTHONS = pythons()
 # Sanity tests whose answer depends on the files alone.
 SAME_ON_EVERY_CORE = ("changelog", "line-endings", "pep8", "shebang", "symlinks", "yamllint")
@@ -158,21 +160,23 @@ def ansible_test(session: nox.Session, target: Path, *arguments: str) -> None:
 
 def add_session(function: Callable[[nox.Session, str], None], core: str) -> None:
     """Make a session of the function for one ansible-core, on the first of its Pythons that is found."""
-    python = next((PYTHONS[version] for version in CORES[core] if version in PYTHONS), None)
+    versions = {**CORES, **BETWEEN}[core]
+    python = next((PYTHONS[version] for version in versions if version in PYTHONS), None)
 
     def run(session: nox.Session) -> None:
         if not python:
-            session.skip(f"ansible-core {core} needs one of Python {', '.join(CORES[core])}, none of which was found")
+            session.skip(f"ansible-core {core} needs one of Python {', '.join(versions)}, none of which was found")
         function(session, core)
 
     run.__doc__ = f"{function.__doc__} (ansible-core {core})"
     name = f"{function.__name__}-{core}"
-    nox.session(name=name, python=python or False, default=False, tags=[function.__name__])(run)
+    tags = [function.__name__] if core in CORES else []
+    nox.session(name=name, python=python or False, default=False, tags=tags)(run)
 
 
 def for_each_core(function: Callable[[nox.Session, str], None]) -> Callable[[nox.Session, str], None]:
     """Make a session of the function for each supported ansible-core."""
-    for core in CORES:
+    for core in (*CORES, *BETWEEN):
         add_session(function, core)
     return function
 
@@ -281,6 +285,16 @@ def molecule(session: nox.Session) -> None:
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
+def ee(session: nox.Session) -> None:
+    """An execution environment as ansible-builder makes it of meta/; `-- build` for the image, which needs podman"""
+    session.install("ansible-builder", "ansible-core", "pip")
+    folder = BUILD / "ee"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    session.run("python", "scripts/execution_environment.py", str(build(session, folder)), *session.posargs)
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
 def imports(session: nox.Session) -> None:
     """Which room of module_utils imports which (.importlinter)"""
     session.install("import-linter", "ansible-core")
@@ -297,9 +311,9 @@ def complexity(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
-    """Lint of the changelog fragments"""
+    """Lint of the changelog fragments; what follows `--` is asked of antsibull-changelog instead"""
     session.install("antsibull-changelog", "ansible-core")
-    session.run("antsibull-changelog", "lint")
+    session.run("antsibull-changelog", *(session.posargs or ["lint"]))
 
 
 @nox.session(default=False)

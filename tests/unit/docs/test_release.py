@@ -82,6 +82,12 @@ def test_the_first_release_changes_nothing_that_was_never_released() -> None:
     assert set(releases[min(releases)]["changes"]) == {"release_summary"}
 
 
+def test_what_is_not_for_others_begins_with_an_underscore() -> None:
+    folders = [ROOT / "plugins" / name for name in ("doc_fragments", "module_utils", "plugin_utils")]
+    public = [str(path.relative_to(ROOT)) for folder in folders for path in folder.iterdir() if path.name[0] != "_"]
+    assert not public, f"promised to others by their names: {', '.join(sorted(public))}"
+
+
 def test_roles_name_the_systems_that_they_are_run_on(load_script: t.Callable[[str], t.Any]) -> None:
     run_on = [{"name": "Debian", "versions": list(load_script("containers").SUITES)}]
     assert ROLES
@@ -95,7 +101,8 @@ def test_the_workflow_runs_the_parts_of_make_test(load_script: t.Callable[[str],
     run = {row["name"]: set(row["sessions"].split()) for row in rows}
     parts = {part.name: set(part.sessions) for part in (*script.SIDE_BY_SIDE, *script.ALONE)}
     parts["molecule"] |= parts.pop("images")
-    assert run == parts
+    between = {f"{name}-{core}" for name in ("sanity", "units") for core in ("2.18", "2.20")}
+    assert run == parts | {name: {name} for name in between}
 
 
 def test_no_package_of_the_execution_environment_has_a_ceiling() -> None:
