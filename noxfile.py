@@ -240,7 +240,7 @@ def integration(session: nox.Session) -> None:
 def prepare_faults(session: nox.Session) -> list[str]:
     """Install and lay out what the fault tests need; the answer is how to run them."""
     found = testbed(session)
-    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "pytest", "pytest-xdist")
+    session.install("ansible-core", "-r", "tests/unit/requirements.txt", "playwright", "pytest", "pytest-xdist")
     target = stage(session, session.name)
     session.chdir(target)
     session.env["PYTHONPATH"] = str(target.parents[2])
@@ -249,6 +249,7 @@ def prepare_faults(session: nox.Session) -> list[str]:
     session.env["NSS_SOFTOKN"] = found["nss_softokn"]
     session.env["P11_KIT_PROXY"] = found["p11_kit_proxy"]
     session.env["SSHD"] = found["tools"].get("sshd", "")
+    session.env["CHROMIUM"] = found["tools"].get("chromium", "")
     # Each test has a token of its own, and waits for processes more than it works: a worker more than processors.
     workers = str((os.cpu_count() or 1) + 1)
     return ["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "--dist", "worksteal"]
