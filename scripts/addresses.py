@@ -27,7 +27,12 @@ SOURCE = "galaxy.yml"
 # Of others, whom the project cites
 OTHERS = (
     *("https://docs.ansible.com/", "https://forum.ansible.com/", "https://ansible.com/"),
-    *("https://www.gnu.org/licenses/", "https://cryptography.io/", "https://semver.org/"),
+    *(
+        "https://www.gnu.org/licenses/",
+        "https://cryptography.io/",
+        "https://pexpect.readthedocs.io/",
+        "https://semver.org/",
+    ),
     *("https://github.com/pyauth/python-pkcs11", "github.com/aws-samples/", "github.com/awsdocs/"),
 )
 # Reserved for examples (RFC 2606), and this host
