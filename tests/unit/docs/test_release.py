@@ -51,29 +51,34 @@ def test_nothing_but_what_a_user_needs_is_shipped(shipped: list[str]) -> None:
 
 
 def version_added() -> dict[str, str]:
-    """In which version each module and role came, as its documentation has it."""
-    pattern = re.compile(r"^version_added: (\S+)$", re.MULTILINE)
-    texts = {name: (ROOT / f"plugins/modules/{name}.py").read_text(encoding="utf-8") for name in MODULES}
-    added = {name: str(pattern.findall(text)[0]) for name, text in texts.items()}
-    for name in ROLES:
-        added[name] = str(read(f"roles/{name}/meta/argument_specs.yml")["argument_specs"]["main"]["version_added"])
-    return added
+    """In which version each module, other plugin and role came, as its documentation has it."""
+    pattern = re.compile(r"^ *version_added: (\S+)$", re.MULTILINE)
+    added = {f"modules {name}": f"plugins/modules/{name}.py" for name in MODULES}
+    for kind in ("callback", "filter", "lookup"):
+        added |= {
+            f"{kind} {file.stem}": f"plugins/{kind}/{file.name}" for file in (ROOT / "plugins" / kind).glob("*.py")
+        }
+    added |= {f"role {name}": f"roles/{name}/meta/argument_specs.yml" for name in ROLES}
+    return {name: pattern.findall((ROOT / file).read_text(encoding="utf-8"))[0] for name, file in added.items()}
 
 
-def test_the_changelog_has_each_module_and_role_in_the_version_that_it_came_in() -> None:
-    releases = read("changelogs/changelog.yaml")["releases"]
-    listed = {
-        row["name"]: version
-        for version, release in releases.items()
-        for row in (*release.get("modules", ()), *release.get("objects", {}).get("role", ()))
-    }
-    coming = read("galaxy.yml")["version"]
-    wrong = {name: said for name, said in version_added().items() if listed.get(name, coming) != said}
+def listed() -> dict[str, str]:
+    """The same, as the changelog has it."""
+    found = {}
+    for version, release in read("changelogs/changelog.yaml")["releases"].items():
+        kinds = {"modules": release.get("modules", []), **release.get("plugins", {}), **release.get("objects", {})}
+        found.update({f"{kind} {row['name']}": version for kind, rows in kinds.items() for row in rows})
+    return found
+
+
+def test_the_changelog_has_what_was_added_in_the_version_that_it_came_in() -> None:
+    coming, releases = read("galaxy.yml")["version"], read("changelogs/changelog.yaml")["releases"]
+    added, known = version_added(), listed()
+    wrong = {name: said for name, said in added.items() if known.get(name, coming) != said}
     assert not wrong, f"version_added is no release's: {wrong}"
-    if coming in releases:
-        missing = {name for name, said in version_added().items() if name not in listed and said == coming}
-        assert not missing, f"changelogs/changelog.yaml lacks {', '.join(sorted(missing))}"
-    gone = set(listed) - {*MODULES, *ROLES}
+    missing = added.keys() - known.keys() if coming in releases else set()
+    assert not missing, f"changelogs/changelog.yaml lacks {', '.join(sorted(missing))}"
+    gone = known.keys() - added.keys()
     assert not gone, f"changelogs/changelog.yaml has {', '.join(sorted(gone))}, which is not there"
 
 
