@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "galaxy.yml"
 # Of others, whom the project cites
 OTHERS = (
-    *("https://docs.ansible.com/", "https://forum.ansible.com/", "https://ansible.com/"),
     *(
+        "https://docs.ansible.com/",
+        "https://forum.ansible.com/",
         "https://www.gnu.org/licenses/",
-        "https://cryptography.io/",
-        "https://pexpect.readthedocs.io/",
         "https://semver.org/",
     ),
+    *("https://cryptography.io/", "https://pexpect.readthedocs.io/", "https://pypi.org/project/"),
     *("https://github.com/pyauth/python-pkcs11", "github.com/aws-samples/", "github.com/awsdocs/"),
 )
 # Reserved for examples (RFC 2606), and this host
