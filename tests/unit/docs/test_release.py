@@ -29,8 +29,9 @@ def read(name: str) -> t.Any:
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The files of the artefact."""
     folder = tmp_path_factory.mktemp("artefact")
-    command = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(folder)]
-    subprocess.run([*command, str(ROOT)], check=True, capture_output=True, cwd=folder)
+    command = [sys.executable, "-m", "ansible.cli.galaxy", "collection", "build", "--output-path", str(folder)]
+    done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
     (artefact,) = folder.glob("*.tar.gz")
     assert artefact.name == f"cryptoki-hsm-{read('galaxy.yml')['version']}.tar.gz"
     with tarfile.open(artefact) as archive:
