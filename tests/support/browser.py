@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 if t.TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 
 class Screen(t.NamedTuple):
@@ -34,18 +34,24 @@ class Screen(t.NamedTuple):
 DESKTOP = Screen("desktop", 1280, 800)
 PHONE = Screen("phone", 390, 844)
 
-# If a page is too wide: the elements that reach out on the right, and that nothing above them cuts off or scrolls.
+# What reaches out on the right: texts and pictures, also where something above them cuts them off, but not where one can
+# scroll to them.
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth, needed = document.documentElement.scrollWidth;
-    if (needed <= width) return [];
-    const held = (element) =>
-        element && (getComputedStyle(element).overflowX !== "visible" || held(element.parentElement));
-    const right = (element) => Math.round(element.getBoundingClientRect().right);
-    const named = (element) => element.tagName.toLowerCase() + " to " + right(element) + " of " + width + ": "
-        + element.textContent.trim().slice(0, 60);
-    const wide = [...document.body.querySelectorAll("*")]
-        .filter((element) => right(element) > width && !held(element.parentElement));
-    return wide.length ? wide.map(named) : ["the page, " + needed + " of " + width];
+    const scrolls = (element) =>
+        element && (["auto", "scroll"].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
+    const wide = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode, isText = node.nodeType === Node.TEXT_NODE, range = document.createRange();
+        const element = isText ? node.parentElement : node;
+        if (isText ? !node.data.trim() : !["IMG", "SVG", "TABLE", "PRE"].includes(node.tagName)) continue;
+        range.selectNodeContents(node);
+        const right = Math.round((isText ? range : node).getBoundingClientRect().right);
+        if (right > width && element.checkVisibility() && !scrolls(element))
+            wide.push(element.tagName.toLowerCase() + " to " + right + " of " + width + ": "
+                + element.textContent.trim().slice(0, 60));
+    }
+    return wide.length || needed <= width ? wide : ["the page, " + needed + " of " + width];
 }"""
 
 
@@ -78,7 +84,11 @@ class View:
         self.said: list[str] = []
         page.on("console", lambda told: self.said.append(f"console: {told.text}") if told.type == "error" else None)
         page.on("pageerror", lambda error: self.said.append(f"script: {error}"))
-        page.on("requestfailed", lambda asked: self.said.append(f"not found: {asked.url}"))
+        page.on("requestfailed", self._missed)
+
+    def _missed(self, asked: Request) -> None:
+        if asked.failure != "net::ERR_ABORTED":  # as what the page before still waited for
+            self.said.append(f"not found: {asked.url}")
 
     def complaints(self, file: Path) -> list[str]:
         """Opens a file; the answer is what is wrong with it, nothing for a good page."""
