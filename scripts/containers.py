@@ -32,8 +32,8 @@ IMAGE, BASE = "localhost/cryptoki-hsm-test", "localhost/cryptoki-hsm-base"
 PODMAN = ("podman", "runc", "netavark", "iptables", "containernetworking-plugins", "uidmap")
 MMDEBSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
-# What is installed beside the modules' requirements: by the role pkcs11_client, and for the provider key_mgmt_util.
-FURTHER_WHEELS = ("packaging", "pexpect")
+# What the role pkcs11_client installs beside the modules' requirements
+FURTHER_WHEELS = ("packaging",)
 # What the roles and scenarios install
 DOWNLOADED = "p11-kit p11-kit-modules python3-packaging python3-venv softhsm2"
 # Vendors' libraries, and what their devices are simulated with

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_key_info
 short_description: Find the keys in an HSM and read their attributes
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Lists the keys of a token with all their attributes, joins the halves of pairs, and says which are half pairs,
     duplicates, or orphans.
