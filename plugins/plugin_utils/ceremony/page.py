@@ -10,6 +10,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import LIMITS, ORIGIN, USAGE
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.other_programs import shows_document, shows_key
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import (
     LATER,
     commands,
@@ -18,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts i
     sum_of,
     table,
     text,
+    when,
 )
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_steps import steps
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_style import STYLE
@@ -28,7 +30,7 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.summary impo
 Row = t.Mapping[str, t.Any]
 _PARTICIPANTS = ("Operator", "Operator", "Witness", "Auditor")
 _STATES = {
-    "complete": "Complete: every step was done",
+    "complete": "Complete: the run came to its end",
     "failed": "Failed: this is what happened until then",
     "rehearsal": "Rehearsal: nothing was made or changed",
 }
@@ -109,10 +111,11 @@ def _head(told: Summary, title: str) -> str:
     else:
         note = "This page tells what was done, in the order in which it was done."
     rows = [
-        *facts(told.start, {"at": "Began (UTC)"}),
-        *facts(told.end or {}, {"at": "Ended (UTC)"}),
+        ("Began", when(told.start.get("at"))),
+        ("Ended", when(told.end["at"]) if told.end else ""),
         *facts(told.start, {"host": "On the computer", "user": "By the user", "playbook": "Reviewed script"}),
         *facts(told.start.get("command", {}), _COMMAND),
+        ("Steps", text(", ".join([str(len(told.steps)), *told.not_done]))),
     ]
     if told.rehearsal and state == "failed":
         words = f"Rehearsal. {words}"
@@ -128,7 +131,7 @@ def _head(told: Summary, title: str) -> str:
 
 _COMMAND = {
     "inventory": "Inventory",
-    "extra_variables": "Variables from the command line, not reviewed",
+    "extra_variables": "Variables given beside it",
     "limit": "Limited to",
     "tags": "Only steps tagged",
     "skip_tags": "Without steps tagged",
@@ -152,22 +155,18 @@ def _write_down(told: Summary, anchor: str) -> str:
 
 
 def _comparisons(told: Summary) -> t.Iterator[str]:
-    rows = [
-        (f"Public key {pair.get('label') or ''}", pair.get("fingerprint"), pair.get("uri")) for pair in told.key_pairs
-    ]
+    rows = [(f"Public key {one.get('label') or ''}", one.get("fingerprint"), shows_key(one)) for one in told.key_pairs]
     for one in told.documents:
         named = one.get("subject") or one.get("issuer") or ""
-        rows.append((f"{one['kind'].capitalize()} {named}", one.get("sha256"), one.get("file")))
+        rows.append((f"{one['kind'].capitalize()} {named}", one.get("sha256"), shows_document(one)))
     if rows:
         yield (
-            "<p>Each number is read from this page and from what another program shows of the same key or file. The box"
-            " is for the mark of who has compared it.</p>"
+            "<p>Each number is read from this page and from what another program shows, by the line below it. The box"
+            " is for the mark of who has compared them.</p>"
         )
-    for title, number, where in rows:
-        yield (
-            f'<div class="box compare"><span class="tick"></span><h3>{text(title)}</h3>{sum_of(number)}'
-            f'<div class="faint">{text(where or "")}</div></div>'
-        )
+    for title, number, line in rows:
+        yield f'<div class="box compare"><span class="tick"></span><h3>{text(title)}</h3>{sum_of(number)}'
+        yield f'<pre class="show faint">{text(line)}</pre></div>' if line else "</div>"
 
 
 def _token(token: Row) -> str:
@@ -192,9 +191,12 @@ def _pair(pair: Row) -> str:
         ("SHA-256 of the public key", sum_of(pair.get("fingerprint"))),
         ("Proven by a signature or the like", text(proof) if proof else ""),
         ("The private key may", text(may or "nothing") if half else ""),
-        *((_ATTRIBUTES[name].capitalize(), text(half[name])) for name in (*ORIGIN, *LIMITS) if name in half),
     ]
-    return f'<div class="box"><h3>{text(pair.get("label") or "Key pair")}</h3>{table(rows)}</div>'
+    told = "".join(
+        f"<div>{text(_ATTRIBUTES[name])}<b>{text(half[name])}</b></div>" for name in (*ORIGIN, *LIMITS) if name in half
+    )
+    attributes = f'<div class="attributes">{told}</div>' if told else ""
+    return f'<div class="box"><h3>{text(pair.get("label") or "Key pair")}</h3>{table(rows)}{attributes}</div>'
 
 
 def _document(document: Row) -> str:
@@ -250,10 +252,18 @@ def _options(told: Summary) -> t.Iterator[str]:
 
 
 def _sources(told: Summary) -> t.Iterator[str]:
-    rows = [line.split("  ", 1) for line in source_list(told.records).splitlines()]
+    """Those of collections in a line, since nobody reads hundreds of sums on paper."""
+    rows = []
+    for record in told.sources:
+        listed = source_list([record])
+        if record["of"].startswith("collection "):
+            name = f"{record['of']}, {len(record['files'])} files"
+            rows.append((f"{hashlib.sha256(listed.encode()).hexdigest()}", f"{name}: the SHA-256 of their list"))
+        else:
+            rows += [(sha256, path) for sha256, dummy, path in (line.partition("  ") for line in listed.splitlines())]
     if rows:
-        body = "".join(f'<tr><td class="code">{text(sha256)}</td><td>{text(path)}</td></tr>' for sha256, path in rows)
-        yield f'<table class="files">{body}</table>'
+        body = "".join(f'<tr><td class="code">{text(sha256)}</td><td>{text(name)}</td></tr>' for sha256, name in rows)
+        yield f'<table class="files">{body}</table><p>Each file of them is in <code>sources.sha256</code>.</p>'
     left = [f"{one['path']} ({one['why']})" for record in told.sources for one in record.get("left_out", ())]
     if left:
         yield f"<p>Without a sum: {text(left)}.</p>"

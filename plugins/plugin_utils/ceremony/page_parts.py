@@ -49,6 +49,11 @@ def sum_of(hexadecimal: t.Any) -> str:
     return f'<div class="code sum">{groups(hexadecimal)}</div>' if hexadecimal else f"<em>{LATER}</em>"
 
 
+def when(moment: t.Any) -> str:
+    """A time of a record, as people write it."""
+    return text(str(moment).replace("T", " ").partition(".")[0].removesuffix("+00:00") + " UTC")
+
+
 def table(rows: t.Iterable[tuple[str, str]]) -> str:
     """Names and values, which are mark-up already; what is empty has no row."""
     told = "".join(f"<tr><th>{text(name)}</th><td>{value}</td></tr>" for name, value in rows if value)

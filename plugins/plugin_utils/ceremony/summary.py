@@ -34,6 +34,13 @@ class Summary:
         """`complete`, or `failed`, which a run without an end is, too."""
         return str(self.end["status"]) if self.end else "failed"
 
+    @property
+    def not_done(self) -> list[str]:
+        """What was left out or failed in a run that came to its end, in words, each with how often it was."""
+        words = {"skipped": "left out", "ignored": "failed and ignored", "rescued": "failed and provided for"}
+        found = {word: sum(step["status"] == status for step in self.steps) for status, word in words.items()}
+        return [f"{count} {word}" for word, count in found.items() if count]
+
     @functools.cached_property
     def key_pairs(self) -> list[Row]:
         """By their public keys; what a later task tells of a pair holds, but that a pair was proven stays told."""
@@ -41,7 +48,8 @@ class Summary:
         for step in self.steps:
             for pair in step.get("key_pairs", ()):
                 name = pair.get("fingerprint") or (pair.get("label"), pair.get("uri"))
-                told = {**pair, "outcome": step.get("outcome"), "host": step.get("host")}
+                library = step.get("options", {}).get("module_path")
+                told = {**pair, "outcome": step.get("outcome"), "module_path": library}
                 proof = ("verified", "unverified_reason", "outcome")
                 before = rows.get(name)
                 if before:
