@@ -215,7 +215,7 @@ options:
         then O(pin) or O(pin_file).
       - A limited user sees and uses keys. Tasks that may generate, change or remove one are refused before the login,
         unless they run in check mode. M(cryptoki.hsm.hsm_key_info), M(cryptoki.hsm.hsm_token_info),
-        M(cryptoki.hsm.hsm_csr) and M(cryptoki.hsm.hsm_certificate) always work.
+        M(cryptoki.hsm.hsm_csr), M(cryptoki.hsm.hsm_certificate) and M(cryptoki.hsm.hsm_crl) always work.
     type: str
     default: user
     choices:

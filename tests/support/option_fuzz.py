@@ -19,7 +19,7 @@ import sys
 import tempfile
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CSR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CRL, CSR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, Spec
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY, KEY_INFO, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN
@@ -34,6 +34,7 @@ MODULES: dict[str, Spec] = {
     "hsm_key": (LOGIN + KEY).spec,
     "hsm_csr": (LOGIN + CSR).spec,
     "hsm_certificate": (LOGIN + CERTIFICATE).spec,
+    "hsm_crl": (LOGIN + CRL).spec,
     "hsm_token": TOKEN.spec,
     "hsm_token_info": TOKEN_INFO.spec,
     "hsm_user_info": LOGIN.spec,
@@ -89,6 +90,7 @@ _LEAST: dict[str, dict[str, t.Any]] = {
     "hsm_key": {"label": "web"},
     "hsm_csr": {"label": "web"},
     "hsm_certificate": {"label": "web"},
+    "hsm_crl": {"label": "web", "revoked_certificates": [], "next_update": "+7d"},
     "hsm_token": {"token_label": "web"},
 }
 _EXCLUSIVE = (

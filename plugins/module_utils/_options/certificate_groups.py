@@ -168,3 +168,44 @@ _ISSUE = OptionGroup(
 _IDENTIFIED = OptionGroup(spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}})
 
 CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _ISSUE
+
+# A certificate that is revoked.
+_REVOKED: Spec = {
+    "path": {"type": "path"},
+    "content": {"type": "str", "no_log": False},
+    "serial_number": {"type": "raw"},
+    "revocation_date": {"type": "str", "default": "+0s"},
+    "issuer": _texts(),
+    "issuer_critical": _critical(),
+    "reason": {"type": "str", "choices": ["unspecified", *_REASONS, "remove_from_crl"]},
+    "reason_critical": _critical(),
+    "invalidity_date": {"type": "str"},
+    "invalidity_date_critical": _critical(),
+}
+# What is revoked, by whom, and when it is looked at again.
+_REVOCATION = OptionGroup(
+    spec={
+        "ca_path": {"type": "path"},
+        "ca_content": {"type": "str"},
+        "revoked_certificates": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": _REVOKED,
+            "mutually_exclusive": [("path", "content", "serial_number")],
+            "required_one_of": [("path", "content", "serial_number")],
+        },
+        "crl_mode": {"type": "str", "default": "generate", "choices": ["generate", "update"]},
+        "serial_numbers": {"type": "str", "default": "integer", "choices": ["integer", "hex-octets"]},
+        "last_update": {"type": "str", "default": "+0s"},
+        "next_update": {"type": "str", "required": True},
+        "renew_before": {"type": "str"},
+        "number": {"type": "int"},
+        "format": {"type": "str", "default": "pem", "choices": ["pem", "der"]},
+        "return_content": {"type": "bool", "default": False},
+    },
+    mutually_exclusive=(("ca_path", "ca_content"),),
+    required_one_of=(("ca_path", "ca_content"),),
+)
+
+CRL = SIGNING_KEY + FILE + _REVOCATION

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE
@@ -19,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_ke
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.given import NotYet, certificate_in, given, read_as
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
@@ -35,11 +35,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import duration, moment
 
 SOURCES = ("csr", "public_key", "certificate")
-T = t.TypeVar("T")
-
-
-class _NotYet(Exception):
-    """In check mode, something that an earlier task of the play may make."""
 
 
 class _Subject(t.NamedTuple):
@@ -67,7 +62,7 @@ def work(module: FileModule) -> Result:
     try:
         subject = _subject(module)
         issue = _issue(module, subject, now)
-    except _NotYet as error:
+    except NotYet as error:
         profile_from(module.params)  # what is wrong in the options is seen without it
         _times(module.params, now)
         module.warn(f"{error}; the certificate is known when it is there.")
@@ -89,31 +84,11 @@ def work(module: FileModule) -> Result:
     return {**_settled(module, title, raw is not None, key, issue, found, made, bool(reasons)), "reasons": reasons}
 
 
-def _given(module: FileModule, what: str) -> tuple[str, bytes] | None:
-    """The option by which something is given, and its content."""
-    path, content = module.params[f"{what}_path"], module.params[f"{what}_content"]
-    if module.check_mode and content == "":  # what an earlier task returns in check mode
-        raise _NotYet(f"There is not yet what {what}_content is to hold")
-    if content is not None:
-        return f"{what}_content", content.encode()
-    if path is None:
-        return None
-    if what != "certificate" and _same(path, module.params["path"]):
-        raise InputError("path", f"it is the file of {what}_path, which would be lost", path)
-    if module.check_mode and not os.path.exists(path):
-        raise _NotYet(f"There is not yet {path} ({what}_path)")
-    return f"{what}_path", module.read(f"{what}_path", path)
-
-
-def _same(one: str, other: str | None) -> bool:
-    return other is not None and os.path.realpath(one) == os.path.realpath(other)
-
-
 def _subject(module: FileModule) -> _Subject:
     for what in SOURCES:
-        given = _given(module, what)
-        if given:
-            subject = _READERS[what](*given, module.params["copy_extensions"])
+        source = given(module, f"{what}_")
+        if source:
+            subject = _READERS[what](*source, module.params["copy_extensions"])
             problem = _rules.weak(subject.key)
             if problem:
                 raise InputError(subject.option, problem)
@@ -140,7 +115,7 @@ def _from_key(option: str, raw: bytes, dummy: t.Collection[str]) -> _Subject:
 
 def _from_certificate(option: str, raw: bytes, names: t.Collection[str]) -> _Subject:
     """For another CA, whose name and key identifier stay."""
-    found = _read_certificate(option, raw)
+    found = certificate_in(option, raw)
     kept = copied(found.extensions, {*names, "subject_key_identifier"})
     return _Subject(option, key_in(found), found.subject, kept)
 
@@ -152,37 +127,21 @@ _READERS: dict[str, t.Callable[[str, bytes, t.Collection[str]], _Subject]] = {
 }
 
 
-def _read_certificate(option: str, raw: bytes) -> t.Any:
-    found = _certificate.read(raw)
-    if found is None or key_in(found) is None:
-        raise InputError(option, "it is no certificate that can be read")
-    return found
-
-
 def _issue(module: FileModule, subject: _Subject, now: datetime.datetime) -> Issue:
     """What is to be issued; refuses, before any login, what must not be."""
     params = module.params
     profile = profile_from(params, subject.name, subject.copied)
     not_before, not_after, renew_before = _times(params, now)
-    given = _given(module, "ca")
-    ca = _read_certificate(*given) if given else None
+    by_ca = given(module, "ca_")
+    ca = certificate_in(*by_ca) if by_ca else None
     issue = Issue(profile, subject.key, ca, not_before, not_after, params["serial_number"], renew_before)
-    _refuse(issue, subject, params, now, given[0] if given else "")
+    _refuse(issue, subject, params, now, by_ca[0] if by_ca else "")
     return issue
 
 
 def _times(params: t.Mapping[str, t.Any], now: datetime.datetime) -> tuple[t.Any, ...]:
-    ends = (_read(params, name, lambda text: moment(text, now)) for name in ("not_before", "not_after"))
-    return (*ends, _read(params, "renew_before", duration))
-
-
-def _read(params: t.Mapping[str, t.Any], name: str, read: t.Callable[[str], T]) -> t.Any:
-    if params[name] is None:
-        return None
-    try:
-        return read(params[name])
-    except ValueError as error:
-        raise InputError(name, str(error), params[name]) from None
+    ends = (read_as(params, name, lambda text: moment(text, now)) for name in ("not_before", "not_after"))
+    return (*ends, read_as(params, "renew_before", duration))
 
 
 def _refuse(
@@ -220,16 +179,10 @@ def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any], now: datetime.dat
 
 def _with_key(issue: Issue, subject: _Subject, key: SigningKey, params: t.Mapping[str, t.Any]) -> Issue:
     """The same now that the issuer's key is known; refuses what does not fit it."""
-    own = spki_of(key.public)
-    problem = _rules.weak(key.public)
-    if problem:
-        raise key.refused(problem)
+    key.check_issues(issue.ca, "ca_path" if params["ca_path"] else "ca_content")
     if issue.ca is not None:
-        if spki_of(key_in(issue.ca)) != own:
-            option = "ca_path" if params["ca_path"] else "ca_content"
-            raise InputError(option, f"it is the certificate of another key than {key.pair.private}")
         return issue
-    if subject.key is not None and spki_of(subject.key) != own:
+    if subject.key is not None and spki_of(subject.key) != spki_of(key.public):
         rule = f"it is of another key than {key.pair.private}; give ca_path or ca_content to issue for others"
         raise InputError(subject.option, rule)
     problem = _rules.ruled_out(issue, key.pair.private.forbids)
@@ -248,8 +201,7 @@ def _reasons(
 ) -> list[str]:
     """Why a certificate is to be issued."""
     if raw is None:
-        told = module.params["path"] or module.params["content"] is not None
-        return ["there is none" if told else "neither path nor content tells of an earlier one"]
+        return [module.none_there]
     if found is None:
         return ["what is there is no certificate"]
     if key is None:

@@ -61,8 +61,7 @@ def _reasons(
 ) -> list[str]:
     """Why a request is to be signed."""
     if raw is None:
-        told = module.params["path"] or module.params["content"] is not None
-        return ["there is none" if told else "neither path nor content tells of an earlier one"]
+        return [module.none_there]
     if found is None:
         return ["what is there is no certificate request"]
     if key is None:

@@ -18,8 +18,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
 
-_LONGEST = 1 << 20
-
 
 class Change(t.NamedTuple):
     """What was and what is in a file, by names, and the title of the diff; None in `after` is what is not known yet."""
@@ -30,7 +28,15 @@ class Change(t.NamedTuple):
 
 
 class FileModule(HsmModule):
-    """A module with the options of the group FILE."""
+    """A module with the options of the group FILE; `longest`: so many bytes may a file have."""
+
+    longest = 1 << 20
+
+    @property
+    def none_there(self) -> str:
+        """Why there is nothing to compare."""
+        told = self.params["path"] or self.params["content"] is not None
+        return "there is none" if told else "neither path nor content tells of an earlier one"
 
     def existing(self) -> bytes | None:
         """What is there already, from `path` or `content`; None where there is nothing. Raises `InputError`."""
@@ -47,7 +53,7 @@ class FileModule(HsmModule):
     def read(self, option: str, path: str) -> bytes:
         """The content of a file that an option names; raises `InputError`."""
         try:
-            return read(path, _LONGEST)
+            return read(path, self.longest)
         except FileProblem as error:
             raise InputError(option, f"it {error}", path) from None
 

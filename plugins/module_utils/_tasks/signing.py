@@ -18,8 +18,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_ke
     signing_pair,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.rules import weak
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import public_key, verifies
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, public_key, spki_of, verifies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.stand_in import stand_in
 
 T = t.TypeVar("T")
@@ -57,6 +58,14 @@ class SigningKey:
     def refused(self, why: str) -> HsmError:
         """That nothing is signed with this key."""
         return HsmError.refused(f"sign with {self.pair.private} on the token '{self.session.token_name}'", why)
+
+    def check_issues(self, ca: t.Any, option: str) -> None:
+        """Refuses a key that is too weak, or is not that of the CA's certificate which `option` gives, if one does."""
+        problem = weak(self.public)
+        if problem:
+            raise self.refused(problem)
+        if ca is not None and spki_of(key_in(ca)) != spki_of(self.public):
+            raise InputError(option, f"it is the certificate of another key than {self.pair.private}")
 
     def check(self) -> None:
         """Refuses a key that may not sign this way, before it is asked to."""

@@ -55,6 +55,12 @@ def extension(found: x509.Certificate, kind: type[t.Any]) -> t.Any:
         return None
 
 
+def authority_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The identifier of a CA's key, as what it signs names it."""
+    known, make = extension(ca, x509.SubjectKeyIdentifier), x509.AuthorityKeyIdentifier
+    return make.from_issuer_subject_key_identifier(known) if known else make.from_issuer_public_key(key_in(ca))
+
+
 @dataclasses.dataclass(frozen=True)
 class Issue:
     """What is to be issued: `key` is the subject's, `ca` the issuer's certificate, None for itself."""
@@ -78,12 +84,7 @@ class Issue:
         own = list(self.profile.of(self.key) if self.key is not None else self.profile.extensions)
         if self.ca is None or self.profile.value_of(x509.AuthorityKeyIdentifier):
             return own
-        known = extension(self.ca, x509.SubjectKeyIdentifier)
-        make = x509.AuthorityKeyIdentifier
-        of_ca = (
-            make.from_issuer_subject_key_identifier(known) if known else make.from_issuer_public_key(key_in(self.ca))
-        )
-        return [*own, Wished(of_ca)]
+        return [*own, Wished(authority_identifier(self.ca))]
 
     def made(self, scheme: Scheme, signer: t.Any) -> x509.Certificate:
         """A certificate, signed by `signer`, and not yet checked."""

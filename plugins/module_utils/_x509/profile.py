@@ -37,6 +37,8 @@ _NAMES = {
     "1.3.6.1.5.5.7.1.1": "authority_info_access",
     "1.3.6.1.5.5.7.1.24": "ocsp_must_staple",
 }
+# Those of revocation lists, which no option of a request says.
+_OF_LISTS = {"2.5.29.20": "crl_number", "2.5.29.28": "issuing_distribution_point"}
 
 
 class Wished(t.NamedTuple):
@@ -97,7 +99,7 @@ def has_option(oid: str) -> bool:
 
 def name_of(oid: str) -> str:
     """What an extension is called."""
-    return _NAMES.get(oid, f"the extension {oid}")
+    return {**_NAMES, **_OF_LISTS}.get(oid, f"the extension {oid}")
 
 
 def described(subject: x509.Name, extensions: t.Iterable[t.Any], key: t.Any, scheme: Scheme | None) -> dict[str, t.Any]:

@@ -22,7 +22,7 @@ _FORMS = (
     ("%Y-%m-%dT%H:%M:%S", 19),  # the last two are what YAML makes of such times without quotes
     ("%Y-%m-%dT%H:%M:%S+00:00", 25),
 )
-_FIRST_YEAR = 1950  # of a UTCTime (RFC 5280, section 4.1.2.5.1)
+FIRST_YEAR = 1950  # of a UTCTime (RFC 5280, section 4.1.2.5.1)
 
 
 class Moment(t.NamedTuple):
@@ -50,8 +50,8 @@ def duration(text: str) -> datetime.timedelta:
 def moment(text: str, now: datetime.datetime) -> Moment:
     """A time in UTC, or one relative to now as +90d or -1h."""
     found = _moment(text, now)
-    if found.at.year < _FIRST_YEAR:
-        raise ValueError(f"certificates know no time before {_FIRST_YEAR}")
+    if found.at.year < FIRST_YEAR:
+        raise ValueError(f"certificates know no time before {FIRST_YEAR}")
     return found
 
 

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What options of a module that signs give: by a file or by its content, as a moment, as a certificate."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in
+
+Params = t.Mapping[str, t.Any]
+T = t.TypeVar("T")
+
+
+class NotYet(Exception):
+    """In check mode, something that an earlier task of the play may make."""
+
+
+def given(module: FileModule, what: str, params: Params | None = None) -> tuple[str, bytes] | None:
+    """The option by which something is given, and its content; `what` begins the names of both options.
+
+    `params`: those of a part of the options, where it is not the module's own that are meant.
+    """
+    options = module.params if params is None else params
+    by_path, by_content = f"{what}path", f"{what}content"
+    path, content = options[by_path], options[by_content]
+    if module.check_mode and content == "":  # what an earlier task returns in check mode
+        raise NotYet(f"There is not yet what {by_content} is to hold")
+    if content is not None:
+        return by_content, content.encode()
+    if path is None:
+        return None
+    if what != "certificate_" and _same(path, module.params["path"]):
+        raise InputError("path", f"it is the file of {by_path}, which would be lost", path)
+    if module.check_mode and not os.path.exists(path):
+        raise NotYet(f"There is not yet {path} ({by_path})")
+    return by_path, module.read(by_path, path)
+
+
+def _same(one: str, other: str | None) -> bool:
+    return other is not None and os.path.realpath(one) == os.path.realpath(other)
+
+
+def certificate_in(option: str, raw: bytes) -> t.Any:
+    """The certificate that an option gives; raises `InputError`."""
+    found = _certificate.read(raw)
+    if found is None or key_in(found) is None:
+        raise InputError(option, "it is no certificate that can be read")
+    return found
+
+
+def read_as(params: Params, name: str, read: t.Callable[[str], T]) -> t.Any:
+    """What an option's text says, None where it is not given; raises `InputError` for what `read` does not take."""
+    if params[name] is None:
+        return None
+    try:
+        return read(params[name])
+    except ValueError as error:
+        raise InputError(name, str(error), params[name]) from None
