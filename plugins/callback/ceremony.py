@@ -93,14 +93,9 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder import Folder
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import digit_groups
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.record import Step, moment, task_record
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import (
-    Sources,
-    described,
-    module_of,
-    rescued,
-    written_name,
-)
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import Sources, described
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import TooMany
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of, rescued, written_name
 
 
 def of(result: t.Any, name: str) -> t.Any:

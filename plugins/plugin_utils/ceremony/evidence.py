@@ -27,11 +27,11 @@ _DOCUMENT = (
     *("subject", "issuer", "serial_number", "not_before", "not_after", "last_update", "next_update", "number"),
     *("extensions", "fingerprint", "signature", "revoked_certificates"),
 )
-# kind of document, the field with its PEM, the field that describes it
+# kind of document, the field with its PEM, the field that describes it, and what only its description has
 DOCUMENTS = (
-    ("certificate", "certificate", "details"),
-    ("request", "csr", "request"),
-    ("revocation list", "crl", "details"),
+    ("certificate", "certificate", "details", "not_after"),
+    ("request", "csr", "request", "subject"),
+    ("revocation list", "crl", "details", "next_update"),
 )
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----(.*?)-----END", re.DOTALL)
 
@@ -56,10 +56,14 @@ def token_in(uri: t.Any) -> dict[str, str]:
 
 
 def der_sum(pem: t.Any) -> str | None:
-    """SHA-256 of what is in a PEM text, colon-separated; None where it is none, for instance because it was masked."""
-    found = _PEM.search(pem) if isinstance(pem, str) else None
+    """SHA-256 of what is in a PEM text, or in base64 alone, colon-separated; None where it is neither.
+
+    It is neither where a PIN occurs in it by chance, which Ansible masks.
+    """
+    text = pem if isinstance(pem, str) else ""
+    found = _PEM.search(text)
     try:
-        der = base64.b64decode("".join(found[1].split()), validate=True) if found else b""
+        der = base64.b64decode("".join((found[1] if found else text).split()), validate=True)
     except binascii.Error:
         return None
     return hashlib.sha256(der).digest().hex(":") if der else None
@@ -103,11 +107,11 @@ def _tokens(result: Result) -> t.Iterator[dict[str, t.Any]]:
 
 
 def _documents(result: Result) -> t.Iterator[dict[str, t.Any]]:
-    for kind, pem, details in DOCUMENTS:
-        # In check mode the PEM is None, and the description is what is foretold.
-        if pem not in result or not isinstance(result.get(details), dict):
+    for kind, pem, details, mark in DOCUMENTS:
+        if not isinstance(result.get(details), dict) or mark not in result[details]:
             continue
         told = _chosen(result[details], _DOCUMENT)
-        text = result[pem] if isinstance(result[pem], str) else None
+        # In check mode there is no PEM, and the description is what is foretold.
+        text = result[pem] if isinstance(result.get(pem), str) else None
         known = {"kind": kind, "file": result.get("filename"), "sha256": der_sum(text), "pem": text}
         yield {**_chosen(known, known), **told}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible's own objects tell of a run: how it was called, which files it is made of, how its tasks are written."""
+"""What Ansible tells of a run: how it was called, and which files it is made of."""
 
 from __future__ import annotations
 
@@ -26,33 +26,11 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources impo
     TooMany,
     sources_record,
 )
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of
 
 Record = dict[str, t.Any]
 _OWN = Path(__file__).resolve().parents[3]
 _LIBRARIES = ("jinja2", "PyYAML", "cryptography", "python-pkcs11")
-
-
-def written_name(thing: t.Any) -> str | None:
-    """The name of a task or play as it is written, with its templates: what they become may be a secret."""
-    written = getattr(thing, "_ds", None)
-    name = written.get("name") if isinstance(written, dict) else None
-    return str(name) if name else None
-
-
-def module_of(task: t.Any) -> str:
-    """The full name of a task's module."""
-    return str(getattr(task, "resolved_action", None) or task.action)
-
-
-def rescued(task: t.Any) -> bool:
-    """Whether a task that failed stands in a block that has steps for that case."""
-    below, above = task, getattr(task, "_parent", None)
-    while above is not None:
-        inside = any(one._uuid == below._uuid for one in getattr(above, "block", None) or ())
-        if inside and getattr(above, "rescue", None):
-            return True
-        below, above = above, getattr(above, "_parent", None)
-    return False
 
 
 def described(playbook: t.Any) -> Record:
