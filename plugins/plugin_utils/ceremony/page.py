@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import LIMITS, ORIGIN, USAGE
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.other_programs import shows_document, shows_key
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_objects import document, key_pair, token
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import (
-    LATER,
     commands,
     facts,
     section,
@@ -34,44 +33,6 @@ _STATES = {
     "failed": "Failed: this is what happened until then",
     "rehearsal": "Rehearsal: nothing was made or changed",
 }
-_ATTRIBUTES = {
-    "local": "made inside the token",
-    "sensitive": "cannot be read in clear",
-    "always_sensitive": "never could be read in clear",
-    "extractable": "can leave the token, wrapped",
-    "never_extractable": "never could leave the token",
-    "sign_recover": "may sign with recovery",
-    "wrap_with_trusted": "leaves wrapped by a trusted key only",
-    "always_authenticate": "asks for the PIN at each use",
-    "modifiable": "can be changed",
-    "destroyable": "can be destroyed",
-    "copyable": "can be copied inside the token",
-}
-_TOKEN = {
-    "label": "Label",
-    "serial": "Serial number",
-    "manufacturer": "Manufacturer",
-    "model": "Model",
-    "hardware_version": "Hardware version",
-    "firmware_version": "Firmware version",
-    "firmware_id": "Firmware",
-    "fips_state": "FIPS state",
-    "library_path": "Library",
-    "library_version": "Version of the library",
-    "pinned": "Compared before each step with",
-}
-_DOCUMENT = {
-    "file": "File",
-    "subject": "Subject",
-    "issuer": "Issuer",
-    "serial_number": "Serial number",
-    "number": "Number",
-    "not_before": "Valid from",
-    "not_after": "Valid until",
-    "last_update": "Issued at",
-    "next_update": "Next one by",
-    "signature": "Signature",
-}
 
 
 def page(records: t.Sequence[Row], anchor: str) -> str:
@@ -84,9 +45,9 @@ def page(records: t.Sequence[Row], anchor: str) -> str:
             _write_down(told, anchor),
             section("To be compared by eye", *_comparisons(told)),
             section("What was done", steps(records)),
-            section("Tokens", *map(_token, told.tokens)),
-            section("Key pairs", *map(_pair, told.key_pairs)),
-            section("Certificates, requests and revocation lists", *map(_document, told.documents)),
+            section("Tokens", *map(token, told.tokens)),
+            section("Key pairs", *map(key_pair, told.key_pairs)),
+            section("Certificates, requests and revocation lists", *map(document, told.documents)),
             section("Who took part", _signatures(told), paper=True),
             section("How this report is signed and checked", *_checking(told)),
             section("With what it was made", _versions(told)),
@@ -167,51 +128,6 @@ def _comparisons(told: Summary) -> t.Iterator[str]:
     for title, number, line in rows:
         yield f'<div class="box compare"><span class="tick"></span><h3>{text(title)}</h3>{sum_of(number)}'
         yield f'<pre class="show faint">{text(line)}</pre></div>' if line else "</div>"
-
-
-def _token(token: Row) -> str:
-    rows = facts(token, _TOKEN)
-    if token.get("library_sha256"):
-        rows.append(("SHA-256 of the library", sum_of(token["library_sha256"])))
-    return f'<div class="box"><h3>{text(token.get("label") or "Token")}</h3>{table(rows)}</div>'
-
-
-def _pair(pair: Row) -> str:
-    half = pair.get("private_key", {})
-    size = f"{pair['modulus_bits']} bits" if pair.get("modulus_bits") else pair.get("curve") or ""
-    may = [words for words in USAGE if half.get(words) is True]
-    proof = pair.get("verified") or (
-        f"not in this run: {pair['unverified_reason']}" if pair.get("unverified_reason") else None
-    )
-    rows = [
-        ("Key", text(f"{str(pair.get('key_type') or '').upper()} {size}")),
-        *facts(
-            pair, {"id_hex": "Identifier", "uri": "Where it is", "owner": "Owner", "quorum": "Approvals for each use"}
-        ),
-        ("SHA-256 of the public key", sum_of(pair.get("fingerprint"))),
-        ("Proven by a signature or the like", text(proof) if proof else ""),
-        ("The private key may", text(may or "nothing") if half else ""),
-    ]
-    told = "".join(
-        f"<div>{text(_ATTRIBUTES[name])}<b>{text(half[name])}</b></div>" for name in (*ORIGIN, *LIMITS) if name in half
-    )
-    attributes = f'<div class="attributes">{told}</div>' if told else ""
-    return f'<div class="box"><h3>{text(pair.get("label") or "Key pair")}</h3>{table(rows)}{attributes}</div>'
-
-
-def _document(document: Row) -> str:
-    rows = facts(document, _DOCUMENT)
-    if document["kind"] == "certificate" and not document.get("serial_number"):
-        rows.append(("Serial number", f"<em>{LATER}</em>"))
-    for one in document.get("extensions", ()):
-        name = str(one.get("name") or one.get("oid")).replace("_", " ").capitalize()
-        value = one.get("text") or f"base64 {one.get('value')}"
-        rows.append((name, text(f"{value} (critical)" if one.get("critical") else value)))
-    rows += [(f"Revoked {one.get('serial_number')}", text(one)) for one in document.get("revoked_certificates", ())]
-    if document.get("fingerprint") or not document.get("sha256"):
-        rows.append(("SHA-256 of its public key", sum_of(document.get("fingerprint"))))
-    rows.append(("SHA-256 of the file's content (DER)", sum_of(document.get("sha256"))))
-    return f'<div class="box"><h3>{text(document["kind"].capitalize())}</h3>{table(rows)}</div>'
 
 
 def _signatures(told: Summary) -> str:

@@ -50,10 +50,9 @@ class Summary:
                 name = pair.get("fingerprint") or (pair.get("label"), pair.get("uri"))
                 library = step.get("options", {}).get("module_path")
                 told = {**pair, "outcome": step.get("outcome"), "module_path": library}
-                proof = ("verified", "unverified_reason", "outcome")
-                before = rows.get(name)
-                if before:
-                    told.update((part, before[part]) for part in proof if before.get("verified") and part in before)
+                before = rows.get(name, {})
+                if before.get("verified"):
+                    told.update(verified=before["verified"], outcome=before["outcome"], unverified_reason=None)
                 rows[name] = told
         return list(rows.values())
 

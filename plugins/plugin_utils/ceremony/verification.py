@@ -31,17 +31,16 @@ def verify(folder: Path, version: str, sha256: str | None = None, public_key: Pa
 
     `version`: of this collection. `sha256`: what the witness wrote down. `public_key`: of whom the signature must be.
     """
-    problems: list[str] = []
     try:
         raw = (folder / RECORDS).read_bytes()
         records = records_in(raw)
         made = derived(raw)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return {"holds": False, "problems": [f"{RECORDS} cannot be read: {told}"], "unproven": [], **_nothing()}
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return {"holds": False, "problems": [f"{RECORDS} cannot be read: {why}"], "unproven": [], **_nothing()}
     told = _told(records, raw)
     other = _other(folder, made)
-    problems += [*_sums(folder), *(f"{name} is not what follows from {RECORDS}" for name in other if name != PAGE)]
+    problems = [*_sums(folder), *(f"{name} is not what follows from {RECORDS}" for name in other if name != PAGE)]
     unproven = []
     maker = told["collection_version"]
     if PAGE in other and maker == version:
@@ -49,15 +48,19 @@ def verify(folder: Path, version: str, sha256: str | None = None, public_key: Pa
     elif PAGE in other:
         unproven.append(f"that {PAGE} tells what is in {RECORDS}: version {maker} made it, and this is {version}")
     problems += _signature(folder, public_key)
-    if not (folder / SIGNATURE).exists():
-        unproven.append(f"who vouches for the sums: there is no {SIGNATURE}")
-    elif public_key is None:
-        unproven.append(f"whose {SIGNER} is: compare it with a key that you know")
-    if sha256 is None:
-        unproven.append("that it is the witnessed report: give the SHA-256 that the witness wrote down")
-    elif "".join(sha256.lower().replace(":", "").split()) != told["sha256"]:
+    if sha256 is not None and "".join(sha256.lower().replace(":", "").split()) != told["sha256"]:
         problems.append(f"its SHA-256 is {told['sha256']}, and not the one that was written down")
+    unproven += _unproven(folder, sha256, public_key)
     return {"holds": not problems, "problems": problems, "unproven": unproven, **told}
+
+
+def _unproven(folder: Path, sha256: str | None, public_key: Path | None) -> t.Iterator[str]:
+    if not (folder / SIGNATURE).exists():
+        yield f"who vouches for the sums: there is no {SIGNATURE}"
+    elif public_key is None:
+        yield f"whose {SIGNER} is: compare it with a key that you know"
+    if sha256 is None:
+        yield "that it is the witnessed report: give the SHA-256 that the witness wrote down"
 
 
 def _nothing() -> dict[str, t.Any]:

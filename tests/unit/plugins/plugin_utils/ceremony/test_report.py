@@ -113,6 +113,13 @@ def test_the_page_tells_what_was_not_done() -> None:
     assert "Begun in the background" in text and "was not reached" in text
 
 
+def test_that_a_pair_was_proven_stays_told_and_what_it_may_do_now_is_told() -> None:
+    later = pair(unverified_reason="it was there already", private_key={"sign": False, "extractable": False})
+    text = shown(START, made(verified="CKM_ECDSA"), step(outcome="none", key_pairs=[later]), END)
+    assert text.count("Public key root") == 1 and "Proven withCKM_ECDSA" in text and "Not proven" not in text
+    assert "The private key maynothing" in text
+
+
 def test_a_rehearsal_shows_what_is_known_later() -> None:
     foretold = {"kind": "certificate", "subject": "CN=Root", "file": "/root.pem", "not_after": "2030-01-01T00:00:00Z"}
     record = step(check_mode=True, outcome="generated", documents=[foretold], key_pairs=[pair(fingerprint=None)])
