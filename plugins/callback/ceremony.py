@@ -83,6 +83,7 @@ seealso:
 """
 
 import atexit
+import contextlib
 import os
 import time
 import typing as t
@@ -94,7 +95,6 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder impor
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import digit_groups
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.record import Step, moment, task_record
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import Sources, described
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import TooMany
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of, rescued, written_name
 
 
@@ -103,7 +103,7 @@ def of(result: t.Any, name: str) -> t.Any:
     return getattr(result, name) if hasattr(result, name) else getattr(result, f"_{name}")
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     """Hears what happens, and hands it on to the report's folder."""
 
     CALLBACK_VERSION = 2.0
@@ -136,7 +136,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             self._folder.append({"record": "start", "at": moment(now), **options, **described(playbook)})
             for record in self._sources.at_start(playbook, parent):
                 self._folder.append(record)
-        except (OSError, TooMany) as error:
+        except Exception as error:  # pylint: disable=broad-except
             self._display.error(f"Refused to begin, because the report in {parent} cannot be begun: {error}")
             self._folder = None
             raise SystemExit(1) from None
@@ -202,11 +202,21 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         return "changed" if of(result, "result").get("changed") else "ok"
 
     def _task(self, result: t.Any, status: str, item: int | None = None) -> None:
+        try:
+            record = self._record(result, status, item)
+        except Exception as error:  # pylint: disable=broad-except
+            self._lose(error)
+        else:
+            self._append(record)
+
+    def _record(self, result: t.Any, status: str, item: int | None) -> dict[str, t.Any]:
         task, host = of(result, "task"), of(result, "host").get_name()
         now = time.time()
         started = self._since.get((host, task._uuid))
         if item is not None:
             self._since[host, task._uuid] = now  # of the next item
+        elif status != "retried":
+            self._items.pop((host, task._uuid), None)  # a handler may run once more
         role = getattr(task, "_role", None)
         step = Step(
             name=written_name(task),
@@ -219,7 +229,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             delegated_to=str(task.delegate_to) if task.delegate_to else None,
             check_mode=bool(task.check_mode),
         )
-        self._append({"at": moment(now), **task_record(step, of(result, "result"), item)})
+        return {"at": moment(now), **task_record(step, of(result, "result"), item)}
 
     def _item(self, result: t.Any, status: str) -> None:
         key = (of(result, "host").get_name(), of(result, "task")._uuid)
@@ -232,9 +242,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         try:
             self._folder.append(record)
         except OSError as error:
-            # Not the end of the run: what works on a token just now is not to be cut off.
-            self._lost = True
-            self._display.error(f"Could not write to the report in {self._folder.path}: {error}")
+            self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        """Not the end of the run: what works on a token just now is not to be cut off."""
+        self._lost = True
+        self._display.error(f"Could not write down a step in the report: {error}")
 
     def _finish(self, end: t.Mapping[str, t.Any]) -> None:
         folder = self._folder
@@ -257,4 +270,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def _broken_off(self) -> None:
         """Of a run that ends without having come to its end, by an error of Ansible's or by Ctrl-C."""
         if os.getpid() == self._process and self._folder:
-            self._finish({"status": "failed", "broken_off": True})
+            with contextlib.suppress(SystemExit):
+                self._finish({"status": "failed", "broken_off": True})

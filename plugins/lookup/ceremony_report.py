@@ -110,7 +110,7 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import o
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.verification import verify
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(LookupBase):
     """Looks at reports."""
 
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:

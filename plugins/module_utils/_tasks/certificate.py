@@ -246,9 +246,8 @@ def _moments(issue: Issue, told: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 def _unknown(module: FileModule, there: bool, reason: str, title: str, now: datetime.datetime) -> Result:
     """The result in check mode where what it depends on is not there; a diff shows what the options say."""
-    issue = Issue(
-        profile_from(module.params), None, None, *_times(module.params, now)[:2], module.params["serial_number"]
-    )
+    not_before, not_after, dummy = _times(module.params, now)
+    issue = Issue(profile_from(module.params), None, None, not_before, not_after, module.params["serial_number"])
     told = issue.foretold(None)
     foretold = {
         **{name: LATER if value is None else str(value) for name, value in by_name(told).items()},

@@ -47,7 +47,8 @@ def task_record(step: Step, result: t.Mapping[str, t.Any], item: int | None = No
     if item is not None:
         told["item"] = item
     attempts = result.get("attempts")
-    if isinstance(attempts, int) and attempts > 1 or step.status == "retried":
+    # What a retry tells of attempts is not the same in all versions of ansible-core.
+    if isinstance(attempts, int) and attempts > 1 and step.status != "retried":
         told["attempt"] = attempts
     if isinstance(result.get("results"), list) and item is None:
         told["items"] = len(result["results"])

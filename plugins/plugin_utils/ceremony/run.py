@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import importlib.metadata
 import json
+import os
 import platform
 import typing as t
 from pathlib import Path
@@ -38,12 +39,19 @@ def described(playbook: t.Any) -> Record:
     return {
         "format": 1,
         "rehearsal": bool(CLIARGS.get("check")),
-        "playbook": str(playbook._file_name),
+        "playbook": os.path.abspath(playbook._file_name),
         "host": platform.node(),
-        "user": getpass.getuser(),
+        "user": _user(),
         "versions": _versions(),
         "command": _command(playbook),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # one without a name
+        return str(os.getuid())
 
 
 def _versions() -> dict[str, str]:
@@ -97,7 +105,8 @@ class Sources:
         yield from self._files("inventory", [*paths, *(path for path in beside if path.is_dir())])
         given = (str(one).removeprefix("@") for one in CLIARGS.get("extra_vars") or () if str(one).startswith("@"))
         yield from self._files("variables", map(Path, given))
-        yield from self._files("configuration", [Path(constants.CONFIG_FILE)] if constants.CONFIG_FILE else [])
+        configured = getattr(constants, "CONFIG_FILE", None)
+        yield from self._files("configuration", [Path(configured)] if configured else [])
         yield from self._collection(OURS.rstrip("."))
 
     def of_play(self, play: t.Any) -> t.Iterator[Record]:

@@ -84,7 +84,7 @@ def test_a_loop_a_retry_a_job_and_a_skipped_task_are_told_apart() -> None:
     assert record({"key_pair": PAIR}, item=2)["item"] == 2
     whole = record({"results": [{"key_pair": PAIR}, {"key_pair": PAIR}]})
     assert whole["items"] == 2 and "key_pairs" not in whole
-    assert record({"attempts": 1}, status="retried")["attempt"] == 1
+    assert "attempt" not in record({"attempts": 2}, status="retried")
     assert record({"attempts": 3})["attempt"] == 3 and "attempt" not in record({"attempts": 1})
     assert record({"ansible_job_id": "1.2", "started": 1, "finished": 0})["status"] == "begun"
     assert record({"msg": PIN, "skip_reason": PIN}, status="skipped").keys() == record({}, status="skipped").keys()

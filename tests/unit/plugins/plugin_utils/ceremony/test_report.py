@@ -26,7 +26,8 @@ from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_k
 
 EVIL = "<script>alert('x')</script>\u202e&amp;"
 FINGERPRINT = ":".join(["0a"] * 32)
-START = {
+Record = dict[str, t.Any]
+START: Record = {
     "record": "start",
     "at": "2026-11-27T02:26:34.816+00:00",
     "title": f"Root {EVIL}",
@@ -35,9 +36,12 @@ START = {
     "versions": {"cryptoki.hsm": "0.1.0"},
     "command": {"limit": "one"},
 }
-SOURCES = {"record": "sources", "of": "playbook", "files": [{"path": "playbook/ceremony.yml", "sha256": "f" * 64}]}
-END = {"record": "end", "at": "2026-11-27T02:27:00.000+00:00", "status": "complete", "hosts": {}}
-Record = dict[str, t.Any]
+SOURCES: Record = {
+    "record": "sources",
+    "of": "playbook",
+    "files": [{"path": "playbook/ceremony.yml", "sha256": "f" * 64}],
+}
+END: Record = {"record": "end", "at": "2026-11-27T02:27:00.000+00:00", "status": "complete", "hosts": {}}
 
 
 def step(**more: t.Any) -> Record:
