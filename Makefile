@@ -60,7 +60,7 @@ campaign: $(NOX)  ## every act of the modules with every lie of a library, at ea
 mutants: $(NOX)  ## small random changes of the code, and those that no unit test notices; SEED=n for others
 	$(NOX) -s mutants -- --seed $(or $(SEED),1)
 
-docs: $(NOX)  ## the documentation as HTML, in build/docs
+docs: $(NOX)  ## the documentation as HTML, in build/docs/html
 	$(NOX) -s docs
 
 clean:  ## removes what was built

@@ -37,6 +37,7 @@ SIDE_BY_SIDE = (
     Part("images", ("images",)),
     *(Part(f"sanity-{core}", (f"sanity-{core}",)) for core in ("2.21", "2.19", "2.17")),
     Part("ansible-lint", ("ansible-lint",)),
+    Part("documentation", ("documentation",)),  # which makes `docs` before
     Part("lint-artefact", ("build-import-check", "docs-check")),
     *(Part(f"units-{core}", (f"units-{core}",)) for core in ("2.21", "2.17", "2.19")),
     Part("lint-code", ("lint", "imports", "complexity", "license-check", "changelog", "extra-checks")),

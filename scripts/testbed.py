@@ -44,13 +44,15 @@ TOOLS = {
     "ssh-keygen": "openssh-client",
     "gcc": "gcc libc6-dev",  # a compiler without headers builds nothing
     "sshd": "openssh-server",
+    "chromium": "chromium",
 }
 WANTED = {
     "demo": ["softhsm_library"],
     "ceremony": ["softhsm_library", "pkcs11-tool", "openssl"],
     "test": [*LIBRARIES, *TOOLS],
 }
-NOT_UNPACKED = {"gcc"}  # a compiler works only where it was installed
+NOT_UNPACKED = {"gcc", "chromium"}  # a compiler and a browser work only where they were installed
+NOT_EVERYWHERE = {"chromium"}  # Ubuntu has no such package, and one that is unknown keeps all others away
 NOT_INSTALLED = {"sshd"}  # a server that is installed is started, and open to all
 
 
@@ -140,7 +142,9 @@ def get(missing: list[str]) -> None:
     as_root = os.geteuid() == 0 and not FORCED
     installed = [name for name in missing if as_root and name not in NOT_INSTALLED]
     unpacked = [name for name in missing if name not in installed and name not in NOT_UNPACKED]
-    for way, names in ((install, installed), (unpack, unpacked)):
+    usual = [name for name in installed if name not in NOT_EVERYWHERE]
+    apart = [[name] for name in installed if name in NOT_EVERYWHERE]
+    for way, names in ((install, usual), *((install, names) for names in apart), (unpack, unpacked)):
         if names:
             way(packages_of(*names))
 

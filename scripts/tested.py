@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 # SPDX-FileCopyrightText: The cryptoki.hsm contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of what was tested, in README.md and the guide, from what the Molecule scenario `vendors` found out.
+"""The table of what was tested, in the guide on vendors, from what the Molecule scenario `vendors` found out.
 
     tested.py                   writes the table from the results in build/molecule
     tested.py --check FOLDER    fails where the table says otherwise than the results in FOLDER
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README, GUIDE = ROOT / "README.md", ROOT / "docs/docsite/rst/guide_vendors.rst"
+GUIDE = ROOT / "docs/docsite/rst/guide_vendors.rst"
 RESULTS = ROOT / "build/molecule"
 HEADINGS = ("library", "version", "Debian", "passed", "run")
 BEGIN, END = "tested: written by scripts/tested.py", "tested: end"
@@ -46,22 +46,17 @@ def lines_of(folder: Path) -> tuple[list[Line], list[str]]:
 
 
 def read(text: str) -> list[Line]:
-    """The lines of the table in README.md."""
-    body = between(text, README.name).splitlines()[2:]
-    return [tuple(cell.strip() for cell in line.strip("| ").split("|")) for line in body]
+    """The lines of the table in the guide."""
+    rows = re.split(r"^ {4}\* - ", between(text), flags=re.MULTILINE)[2:]  # without what is above, and the headings
+    return [tuple(cell.strip() for cell in row.split("\n      - ")) for row in rows]
 
 
-def between(text: str, name: str) -> str:
+def between(text: str) -> str:
     """What stands between the marks."""
     found = re.search(f"[^\n]*{re.escape(BEGIN)}[^\n]*\n(.*?)[^\n]*{re.escape(END)}", text, re.DOTALL)
     if not found:
-        sys.exit(f"tested: {name} has no place for the table")
+        sys.exit(f"tested: {GUIDE.name} has no place for the table")
     return found[1].strip()
-
-
-def markdown(lines: list[Line]) -> str:
-    rows = [HEADINGS, tuple("---" for dummy in HEADINGS), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def rst(lines: list[Line]) -> str:
@@ -70,15 +65,10 @@ def rst(lines: list[Line]) -> str:
     return ".. list-table::\n    :header-rows: 1\n\n" + "\n".join(cells)
 
 
-def write(path: Path, table: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(between(text, path.name), table), encoding="utf-8")
-
-
 def check(folder: Path) -> int:
     """Whether the table says what the results say; the answer is the exit status."""
     lines, wrong = lines_of(folder)
-    written = {(line[0], line[2]): line for line in read(README.read_text(encoding="utf-8"))}
+    written = {(line[0], line[2]): line for line in read(GUIDE.read_text(encoding="utf-8"))}
     for name, version, suite, what, _date in lines:
         line = written.get((name, suite))
         if not line or line[3] != what:
@@ -98,11 +88,11 @@ def main() -> int:
     lines, wrong = lines_of(RESULTS)
     if wrong:
         sys.exit("\n".join(wrong))
+    text = GUIDE.read_text(encoding="utf-8")
     fresh = {(line[0], line[2]) for line in lines}
-    kept = [line for line in read(README.read_text(encoding="utf-8")) if (line[0], line[2]) not in fresh]
+    kept = [line for line in read(text) if (line[0], line[2]) not in fresh]
     whole = sorted([*lines, *kept], key=lambda line: (line[0].casefold(), line[2]))
-    write(README, markdown(whole))
-    write(GUIDE, rst(whole))
+    GUIDE.write_text(text.replace(between(text), rst(whole)), encoding="utf-8")
     return 0
 
 

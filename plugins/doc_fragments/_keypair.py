@@ -72,11 +72,18 @@ options:
         C(wrap_with_trusted) is set, whoever has the PIN can wrap an extractable key under a wrapping key of their
         own and so carry it out in clear. Set V(false) in production.
     type: bool
+  nex:
+    description:
+      - The flag C(-nex) of the commands. V(true) is the same as O(extractable=false), and V(false) as
+        O(extractable=true).
+    type: bool
   usage:
     description:
-      - What the pair may be used for. V(sign) sets sign on the private half and verify on the public one,
-        V(decrypt) decrypt and encrypt, V(wrap) unwrap and wrap, V(derive) derive on the private half. What is not
-        listed is set to false.
+      - What the pair may be used for. What is not listed is set to false.
+      - V(sign) sets C(CKA_SIGN) on the private half and C(CKA_VERIFY) on the public one.
+      - V(decrypt) sets C(CKA_DECRYPT) on the private half and C(CKA_ENCRYPT) on the public one.
+      - V(wrap) sets C(CKA_UNWRAP) on the private half and C(CKA_WRAP) on the public one.
+      - V(derive) sets C(CKA_DERIVE) on the private half.
       - RSA pairs derive nothing, and ECC pairs neither decrypt nor wrap.
       - If not given, a new RSA pair may sign, decrypt, and wrap, a new ECC pair may sign, and an existing pair is
         not compared.

@@ -65,6 +65,9 @@ options:
       extractable:
         description: As O(cryptoki.hsm.hsm_rsa_keypair#module:extractable). Set V(false) in production.
         type: bool
+      nex:
+        description: As O(cryptoki.hsm.hsm_rsa_keypair#module:nex), the flag C(-nex) of the commands.
+        type: bool
       usage:
         description: As O(cryptoki.hsm.hsm_rsa_keypair#module:usage).
         type: list

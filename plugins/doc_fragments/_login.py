@@ -56,7 +56,8 @@ options:
     description:
       - Number of the slot. Many libraries number their slots anew when something is plugged in or initialised, so
         prefer the label or the serial number.
-      - Decimal, or as C(0x…), which is how C(pkcs11-tool) prints it. In a URI it is decimal.
+      - Decimal, or as C(0x…), which is how C(pkcs11-tool --list-slots) prints it in brackets; the number before it only
+        counts the slots. In a URI it is decimal.
     type: str
   token_uri:
     description:

@@ -131,8 +131,14 @@ notes:
   - A key with C(always_authenticate) asks for the PIN at each use, and is refused.
 seealso:
   - module: cryptoki.hsm.hsm_csr
+  - module: cryptoki.hsm.hsm_rsa_keypair
+  - module: cryptoki.hsm.hsm_ecc_keypair
   - module: community.crypto.x509_certificate_info
   - module: community.crypto.x509_certificate
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_certificates
+    description: From a pair to a request and a certificate, and a CA in an HSM.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

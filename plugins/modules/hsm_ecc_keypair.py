@@ -44,9 +44,18 @@ options:
     aliases:
       - i
 seealso:
-  - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_rsa_keypair
-  - module: cryptoki.hsm.hsm_token
+  - module: cryptoki.hsm.hsm_keypairs
+  - module: cryptoki.hsm.hsm_key
+  - module: cryptoki.hsm.hsm_key_info
+  - module: cryptoki.hsm.hsm_csr
+  - module: cryptoki.hsm.hsm_certificate
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_pairs
+    description: What is looked for, what is done about it, and what is refused.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_mgmt_util
+    description: Each command and flag, and what it is here.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

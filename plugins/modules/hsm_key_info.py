@@ -113,6 +113,10 @@ seealso:
   - module: cryptoki.hsm.hsm_key
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_keys
+    description: How keys are found, read and changed, whoever made them.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

@@ -75,6 +75,8 @@ seealso:
   - module: cryptoki.hsm.hsm_ecc_keypair
   - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_pairs
     description: What is looked for, what is done about it, and what is refused.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

@@ -56,9 +56,18 @@ options:
       - Only O(provider=pkcs11) can do it, on one token.
     type: bool
 seealso:
-  - module: cryptoki.hsm.hsm_keypairs
   - module: cryptoki.hsm.hsm_ecc_keypair
-  - module: cryptoki.hsm.hsm_token
+  - module: cryptoki.hsm.hsm_keypairs
+  - module: cryptoki.hsm.hsm_key
+  - module: cryptoki.hsm.hsm_key_info
+  - module: cryptoki.hsm.hsm_csr
+  - module: cryptoki.hsm.hsm_certificate
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_pairs
+    description: What is looked for, what is done about it, and what is refused.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_key_mgmt_util
+    description: Each command and flag, and what it is here.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""
@@ -87,8 +96,8 @@ EXAMPLES = r"""
     m: 2048
     e: 65537
     l: rsa_test
+    nex: true
     sess: true
-    extractable: false
 
 - name: Remove a pair that is named exactly
   cryptoki.hsm.hsm_rsa_keypair:

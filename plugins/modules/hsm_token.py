@@ -65,8 +65,13 @@ options:
       - user
       - limited_user
 seealso:
+  - module: cryptoki.hsm.hsm_token_info
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_quickstart
+    description: A token in SoftHSM and the first pair, in a few minutes.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

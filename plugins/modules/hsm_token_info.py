@@ -47,8 +47,12 @@ options:
     type: raw
 seealso:
   - module: cryptoki.hsm.hsm_token
-  - module: cryptoki.hsm.hsm_rsa_keypair
-  - module: cryptoki.hsm.hsm_ecc_keypair
+  - module: cryptoki.hsm.hsm_user_info
+  - module: cryptoki.hsm.hsm_key_info
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_vendors
+    description: The libraries of HSMs, what was tested with them, and what each does otherwise.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""

@@ -22,6 +22,12 @@ extends_documentation_fragment:
   - cryptoki.hsm._login
 seealso:
   - module: cryptoki.hsm.hsm_token_info
+  - module: cryptoki.hsm.hsm_rsa_keypair
+  - module: cryptoki.hsm.hsm_ecc_keypair
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_aws_cloudhsm
+    description: Users, sharing and quorums with the CloudHSM CLI.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_azure_cloud_hsm
+    description: Users, sharing and quorums with key_mgmt_util and its relatives.
 """
 
 EXAMPLES = r"""

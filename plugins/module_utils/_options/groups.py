@@ -167,6 +167,7 @@ KEYPAIR = OptionGroup(
         **each("raw", ("id", "id_hex", "fingerprint")),
         "session": {"type": "bool", "default": False, "aliases": ["sess"]},
         "extractable": {"type": "bool"},
+        "nex": {"type": "bool"},  # the flag -nex as it is: no alias can say the reverse
         "usage": {"type": "list", "elements": "str", "choices": list(USAGE_BITS)},
         "private_attributes": {"type": "dict", "options": each("bool", SETTABLE[PRIVATE])},
         "public_attributes": {"type": "dict", "options": each("bool", SETTABLE[PUBLIC])},
@@ -189,7 +190,7 @@ KEYPAIR = OptionGroup(
         },
         "wrapping_key": {"type": "str", "no_log": False},
     },
-    mutually_exclusive=(("id", "id_hex"),),
+    mutually_exclusive=(("id", "id_hex"), ("extractable", "nex")),
     required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),
 )
 

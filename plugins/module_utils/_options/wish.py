@@ -105,7 +105,8 @@ def _attributes(params: Params) -> dict[str, t.Any]:
         for option in ("private_attributes", "public_attributes")
     }
     usage = None if params["usage"] is None else tuple(params["usage"])
-    return {"extractable": params["extractable"], "usage": usage, **halves}
+    nex = params.get("nex")
+    return {"extractable": params["extractable"] if nex is None else not nex, "usage": usage, **halves}
 
 
 def _curve(value: t.Any) -> Curve:

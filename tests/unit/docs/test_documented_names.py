@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
+    ECC,
+    KEYPAIR,
+    LOGIN,
+    RSA,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
@@ -22,7 +27,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     ATTRIBUTES,
     CHANGEABLE,
     HALVES,
+    PRIVATE,
+    PUBLIC,
     SETTABLE,
+    USAGE_BITS,
     Changeable,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, curve_by_name
@@ -70,7 +78,9 @@ def test_guides() -> None:
     file = "docs/docsite/extra-docs.yml"
     there = [guide.stem for guide in (ROOT / GUIDES).glob("*.rst")]
     sections = yaml.safe_load(text_of(file))["sections"]
-    compare(file, "the guide", [name for section in sections for name in section["toctree"]], there)
+    compare(file, "the guide", [guide["ref"] for section in sections for guide in section["toctree"]], there)
+    for guide in (guide for section in sections for guide in section["toctree"]):
+        assert re.fullmatch(r"[^:]{3,30}: \S.{20,}", guide["title"]), f"{file}: a name and a line for {guide['ref']}"
     named = set(re.findall(r"`(guide_\w+)`", text_of("README.md")))
     compare("README.md", "the guide", named, named & set(there))
 
@@ -118,8 +128,8 @@ def test_numbers_of_curves() -> None:
     )["options"]
     text = " ".join(options["curve"]["description"])
     compare("plugins/modules/hsm_ecc_keypair.py", "the curve", re.findall(r"V\((\d+)\)", text), known)
-    row = between("README.md", "| `-i` |", "\n")
-    compare("README.md", "the curve", re.findall(r"\b\d+\b", row), known)
+    row = between(f"{GUIDES}/guide_key_mgmt_util.rst", "\n  * - ``-i``\n", ", and names and OIDs")
+    compare("guide_key_mgmt_util.rst", "the curve", re.findall(r"\b\d+\b", row), known)
 
 
 def test_each_curve_is_tried() -> None:
@@ -129,12 +139,50 @@ def test_each_curve_is_tried() -> None:
 
 
 def test_flags_of_the_commands() -> None:
+    """Each flag is an option, or an alias of one, but -h."""
+    file = f"{GUIDES}/guide_key_mgmt_util.rst"
     options = {**KEYPAIR.spec, **RSA.spec, **ECC.spec}
-    table = between("README.md", "| flag |", "\n\n")
-    rows = re.findall(r"^\| `-\w+` \| `(\w+).*?\| (?:`(\w+)`)? ?\|", table, re.MULTILINE)
-    known = {f"{name} as {alias}" for name, row in options.items() for alias in row.get("aliases", [])}
-    compare("README.md", "the option", {f"{name} as {alias}" for name, alias in rows if alias}, known)
-    compare("README.md", "the option", {name for name, dummy in rows} | {*options}, options)
+    taken = {name: option for option, row in options.items() for name in (option, *row.get("aliases", []))}
+    table = between(file, "  * - Flag\n", "\n\n")
+    rows: list[tuple[str, str]] = re.findall(r"^  \* - ``-(\w+)``\n    -(.*)$", table, re.MULTILINE)
+    compare(file, "the flag", {flag for flag, dummy in rows} - {"h"}, {flag for flag, dummy in rows} & {*taken})
+    known = {f"{option} as {name}" for name, option in taken.items() if name != option}
+    written = {
+        f"{name} as {alias}" for dummy, cell in rows for name, alias in re.findall(r"``(\w+)`` \(``(\w+)``", cell)
+    }
+    compare(file, "the option", written, known)
+    for flag, cell in rows:
+        assert flag == "h" or f"``{taken[flag]}``" in cell, f"{file} lacks {taken[flag]} for -{flag}"
+
+
+def test_what_a_use_sends() -> None:
+    """In the guide and in the option's own words."""
+    known = {
+        word: [f"CKA_{bits[half].upper()}" for half in (PRIVATE, PUBLIC) if half in bits]
+        for word, bits in USAGE_BITS.items()
+    }
+    guide = f"{GUIDES}/guide_key_pairs.rst"
+    rows = between(guide, "  * - Use\n", "\n\nSo this one").split("  * - ")[1:]
+    told = {re.findall(r"``(\w+)``", row)[0]: re.findall(r"``(CKA_\w+)``", row) for row in rows}
+    assert told == known, f"{guide} tells uses otherwise"
+    option = "plugins/doc_fragments/_keypair.py"
+    lines = re.findall(r"- V\((\w+)\) sets (.*)", between(option, "\n  usage:\n", "\n    type:"))
+    assert {word: re.findall(r"CKA_\w+", line) for word, line in lines} == known, f"{option} tells uses otherwise"
+
+
+def test_each_module_links_its_guide_and_its_siblings() -> None:
+    for name in MODULES:
+        module = importlib.import_module(f"ansible_collections.cryptoki.hsm.plugins.modules.{name}")
+        links = yaml.safe_load(module.DOCUMENTATION)["seealso"]
+        guides = {link["ref"].rpartition(".")[2] for link in links if "ref" in link}
+        modules = {
+            link["module"].rpartition(".")[2] for link in links if link.get("module", "").startswith("cryptoki.hsm.")
+        }
+        assert guides and all((ROOT / GUIDES / f"{guide}.rst").is_file() for guide in guides), f"{name} links no guide"
+        assert modules - {name} and not modules - {*MODULES}, f"{name} links no other module"
+        # A guide that a module links speaks of it, or of what all modules have.
+        own = guides - {"guide_login", "guide_key_mgmt_util"}
+        assert any(f"cryptoki.hsm.{name}" in text_of(f"{GUIDES}/{guide}.rst") for guide in own), f"{name} has no guide"
 
 
 def test_attributes_that_can_be_changed() -> None:

@@ -65,6 +65,11 @@ def test_a_wish_of_absence_may_leave_everything_else_out() -> None:
     assert wished("ecc", state="absent", label=None, curve=None, fingerprint="AB" * 32).fingerprint == "ab" * 32
 
 
+def test_the_flag_nex_is_the_reverse_of_extractable() -> None:
+    assert [wished("ecc", nex=value).extractable for value in (True, False, None)] == [False, True, None]
+    assert wished("ecc", nex=None, extractable=False).extractable is False
+
+
 def test_a_quorum_of_0_is_none() -> None:
     assert wished("ecc", quorum=0).quorum is None
     assert wished("ecc", quorum=0, share_with=["bob"]).quorum is None
