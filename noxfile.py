@@ -37,6 +37,8 @@ CORES = {
 }
 NEWEST = list(CORES)[-1]
 PYTHONS = pythons()
+# The version of the package ansible, with community.crypto, for one of them: it says what it makes of our results.
+COLLECTIONS = {"2.19": "ansible~=12.0"}
 # Sanity tests whose answer depends on the files alone.
 SAME_ON_EVERY_CORE = ("changelog", "line-endings", "pep8", "shebang", "symlinks", "yamllint")
 # The dearest one, whose rules follow its release; what the oldest and the newest accept, others do, too.
@@ -182,7 +184,8 @@ def sanity(session: nox.Session, core: str) -> None:
 def units(session: nox.Session, core: str) -> None:
     """Unit tests; where neither ansible-core nor Python is at an end of what is supported, those that meet Ansible"""
     found = testbed(session)
-    session.install(f"ansible-core~={core}.0", "-r", "tests/unit/requirements.txt")
+    collections = [COLLECTIONS[core]] if core in COLLECTIONS else []
+    session.install(f"ansible-core~={core}.0", "-r", "tests/unit/requirements.txt", *collections)
     session.install("-r", str(ansible_test_package(session) / "_data/requirements/units.txt"))
     target = stage(session, session.name)
     # ansible-test passes no variables on; tests find what they need beside them.
@@ -195,6 +198,7 @@ def units(session: nox.Session, core: str) -> None:
     tests = ("tests/unit",) if core == next(iter(CORES)) else MEET_ANSIBLE
     session.chdir(target)
     session.env["PYTHONPATH"] = str(target.parents[2])
+    session.env["COMMUNITY_CRYPTO"] = "1" if collections else ""
     apart = (("--ignore", CONTROLLER, *tests), (CONTROLLER,))
     for arguments in [session.posargs] if session.posargs else apart:
         session.run("python", "-m", "pytest", "-q", "-n", "2", *arguments)

@@ -126,6 +126,8 @@ notes:
   - A CA needs C(keyCertSign) in O(key_usage), and O(basic_constraints_critical=true). C(keyCertSign) and name
     constraints without C(CA:TRUE) are refused. So is a CA below one whose path length is used up, and a self-signed
     certificate with a key usage that the attributes of its own private key rule out.
+  - Names that are none by their form, and a key usage that no key of its type has, are refused, too. The guide on
+    certificates lists what pkilint calls an error and is made all the same.
   - In check mode a pair or a file that is not there is no failure, because an earlier task of the play may make it. The
     certificate is known after that, and a warning says so.
   - A key with C(always_authenticate) asks for the PIN at each use, and is refused.

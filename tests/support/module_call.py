@@ -61,8 +61,11 @@ def texts_of(value: t.Any) -> t.Iterator[str]:
 
 
 def call_module(name: str, options: t.Any, environment: t.Mapping[str, str] | None = None) -> Shown:
-    """Runs a module with these options as Ansible does at -vvv; what it does to the environment is undone."""
-    module = importlib.import_module(f"{_MODULES}.{name}")
+    """Runs a module with these options as Ansible does at -vvv; what it does to the environment is undone.
+
+    `name` has dots for a module of another collection.
+    """
+    module = importlib.import_module(name if "." in name else f"{_MODULES}.{name}")
     logged: list[str] = []
     out, err = io.StringIO(), io.StringIO()
     known = {f"_ansible_{name}" for name in basic.PASS_VARS}

@@ -192,10 +192,11 @@ def _with_key(issue: Issue, subject: _Subject, key: SigningKey, params: t.Mappin
     if subject.key is not None and spki_of(subject.key) != spki_of(key.public):
         rule = f"it is of another key than {key.pair.private}; give ca_path or ca_content to issue for others"
         raise InputError(subject.option, rule)
+    issue = dataclasses.replace(issue, key=key.public)
     problem = _rules.ruled_out(issue, key.pair.private.forbids)
     if problem:
         raise InputError("key_usage", problem)
-    return dataclasses.replace(issue, key=key.public)
+    return issue
 
 
 def _reasons(

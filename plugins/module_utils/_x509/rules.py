@@ -10,6 +10,7 @@ import datetime
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue, end, extension, start
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.forms import wrong_form, wrong_usage
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import shown
 
@@ -62,7 +63,9 @@ def no_ca(ca: x509.Certificate, now: datetime.datetime, usage: str = "key_cert_s
 
 def broken(issue: Issue) -> tuple[str, str] | None:
     """The option and the rule by which this is not issued, whoever it is for."""
-    return wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue)
+    wrong = wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue) or wrong_form(issue.profile)
+    usage = wrong_usage(issue.profile, issue.key)
+    return wrong or (("key_usage", usage) if usage else None)
 
 
 def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
@@ -122,9 +125,9 @@ def _named_critically(issue: Issue) -> bool:
 
 
 def ruled_out(issue: Issue, forbids: t.Callable[[str], bool]) -> str | None:
-    """The first key usage that the attributes of the private half rule out; `forbids` tells of one bit."""
+    """The first key usage that the type or the attributes of its own key rule out; `forbids` tells of one bit."""
     usage = issue.profile.value_of(x509.KeyUsage)
     for name, bits in _NEEDS.items():
         if usage and getattr(usage, name) and all(map(forbids, bits)):
             return f"{SHORT_NAMES[name]} needs {' or '.join(bits)}, which the private key may not do"
-    return None
+    return wrong_usage(issue.profile, issue.key)

@@ -49,6 +49,7 @@ ol.steps > li.bad { border-left: 4px solid #8f1010; padding-left: .6rem; }
   th { width: 9rem; }
   .sum { grid-template-columns: repeat(4, max-content); }
   .attributes { columns: 1; }
+  table.files td.code { white-space: normal; }
   .sign { grid-template-columns: 1fr; gap: .6rem; }
 }
 @media print {

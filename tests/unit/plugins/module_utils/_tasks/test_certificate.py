@@ -139,7 +139,7 @@ def test_only_what_is_named_is_taken_over(ca: Certifier) -> None:
         ({"serial_number": 7}, ["its serial number differs"]),
         ({"not_after": "20401231235959Z"}, ["its end differs"]),
         ({"not_before": "2020-01-01"}, ["its start differs"]),
-        ({"create_subject_key_identifier": False}, ["subject_key_identifier differs"]),
+        ({"subject_key_identifier": "01:02"}, ["subject_key_identifier differs"]),
         ({"digest": "sha384"}, ["it was signed with another digest"]),
         ({"force": True}, ["force is true"]),
     ],
