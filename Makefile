@@ -6,13 +6,19 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo test quick lint format unit sanity integration faults molecule ee bench fuzz campaign mutants docs clean
+.PHONY: help demo ceremony offline test quick lint format unit sanity integration faults molecule ee bench fuzz campaign mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
 
 demo:  ## a token in SoftHSM and playbooks/quickstart.yml run on it, twice
 	scripts/demo "$(PYTHON)"
+
+ceremony:  ## playbooks/ceremony.yml on two tokens in SoftHSM, its report signed and verified
+	scripts/ceremony "$(PYTHON)"
+
+offline: $(NOX)  ## a folder with everything that a machine without a network needs
+	$(NOX) -s offline
 
 test: $(NOX)  ## everything that has to pass
 	build/venv/bin/python scripts/everything.py $(NOX)

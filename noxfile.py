@@ -8,6 +8,7 @@ containers and ansible-core's repository; these need PyPI only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -352,6 +353,23 @@ def fuzz(session: nox.Session) -> None:
     session.install("ansible-core", "-r", "tests/unit/requirements.txt")
     session.env["PYTHONPATH"] = str(stage(session, session.name).parents[2])
     session.run("python", "tests/support/option_fuzz.py", *session.posargs)
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
+def offline(session: nox.Session) -> None:
+    """A folder for a machine without a network: wheels, the collection, their sums; for this Python and system"""
+    folder = BUILD / "offline"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("pip", "ansible-core")
+    session.run("ansible-galaxy", "collection", "build", "--output-path", str(folder), str(ROOT), silent=True)
+    wheels = ("--only-binary", ":all:", "--dest", str(folder / "wheels"))
+    session.run("pip", "download", "--quiet", *wheels, "ansible-core", "-r", "meta/ee-requirements.txt")
+    shutil.copy(ROOT / "scripts/install_offline", folder / "install")
+    shutil.copy(ROOT / "docs/docsite/rst/guide_ceremony.rst", folder)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder)}\n" for file in files]
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+    session.log(f"carry {folder} to the other machine, and run ./install there")
 
 
 @nox.session(default=False)

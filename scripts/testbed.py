@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Find SoftHSM and the tools of the tests, get from Debian or Ubuntu what is missing, and write down where it is.
 
-    testbed.py demo    SoftHSM alone
-    testbed.py test    SoftHSM and every tool of the tests
+    testbed.py demo        SoftHSM alone
+    testbed.py ceremony    SoftHSM, pkcs11-tool and openssl
+    testbed.py test        SoftHSM and every tool of the tests
 
 Root installs packages. Anybody else gets them unpacked under build/root, without touching the system.
 SOFTHSM_LIBRARY names a library elsewhere. SOFTHSM_FORCE_UNPACK=1 unpacks although the system has it.
@@ -44,6 +45,11 @@ TOOLS = {
     "gcc": "gcc libc6-dev",  # a compiler without headers builds nothing
     "sshd": "openssh-server",
     "chromium": "chromium",
+}
+WANTED = {
+    "demo": ["softhsm_library"],
+    "ceremony": ["softhsm_library", "pkcs11-tool", "openssl"],
+    "test": [*LIBRARIES, *TOOLS],
 }
 NOT_UNPACKED = {"gcc", "chromium"}  # a compiler and a browser work only where they were installed
 NOT_EVERYWHERE = {"chromium"}  # Ubuntu has no such package, and one that is unknown keeps all others away
@@ -173,9 +179,9 @@ def write(found: dict[str, str]) -> None:
 
 
 def main() -> int:
-    if len(sys.argv) != 2 or sys.argv[1] not in ("demo", "test"):
+    if len(sys.argv) != 2 or sys.argv[1] not in WANTED:
         sys.exit(__doc__)
-    wanted = ["softhsm_library"] if sys.argv[1] == "demo" else [*LIBRARIES, *TOOLS]
+    wanted = WANTED[sys.argv[1]]
     missing = [name for name in wanted if not look()[name]]
     if missing:
         get(missing)

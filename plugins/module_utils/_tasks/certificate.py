@@ -13,11 +13,12 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import profile_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import LATER, Change, FileModule
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.given import NotYet, certificate_in, given, read_as
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
@@ -66,7 +67,9 @@ def work(module: FileModule) -> Result:
         profile_from(module.params)  # what is wrong in the options is seen without it
         _times(module.params, now)
         module.warn(f"{error}; the certificate is known when it is there.")
-        return _unknown(module, raw is not None, str(error))
+        with provider.session(writable=False) as session:
+            SigningKey.found(session, selection, module.params, module.check_mode)
+        return _unknown(module, raw is not None, str(error), _title(module, selection, session), now)
     with provider.session(writable=False) as session:
         key = SigningKey.found(session, selection, module.params, module.check_mode)
         found = None if raw is None else _certificate.read(raw)
@@ -80,8 +83,12 @@ def work(module: FileModule) -> Result:
                 made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
-    title = f"{module.params['path'] or 'certificate'} by {named(selection)} on {session.token_name}"
+    title = _title(module, selection, session)
     return {**_settled(module, title, raw is not None, key, issue, found, made, bool(reasons)), "reasons": reasons}
+
+
+def _title(module: FileModule, selection: Selection, session: TokenSession) -> str:
+    return f"{module.params['path'] or 'certificate'} by {named(selection)} on {session.token_name}"
 
 
 def _subject(module: FileModule) -> _Subject:
@@ -226,12 +233,30 @@ def _settled(
     before = _certificate.told(found) if found else {}
     after = _certificate.told(now) if now else issue.foretold(key.scheme if key else None)
     pem = _certificate.pem(now) if now else None
-    change = Change(title, by_name(before), {**by_name(after), **({} if now else issue.drifting())})
+    drifting = {} if now else issue.drifting()
+    foretold = {} if now else {**_moments(issue, after), **issue.identifiers()}
+    change = Change(title, by_name(before), {**by_name(after), **drifting}, foretold)
     settled = module.settle((pem or b"") if anew else None, there, change)
     return {**settled, "certificate": pem.decode() if pem else None, "details": after}
 
 
-def _unknown(module: FileModule, there: bool, reason: str) -> Result:
-    """The result in check mode where what it depends on is not there."""
-    settled = module.settle(b"", there, Change("", {}, {}))
-    return {**settled, "certificate": None, "reasons": [reason], "details": None, "diff": []}
+def _moments(issue: Issue, told: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """The relative times as they would be now, for a diff."""
+    return {name: f"{told[name]} if it is signed now" for name in issue.drifting()}
+
+
+def _unknown(module: FileModule, there: bool, reason: str, title: str, now: datetime.datetime) -> Result:
+    """The result in check mode where what it depends on is not there; a diff shows what the options say."""
+    not_before, not_after, dummy = _times(module.params, now)
+    issue = Issue(profile_from(module.params), None, None, not_before, not_after, module.params["serial_number"])
+    told = issue.foretold(None)
+    foretold = {
+        **{name: LATER if value is None else str(value) for name, value in by_name(told).items()},
+        **issue.identifiers(),
+        **_moments(issue, told),
+        "subject": told["subject"] or LATER,
+        "issuer": LATER,
+        "authority_key_identifier": LATER,
+    }
+    settled = module.settle(b"", there, Change(title, {}, {}, foretold))
+    return {**settled, "certificate": None, "reasons": [reason], "details": None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import types
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem, read
@@ -18,13 +19,19 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
 
+LATER = "known after generation"
+
 
 class Change(t.NamedTuple):
-    """What was and what is in a file, by names, and the title of the diff; None in `after` is what is not known yet."""
+    """What was and what is in a file, by names, and the title of the diff; None in `after` is what is not known yet.
+
+    `foretold`: what a diff tells besides, for who reviews what would be signed.
+    """
 
     title: str
     before: t.Mapping[str, t.Any]
     after: t.Mapping[str, t.Any]
+    foretold: t.Mapping[str, str] = types.MappingProxyType({})
 
 
 class FileModule(HsmModule):
@@ -69,6 +76,9 @@ class FileModule(HsmModule):
         action = Action.NOTHING if not result["changed"] else Action.CHANGE if content is None else written
         rows = changed_fields(**diff) if result["changed"] else []
         told = {"outcome": WORDS[action], "changes": [row.data() for row in rows]}
+        if content == b"":  # check mode
+            later = {name: LATER for name, value in change.after.items() if value is None}
+            rows = changed_fields(diff["before"], {**diff["after"], **later, **change.foretold})
         return {**result, **told, "diff": [side_by_side(change.title, rows)] if result["changed"] else []}
 
     def _settled(self, path: str, content: bytes | None, diff: dict[str, t.Any]) -> Result:

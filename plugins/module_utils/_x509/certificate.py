@@ -145,6 +145,12 @@ class Issue:
             "not_after": shown(self.not_after.at),
         }
 
+    def identifiers(self) -> dict[str, str]:
+        """The identifiers of keys that are not known before the keys are."""
+        if self.key is not None or not self.profile.identify_subject:
+            return {}
+        return {"subject_key_identifier": "known after generation"}
+
     def drifting(self) -> dict[str, t.Any]:
         """What of it depends on the moment of the signature, so that it is not known before."""
         moments = {"not_before": self.not_before, "not_after": self.not_after}

@@ -372,3 +372,33 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
     assert (
         foretold["changed"] and foretold["details"]["fingerprint"] is None and foretold["details"]["signature"] is None
     )
+
+
+LATER = "known after generation"
+
+
+def foretold_in(result: dict[str, t.Any]) -> dict[str, str]:
+    """What a diff tells of a certificate that would be signed."""
+    (diff,) = result["diff"]
+    assert diff["before"] == ""
+    return dict(line.split(": ", 1) for line in diff["after"].splitlines())
+
+
+def test_a_diff_tells_a_certificate_whose_key_is_not_there_yet(ca: Certifier) -> None:
+    result = ca.run(MODULE, True, label="other", **ROOT)
+    told = foretold_in(result)
+    names = ("fingerprint", "signature", "serial_number", "subject_key_identifier")
+    assert {name: told[name] for name in names} == dict.fromkeys(names, LATER)
+    assert told["subject"] == told["issuer"] == "CN=Example Root CA" and told["key_usage"].startswith("critical, ")
+    assert told["not_after"].endswith("Z if it is signed now")
+    assert {row["after"] for row in result["changes"] if row["name"].startswith("not_")} == {"not known"}
+
+
+def test_a_diff_tells_a_certificate_whose_ca_is_not_there_yet(ca: Certifier, tmp_path: Path) -> None:
+    request = request_of(private_key("2048", 4))
+    result = ca.run(MODULE, True, csr_content=request, ca_path=str(tmp_path / "ca.pem"), **SUB)
+    told = foretold_in(result)
+    names = ("issuer", "serial_number", "authority_key_identifier", "signature")
+    assert {name: told[name] for name in names} == dict.fromkeys(names, LATER)
+    assert told["subject"] == "CN=Example Sub CA" and "CA:TRUE" in told["basic_constraints"]
+    assert result["changes"] == [] and result["details"] is None

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a whole run came to: its state, and each token, key pair and document once, however many tasks told of it."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import token_in
+
+Row = t.Mapping[str, t.Any]
+
+
+class Summary:
+    """The records of a run, read for the page and for who verifies it."""
+
+    def __init__(self, records: t.Sequence[Row]) -> None:
+        self.records = records
+        self.start: Row = next((record for record in records if record["record"] == "start"), {})
+        self.end: Row | None = next((record for record in records if record["record"] == "end"), None)
+        self.steps = [record for record in records if record["record"] == "task"]
+        self.sources = [record for record in records if record["record"] == "sources"]
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it was in check mode."""
+        return bool(self.start.get("rehearsal"))
+
+    @property
+    def state(self) -> str:
+        """`complete`, or `failed`, which a run without an end is, too."""
+        return str(self.end["status"]) if self.end else "failed"
+
+    @property
+    def not_done(self) -> list[str]:
+        """What was left out or failed in a run that came to its end, in words, each with how often it was."""
+        words = {"skipped": "left out", "ignored": "failed and ignored", "rescued": "failed and provided for"}
+        found = {word: sum(step["status"] == status for step in self.steps) for status, word in words.items()}
+        return [f"{count} {word}" for word, count in found.items() if count]
+
+    @functools.cached_property
+    def key_pairs(self) -> list[Row]:
+        """By their public keys; what a later task tells of a pair holds, but that a pair was proven stays told."""
+        rows: dict[t.Any, dict[str, t.Any]] = {}
+        for step in self.steps:
+            for pair in step.get("key_pairs", ()):
+                name = pair.get("fingerprint") or (pair.get("label"), pair.get("uri"))
+                library = step.get("options", {}).get("module_path")
+                told = {**pair, "outcome": step.get("outcome"), "module_path": library}
+                before = rows.get(name, {})
+                if before.get("verified"):
+                    told.update(verified=before["verified"], outcome=before["outcome"], unverified_reason=None)
+                rows[name] = told
+        return list(rows.values())
+
+    @functools.cached_property
+    def documents(self) -> list[Row]:
+        """Certificates, requests and revocation lists, each once; those that check mode foretells by their files."""
+        rows: dict[t.Any, Row] = {}
+        for step in self.steps:
+            for document in step.get("documents", ()):
+                name = document.get("sha256") or (document["kind"], document.get("file"), document.get("subject"))
+                rows.setdefault(name, document)
+        return list(rows.values())
+
+    @functools.cached_property
+    def tokens(self) -> list[Row]:
+        """By serial number: what was told of them, and what was pinned."""
+        rows: dict[t.Any, dict[str, t.Any]] = {}
+        for step in self.steps:
+            pinned = step.get("options", {}).get("expect_token")
+            told = [*step.get("tokens", ())]
+            told += [token_in(pair.get("uri")) for pair in step.get("key_pairs", ())]
+            for token in filter(None, told):
+                row = rows.setdefault(token.get("serial") or token.get("label"), {})
+                row.update({name: value for name, value in token.items() if value is not None})
+                if pinned:
+                    row["pinned"] = {**row.get("pinned", {}), **pinned}
+        return list(rows.values())
