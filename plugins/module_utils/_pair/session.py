@@ -87,8 +87,7 @@ class Signer(abc.ABC):
         raise TokenError("derive", _NOT_OFFERED)
 
 
-@dataclasses.dataclass(frozen=True)
-class Unable:
+class Unable(t.NamedTuple):
     """An option that a provider cannot honour: `above` is the largest number that needs no ability (min_servers).
 
     `filters`: it chooses keys, and any value of it does, 0 and an empty list too. `values`: only these cannot be
@@ -144,8 +143,7 @@ class User:
     locked: bool | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Node:
+class Node(t.NamedTuple):
     """One HSM, or one token: whether it has what was asked for."""
 
     name: str
