@@ -93,6 +93,14 @@ def test_the_key_has_a_certificate_whatever_happens(stored: Stored, fault: str) 
     assert stored.serials == {NEW}
 
 
+def test_a_run_that_is_killed_is_finished_by_the_next(stored: Stored) -> None:
+    assert stored.token.start(MODULE, "C_DestroyObject before kill", label="k", content=stored.new).died()
+    assert stored.serials == {OLD, NEW}
+    again = stored.token.faulty(MODULE, label="k", content=stored.new)
+    assert again.result["outcome"] == "replaced" and again.writes == {"C_DestroyObject": 1}
+    assert stored.serials == {NEW}
+
+
 def test_names_that_are_not_set_are_no_success(stored: Stored) -> None:
     stored.token.run("hsm_key", label="k", new_label="j", certificates="keep")
     run = stored.token.faulty(MODULE, "C_SetAttributeValue instead return 0", label="j", content=stored.old)
