@@ -74,6 +74,10 @@ seealso:
   - module: cryptoki.hsm.hsm_certificate
   - module: cryptoki.hsm.hsm_key_info
   - module: community.crypto.x509_certificate_info
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_certificates
+    description: From a pair to a request and a certificate, and a CA in an HSM.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""
