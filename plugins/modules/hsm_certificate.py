@@ -128,7 +128,9 @@ notes:
     certificate with a key usage that the attributes of its own private key rule out.
   - In check mode a pair or a file that is not there is no failure, because an earlier task of the play may make it. The
     certificate is known after that, and a warning says so.
-  - A key with C(always_authenticate) asks for the PIN at each use, and is refused.
+  - A key with C(always_authenticate) asks for the PIN at each use, and gets that of the task. It is refused where there
+    is none, because the login is one at a PIN pad, where a wrong PIN would lock the token now, and where the token
+    refused the PIN before; it is not tried again.
 seealso:
   - module: cryptoki.hsm.hsm_csr
   - module: community.crypto.x509_certificate_info

@@ -53,12 +53,12 @@ def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.
     mechanisms = key.attributes.get("allowed_mechanisms")
     if key.forbids("sign"):
         why, remedy = "it may not sign", "A key that is to sign is made with sign in usage."
-    elif key.attributes.get("always_authenticate") is True:
-        why, remedy = "its always_authenticate asks for the PIN at each use, which is not given here", ""
     elif isinstance(mechanisms, tuple) and not allowed(mechanisms):
         why, remedy = "its allowed_mechanisms have none of this signature", "Choose another digest or signature_scheme."
     elif session.user and key.sharing and key.sharing.quorum:
         why, remedy = "its quorum needs the approval of several users, which no task can gather", ""
     else:
+        why, remedy = session.signer(pair).barred() or "", ""
+    if not why:
         return
     raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
