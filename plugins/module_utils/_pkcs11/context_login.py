@@ -66,11 +66,8 @@ class AskingSigner(Pkcs11Signer):
         if self._library in _refused:
             raise _refused[self._library]
         try:
-            pin, what = (
-                (pin_of(self._library) or "").encode(),
-                f"log in for one use of the private key '{self._found.label}'",
-            )
-            self._session.call(what, "C_Login", _CONTEXT_SPECIFIC, pin)
+            what, pin = f"log in for one use of the private key '{self._found.label}'", pin_of(self._library)
+            self._session.call(what, "C_Login", _CONTEXT_SPECIFIC, (pin or "").encode())
         except TokenError as error:
             if error.ckr not in _NOT_WANTED:
                 error.final = True

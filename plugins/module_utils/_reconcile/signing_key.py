@@ -49,16 +49,21 @@ def signing_pair(session: TokenSession, selection: Selection) -> KeyPair | None:
 
 def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.Collection[int]], t.Any]) -> None:
     """Refuses a key that may not sign, or not with a mechanism that would do; `allowed` tells those that would."""
-    key = pair.private
+    key, signer = pair.private, session.signer(pair)
     mechanisms = key.attributes.get("allowed_mechanisms")
+    usable = allowed(mechanisms if isinstance(mechanisms, tuple) else ())
+    other = "Choose another digest or signature_scheme."
     if key.forbids("sign"):
         why, remedy = "it may not sign", "A key that is to sign is made with sign in usage."
-    elif isinstance(mechanisms, tuple) and not allowed(mechanisms):
-        why, remedy = "its allowed_mechanisms have none of this signature", "Choose another digest or signature_scheme."
+    elif not usable:
+        why, remedy = "its allowed_mechanisms have none of this signature", other
     elif session.user and key.sharing and key.sharing.quorum:
         why, remedy = "its quorum needs the approval of several users, which no task can gather", ""
+    elif signer.declared is not None and not {way.mechanism.code for way in usable}.intersection(signer.declared):
+        names = " and ".join(way.mechanism.name for way in usable)
+        why, remedy = f"the tool of the cluster does not sign with such a key by {names}", other
     else:
-        why, remedy = session.signer(pair).barred() or "", ""
+        why, remedy = signer.barred() or "", ""
     if not why:
         return
     raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
