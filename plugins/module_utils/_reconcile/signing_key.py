@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
@@ -59,11 +59,18 @@ def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.
         why, remedy = "its allowed_mechanisms have none of this signature", other
     elif session.user and key.sharing and key.sharing.quorum:
         why, remedy = "its quorum needs the approval of several users, which no task can gather", ""
-    elif signer.declared is not None and not {way.mechanism.code for way in usable}.intersection(signer.declared):
-        names = " and ".join(way.mechanism.name for way in usable)
-        why, remedy = f"the tool of the cluster does not sign with such a key by {names}", other
+    elif _undeclared(signer, usable):
+        why, remedy = f"the tool of the cluster does not sign with such a key by {_undeclared(signer, usable)}", other
     else:
         why, remedy = signer.barred() or "", ""
     if not why:
         return
     raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
+
+
+def _undeclared(signer: Signer, usable: t.Iterable[t.Any]) -> str:
+    """The names of the mechanisms that would do, where the provider declares that it has none of them."""
+    mechanisms = [way.mechanism for way in usable]
+    if signer.declared is None or {one.code for one in mechanisms}.intersection(signer.declared):
+        return ""
+    return " and ".join(one.name for one in mechanisms)
