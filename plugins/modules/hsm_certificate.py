@@ -104,8 +104,8 @@ options:
     aliases: [selfsigned_not_before, ownca_not_before, selfsigned_notBefore]
   not_after:
     description:
-      - End of the validity, likewise. It is refused where it is after the end of the CA certificate and a certificate is
-        to be issued. One that is there and as wished is kept.
+      - End of the validity, likewise. It is refused where it is after the end of the CA certificate and something is to
+        be issued. A certificate that is there and as wished is kept.
       - A certificate with a relative end is issued anew when it has expired.
     type: str
     default: +3650d
@@ -129,8 +129,8 @@ options:
 notes:
   - O(csr_content), O(public_key_content), O(certificate_content) and O(ca_content) that are given with an empty value,
     or V(null), are not taken for ones that are not given, or the task of a CA would sign for itself. In check mode,
-    where earlier tasks return such values, the certificate is known later, else it is a failure. C(default(omit)) leaves
-    an option out.
+    where earlier tasks return such values, the certificate is known later, else it is a failure. C(default(omit))
+    leaves an option out.
   - What a file has behind its first certificate is kept where it goes on with the certificate of the CA. Anything else
     there is a failure when a certificate is to be issued.
   - An authority key identifier is made from the certificate of the CA, where the task does not say one. A self-signed

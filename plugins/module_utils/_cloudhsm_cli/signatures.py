@@ -53,6 +53,7 @@ class CloudHsmCliSigner(Signer):
 
     @property
     def declared(self) -> frozenset[int]:
+        """What it can sign with, without a question to the cluster."""
         return self.mechanisms
 
     def barred(self) -> str | None:

@@ -54,6 +54,7 @@ class KeyMgmtUtilSigner(Signer):
 
     @property
     def declared(self) -> frozenset[int]:
+        """What it can sign with, without a question to the cluster."""
         return self.mechanisms
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:

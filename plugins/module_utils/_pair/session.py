@@ -74,11 +74,6 @@ class Signer(abc.ABC):
     def mechanisms(self) -> t.Collection[int]:
         """What the token says that it can do; it may have to be asked."""
 
-    @property
-    def declared(self) -> t.Collection[int] | None:
-        """What it can sign with, where the provider declares that and the token need not be asked."""
-        return None
-
     def barred(self) -> str | None:
         """Why nothing can be done with it in this task, whatever it is allowed; None if it can."""
         return None

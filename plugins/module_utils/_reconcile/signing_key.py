@@ -71,6 +71,7 @@ def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.
 def _undeclared(signer: Signer, usable: t.Iterable[t.Any]) -> str:
     """The names of the mechanisms that would do, where the provider declares that it has none of them."""
     mechanisms = [way.mechanism for way in usable]
-    if signer.declared is None or {one.code for one in mechanisms}.intersection(signer.declared):
+    declared = getattr(signer, "declared", None)  # of a tool that need not be asked
+    if declared is None or {one.code for one in mechanisms}.intersection(declared):
         return ""
     return " and ".join(one.name for one in mechanisms)
