@@ -34,7 +34,7 @@ def test_it_is_proven_and_signs(token: FaultyToken) -> None:
 
 
 def test_a_copy_of_it_is_proven(token: FaultyToken) -> None:
-    frozen = {"private_attributes": {"always_authenticate": True, "modifiable": False}}
+    frozen: dict[str, t.Any] = {"private_attributes": {"always_authenticate": True, "modifiable": False}}
     made = token.faulty_ecc(label="k", **frozen)
     assert made.key_pair["verified"] == "CKM_ECDSA" and made.calls["C_CopyObject"] == 1
     # Once to log in, for the proof of the new pair, of its original, and of the copy.

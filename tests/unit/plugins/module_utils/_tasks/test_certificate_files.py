@@ -92,7 +92,11 @@ def test_a_serial_number_is_given_once(ca: Certifier, tmp_path: Path) -> None:
 def test_names_of_community_crypto(monkeypatch: pytest.MonkeyPatch) -> None:
     certifier = Certifier(monkeypatch)
     for digest in ("selfsigned_digest", "ownca_digest"):
-        given = {digest: "sha512", "selfsigned_notBefore": "20260101000000Z", "selfsigned_notAfter": "20360101000000Z"}
+        given: dict[str, t.Any] = {
+            digest: "sha512",
+            "selfsigned_notBefore": "20260101000000Z",
+            "selfsigned_notAfter": "20360101000000Z",
+        }
         details = certifier.run(MODULE, common_name="a", **given)["details"]
         assert details["signature"] == "ecdsa with sha512"
         assert (details["not_before"], details["not_after"]) == ("2026-01-01T00:00:00Z", "2036-01-01T00:00:00Z")
@@ -131,7 +135,7 @@ def test_a_chain_behind_the_certificate_stays(ca: Certifier, tmp_path: Path, mon
     first = ca.run(MODULE, path=str(path), **ca.options)["certificate"]
     path.write_text(first + root)
     assert ca.run(MODULE, path=str(path), **ca.options)["changed"] is False
-    renewed = ca.run(MODULE, path=str(path), **ca.options, renew_before="89d", **{"not_before": "-1h"})
+    renewed = ca.run(MODULE, path=str(path), renew_before="89d", not_before="-1h", **ca.options)
     assert renewed["changed"] is False
     forced = ca.run(MODULE, path=str(path), force=True, **ca.options)
     assert forced["certificate"] != first and path.read_text() == forced["certificate"] + root
@@ -154,7 +158,10 @@ def test_what_is_taken_over_is_critical_where_the_task_says_so(ca: Certifier) ->
         x509.ExtendedKeyUsage([x509.OID_CODE_SIGNING]),
     )
     given = {**ca.options, "public_key_content": None, "csr_content": asked}
-    both = {"copy_extensions": ["subject_alt_name", "extended_key_usage"], "extended_key_usage_critical": True}
+    both: dict[str, t.Any] = {
+        "copy_extensions": ["subject_alt_name", "extended_key_usage"],
+        "extended_key_usage_critical": True,
+    }
     extensions = {one["name"]: one["critical"] for one in ca.run(MODULE, **given, **both)["details"]["extensions"]}
     assert extensions["extended_key_usage"] is True and extensions["subject_alt_name"] is False
 
