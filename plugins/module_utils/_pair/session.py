@@ -274,6 +274,10 @@ class TokenSession(abc.ABC):
         """The private half of a pair at work."""
         raise NotImplementedError(type(self).__name__)
 
+    def barred(self, pair: KeyPair) -> str | None:
+        """Why nothing can be done with the private half in this task, whatever it is allowed; None if it can."""
+        return self.signer(pair).barred()
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         """Proves that the halves belong together by what the private half may do; raises `HsmError` if they do not.
 

@@ -140,7 +140,7 @@ class Actions(Work):
         values = _to_freeze(self.wish, plan)
         pair = predicted(self.wish, plan, self.session.facts)
         if values and pair and self.session.freezes_by_copy and pair.private.key_type != "rsa":
-            reason = unprovable(self.wish, pair.private.attributes) or self.session.signer(pair).barred()
+            reason = unprovable(self.wish, pair.private.attributes) or self.session.barred(pair)
             if plan.steps and not (pair.whole and pair.spki):
                 reason = reason or "its public key is not told"
             if reason:
