@@ -20,6 +20,7 @@ options:
     description:
       - Fields of the subject by their names, short (V(CN)) or long (V(commonName)), or by an OID with dots. A list as
         value gives the field several times.
+      - Their order is not compared with what is there, and that of O(subject_ordered) is.
       - They follow those that have options of their own.
     type: dict
   subject_ordered:
@@ -288,6 +289,7 @@ options:
   path:
     description:
       - The file on the target. What is in it is compared, and stays where it is as wished. It is written in one step.
+      - A link is followed, unless another user than root, the task's own or the owner of its folder made it.
       - Without O(path) and O(content) there is nothing to compare, so that every run signs.
     type: path
   content:

@@ -215,7 +215,10 @@ options:
         description: C(CKA_WRAP_WITH_TRUSTED), whether only a trusted key may wrap this one.
         type: bool
       always_authenticate:
-        description: C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN. Such a pair cannot be proven.
+        description:
+          - C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN.
+          - The PIN of the task is given for each proof of such a pair, and for each certificate that it signs. Where
+            there is none, because the login is one at a PIN pad, the pair is not proven.
         type: bool
       modifiable:
         description: C(CKA_MODIFIABLE). V(false) is set last and cannot be taken back.

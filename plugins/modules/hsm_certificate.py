@@ -80,7 +80,8 @@ options:
     description:
       - The extensions that are taken over from a request or another certificate, where the task does not say them
         itself.
-      - C(CA:TRUE) is never taken over.
+      - C(CA:TRUE) is never taken over. What is taken over is critical where it was, or where the task says so, for
+        instance by O(key_usage_critical).
     type: list
     elements: str
     default: [subject_alt_name]
@@ -100,14 +101,15 @@ options:
         one is not compared.
     type: str
     default: +0s
-    aliases: [selfsigned_not_before, ownca_not_before]
+    aliases: [selfsigned_not_before, ownca_not_before, selfsigned_notBefore]
   not_after:
     description:
-      - End of the validity, likewise. It is refused where it is after the end of the CA certificate.
+      - End of the validity, likewise. It is refused where it is after the end of the CA certificate and something is to
+        be issued. A certificate that is there and as wished is kept.
       - A certificate with a relative end is issued anew when it has expired.
     type: str
     default: +3650d
-    aliases: [selfsigned_not_after, ownca_not_after]
+    aliases: [selfsigned_not_after, ownca_not_after, selfsigned_notAfter]
   renew_before:
     description:
       - How long before its end a certificate is issued anew, as V(30d) or V(1w12h). It is shorter than the lifetime,
@@ -116,10 +118,21 @@ options:
   serial_number:
     description:
       - Serial number of the certificate. If nothing is said, a random one of 159 bits is drawn, and none is compared.
+      - Who issues gives each one once. So it is refused beside O(renew_before), and where a certificate of that number
+        would be issued anew.
     type: int
   create_subject_key_identifier:
     default: true
+  digest:
+    choices: [sha256, sha384, sha512]
+    aliases: [selfsigned_digest, ownca_digest]
 notes:
+  - O(csr_content), O(public_key_content), O(certificate_content) and O(ca_content) that are given with an empty value,
+    or V(null), are not taken for ones that are not given, or the task of a CA would sign for itself. In check mode,
+    where earlier tasks return such values, the certificate is known later, else it is a failure. C(default(omit))
+    leaves an option out.
+  - What a file has behind its first certificate is kept where it goes on with the certificate of the CA. Anything else
+    there is a failure when a certificate is to be issued.
   - An authority key identifier is made from the certificate of the CA, where the task does not say one. A self-signed
     certificate has none.
   - Keys of RSA with less than 2048 bits, on curves of less than 224, and of DSA and DH are not certified, and not used.
@@ -130,7 +143,9 @@ notes:
     certificates lists what pkilint calls an error and is made all the same.
   - In check mode a pair or a file that is not there is no failure, because an earlier task of the play may make it. The
     certificate is known after that, and a warning says so.
-  - A key with C(always_authenticate) asks for the PIN at each use, and is refused.
+  - A key with C(always_authenticate) asks for the PIN at each use, and gets that of the task. It is refused where there
+    is none, because the login is one at a PIN pad, where a wrong PIN would lock the token now, and where the token
+    refused the PIN before; it is not tried again.
 seealso:
   - module: cryptoki.hsm.hsm_csr
   - module: cryptoki.hsm.hsm_certificate_object

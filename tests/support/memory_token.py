@@ -23,6 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Half, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
@@ -50,6 +51,7 @@ class Keys:
         self.of: dict[int, t.Any] = {}
         self.uses: list[str] = []
         self.mechanisms: t.Collection[int] = frozenset(row.code for row in MECHANISMS.values())
+        self.pin_pad = False  # nobody gives the PIN that each use of a key with always_authenticate wants
 
     def _use(self, found: TokenObject, bit: str, mechanism: int) -> t.Any:
         if mechanism not in self.mechanisms:
@@ -114,6 +116,9 @@ class MemorySigner(Signer):
     @property
     def mechanisms(self) -> t.Collection[int]:
         return self._keys.mechanisms
+
+    def barred(self) -> str | None:
+        return NO_PIN if self._keys.pin_pad and self._found.attributes.get("always_authenticate") is True else None
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         return self._keys.sign(self._found, mechanism, data)

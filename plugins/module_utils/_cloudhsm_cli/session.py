@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import keys as _keys
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import signatures as _signatures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import Hsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
@@ -22,7 +23,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
-_SIGNING_VERSION = (5, 11)
 _QUORUM_VERSION = (5, 14)
 _ED25519_VERSION = (5, 17)
 _SETTLING = 10.0  # seconds until a new key must be on all HSMs before it is used, if nothing else is wished
@@ -164,8 +164,8 @@ class CloudHsmCliSession(ToolSession):
     def unprovable(self, attributes: t.Mapping[str, t.Any], quorum: int) -> str | None:
         if attributes.get("token") is False:
             return "a session pair is gone with the command that made it"
-        if self._tool.version < _SIGNING_VERSION:
-            return "the CloudHSM CLI signs from version 5.11 on"
+        if self._tool.version < _signatures.SIGNING_VERSION:
+            return _signatures.TOO_OLD
         if not attributes.get("sign"):
             return "the CloudHSM CLI can only sign with it"
         return super().unprovable(attributes, quorum)
@@ -176,12 +176,10 @@ class CloudHsmCliSession(ToolSession):
         return super().prove(wish, pair, passive)
 
     def signer(self, pair: KeyPair) -> Signer:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.signatures import CloudHsmCliSigner
-
         if self._lagging & {found.handle for found in pair.objects}:
             # The next command may talk to an HSM that has not got the new key yet.
             awaited(lambda: self._find_lagging(pair), _SETTLING)
-        return CloudHsmCliSigner(self._tool, self.token_name, pair.private)
+        return _signatures.CloudHsmCliSigner(self._tool, self.token_name, pair.private)
 
     # What is done to it
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Signatures by the CloudHSM CLI, for the proof of a pair.
+"""Signatures by the CloudHSM CLI, for the proof of a pair and for certificates.
 
 Sources: user guide of AWS CloudHSM, pages cloudhsm_cli-crypto-sign-ecdsa (the signature is r and s, joined, in
 base64), cloudhsm_cli-crypto-sign-rsa-pkcs, cloudhsm_cli-crypto-sign-rsa-pkcs-pss and cloudhsm_cli-crypto-sign-ed25519.
@@ -26,11 +26,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms 
 
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
 _ECDSA = (("CKM_ECDSA_SHA256", 256), ("CKM_ECDSA_SHA384", 384), ("CKM_ECDSA_SHA512", 521))
-_OTHERS = ("CKM_SHA256_RSA_PKCS", "CKM_SHA256_RSA_PKCS_PSS", "CKM_EDDSA")
+_RSA = (f"CKM_SHA{bits}_RSA_PKCS{scheme}" for bits in (256, 384, 512) for scheme in ("", "_PSS"))
+_OTHERS = (*_RSA, "CKM_EDDSA")
+SIGNING_VERSION = (5, 11)
+TOO_OLD = "the CloudHSM CLI signs from version 5.11 on"
 
 
 def mechanisms_for(curve: Curve | None) -> frozenset[int]:
-    """What a key on this curve, or an RSA key, can be proven with."""
+    """What a key on this curve, or an RSA key, can sign with."""
     bits = curve.bits if curve else 0
     names = [*_OTHERS, *(name for name, strength in _ECDSA if strength >= bits)]
     return frozenset(MECHANISMS[name].code for name in names)
@@ -47,6 +50,14 @@ class CloudHsmCliSigner(Signer):
     @property
     def mechanisms(self) -> frozenset[int]:
         return mechanisms_for(self._found.curve)
+
+    @property
+    def declared(self) -> frozenset[int]:
+        """What it can sign with, without a question to the cluster."""
+        return self.mechanisms
+
+    def barred(self) -> str | None:
+        return TOO_OLD if self._tool.version < SIGNING_VERSION else None
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         key = reference(self._found.handle)

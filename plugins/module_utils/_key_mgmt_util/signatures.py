@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Signatures by key_mgmt_util, for the proof of a pair."""
+"""Signatures by key_mgmt_util, for the proof of a pair and for certificates."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ class KeyMgmtUtilSigner(Signer):
     @property
     def mechanisms(self) -> frozenset[int]:
         return mechanisms_for(self._pair.private.curve or self._pair.public.curve)
+
+    @property
+    def declared(self) -> frozenset[int]:
+        """What it can sign with, without a question to the cluster."""
+        return self.mechanisms
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         found = self._pair.private

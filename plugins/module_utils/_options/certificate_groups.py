@@ -25,6 +25,11 @@ def _texts(*aliases: str) -> dict[str, object]:
     return {"type": "list", "elements": "str", "no_log": False, "aliases": list(aliases)}
 
 
+def _also(name: str, *others: str) -> list[str]:
+    """What community.crypto's providers call an option."""
+    return [f"selfsigned_{name}", f"ownca_{name}", *(f"selfsigned_{other}" for other in others)]
+
+
 def _critical(*aliases: str) -> dict[str, object]:
     return {"type": "bool", "default": False, "no_log": False, "aliases": list(aliases)}
 
@@ -154,8 +159,8 @@ _ISSUE = OptionGroup(
             "default": ["subject_alt_name"],
             "choices": [*COPYABLE],
         },
-        "not_before": {"type": "str", "default": "+0s", "aliases": ["selfsigned_not_before", "ownca_not_before"]},
-        "not_after": {"type": "str", "default": "+3650d", "aliases": ["selfsigned_not_after", "ownca_not_after"]},
+        "not_before": {"type": "str", "default": "+0s", "aliases": _also("not_before", "notBefore")},
+        "not_after": {"type": "str", "default": "+3650d", "aliases": _also("not_after", "notAfter")},
         "renew_before": {"type": "str"},
         "serial_number": {"type": "int"},
     },
@@ -167,7 +172,9 @@ _ISSUE = OptionGroup(
 # The identifier of the key is made unless that is not wished.
 _IDENTIFIED = OptionGroup(spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}})
 
-CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _ISSUE
+_DIGEST = OptionGroup(spec={"digest": {**SIGNING_KEY.spec["digest"], "aliases": _also("digest")}})
+
+CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _DIGEST + _ISSUE
 
 # A certificate that is revoked.
 _REVOKED: Spec = {

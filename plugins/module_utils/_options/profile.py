@@ -15,7 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import found_version, is_below
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import extensions as _extensions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import attribute, is_host_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, has_option
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, has_option, name_of
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
@@ -46,12 +46,19 @@ def profile_from(params: Params, subject: x509.Name | None = None, copied: t.Ite
     """
     own = tuple(_wished(params))
     said = {one.oid for one in own}
-    added = tuple(one for one in copied if one.oid not in said)
+    added = tuple(_as_critical(one, params) for one in copied if one.oid not in said)
     named = _subject(params)
     told = x509.SubjectKeyIdentifier.oid.dotted_string in {*said, *(one.oid for one in added)}
     identify = params["create_subject_key_identifier"] and not told
-    profile = Profile(subject if subject and not list(named) else named, own, identify)
+    taken_over = subject is not None and not list(named)
+    ordered = taken_over or bool(params["subject_ordered"])
+    profile = Profile(subject if subject and taken_over else named, own, identify, ordered)
     return _with_common_name(dataclasses.replace(profile, extensions=own + added), params)
+
+
+def _as_critical(one: Wished, params: Params) -> Wished:
+    """What is taken over, made critical where the task says so."""
+    return Wished(one.value, one.critical or bool(params.get(f"{name_of(one.oid)}_critical")))
 
 
 def check_scheme(params: Params, what: str = "requests") -> None:

@@ -52,8 +52,6 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]
 
 def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
     """Why a pair with these attributes cannot be proven, or None; pure."""
-    if attributes.get("always_authenticate") is True:
-        return "always_authenticate asks for the PIN at each use"
     if not candidates(wish, attributes):
         return "the private key may neither sign, decrypt nor derive with a mechanism that can be checked outside"
     return None
@@ -99,7 +97,7 @@ def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> P
 
     `passive`: no object is made, so that nothing is derived.
     """
-    reason = unprovable(wish, pair.private.attributes)
+    reason = unprovable(wish, pair.private.attributes) or signer.barred()
     if reason:
         return Proof(None, reason)
     if pair.spki is None:

@@ -90,6 +90,8 @@ def _public_key(pair: KeyPair, spki: bytes) -> t.Any:
 
 
 def _unproven(error: TokenError) -> TokenError:
+    if error.final:  # the PIN was wrong, whatever the key may do
+        return error
     hint = "a key that this token does not let be used this way can be made with verify=false"
     return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
 

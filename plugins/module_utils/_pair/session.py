@@ -74,6 +74,10 @@ class Signer(abc.ABC):
     def mechanisms(self) -> t.Collection[int]:
         """What the token says that it can do; it may have to be asked."""
 
+    def barred(self) -> str | None:
+        """Why nothing can be done with it in this task, whatever it is allowed; None if it can."""
+        return None
+
     @abc.abstractmethod
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         """A signature; that of an EC key is r and s side by side. RSASSA-PSS takes its own hash and a salt as long."""
@@ -271,6 +275,10 @@ class TokenSession(abc.ABC):
     def signer(self, pair: KeyPair) -> Signer:
         """The private half of a pair at work."""
         raise NotImplementedError(type(self).__name__)
+
+    def barred(self, pair: KeyPair) -> str | None:
+        """Why nothing can be done with the private half in this task, whatever it is allowed; None if it can."""
+        return self.signer(pair).barred()
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         """Proves that the halves belong together by what the private half may do; raises `HsmError` if they do not.

@@ -59,6 +59,10 @@ class Generation:
 
             if not {row.code for row in candidates(wish, wish.template(PRIVATE))} & self._mechanisms:
                 reason = "verify is true and the token has no mechanism to prove the pair with"
+            elif wish.private_attributes.get("always_authenticate"):
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN, pin_of
+
+                reason = None if pin_of(self._library) else f"verify is true, and {NO_PIN}"
         if reason:
             raise HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
 

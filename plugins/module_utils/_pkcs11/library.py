@@ -89,7 +89,7 @@ class Library:
         self._slots: dict[int, t.Any] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
         self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
-        self._login: dict[str, t.Any] = {}
+        self.login: dict[str, t.Any] = {}
         self._refused: TokenError | None = None
 
     def _initialised(self, path: str, parameters: str | None) -> t.Any:
@@ -143,13 +143,13 @@ class Library:
 
         A failed login is final: it is not tried again, and leaves no session behind (T3).
         """
-        self._login = {"user_pin": pin, "user_type": USERS[user]}
+        self.login = {"user_pin": pin, "user_type": USERS[user]}
         if pin is None:
             pin_pad = token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
-            self._login = {**self._login, "user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
+            self.login = {**self.login, "user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
         try:
-            with attempt(f"log in as {user} to the token {token}" if self._login else f"open the token {token}"):
-                session = self._opened(token, rw, self._login)
+            with attempt(f"log in as {user} to the token {token}" if self.login else f"open the token {token}"):
+                session = self._opened(token, rw, self.login)
         except TokenError as error:
             self.functions.call("C_CloseAllSessions", token.slot_id)
             error.final = True
@@ -165,10 +165,10 @@ class Library:
             raise self._refused
         try:
             with attempt(f"open another session with the token {token}"):
-                session = self._opened(token, rw, self._login if login else {})
+                session = self._opened(token, rw, self.login if login else {})
         except TokenError as error:
             if login and error.ckr == "CKR_USER_ALREADY_LOGGED_IN":  # it does hold for all
-                self._login = {}  # nor is it tried again, since each refused one leaves a session (T3)
+                self.login = {}  # nor is it tried again, since each refused one leaves a session (T3)
                 return self.open_further(token, rw=rw)
             if login and error.ckr != "CKR_SESSION_COUNT":
                 self._refused = error

@@ -145,9 +145,9 @@ class Pkcs11Session(TokenSession):
         return {"state": self._session.state(), "objects": objects}
 
     def signer(self, pair: KeyPair) -> Signer:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import Pkcs11Signer
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import signer_of
 
-        return Pkcs11Signer(self._session, pair.private, lambda: self.mechanisms)
+        return signer_of(self._library, self._token, self._session, pair.private)
 
     def introduction(self) -> dict[str, t.Any]:
         """What another process has to know of this session to work with it."""

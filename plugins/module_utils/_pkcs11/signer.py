@@ -16,21 +16,34 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import SECRET, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
+
 _READABLE: dict[str, Value] = {"key_type": "generic_secret", "token": False, "sensitive": False, "extractable": True}
 
 
-class Pkcs11Signer(Signer):
-    """The private half `found`; `mechanisms` asks the token for what it can do."""
+def signer_of(library: Library, token: TokenInfo, session: Session, found: TokenObject) -> Pkcs11Signer:
+    """The private half `found`, which may want the PIN at each use."""
+    kind = Pkcs11Signer
+    if found.attributes.get("always_authenticate"):
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import AskingSigner as kind
+    return kind(library, token, session, found)
 
-    def __init__(self, session: Session, found: TokenObject, mechanisms: t.Callable[[], t.Collection[int]]) -> None:
+
+class Pkcs11Signer(Signer):
+    """The private half `found`."""
+
+    def __init__(self, library: Library, token: TokenInfo, session: Session, found: TokenObject) -> None:
+        self._library = library
+        self._token = token
         self._session = session
         self._found = found
-        self._mechanisms = mechanisms
         self._key = f"with the private key '{found.label}'"
 
     @property
     def mechanisms(self) -> t.Collection[int]:
-        return self._mechanisms()
+        return self._library.mechanisms(self._token.slot_id)
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         return self._output(f"sign {self._key}", "C_Sign", mechanism, data)

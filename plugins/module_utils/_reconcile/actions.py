@@ -140,8 +140,9 @@ class Actions(Work):
         values = _to_freeze(self.wish, plan)
         pair = predicted(self.wish, plan, self.session.facts)
         if values and pair and self.session.freezes_by_copy and pair.private.key_type != "rsa":
-            untold = plan.steps and not (pair.whole and pair.spki)
-            reason = unprovable(self.wish, pair.private.attributes) or (untold and "its public key is not told")
+            reason = unprovable(self.wish, pair.private.attributes) or self.session.barred(pair)
+            if plan.steps and not (pair.whole and pair.spki):
+                reason = reason or "its public key is not told"
             if reason:
                 why = f"that takes a copy of the private half, and that it is whole cannot be proven: {reason}"
                 raise self.refused(f"set {' and '.join(values)} to false for", why)

@@ -12,7 +12,7 @@ import threading
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -195,6 +195,9 @@ class IndexedSession(TokenSession):
         self._writing().destroy(found)
         if self._index:
             self._index.remove(found)
+
+    def signer(self, pair: KeyPair) -> Signer:
+        return self._taken().signer(pair)
 
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
@@ -52,16 +52,29 @@ def signing_pair(session: TokenSession, selection: Selection, act: str = "sign w
 
 def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.Collection[int]], t.Any]) -> None:
     """Refuses a key that may not sign, or not with a mechanism that would do; `allowed` tells those that would."""
-    key = pair.private
+    key, signer = pair.private, session.signer(pair)
     mechanisms = key.attributes.get("allowed_mechanisms")
+    usable = allowed(mechanisms if isinstance(mechanisms, tuple) else ())
+    other = "Choose another digest or signature_scheme."
     if key.forbids("sign"):
         why, remedy = "it may not sign", "A key that is to sign is made with sign in usage."
-    elif key.attributes.get("always_authenticate") is True:
-        why, remedy = "its always_authenticate asks for the PIN at each use, which is not given here", ""
-    elif isinstance(mechanisms, tuple) and not allowed(mechanisms):
-        why, remedy = "its allowed_mechanisms have none of this signature", "Choose another digest or signature_scheme."
+    elif not usable:
+        why, remedy = "its allowed_mechanisms have none of this signature", other
     elif session.user and key.sharing and key.sharing.quorum:
         why, remedy = "its quorum needs the approval of several users, which no task can gather", ""
+    elif _undeclared(signer, usable):
+        why, remedy = f"the tool of the cluster does not sign with such a key by {_undeclared(signer, usable)}", other
     else:
+        why, remedy = signer.barred() or "", ""
+    if not why:
         return
     raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
+
+
+def _undeclared(signer: Signer, usable: t.Iterable[t.Any]) -> str:
+    """The names of the mechanisms that would do, where the provider declares that it has none of them."""
+    mechanisms = [way.mechanism for way in usable]
+    declared = getattr(signer, "declared", None)  # of a tool that need not be asked
+    if declared is None or {one.code for one in mechanisms}.intersection(declared):
+        return ""
+    return " and ".join(one.name for one in mechanisms)

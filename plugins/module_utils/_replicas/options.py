@@ -62,6 +62,10 @@ class Replicas:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
 
         reason = unprovable(wish, wish.template(PRIVATE))
+        if wish.private_attributes.get("always_authenticate") and not all(one.pin for one in self.logins.values()):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN
+
+            reason = reason or NO_PIN
         if reason and wish.verify is not False:
             raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")
 

@@ -125,5 +125,8 @@ class WorkerSession(TokenSession):
     def destroy(self, found: TokenObject) -> None:
         self._call(f"remove {found}", "destroy", found)
 
+    def barred(self, pair: KeyPair) -> str | None:
+        return t.cast("str | None", self._call(f"look whether {pair} can be used", "barred", pair))
+
     def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
         return t.cast(Proof, self._call(f"prove {wish}", "prove", wish, pair, passive))

@@ -104,4 +104,6 @@ class TokenError(HsmError):
     def at(self, attempt: str, remains: str = "") -> TokenError:
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""
         told = " ".join(filter(None, (self.remains, remains)))
-        return TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=told)
+        error = TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=told)
+        error.final = self.final
+        return error

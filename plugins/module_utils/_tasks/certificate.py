@@ -63,6 +63,8 @@ def work(module: FileModule) -> Result:
     try:
         subject = _subject(module)
         issue = _issue(module, subject, now)
+        if raw is None:
+            _refuse_now(issue, None, b"")  # there is nothing that could be kept
     except NotYet as error:
         profile_from(module.params)  # what is wrong in the options is seen without it
         _times(module.params, now)
@@ -77,14 +79,19 @@ def work(module: FileModule) -> Result:
         if key:
             issue = _with_key(issue, subject, key, module.params)
         reasons = _reasons(module, raw, found, issue, key, now)
+        behind = _certificate.behind(raw or b"") if module.params["path"] else b""
         if reasons and key:
+            _refuse_now(issue, found, behind)
             key.check()
             if not module.check_mode:
                 made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
     if key is None:
         module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
     title = _title(module, selection, session)
-    return {**_settled(module, title, raw is not None, key, issue, found, made, bool(reasons)), "reasons": reasons}
+    return {
+        **_settled(module, title, raw is not None, key, issue, found, made, bool(reasons), behind),
+        "reasons": reasons,
+    }
 
 
 def _title(module: FileModule, selection: Selection, session: TokenSession) -> str:
@@ -170,12 +177,20 @@ def _refuse(
     _refuse_times(issue, params, now)
 
 
+def _refuse_now(issue: Issue, found: t.Any, behind: bytes) -> None:
+    broken = _rules.not_now(issue, found, behind)
+    if broken:
+        raise InputError(*broken)
+
+
 def _refuse_times(issue: Issue, params: t.Mapping[str, t.Any], now: datetime.datetime) -> None:
     serial = params["serial_number"]
     if serial is not None and not 0 < serial < 1 << 159:
         raise InputError("serial_number", "it must be from 1 to 2^159 - 1 (RFC 5280, section 4.1.2.2)", serial)
     if issue.renew_before is None:
         return
+    if serial is not None:
+        raise InputError("serial_number", "a renewal would give it a second time; leave it or renew_before out", serial)
     if issue.not_after.absolute:
         rule = "not_after is absolute, so that a new certificate would end at the same time; give a relative one"
         raise InputError("renew_before", rule, params["renew_before"])
@@ -227,6 +242,7 @@ def _settled(
     found: t.Any,
     made: t.Any,
     anew: bool,
+    behind: bytes,
 ) -> Result:
     """What is returned of the certificate, once it is written where it is a new one."""
     now = made or (None if anew else found)
@@ -236,7 +252,7 @@ def _settled(
     drifting = {} if now else issue.drifting()
     foretold = {} if now else {**_moments(issue, after), **issue.identifiers()}
     change = Change(title, by_name(before), {**by_name(after), **drifting}, foretold)
-    settled = module.settle((pem or b"") if anew else None, there, change)
+    settled = module.settle((pem or b"") + behind if anew else None, there, change)
     return {**settled, "certificate": pem.decode() if pem else None, "details": after}
 
 

@@ -53,9 +53,24 @@ class FileModule(HsmModule):
         folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder) and not self.check_mode:  # an earlier task may make it
             raise InputError("path", "its folder does not exist", path)
+        self.target(path)
         if not os.path.exists(path):
             return None
         return self.read("path", path)
+
+    def is_null(self, option: str) -> bool:
+        """Whether an option is given without a value, as a template of what is not there yet makes it.
+
+        That is another thing than an option that is not given, and Ansible tells both alike.
+        """
+        spec = self._ansible.argument_spec[option]
+        checked = self._ansible.params
+        try:
+            self._ansible._load_params()  # Ansible keeps it for modules that want what came
+            given = self._ansible.params
+        finally:
+            self._ansible.params = checked
+        return any(name in given and given[name] is None for name in (option, *spec.get("aliases", ())))
 
     def read(self, option: str, path: str) -> bytes:
         """The content of a file that an option names; raises `InputError`."""
@@ -83,17 +98,30 @@ class FileModule(HsmModule):
 
     def _settled(self, path: str, content: bytes | None, diff: dict[str, t.Any]) -> Result:
         result: Result = {"changed": content is not None, "filename": path}
-        existed = os.path.exists(path)
-        with self._failures_raised():
+        target = self.target(path)
+        existed = os.path.exists(target)
+        done: Result = {}
+        with self._failures_raised(done):
             if content is not None and not self.check_mode:
                 if self.params["backup"] and existed:
-                    result["backup_file"] = self._ansible.backup_local(path)
-                self._write(path, content)
-            arguments = self._ansible.load_file_common_arguments(self.params)
-            if not self._ansible.check_file_absent_if_check_mode(path):
+                    result["backup_file"] = self._ansible.backup_local(target)
+                self._write(target, content)
+                done |= result
+            arguments = self._ansible.load_file_common_arguments(self.params, path=target)
+            if not self._ansible.check_file_absent_if_check_mode(target):
                 told = diff if existed else None  # what a new file was for a moment is no difference
                 result["changed"] = self._ansible.set_fs_attributes_if_different(arguments, result["changed"], told)
         return result
+
+    @staticmethod
+    def target(path: str) -> str:
+        """The file itself, where `path` is a link to it; raises `InputError` for a link that another user made."""
+        if not os.path.islink(path):
+            return path
+        folder = os.stat(os.path.dirname(os.path.abspath(path)))
+        if os.lstat(path).st_uid not in (0, os.geteuid(), folder.st_uid):
+            raise InputError("path", "it is a link that another user has put there", path)
+        return os.path.realpath(path)
 
     def _write(self, path: str, content: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=self._ansible.tmpdir)
@@ -106,11 +134,15 @@ class FileModule(HsmModule):
         self._ansible.atomic_move(name, path, unsafe_writes=self.params["unsafe_writes"])
 
     @contextlib.contextmanager
-    def _failures_raised(self) -> t.Iterator[None]:
-        """While the work's stdout is held back, what ends a module would say nothing: it becomes an error here."""
+    def _failures_raised(self, done: Result) -> t.Iterator[None]:
+        """While the work's stdout is held back, what ends a module would say nothing: it becomes an error here.
+
+        `done`: what was written before.
+        """
 
         def told(msg: str, **dummy: t.Any) -> t.NoReturn:
-            raise HsmError(msg)
+            written = f" The new content of {self.params['path']} was written before." if done else ""
+            raise HsmError(f"{msg.rstrip('.')}.{written}", **done)
 
         self._ansible.fail_json = told  # type: ignore[method-assign]
         try:

@@ -30,8 +30,10 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     options = module.params if params is None else params
     by_path, by_content = f"{what}path", f"{what}content"
     path, content = options[by_path], options[by_content]
-    if module.check_mode and content == "":  # what an earlier task returns in check mode
-        raise NotYet(f"There is not yet what {by_content} is to hold")
+    if content == "" or (content is None and path is None and params is None and module.is_null(by_content)):
+        if module.check_mode:  # what an earlier task returns there
+            raise NotYet(f"There is not yet what {by_content} is to hold")
+        raise InputError(by_content, "it is given and empty; leave it out, or give it what it is to hold")
     if content is not None:
         return by_content, content.encode()
     if path is None:

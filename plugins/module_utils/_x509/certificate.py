@@ -113,18 +113,19 @@ class Issue:
 
     def _differences(self, found: x509.Certificate) -> list[str]:
         told = {
-            "its subject": found.subject != self.profile.subject,
-            "its issuer": not self._issued(found.issuer),
+            "its subject": not self.profile.is_subject(found.subject),
+            "its issuer": not self._is_issuer(found),
             "its serial number": self.serial_number not in (None, found.serial_number),
             "its start": self.not_before.differs(start(found)),
             "its end": self.not_after.differs(end(found)),
         }
         return [f"{what} differs" for what, differs in told.items() if differs]
 
-    def _issued(self, name: x509.Name) -> bool:
-        """Whether a name is the issuer's; that of a CA to the byte, since not every program compares letters."""
-        same = name == self.issuer
-        return same and (self.ca is None or name.public_bytes() == self.issuer.public_bytes())
+    def _is_issuer(self, found: x509.Certificate) -> bool:
+        """Whether the issuer is the wished one, to the byte, since not every program compares letters."""
+        if self.ca is None:
+            return self.profile.is_subject(found.issuer) and found.issuer.public_bytes() == found.subject.public_bytes()
+        return found.issuer == self.issuer and found.issuer.public_bytes() == self.issuer.public_bytes()
 
     def _too_late(self, found: x509.Certificate, now: datetime.datetime) -> list[str]:
         if self.not_after.absolute:
@@ -181,3 +182,8 @@ def serial_text(number: int) -> str:
 def pem(found: x509.Certificate) -> bytes:
     """A certificate as it is written."""
     return found.public_bytes(Encoding.PEM)
+
+
+def behind(raw: bytes) -> bytes:
+    """What a file has behind its first certificate: in most cases nothing, in others the chain."""
+    return raw.partition(b"-----END CERTIFICATE-----")[2].lstrip() if b"-----BEGIN" in raw else b""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -55,11 +56,21 @@ class Wished(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """The subject and the extensions; `identify_subject`: one more of them is the identifier of the key."""
+    """The subject and the extensions; `identify_subject`: one more of them is the identifier of the key.
+
+    `ordered`: another order of the subject's parts is another subject.
+    """
 
     subject: x509.Name
     extensions: tuple[Wished, ...] = ()
     identify_subject: bool = False
+    ordered: bool = True
+
+    def is_subject(self, name: x509.Name) -> bool:
+        """Whether a name is the wished one."""
+        if self.ordered:
+            return name == self.subject
+        return collections.Counter(name.rdns) == collections.Counter(self.subject.rdns)
 
     def value_of(self, kind: type[t.Any]) -> t.Any:
         """The value of the extension of one class, None where it is not wished."""
@@ -80,9 +91,20 @@ class Profile:
 
 def differing(wished: t.Iterable[Wished], found: t.Iterable[x509.Extension[t.Any]]) -> list[str]:
     """The names of the extensions that differ in their value, are critical or not, are missing or too many."""
-    there = {one.oid.dotted_string: (one.critical, one.value.public_bytes()) for one in found}
-    wish = {one.oid: (one.critical, one.value.public_bytes()) for one in wished}
+    there = {one.oid.dotted_string: (one.critical, _content(one.value)) for one in found}
+    wish = {one.oid: (one.critical, _content(one.value)) for one in wished}
     return [name_of(oid) for oid in sorted(there.keys() | wish.keys()) if there.get(oid) != wish.get(oid)]
+
+
+def _content(value: t.Any) -> frozenset[bytes]:
+    """What an extension says; the order of names, purposes and policies says nothing."""
+    kind = type(value)
+    if kind in (x509.SubjectAlternativeName, x509.ExtendedKeyUsage, x509.CertificatePolicies):
+        return frozenset(kind([one]).public_bytes() for one in value)
+    if kind is x509.NameConstraints:
+        permitted = {kind([one], None).public_bytes() for one in value.permitted_subtrees or ()}
+        return frozenset(permitted | {kind(None, [one]).public_bytes() for one in value.excluded_subtrees or ()})
+    return frozenset({value.public_bytes()})
 
 
 def copied(found: t.Iterable[x509.Extension[t.Any]], names: t.Collection[str]) -> list[Wished]:

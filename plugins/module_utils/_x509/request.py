@@ -43,7 +43,7 @@ def why_anew(
         return ["its signature does not hold"]
     scheme = scheme_in(found)
     reasons = []
-    if found.subject != profile.subject:
+    if not profile.is_subject(found.subject):
         reasons.append("its subject differs")
     reasons += [f"{name} differs" for name in differing(profile.of(key), found.extensions)]
     if scheme is None or scheme.name != wished.name:

@@ -9,8 +9,15 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue, end, extension, start
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import (
+    Issue,
+    end,
+    extension,
+    read,
+    start,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.forms import wrong_form, wrong_usage
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import shown
 
@@ -112,11 +119,37 @@ def unfit_for_ca(issue: Issue) -> tuple[str, str] | None:
     constraints = extension(ca, x509.BasicConstraints)
     if issue.profile.ca and constraints.path_length == 0:
         return "basic_constraints", "the CA has pathlen:0, and issues no CA certificates"
-    if issue.not_after.at > end(ca):
-        return "not_after", f"{shown(issue.not_after.at)} is after the end of the CA certificate, {shown(end(ca))}"
     if not list(issue.profile.subject) and not _named_critically(issue):
         return "subject_alt_name_critical", "RFC 5280 demands it where there is no subject (section 4.2.1.6)"
     return None
+
+
+def not_now(issue: Issue, found: x509.Certificate | None, behind: bytes) -> tuple[str, str] | None:
+    """The option and the rule by which nothing is issued now, although one that is there as wished is kept.
+
+    `found`: what is there, and `behind` it in its file.
+    """
+    if issue.ca is not None and issue.not_after.at > end(issue.ca):
+        what = f"{shown(issue.not_after.at)} is after the end of the CA certificate, {shown(end(issue.ca))}"
+        return "not_after", what
+    if found is not None and found.serial_number == issue.serial_number and found.issuer == issue.issuer:
+        return "serial_number", "the certificate that is there has it, and who issues gives each one once; give another"
+    if behind and not _fits_behind(issue, behind):
+        rule = (
+            "behind its first certificate is something else than that of the issuer, which would be lost; move it away"
+        )
+        return "path", rule
+    return None
+
+
+def _fits_behind(issue: Issue, behind: bytes) -> bool:
+    """Whether a file goes on with the issuer's certificate, so that what is behind fits a new one as well."""
+    following = read(behind)
+    return bool(issue.ca and following and following.subject == issue.ca.subject and _same_key(following, issue.ca))
+
+
+def _same_key(one: x509.Certificate, other: x509.Certificate) -> bool:
+    return spki_of(key_in(one)) == spki_of(key_in(other))
 
 
 def _named_critically(issue: Issue) -> bool:

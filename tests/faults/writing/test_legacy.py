@@ -48,7 +48,8 @@ def test_an_aes_key_of_the_same_label_is_a_bystander(token: FaultyToken) -> None
 
 
 def test_a_new_pair_that_could_not_be_proven_warns(token: FaultyToken) -> None:
-    run = token.ecc(label="k", curve="P-256", private_attributes={"always_authenticate": True})
+    final_try = "C_GetTokenInfo^C_Login after flags 20000 0"
+    run = token.faulty_ecc(final_try, label="k", private_attributes={"always_authenticate": True})
     assert run.result["changed"] is True
     assert "which is new: always_authenticate asks for the PIN" in json.dumps(run.result["warnings"])
     assert "warnings" not in token.ecc(label="k", curve="P-256").result

@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates, refuse_unprovable, unprovable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -41,7 +42,6 @@ RSA_SIGNING = [
 ]
 EC_SIGNING = ["CKM_ECDSA", "CKM_ECDSA_SHA256", "CKM_ECDSA_SHA384", "CKM_ECDSA_SHA512"]
 NOTHING = "the private key may neither sign, decrypt nor derive with a mechanism that can be checked outside"
-PIN = "always_authenticate asks for the PIN at each use"
 DERIVES = "the key only derives, which makes an object and is not done where nothing may be made"
 NO_MECHANISM = "the token has no mechanism for it that can be checked outside"
 
@@ -116,8 +116,7 @@ def test_each_candidate_has_a_prover_for_its_use() -> None:
     ("kind", "attributes", "reason"),
     [
         ("secp256r1", {"sign": True}, None),
-        ("secp256r1", {"sign": True, "always_authenticate": True}, PIN),
-        ("secp256r1", {"sign": True, "always_authenticate": False}, None),
+        ("secp256r1", {"sign": True, "always_authenticate": True}, None),
         ("secp256r1", {}, NOTHING),
         ("2048", {"unwrap": True}, NOTHING),
         ("2048", {"sign": True, "allowed_mechanisms": codes("CKM_RSA_X_509")}, NOTHING),
@@ -133,7 +132,6 @@ def test_why_a_pair_cannot_be_proven(kind: str, attributes: dict[str, t.Any], re
         ("2048", {"usage": ("wrap",)}, NOTHING),
         ("ed25519", {"usage": ()}, NOTHING),
         ("secp256r1", {"private_attributes": {"sign": False}}, NOTHING),
-        ("secp256r1", {"private_attributes": {"always_authenticate": True}}, PIN),
         ("secp256r1", {"allowed_mechanisms": codes("CKM_ECDSA_SHA1")}, NOTHING),
         ("brainpoolP224r1", {}, "cryptography on this host does not know the curve"),
     ],
@@ -276,8 +274,15 @@ def test_what_is_not_proven_says_why() -> None:
     pair = pair_of(key, private={"sign": True})
     assert proven(pair, key, "secp256r1", codes("CKM_ECDH1_DERIVE")) == (Proof(None, NO_MECHANISM), [])
     assert proven(pair_of(key), key, "secp256r1") == (Proof(None, NOTHING), [])
+
+
+def test_a_key_that_asks_for_the_pin_is_proven_where_there_is_one() -> None:
+    key = private_key("secp256r1")
     asking = pair_of(key, private={"sign": True, "always_authenticate": True})
-    assert proven(asking, key, "secp256r1") == (Proof(None, PIN), [])
+    assert proven(asking, key, "secp256r1") == (Proof("CKM_ECDSA"), ["sign CKM_ECDSA"])
+    keys = Keys()
+    keys.pin_pad = True
+    assert prove(keys, "secp256r1", asking) == Proof(None, NO_PIN) and keys.uses == []
 
 
 @pytest.mark.parametrize(
@@ -336,7 +341,6 @@ def test_a_proof_uses_what_the_key_may_and_the_token_has_or_says_why_not(
     else:
         code = MECHANISMS[proof.method].code
         assert code in mechanisms and (allowed is None or code in allowed) and len(uses) == 1
-        assert bits.get("always_authenticate") is not True
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,11 @@ def test_a_half_without_an_id_gets_the_told_one(family: str) -> None:
 
 def test_a_pair_that_cannot_be_proven_is_told_as_one_that_may_be() -> None:
     session = session_with(torn("ecc", always_authenticate=True))
+    session.keys.pin_pad = True
     message = refusal(lambda: present(session, wish_of("ecc", id=A)))
     assert message.endswith(
         "Nothing was changed. That they belong together cannot be proven (always_authenticate asks for the PIN at each"
-        " use); if they do, give them one id with the program that changed it."
+        " use, and this task has none to give); if they do, give them one id with the program that changed it."
     )
     assert "differ" in refusal(lambda: reconcile(session, wish_of("ecc", id=A), "absent", False))
 

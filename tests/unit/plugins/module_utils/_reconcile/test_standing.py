@@ -123,6 +123,7 @@ def test_a_fingerprint_does_not_leave_out_the_proof_before_a_change() -> None:
 )
 def test_what_cannot_be_proven_is_no_failure(private: dict[str, t.Any], check_mode: bool, reason: str) -> None:
     session = session_with(ec_pair(private=private))
+    session.keys.pin_pad = True
     outcome = present(session, WISH, check_mode)
     assert not outcome.changed and outcome.warnings == () and session.keys.uses == []
     assert outcome.proof.method is None and (outcome.proof.reason or "").startswith(reason)

@@ -138,7 +138,8 @@ def test_min_servers(count: int, fits: bool) -> None:
 
 
 def checked(**given: t.Any) -> None:
-    taken = params("ecc", **LOGIN, replicas=[TWO], **given)
+    login = {name: value for name, value in {**LOGIN, **given}.items() if value is not None}
+    taken = params("ecc", **login, replicas=[TWO])
     replicas_from(taken, login_from(taken)).check(wish_from("ecc", taken))
 
 
@@ -149,6 +150,11 @@ def checked(**given: t.Any) -> None:
         ({"extractable": False, "min_servers": 1}, "min_servers 1 is refused: extractable=false needs every replica"),
         ({"private_attributes": {"wrap_with_trusted": True}}, "wrapping_key is refused: it is missing"),
         ({"usage": []}, "verify is refused: a copy has to be proven, and cannot be"),
+        (
+            {"pin": None, "private_attributes": {"always_authenticate": True}},
+            "verify is refused: a copy has to be proven, and cannot be, because always_authenticate asks for the PIN at"
+            " each use, and this task has none to give; set it to false",
+        ),
     ],
 )
 def test_refused_wishes(given: dict[str, t.Any], told: str) -> None:
@@ -166,6 +172,8 @@ def test_refused_wishes(given: dict[str, t.Any], told: str) -> None:
         {"extractable": True, "min_servers": 1},
         {"private_attributes": {"wrap_with_trusted": True}, "wrapping_key": "kek"},
         {"usage": [], "verify": False},
+        {"private_attributes": {"always_authenticate": True}},
+        {"pin": None, "private_attributes": {"always_authenticate": True}, "verify": False},
     ],
 )
 def test_taken_wishes(given: dict[str, t.Any]) -> None:

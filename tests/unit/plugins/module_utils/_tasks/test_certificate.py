@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import subprocess
 import typing as t
 from pathlib import Path
@@ -41,6 +42,16 @@ def openssl_verifies(folder: Path, root: str, *chain: str, leaf: str) -> bool:
     return True
 
 
+def gnutls_verifies(folder: Path, *chain: str) -> bool:
+    """What certtool says of the files of `openssl_verifies`, from the leaf on, where it is installed."""
+    if not shutil.which("certtool"):
+        return True
+    command = ["certtool", "--verify", "--load-ca-certificate", "root.pem"]
+    done = subprocess.run(command, cwd=folder, input="".join(chain), capture_output=True, text=True, check=False)
+    assert "Chain verification output: Verified. The certificate is trusted." in done.stdout, done.stdout + done.stderr
+    return True
+
+
 @pytest.mark.parametrize(("kind", "scheme"), [*((kind, None) for kind in KINDS), ("2048", "pss")])
 def test_root_intermediate_and_leaf(
     kind: str, scheme: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -66,6 +77,7 @@ def test_root_intermediate_and_leaf(
         **SERVER,
     )
     assert openssl_verifies(tmp_path, root["certificate"], sub["certificate"], leaf=leaf["certificate"])
+    assert gnutls_verifies(tmp_path, leaf["certificate"], sub["certificate"])
     assert [one["details"]["issuer"] for one in (root, sub, leaf)] == [
         "CN=Example Root CA",
         "CN=Example Root CA",

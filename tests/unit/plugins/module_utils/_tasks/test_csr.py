@@ -187,7 +187,7 @@ def test_a_file_that_cannot_be_written_is_a_failure(monkeypatch: pytest.MonkeyPa
         ({"sign": False}, "it may not sign. A key that is to sign is made with sign in usage."),
         (
             {"always_authenticate": True},
-            "its always_authenticate asks for the PIN at each use, which is not given here.",
+            "always_authenticate asks for the PIN at each use, and this task has none to give.",
         ),
         (
             {"allowed_mechanisms": (MECHANISMS["CKM_ECDSA_SHA512"].code,)},
@@ -197,6 +197,7 @@ def test_a_file_that_cannot_be_written_is_a_failure(monkeypatch: pytest.MonkeyPa
 )
 def test_a_key_that_may_not_sign(private: dict[str, t.Any], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     certifier = Certifier(monkeypatch, **private)
+    certifier.session.keys.pin_pad = True
     for check_mode in (True, False):
         result = certifier.run("hsm_csr", check_mode, **WISH)
         assert result["failed"] and result["msg"].startswith("Refused to sign with (private ec key, on secp256r1")

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CSR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import (
+    CSR,
+    PROFILE,
+    SUBJECT_FIELDS,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import profile_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
@@ -197,3 +201,45 @@ def test_an_extension(case: str, key: Path) -> None:
 def test_a_subject(given: dict[str, t.Any], lines: str, key: Path) -> None:
     theirs = by_openssl(key, lines, "basicConstraints=CA:FALSE").subject
     assert wished(**given, use_common_name_for_san=False).subject.public_bytes().hex() == theirs.public_bytes().hex()
+
+
+def test_every_option_of_an_extension_is_compared() -> None:
+    """The identifiers of the issuer's key are below."""
+    said = {name for options, _lines in CASES.values() for name in options}
+    ruled = {
+        "use_common_name_for_san",
+        "authority_key_identifier",
+        "authority_cert_issuer",
+        "authority_cert_serial_number",
+    }
+    extensions = {name for name in PROFILE.spec if not name.endswith("_critical")} - {"subject", "subject_ordered"}
+    assert extensions - {*SUBJECT_FIELDS} - ruled <= said
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("keyid", ("authority_key_identifier",)),
+        ("keyid,issuer:always", ("authority_key_identifier", "authority_cert_issuer", "authority_cert_serial_number")),
+    ],
+)
+def test_the_identifier_of_the_issuer(line: str, names: tuple[str, ...], key: Path, tmp_path: Path) -> None:
+    """OpenSSL makes it of the CA's certificate."""
+    ca, request, issued, extensions = (tmp_path / name for name in ("ca.pem", "a.csr", "a.pem", "extensions"))
+    extensions.write_text(f"authorityKeyIdentifier={line}\n")
+    said = ["-key", str(key), "-subj", "/C=DE/CN=Example CA"]
+    openssl(
+        "req", "-x509", "-new", *said, "-set_serial", "4711", "-addext", "subjectKeyIdentifier=0011ff", "-out", str(ca)
+    )
+    openssl("req", "-new", *said, "-out", str(request))
+    by_ca = ["-CA", str(ca), "-CAkey", str(key), "-CAcreateserial", "-extfile", str(extensions)]
+    openssl("x509", "-req", "-in", str(request), *by_ca, "-out", str(issued))
+    kind = x509.AuthorityKeyIdentifier
+    theirs = x509.load_pem_x509_certificate(issued.read_bytes()).extensions.get_extension_for_class(kind)
+    options: dict[str, t.Any] = {
+        "authority_key_identifier": "00:11:ff",
+        "authority_cert_issuer": ["dirName:CN=Example CA,C=DE"],
+        "authority_cert_serial_number": 4711,
+    }
+    ours = wished(common_name="Not a host", **{name: options[name] for name in names}).value_of(kind)
+    assert ours.public_bytes().hex() == theirs.value.public_bytes().hex()
