@@ -163,6 +163,14 @@ def test_a_stranger_of_the_same_label_is_no_other_half() -> None:
     assert "its halves do not belong together (id differs)" in refusal(lambda: present(session, wish_of("ecc")))
 
 
+def test_a_half_that_tells_another_public_key_is_not_doubted() -> None:
+    """It could not be proven either; without its public key it may be the other half."""
+    stranger = pair_of(private_key("secp256r1", 99), handle=5).public.spki
+    for spki, halves in ((None, {1, 2}), (stranger, {1})):
+        session = session_with(torn("ecc", always_authenticate=True, public_key_info=spki))
+        assert found(session, wish_of("ecc", id=A)) == [halves]
+
+
 def test_a_half_of_another_pair_is_not_taken() -> None:
     lone = KeyPair(ec_pair(id=A).publics)
     session = session_with(lone, ec_pair(handle=5, id=B))

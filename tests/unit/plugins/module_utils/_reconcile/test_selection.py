@@ -339,3 +339,8 @@ def test_a_choice_is_a_plain_filter_over_all_objects(pairs: list[KeyPair], lost:
     paired = [key.handle for pair in found.pairs for key in pair.objects]
     assert len(paired) == len(set(paired))
     assert {key.handle for key in found.objects if key.half != SECRET} <= set(paired)
+
+
+def test_keys_of_other_users_are_not_chosen_unless_that_is_said() -> None:
+    """Where owners are told, hsm_key changes its own user's keys only; hsm_key_info lists all."""
+    assert not Selection().query(PRIVATE, None).others and Selection(others=True).query(PRIVATE, None).others
