@@ -296,6 +296,53 @@ options:
     type: str
 """
 
+    RETURNED = r"""
+options:
+  return_attributes:
+    description:
+      - The attributes of each half to return, all if not given. What is compared and proven does not depend on it.
+      - With few of them the result of an ad-hoc task fits a screen, and that of many pairs is much smaller.
+    type: list
+    elements: str
+    choices:
+      - allowed_mechanisms
+      - always_authenticate
+      - always_sensitive
+      - class
+      - copyable
+      - decrypt
+      - derive
+      - destroyable
+      - ec_params
+      - ec_point
+      - encrypt
+      - extractable
+      - id
+      - id_hex
+      - kcv
+      - key_gen_mechanism
+      - key_type
+      - label
+      - local
+      - modifiable
+      - modulus
+      - modulus_bits
+      - never_extractable
+      - private
+      - public_exponent
+      - sensitive
+      - sign
+      - sign_recover
+      - token
+      - trusted
+      - unwrap
+      - value_len
+      - verify
+      - verify_recover
+      - wrap
+      - wrap_with_trusted
+"""
+
     REPLICAS = r"""
 options:
   timeout:

@@ -182,8 +182,9 @@ options:
         description:
           - Attributes that no search may go by, of C(ec_point), C(id), C(key_type), C(label), C(modulus) and C(token).
             Needed where a search is answered by C(CKR_TEMPLATE_INCONSISTENT) or C(CKR_ATTRIBUTE_TYPE_INVALID), or where
-            the token ignores one of them or then finds nothing. If one is given, each key that a search finds is
-            read and compared. A search that is then answered by C(CKR_ATTRIBUTE_VALUE_INVALID) is made among all keys.
+            the token ignores one of them (a task then fails and names it) or then finds nothing. If one is given, each
+            key that a search finds is read and compared. A search that is then answered by
+            C(CKR_ATTRIBUTE_VALUE_INVALID) is made among all keys.
         type: list
         elements: str
       not_sent_private:

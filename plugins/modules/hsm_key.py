@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.halves
   - cryptoki.hsm._keypair.replicas
+  - cryptoki.hsm._keypair.returned
   - cryptoki.hsm._login
 options:
   state:

@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._attributes.actiongroup_hsm
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
+  - cryptoki.hsm._keypair.returned
   - cryptoki.hsm._keypairs
   - cryptoki.hsm._login
 attributes:

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - cryptoki.hsm._keypair.certificates
   - cryptoki.hsm._keypair.for_all
   - cryptoki.hsm._keypair.replicas
+  - cryptoki.hsm._keypair.returned
   - cryptoki.hsm._keypair.halves
   - cryptoki.hsm._login
 attributes:

@@ -17,6 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     HALVES,
     PRIVATE,
     PUBLIC,
+    RETURNED,
     SETTABLE,
     USAGE_BITS,
 )
@@ -189,6 +190,7 @@ KEYPAIR = OptionGroup(
             "mutually_exclusive": [TOKEN_CHOICE, PIN_CHOICE],
         },
         "wrapping_key": {"type": "str", "no_log": False},
+        "return_attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
     },
     mutually_exclusive=(("id", "id_hex"), ("extractable", "nex")),
     required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),

@@ -15,10 +15,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups impor
     each,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KEY_CLASSES, RETURNED
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KEY_CLASSES
 
 # What concerns the login, the servers and the proofs is said once for all pairs of a list.
-FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key")
+FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key", "return_attributes")
 
 KEYPAIRS = OptionGroup(
     spec={
@@ -58,7 +58,7 @@ KEY_INFO = OptionGroup(
         "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
         "session": {"type": "bool"},
         "shared_with": {"type": "list", "elements": "raw"},
-        "attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
+        "attributes": KEYPAIR.spec["return_attributes"],
         "attribute_file": {"type": "bool", "default": False},
     },
     mutually_exclusive=_ONE_ID,
@@ -73,7 +73,7 @@ KEY = OptionGroup(
         **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
         "share_with": {"type": "list", "elements": "raw"},
         "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
-        **{name: KEYPAIR.spec[name] for name in ("certificates", "timeout", "replicas")},
+        **{name: KEYPAIR.spec[name] for name in ("certificates", "timeout", "replicas", "return_attributes")},
     },
     mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
     required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),

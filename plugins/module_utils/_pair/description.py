@@ -29,10 +29,11 @@ def describe(
     pair: KeyPair | None,
     uri_attributes: t.Mapping[str, str],
     half_told: t.Callable[[TokenObject], dict[str, t.Any]] | None = None,
+    names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
     """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
 
-    `half_told`: what is returned of each half, all of it if None.
+    `half_told`: what is returned of each half, if not itself with its attributes, or those of `names`.
     """
     if pair is None:
         return {}
@@ -52,7 +53,9 @@ def describe(
     }
     for half in pair.halves:
         found = pair.half(half)
-        described[f"{half}_key"] = half_told(found) if half_told else describe_object(found, uri_attributes, spki)
+        described[f"{half}_key"] = (
+            half_told(found) if half_told else describe_object(found, uri_attributes, spki, names)
+        )
     if sharing:  # only where the HSM tells it
         described |= {
             "owner": sharing.owner,

@@ -42,6 +42,7 @@ except ImportError:
 
 _BROKEN = "the library or its connection is broken"
 _LOOKS = 3  # how often a search is made where what it finds vanishes before it is read
+_NAMING = ("label", "id", "key_type", "token")  # what an answer to a search is compared with
 _VALUE = 0x11  # CKA_VALUE of a secret key, which is read of none but one that was made to be read
 
 
@@ -123,11 +124,23 @@ class Session:
         looks = 1
         while True:
             try:
-                return [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+                found = [self.read(key_class, handle, names) for handle in self.handles(key_class, wanted)]
+                for key in found:
+                    self._check_found(key, wanted)
+                return found
             except TokenError as error:
                 if error.ckr != "CKR_OBJECT_HANDLE_INVALID" or looks == _LOOKS:
                     raise
             looks += 1
+
+    @staticmethod
+    def _check_found(key: TokenObject, wanted: t.Mapping[str, Value]) -> None:
+        """A token that passes over a part of a search would have another pair changed or removed."""
+        for name in _NAMING:
+            if name in wanted and key.attributes.get(name, wanted[name]) != wanted[name]:
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.sieve import unwanted
+
+                raise unwanted(key, name, wanted[name])
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""

@@ -33,6 +33,17 @@ def sieved(session: Session, key_class: KeyClass, wanted: t.Mapping[str, Value])
     return [handle for handle in handles if _is_wanted(session, key_class, handle, wanted)]
 
 
+def unwanted(found: TokenObject, name: str, wanted: Value) -> TokenError:
+    """What a token answered that passes over `name` in a search, and how the user says so."""
+    sought, told = (value.hex() if isinstance(value, bytes) else value for value in (wanted, found.attributes[name]))
+    return TokenError(
+        f"find the {found.half} key with the {name} {sought!r}",
+        said=f"a key with the {name} {told!r}",
+        hint=f"where the token is known to pass over a {name} in searches, say 'not_searched: [{name}]' in"
+        " vendor_facts, so that each key is compared here",
+    )
+
+
 def _is_wanted(session: Session, key_class: KeyClass, handle: int, wanted: t.Mapping[str, Value]) -> bool:
     """Whether a key is what is wanted, which one that is gone is not; raises `TokenError` where it does not tell."""
     try:

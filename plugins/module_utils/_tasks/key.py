@@ -47,12 +47,12 @@ def _work(module: HsmModule) -> Result:
         with replicas.group(writable=not module.check_mode) as group:
             every, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
             _warn(module, every)
-            return _result(group.source.uri_attributes, task.changes, every, nodes, several=True)
+            return _result(module, group.source.uri_attributes, task.changes, every, nodes, several=True)
     with provider.session(writable=not module.check_mode) as session:
         outcomes = task.bring(session, module.check_mode)
         every = [(outcome, {session.token_name: outcome}) for outcome in outcomes]
         _warn(module, every)
-        return _result(session.uri_attributes, task.changes, every, session.nodes())
+        return _result(module, session.uri_attributes, task.changes, every, session.nodes())
 
 
 def _warn(module: HsmModule, every: t.Sequence[Everywhere]) -> None:
@@ -83,6 +83,7 @@ def _refuse_lone_handle(task: KeyTask) -> None:
 
 
 def _result(
+    module: HsmModule,
     uri_attributes: t.Mapping[str, str],
     changes: Change,
     every: t.Sequence[Everywhere],
@@ -90,13 +91,16 @@ def _result(
     several: bool = False,
 ) -> Result:
     main = main_action({outcome.action for outcome, _on_tokens in every})
+    names = module.params["return_attributes"]
     done = [(outcome, *done_to(changes, outcome, on_tokens, several)) for outcome, on_tokens in every]
     return {
         "changed": main is not Action.NOTHING,
         "outcome": WORDS[main],
         "changes": [change for _outcome, summary, _told in done for change in summary["changes"]],
         "key_pairs": [
-            {**describe(outcome.after, uri_attributes), **summary} for outcome, summary, _told in done if outcome.after
+            {**describe(outcome.after, uri_attributes, names=names), **summary}
+            for outcome, summary, _told in done
+            if outcome.after
         ],
         "nodes": nodes_of(nodes),
         "diff": diffs([told for _outcome, _summary, told in done if told]),

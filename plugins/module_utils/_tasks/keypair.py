@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 
 if t.TYPE_CHECKING:
@@ -49,12 +49,12 @@ def _work(family: Family, module: HsmModule) -> Result:
         with replicas.group(writable=not module.check_mode) as group:
             done = replicas.bring_pair(group, wish, state, module.check_mode)
             outcome, on_tokens, nodes = done.outcome, done.on_tokens, done.nodes
-            result = pair_result(group.source.uri_attributes, outcome)
+            result = pair_result(group.source.uri_attributes, outcome, module.params)
     else:
         with provider.session(writable=not module.check_mode) as session:
             outcome = reconcile(session, wish, state, module.check_mode)
             on_tokens, nodes = {session.token_name: outcome}, tuple(session.nodes())
-            result = pair_result(session.uri_attributes, outcome)
+            result = pair_result(session.uri_attributes, outcome, module.params)
     for warning in outcome.warnings:
         module.warn(warning)
     result |= {"outcome": "none", "changes": [], "nodes": nodes_of(nodes), "diff": []}
@@ -81,9 +81,9 @@ def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
     return replicas
 
 
-def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome) -> Result:
+def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome, params: Params) -> Result:
     """What is returned of one pair: whether it changed, and what it is now."""
-    after = describe(outcome.after, uri_attributes)
+    after = describe(outcome.after, uri_attributes, names=params["return_attributes"])
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
     return {"changed": outcome.changed, "key_pair": key_pair}
 

@@ -78,7 +78,7 @@ def _on_token(
         if threads and not session.threads and module.params["parallel"]:
             module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
         every = reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
-        return every, _result(session.token_name, session.uri_attributes, every, session.nodes())
+        return every, _result(module, session.token_name, session.uri_attributes, every, session.nodes())
 
 
 def _on_group(
@@ -94,7 +94,7 @@ def _on_group(
             except HsmError as error:
                 every.append(Done(entry, error=error))
             report(every[-1])
-        return every, _result(group.source.name, group.source.uri_attributes, every, _worst(group, every))
+        return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
 
 
 def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
@@ -116,14 +116,18 @@ def _parallel(params: Params) -> int:
 
 
 def _result(
-    token_name: str, uri_attributes: t.Mapping[str, str], every: t.Sequence[Done], nodes: t.Iterable[Node]
+    module: HsmModule,
+    token_name: str,
+    uri_attributes: t.Mapping[str, str],
+    every: t.Sequence[Done],
+    nodes: t.Iterable[Node],
 ) -> Result:
     rows, told = [], []
     for done in every:
         row: Result = {"changed": done.made}
         summary: Result = {"outcome": "generated" if done.made else "none", "changes": []}
         if done.outcome:
-            row = pair_result(uri_attributes, done.outcome)
+            row = pair_result(uri_attributes, done.outcome, module.params)
             on_tokens = done.on_tokens or {token_name: done.outcome}
             summary, changed = done_to(done.entry.wish, done.outcome, on_tokens, bool(done.on_tokens))
             told.append(changed)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.pins import assert_unseen
 from ansible_collections.cryptoki.hsm.tests.support.six_pairs import SIX, WHOLE, column, many, there
@@ -114,6 +116,28 @@ def test_searches_that_do_not_go_by_everything(token: FaultyToken) -> None:
     assert made.result["changed"] is True and made.key_pair["fingerprint"] != other["fingerprint"]
     again = token.faulty_ecc(blind, label="k", **facts)
     assert again.result["changed"] is False and again.key_pair["fingerprint"] == made.key_pair["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "named"),
+    [("0x3", "label", {"label": "l"}), ("0x102", "id", {"id": "l"}), ("0x100", "key_type", {"label": "k"})],
+)
+def test_a_token_that_passes_over_what_it_is_asked(
+    token: FaultyToken, code: str, name: str, named: dict[str, t.Any]
+) -> None:
+    """Nobody knows it of the token: the only other pair is not the one to remove or to change."""
+    token.ecc(label="k", curve="P-256", id="k")
+    module = "hsm_rsa_keypair" if name == "key_type" else "hsm_ecc_keypair"
+    wish = {"modulus_bits": 2048} if name == "key_type" else {"curve": "P-256"}
+    before = token.listing()
+    for wished in ({"state": "absent"}, {"label": "l", **wish}):
+        run = token.faulty(module, f"C_FindObjectsInit before ignore {code}", **{**wished, **named})
+        assert not run.writes and f"say 'not_searched: [{name}]' in vendor_facts" in run.msg, run.stdout
+    assert token.listing() == before
+    # Where it is said, the key stays, too, and what was asked for is done.
+    facts = {"vendor_facts": {"not_searched": [name]}}
+    gone = token.faulty(module, f"C_FindObjectsInit before ignore {code}", state="absent", **named, **facts)
+    assert gone.result["changed"] is False and token.listing() == before
 
 
 def test_a_value_that_no_key_can_have(token: FaultyToken) -> None:

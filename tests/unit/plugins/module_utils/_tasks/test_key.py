@@ -257,7 +257,8 @@ def test_the_module_from_options_to_its_result(monkeypatch: pytest.MonkeyPatch) 
         assert [(row["outcome"], row["changes"]) for row in result["key_pairs"]] == [("changed", [renamed])]
         headers = dict.fromkeys(("before_header", "after_header"), "root on memory")
         assert result["diff"] == [{**headers, "before": "label: root\n", "after": "label: new\n"}]
-    same = _key._work(Asked(LOGIN + KEY, label="new"))
+    same = _key._work(Asked(LOGIN + KEY, label="new", return_attributes=["sign"]))
+    assert list(same["key_pairs"][0]["private_key"]["attributes"]) == ["sign"]
     assert not same["changed"] and len(same["key_pairs"]) == 1
     assert (same["outcome"], same["changes"], same["diff"]) == ("none", [], [])
     gone = _key._work(Asked(LOGIN + KEY, label="new", state="absent"))

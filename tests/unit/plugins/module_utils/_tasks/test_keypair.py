@@ -46,13 +46,18 @@ def test_a_pair_from_check_mode_to_removal(monkeypatch: pytest.MonkeyPatch) -> N
     assert [line for line in made if line not in wish] == new and set(wish) < set(made)
     assert len(wish) == 7 and "private.sign: true" in wish and "private.extractable: true" in wish
     assert len(asked.known) == 1 and asked.required == ["pkcs11"] and asked.warnings == []
+    few = run(module(return_attributes=["extractable", "local"]))["key_pair"]
+    told = [sorted(few[f"{half}_key"].pop("attributes")) for half in ("private", "public")]
+    assert told == [["extractable", "local"], ["local"]]
     again = run(module())
+    whole = [again["key_pair"][f"{half}_key"].pop("attributes") for half in ("private", "public")]
+    assert all(len(attributes) > 10 for attributes in whole) and few == again["key_pair"]
     assert (again["changed"], again["outcome"], again["changes"], again["diff"]) == (False, "none", [], [])
     gone = run(module(state="absent"))
     assert gone["changed"] and gone["key_pair"] is None and gone["outcome"] == "removed" and session.objects == []
     assert gone["changes"] == [{"half": None, "name": "fingerprint", "before": print_, "after": None}]
     assert f"fingerprint: {print_}\n" in gone["diff"][0]["before"] and gone["diff"][0]["after"] == ""
-    assert sessions == [(False, False), (True, False), (True, False), (True, False)]
+    assert sessions == [(False, False), *[(True, False)] * 4]
 
 
 def test_a_proof_that_no_key_can_give_is_refused_before_the_login(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     file = tmp_path / "progress"
     foretold = run(module(*given, check_mode=True, progress_file=str(file)))
     assert not file.exists() and len(session.objects) == 4
-    asked = module(*given, progress_file=str(file))
+    asked = module(*given, progress_file=str(file), return_attributes=["sign"])
     done = run(asked)
     for result in (foretold, done):
         assert result["changed"] and [row["changed"] for row in result["key_pairs"]] == [False, True, True, False]
@@ -55,6 +55,8 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         assert [row["label"] for row in result["key_pairs"]] == ["root", "new", "old", "none"]
         assert [row["id_hex"] for row in result["key_pairs"]] == ["01", "0a:0b", None, "0c"]
         assert [row["outcome"] for row in result["key_pairs"]] == ["none", "generated", "removed", "none"]
+        rows = [row["private_key"] for row in result["key_pairs"] if row.get("private_key")]
+        assert [list(half["attributes"]) == ["sign"] for half in rows] == [result is done] * 2
         assert [len(row["changes"]) for row in result["key_pairs"]] == [0, 1, 1, 0]
         assert result["msg"] == "generated: 1, removed: 1, none: 2"
         assert result["counts"] == {
