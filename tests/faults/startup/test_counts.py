@@ -17,9 +17,9 @@ from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loa
 # It was 213,930 and 235,187 on Python 3.13; versions write a tree out a little differently. The other half is looked for
 # by what it is, legacy values may be kept, every ECC pair is proven, a user may say facts of a vendor, ten vendors' rows
 # are in the table, python-pkcs11's list of functions is compared with ours, what a search answers is compared with what
-# was asked for (540), and 1,600 are the documentation of what was
-# done and changed.
-MOST = {"hsm_rsa_keypair": 214_100, "hsm_ecc_keypair": 235_400}
+# was asked for (540), 1,600 are the documentation of what was
+# done and changed, and 700 the links to guides and the flag -nex.
+MOST = {"hsm_rsa_keypair": 214_900, "hsm_ecc_keypair": 236_100}
 WISHES: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"label": "k", "modulus_bits": 2048},
     "hsm_ecc_keypair": {"label": "k", "curve": "P-256"},
