@@ -133,12 +133,16 @@ def get(missing: list[str]) -> None:
     if not shutil.which("apt-get"):
         print(f"testbed: no apt-get here; install what corresponds to Debian's {' '.join(packages_of(*missing))}")
         return
+    for names in ([name for name in missing if name not in NOT_EVERYWHERE], *([name] for name in NOT_EVERYWHERE)):
+        get_together([name for name in names if name in missing])
+
+
+def get_together(missing: list[str]) -> None:
+    """The same for packages that are installed by one command, and unpacked by one."""
     as_root = os.geteuid() == 0 and not FORCED
     installed = [name for name in missing if as_root and name not in NOT_INSTALLED]
     unpacked = [name for name in missing if name not in installed and name not in NOT_UNPACKED]
-    usual = [name for name in installed if name not in NOT_EVERYWHERE]
-    apart = [[name] for name in installed if name in NOT_EVERYWHERE]
-    for way, names in ((install, usual), *((install, names) for names in apart), (unpack, unpacked)):
+    for way, names in ((install, installed), (unpack, unpacked)):
         if names:
             way(packages_of(*names))
 
