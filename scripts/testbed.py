@@ -139,16 +139,18 @@ def get(missing: list[str]) -> None:
     if not shutil.which("apt-get"):
         print(f"testbed: no apt-get here; install what corresponds to Debian's {' '.join(packages_of(*missing))}")
         return
+    for names in ([name for name in missing if name not in NOT_EVERYWHERE], *([name] for name in NOT_EVERYWHERE)):
+        get_together([name for name in names if name in missing])
+
+
+def get_together(missing: list[str]) -> None:
+    """The same for packages that are installed by one command, and unpacked by one."""
     as_root = os.geteuid() == 0 and not FORCED
-    installed = {name for name in missing if as_root and name not in NOT_INSTALLED}
-    usual, apart = sorted(installed - set(NOT_EVERYWHERE)), sorted(installed & set(NOT_EVERYWHERE))
-    unpacked = [name for name in missing if name not in {*installed, *NOT_UNPACKED}]
-    if usual:
-        install(packages_of(*usual))
-    for name in apart:  # where a system has no such package, nothing else shall fail
-        install(packages_of(name))
-    if unpacked:
-        unpack(packages_of(*unpacked))
+    installed = [name for name in missing if as_root and name not in NOT_INSTALLED]
+    unpacked = [name for name in missing if name not in installed and name not in NOT_UNPACKED]
+    for way, names in ((install, installed), (unpack, unpacked)):
+        if names:
+            way(packages_of(*names))
 
 
 def search_paths(found: dict[str, str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     options = module.params if params is None else params
     by_path, by_content = f"{what}path", f"{what}content"
     path, content = options[by_path], options[by_content]
-    if content == "" or (content is None and path is None and params is None and module.is_null(by_content)):
+    if content == "" or (params is None and _is_null(module, what)):
         if module.check_mode:  # what an earlier task returns there
             raise NotYet(f"There is not yet what {by_content} is to hold")
         raise InputError(by_content, "it is given and empty; leave it out, or give it what it is to hold")
@@ -43,6 +43,12 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     if module.check_mode and not os.path.exists(path):
         raise NotYet(f"There is not yet {path} ({by_path})")
     return by_path, module.read(by_path, path)
+
+
+def _is_null(module: FileModule, what: str) -> bool:
+    """Whether the content was given as null, and is not what a file is given for."""
+    path, content = module.params[f"{what}path"], module.params[f"{what}content"]
+    return path is None and content is None and module.is_null(f"{what}content")
 
 
 def _same(one: str, other: str | None) -> bool:

@@ -18,8 +18,8 @@ import ansible
 import pytest
 import yaml
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
+from ansible_collections.cryptoki.hsm.tests.support.taken_options import taken_by
 
 ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = "ansible_collections.cryptoki.hsm.plugins"
@@ -32,22 +32,6 @@ class Documented(t.NamedTuple):
 
     file: str
     row: t.Mapping[str, t.Any]
-
-
-class Taken(Exception):
-    """Ends a module before it begins, with the options that it takes."""
-
-
-def taken_by(module: str, patch: pytest.MonkeyPatch) -> OptionGroup:
-    """The options of a module, from its own start."""
-
-    def stop(group: OptionGroup) -> t.NoReturn:
-        raise Taken(group)
-
-    patch.setattr(OptionGroup, "create_module", stop)
-    with pytest.raises(Taken) as caught:
-        importlib.import_module(f"{PLUGINS}.modules.{module}").main()
-    return t.cast(OptionGroup, caught.value.args[0])
 
 
 def texts_of(module: str) -> t.Iterator[tuple[str, t.Mapping[str, t.Any]]]:
