@@ -181,6 +181,10 @@ seealso:
   - module: cryptoki.hsm.hsm_certificate
   - module: community.crypto.x509_crl
   - module: community.crypto.x509_crl_info
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_certificates
+    description: From a pair to a request and a certificate, and a CA in an HSM.
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_login
+    description: How a token is named and a PIN handed over.
 """
 
 EXAMPLES = r"""
