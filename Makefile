@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo ceremony offline test quick lint format unit sanity integration faults molecule bench fuzz campaign mutants docs clean
+.PHONY: help demo ceremony offline test quick lint format unit sanity integration faults molecule ee bench fuzz campaign mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -28,7 +28,7 @@ quick: $(NOX)  ## before a commit: the code's lint, the unit tests on the newest
 	$(NOX) -s integration -- hsm_ecc_keypair
 
 lint: $(NOX)  ## formatting, code, types, YAML, documentation, licences, changelog, the artefact
-	CI=true $(NOX) -s lint imports complexity changelog docs-check license-check extra-checks ansible-lint build-import-check
+	CI=true $(NOX) -s lint imports complexity changelog docs-check license-check extra-checks ansible-lint build-import-check ee
 
 format: $(NOX)  ## formats the code
 	$(NOX) -s formatters
@@ -47,6 +47,9 @@ faults: $(NOX)  ## what goes wrong: wrong PINs, races, kills, full disks, librar
 
 molecule: $(NOX)  ## roles and modules in containers; MOLECULE_SCENARIO=name for one
 	$(NOX) -s molecule
+
+ee: $(NOX)  ## an execution environment, built with podman, and the quick start run in it
+	$(NOX) -s ee -- build
 
 bench: $(NOX)  ## the budgets, measured on SoftHSM
 	$(NOX) -s bench

@@ -36,6 +36,8 @@ CORES = {
     "2.21": ["3.13", "3.14", "3.12"],
 }
 NEWEST = list(CORES)[-1]
+# What lies between them: not part of `make test`, but of what .github/workflows/tests.yml runs each night.
+BETWEEN = {"2.18": ["3.12", "3.11", "3.13"], "2.20": ["3.12", "3.13", "3.14"]}
 PYTHONS = pythons()
 # The version of the package ansible, with community.crypto, for one of them: it says what it makes of our results.
 COLLECTIONS = {"2.19": "ansible~=12.0"}
@@ -48,6 +50,9 @@ MEET_ANSIBLE = tuple(f"tests/unit/plugins/module_utils/{room}/" for room in ("_o
 # Unit tests of what the controller loads, which run apart, as with ansible-test: a process that has loaded it tells
 # warnings in another way than a module does.
 CONTROLLER = "tests/unit/plugins/action"
+
+# Of these folders, one file each is shipped; the rest is laid beside it.
+PARTLY_SHIPPED = {"changelogs", "tests"}
 
 nox.options.envdir = str(BUILD / "nox")
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -71,14 +76,27 @@ if "UV_DEFAULT_INDEX" not in os.environ:
 antsibull_nox.load_antsibull_nox_toml()
 
 
+def prepare(session: nox.Session, *command: str) -> str:
+    """What a program of the session says that the rest needs; `nox --install-only` runs it, too."""
+    program, *arguments = command
+    return subprocess.check_output([Path(session.bin) / program, *arguments], cwd=ROOT, text=True)
+
+
 def testbed(session: nox.Session) -> dict:
     """Where SoftHSM and the tools are; unpacked ones are put on the search paths."""
-    session.run("python", "scripts/testbed.py", "test")
+    session.log(prepare(session, "python", "scripts/testbed.py", "test").strip())
     found = json.loads((BUILD / "testbed.json").read_text(encoding="utf-8"))
     for variable, folders in (("PATH", found["path"]), ("LD_LIBRARY_PATH", found["ld_library_path"])):
         if folders:
             session.env[variable] = os.pathsep.join(filter(None, [folders, os.environ.get(variable)]))
     return found
+
+
+def build(session: nox.Session, folder: Path) -> Path:
+    """The artefact, built by the session's ansible-core into a folder without another one."""
+    prepare(session, "ansible-galaxy", "collection", "build", "--output-path", str(folder), str(ROOT))
+    (artefact,) = folder.glob("*.tar.gz")
+    return artefact
 
 
 def stage(session: nox.Session, folder: str) -> Path:
@@ -91,10 +109,8 @@ def stage(session: nox.Session, folder: str) -> Path:
     target = top / "ansible_collections/cryptoki/hsm"
     shutil.rmtree(top, ignore_errors=True)
     target.mkdir(parents=True)
-    session.run("ansible-galaxy", "collection", "build", "--output-path", str(top), str(ROOT), silent=True)
-    (artefact,) = top.glob("*.tar.gz")
-    shutil.unpack_archive(artefact, target)
-    shipped = {entry.name for entry in target.iterdir()}
+    shutil.unpack_archive(build(session, top), target)
+    shipped = {entry.name for entry in target.iterdir()} - PARTLY_SHIPPED
     listing = subprocess.check_output(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, text=True)
     for name in filter(None, listing.split("\0")):
         source = ROOT / name
@@ -133,7 +149,7 @@ def provide_get_pip(session: nox.Session, home: Path) -> None:
 
 def ansible_test_package(session: nox.Session) -> Path:
     """Where the session's ansible-test is."""
-    return Path(session.run("python", "-c", "import ansible_test; print(*ansible_test.__path__)", silent=True).strip())
+    return Path(prepare(session, "python", "-c", "import ansible_test; print(*ansible_test.__path__)").strip())
 
 
 def ansible_test(session: nox.Session, target: Path, *arguments: str) -> None:
@@ -141,27 +157,29 @@ def ansible_test(session: nox.Session, target: Path, *arguments: str) -> None:
     own = home(session.name)
     provide_get_pip(session, own)
     session.chdir(target)
-    python = session.run("python", "-c", "import sys; print('%s.%s' % sys.version_info[:2])", silent=True).strip()
+    python = prepare(session, "python", "-c", "import sys; print('%s.%s' % sys.version_info[:2])").strip()
     session.run("ansible-test", *arguments, "--local", "--python", python, *session.posargs, env={"HOME": str(own)})
 
 
 def add_session(function: Callable[[nox.Session, str], None], core: str) -> None:
     """Make a session of the function for one ansible-core, on the first of its Pythons that is found."""
-    python = next((PYTHONS[version] for version in CORES[core] if version in PYTHONS), None)
+    versions = {**CORES, **BETWEEN}[core]
+    python = next((PYTHONS[version] for version in versions if version in PYTHONS), None)
 
     def run(session: nox.Session) -> None:
         if not python:
-            session.skip(f"ansible-core {core} needs one of Python {', '.join(CORES[core])}, none of which was found")
+            session.skip(f"ansible-core {core} needs one of Python {', '.join(versions)}, none of which was found")
         function(session, core)
 
     run.__doc__ = f"{function.__doc__} (ansible-core {core})"
     name = f"{function.__name__}-{core}"
-    nox.session(name=name, python=python or False, default=False, tags=[function.__name__])(run)
+    tags = [function.__name__] if core in CORES else []
+    nox.session(name=name, python=python or False, default=False, tags=tags)(run)
 
 
 def for_each_core(function: Callable[[nox.Session, str], None]) -> Callable[[nox.Session, str], None]:
     """Make a session of the function for each supported ansible-core."""
-    for core in CORES:
+    for core in (*CORES, *BETWEEN):
         add_session(function, core)
     return function
 
@@ -273,6 +291,16 @@ def molecule(session: nox.Session) -> None:
 
 
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
+def ee(session: nox.Session) -> None:
+    """An execution environment as ansible-builder makes it of meta/; `-- build` for the image, which needs podman"""
+    session.install("ansible-builder", "ansible-core", "pip")
+    folder = BUILD / "ee"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    session.run("python", "scripts/execution_environment.py", str(build(session, folder)), *session.posargs)
+
+
+@nox.session(default=False, python=list(PYTHONS.values())[-1])
 def imports(session: nox.Session) -> None:
     """Which room of module_utils imports which (.importlinter)"""
     session.install("import-linter", "ansible-core")
@@ -289,9 +317,9 @@ def complexity(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def changelog(session: nox.Session) -> None:
-    """Lint of the changelog fragments"""
+    """Lint of the changelog fragments; what follows `--` is asked of antsibull-changelog instead"""
     session.install("antsibull-changelog", "ansible-core")
-    session.run("antsibull-changelog", "lint")
+    session.run("antsibull-changelog", *(session.posargs or ["lint"]))
 
 
 @nox.session(default=False)

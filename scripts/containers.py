@@ -32,8 +32,8 @@ IMAGE, BASE = "localhost/cryptoki-hsm-test", "localhost/cryptoki-hsm-base"
 PODMAN = ("podman", "runc", "netavark", "iptables", "containernetworking-plugins", "uidmap")
 MMDEBSTRAP = ("mmdebstrap", "debian-archive-keyring")
 
-# What is installed beside the modules' requirements: by the role pkcs11_client, and for the provider key_mgmt_util.
-FURTHER_WHEELS = ("packaging", "pexpect")
+# What the role pkcs11_client installs beside the modules' requirements
+FURTHER_WHEELS = ("packaging",)
 # What the roles and scenarios install
 DOWNLOADED = "p11-kit p11-kit-modules python3-packaging python3-venv softhsm2"
 # Vendors' libraries, and what their devices are simulated with
@@ -42,10 +42,15 @@ OF_TRIXIE = (
     "libpkcs11-proxy0 pkcs11-daemon yubihsm-pkcs11"
     " libtpm2-pkcs11-1 libtss2-tcti-swtpm0t64 libtss2-tcti-tabrmd0 swtpm tpm2-abrmd dbus-daemon"
 )
+# Clients of keys and certificates: OpenSSL's old way to a token and its new one, a web server, Java
+CLIENTS = {
+    "bookworm": "curl gnutls-bin libengine-pkcs11-openssl nginx",
+    "trixie": "gnutls-bin openjdk-21-jre-headless pkcs11-provider",
+}
 # Debian's suite: (its Python, packages that are installed in its image, packages that are downloaded)
 SUITES = {
-    "bookworm": ("3.11", INSTALLED, DOWNLOADED),
-    "trixie": ("3.13", f"{INSTALLED} {OF_TRIXIE}", f"{DOWNLOADED} opencryptoki"),
+    "bookworm": ("3.11", f"{INSTALLED} {CLIENTS['bookworm']}", DOWNLOADED),
+    "trixie": ("3.13", f"{INSTALLED} {OF_TRIXIE} {CLIENTS['trixie']}", f"{DOWNLOADED} opencryptoki"),
 }
 # Debian's sid alone has it. A test says 'skipped' where it cannot be had.
 FROM_SID = "nethsm-pkcs11"

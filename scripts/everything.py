@@ -38,7 +38,7 @@ SIDE_BY_SIDE = (
     *(Part(f"sanity-{core}", (f"sanity-{core}",)) for core in ("2.21", "2.19", "2.17")),
     Part("ansible-lint", ("ansible-lint",)),
     Part("documentation", ("documentation",)),  # which makes `docs` before
-    Part("lint-artefact", ("build-import-check", "docs-check")),
+    Part("lint-artefact", ("build-import-check", "docs-check", "ee")),
     *(Part(f"units-{core}", (f"units-{core}",)) for core in ("2.21", "2.17", "2.19")),
     Part("lint-code", ("lint", "imports", "complexity", "license-check", "changelog", "extra-checks")),
 )

@@ -36,7 +36,7 @@ STEPS = {"prepare": 1, "converge": 1, "verify": 2, "idempotence": 1, "cleanup": 
 SUCCESS = "Executed: Successful"
 LANES = 2
 # So that no lane has a long one left when the other is done.
-LONG = ("vendors", "cluster", "key_mgmt_util", "cloudhsm_cli", "many")
+LONG = ("vendors", "cluster", "key_mgmt_util", "cloudhsm_cli", "many", "certificates")
 
 
 def environment(collection: Path, lane: int, name: str) -> dict[str, str]:

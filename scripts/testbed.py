@@ -140,13 +140,15 @@ def get(missing: list[str]) -> None:
         print(f"testbed: no apt-get here; install what corresponds to Debian's {' '.join(packages_of(*missing))}")
         return
     as_root = os.geteuid() == 0 and not FORCED
-    installed = [name for name in missing if as_root and name not in NOT_INSTALLED]
-    unpacked = [name for name in missing if name not in installed and name not in NOT_UNPACKED]
-    usual = [name for name in installed if name not in NOT_EVERYWHERE]
-    apart = [[name] for name in installed if name in NOT_EVERYWHERE]
-    for way, names in ((install, usual), *((install, names) for names in apart), (unpack, unpacked)):
-        if names:
-            way(packages_of(*names))
+    installed = {name for name in missing if as_root and name not in NOT_INSTALLED}
+    usual, apart = sorted(installed - set(NOT_EVERYWHERE)), sorted(installed & set(NOT_EVERYWHERE))
+    unpacked = [name for name in missing if name not in {*installed, *NOT_UNPACKED}]
+    if usual:
+        install(packages_of(*usual))
+    for name in apart:  # where a system has no such package, nothing else shall fail
+        install(packages_of(name))
+    if unpacked:
+        unpack(packages_of(*unpacked))
 
 
 def search_paths(found: dict[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.utils.display import Display
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import Watch, folder_in, look_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._progress import Watch, folder_in, look_in
 
 # Ansible loads this file before it forks its workers, whose output is no terminal.
 TERMINAL = sys.stdout is not None and sys.stdout.isatty()

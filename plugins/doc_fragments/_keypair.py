@@ -174,7 +174,7 @@ options:
         given another identifier. Programs join a certificate to a key by the identifier. One that stays behind is taken
         for that of the next key that gets it.
       - V(fail) refuses and names them. V(keep) leaves them as they are. V(follow) gives them the new identifier, or
-        removes them once the pair is gone.
+        removes them once the pair is gone. M(cryptoki.hsm.hsm_certificate_object) stores the one of a new key.
       - They are looked for only where one of this is to happen. The tools of clusters know no certificates, so there
         are none.
     type: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_certificate
 short_description: Have a certificate issued by a key in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Issues certificates (RFC 5280). The private key that is chosen signs them inside the HSM.
   - Without O(ca_path) and O(ca_content) the certificate is that of the chosen pair itself, and self-signed.
@@ -134,6 +134,7 @@ notes:
   - A key with C(always_authenticate) asks for the PIN at each use, and is refused.
 seealso:
   - module: cryptoki.hsm.hsm_csr
+  - module: cryptoki.hsm.hsm_certificate_object
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
   - module: community.crypto.x509_certificate_info

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_csr
 short_description: Have a certificate request signed by a key in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Makes a certificate request (PKCS#10, RFC 2986) of a key pair that is on a token. The private key signs inside the
     HSM.

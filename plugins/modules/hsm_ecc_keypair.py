@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_ecc_keypair
 short_description: Manage ECC key pairs in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Generates, compares, changes, and removes key pairs on elliptic curves inside hardware security modules. The
     private key never leaves the HSM.

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_key
 short_description: Rename, restrict, and remove keys that are in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Changes or removes key pairs and halves that are on a token already, whoever made them. It generates none.
   - Covers C(setAttribute) and C(shareKey). More keys than O(count) are refused and listed; nothing is touched then.

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_key_info
 short_description: Find the keys in an HSM and read their attributes
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Lists the keys of a token with all their attributes, joins the halves of pairs, and says which are half pairs,
     duplicates, or orphans.
@@ -326,16 +326,31 @@ key_pairs:
           type: str
           returned: always
           sample: web
+        id_hex:
+          description: Its identifier as bytes, colon-separated, which joins it to the pair.
+          type: str
+          returned: always
+          sample: "77:65:62"
         subject:
           description: Its subject (RFC 4514); V(null) where it cannot be read.
           type: str
           returned: always
           sample: CN=web.example.com
+        issuer:
+          description: Its issuer (RFC 4514); V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: CN=Example Issuing CA
         serial_number:
           description: Its serial number as bytes, colon-separated; V(null) where it cannot be read.
           type: str
           returned: always
           sample: "4f:6e:17"
+        not_before:
+          description: The start of its validity in UTC; V(null) where it cannot be read.
+          type: str
+          returned: always
+          sample: "2026-12-01T12:00:00Z"
         not_after:
           description: The end of its validity in UTC; V(null) where it cannot be read.
           type: str

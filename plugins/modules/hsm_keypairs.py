@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_keypairs
 short_description: Manage many key pairs in an HSM under one login
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Generates, compares, changes, and removes any number of RSA and ECC key pairs inside a hardware security module. The
     private keys never leave the HSM.

@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_token
 short_description: Make a token in an HSM or in SoftHSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Makes a token with C(C_InitToken) and gives it a user PIN with C(C_InitPIN).
   - A token of that label that is there already is left alone and never initialised again, since that would destroy

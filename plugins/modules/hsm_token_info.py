@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_token_info
 short_description: Show the slots and tokens of an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Shows what a PKCS#11 library tells of itself, its slots, and its tokens, as versions, flags, sessions, memory,
     and the state of the PINs, and with O(mechanisms=true) the mechanisms. This needs no PIN.

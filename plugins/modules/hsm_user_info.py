@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_user_info
 short_description: List the users of an HSM cluster
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Lists the users of an HSM cluster, as C(listUsers) of key_mgmt_util does.
   - PKCS#11 tells nothing of users, so O(provider=pkcs11) is refused before any login. The providers that drive the

@@ -34,8 +34,8 @@ class Screen(t.NamedTuple):
 DESKTOP = Screen("desktop", 1280, 800)
 PHONE = Screen("phone", 390, 844)
 
-# What reaches out on the right: texts and pictures, also where something above them cuts them off, but not where one can
-# scroll to them.
+# What reaches out on the right: texts and pictures, also where something above them cuts them off, but not where one
+# can scroll to them.
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth, needed = document.documentElement.scrollWidth;
     const scrolls = (element) =>

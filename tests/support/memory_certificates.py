@@ -21,13 +21,33 @@ BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 END = datetime.datetime(2036, 1, 1, tzinfo=datetime.timezone.utc)
 
 
-def der(key: t.Any, name: str = "web", serial: int = 0x4F6E17) -> bytes:
-    """A self-signed certificate of a private key, or of a public one that another key signs."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def der(
+    key: t.Any,
+    name: str = "web",
+    serial: int = 0x4F6E17,
+    issuer: str | None = None,
+    begin: datetime.datetime = BEGIN,
+    end: datetime.datetime = END,
+    identifier: bytes | None = None,
+) -> bytes:
+    """A certificate of a private key, self-signed where no issuer is named, or of a public one; another key signs."""
+    subject, issued_by = (_name(text) for text in (name, issuer or name))
     public = key.public_key() if hasattr(key, "public_key") else key
-    signer = key if public is not key else ec.generate_private_key(ec.SECP256R1())
-    begun = x509.CertificateBuilder(subject, subject, public, serial, BEGIN, END)
+    outside = issuer is not None or public is key or not hasattr(key, "curve")
+    signer = ec.generate_private_key(ec.SECP256R1()) if outside else key
+    begun = x509.CertificateBuilder(issued_by, subject, public, serial, begin, end)
+    if identifier is not None:
+        begun = begun.add_extension(x509.SubjectKeyIdentifier(identifier), critical=False)
     return begun.sign(signer, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def pem(*values: bytes) -> str:
+    """Certificates as a file has them."""
+    return "".join(x509.load_der_x509_certificate(one).public_bytes(Encoding.PEM).decode() for one in values)
 
 
 def certificate_of(key: t.Any, ident: bytes = b"\x01", handle: int = 50, **named: t.Any) -> Certificate:

@@ -181,8 +181,24 @@ class MemorySession(TokenSession):
         self._called("set_certificate_id")
         self.certified = [one._replace(id=identifier) if one.handle == found.handle else one for one in self.certified]
 
+    def certificate_objects(self) -> MemorySession:
+        return self
+
+    def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
+        self._called("set_certificate_names")
+        named = found._replace(label=label, id=identifier)
+        self.certified = [named if one.handle == found.handle else one for one in self.certified]
+
+    def store_certificate(self, wished: Certificate) -> Certificate:
+        self._called("store_certificate")
+        made = wished._replace(handle=next(self._handles))
+        self.certified.append(made)
+        return made
+
     def destroy_certificate(self, found: Certificate) -> None:
         self._called("destroy_certificate")
+        if found.handle not in {one.handle for one in self.certified}:
+            raise TokenError("destroy a certificate", "CKR_OBJECT_HANDLE_INVALID")
         self.certified = [one for one in self.certified if one.handle != found.handle]
 
     @contextlib.contextmanager

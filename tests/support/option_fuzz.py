@@ -20,6 +20,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CRL, CSR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_object import CERTIFICATE_OBJECT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, Spec
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY, KEY_INFO, KEYPAIRS
 from ansible_collections.cryptoki.hsm.plugins.modules.hsm_token import OPTIONS as TOKEN
@@ -35,6 +36,7 @@ MODULES: dict[str, Spec] = {
     "hsm_csr": (LOGIN + CSR).spec,
     "hsm_certificate": (LOGIN + CERTIFICATE).spec,
     "hsm_crl": (LOGIN + CRL).spec,
+    "hsm_certificate_object": (LOGIN + CERTIFICATE_OBJECT).spec,
     "hsm_token": TOKEN.spec,
     "hsm_token_info": TOKEN_INFO.spec,
     "hsm_user_info": LOGIN.spec,
@@ -91,6 +93,7 @@ _LEAST: dict[str, dict[str, t.Any]] = {
     "hsm_csr": {"label": "web"},
     "hsm_certificate": {"label": "web"},
     "hsm_crl": {"label": "web", "revoked_certificates": [], "next_update": "+7d"},
+    "hsm_certificate_object": {"label": "web", "state": "absent"},
     "hsm_token": {"token_label": "web"},
 }
 _EXCLUSIVE = (
@@ -101,6 +104,7 @@ _EXCLUSIVE = (
     ("new_id", "new_id_hex"),
     ("path", "content"),
     ("ca_path", "ca_content"),
+    ("chain_path", "chain_content"),
     ("csr_path", "csr_content", "public_key_path", "public_key_content", "certificate_path", "certificate_content"),
     ("subject_ordered", "subject"),
 )

@@ -24,6 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key 
 
 _LIBRARY_ONLY = "it is for PKCS#11 libraries, and the cluster's tool has nothing like it; leave it out"
 _NO_QUORUM = Unable("it takes 0, or 2 to 8: one user alone is no quorum", values=(1,))
+_NO_CERTIFICATES = "the tools of clusters store no certificates; use the provider pkcs11, or keep them in files"
 _ITSELF = "the cluster copies its keys itself: use min_servers"
 
 
@@ -38,7 +39,7 @@ class ToolProvider(Provider):
     answers_anybody: t.ClassVar[bool]
     persistent_handles = True
     requires = {"asn1crypto": ASN1CRYPTO_IMPORT_ERROR, "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR}
-    lacks = {"slots": NO_SLOTS}
+    lacks = {"slots": NO_SLOTS, "certificates": _NO_CERTIFICATES}
     # What every tool refuses, because it drives no library and knows no mechanisms.
     cannot = {
         "module_path": Unable(_LIBRARY_ONLY),

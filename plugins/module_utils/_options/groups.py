@@ -11,6 +11,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.archive import compile_once
+
+compile_once()  # first, as most of what a module imports comes after it
+
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (

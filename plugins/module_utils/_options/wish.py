@@ -10,7 +10,7 @@ import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Change, Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
     MECHANISMS,
@@ -23,8 +23,6 @@ if t.TYPE_CHECKING:
 
 Params = t.Mapping[str, t.Any]
 
-_NEW_NAMES = ("new_label", "new_id", "new_id_hex")
-_CHANGING = (*_NEW_NAMES, "extractable", "usage", "private_attributes", "public_attributes", "share_with")
 # Options that need no check of their own.
 _AS_GIVEN = ("session", "on_mismatch", "verify", "min_servers", "timeout", "attest", "certificates")
 
@@ -43,11 +41,11 @@ def wish_from(family: Family, params: Params) -> Wish:
         **described,
         allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
         key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
-        share_with=_check_sharing(params),
+        share_with=sharing(params),
         complete=bool(params.get("complete")),
         quorum=params["quorum"] or None,
         management_quorum=params["management_quorum"] or None,
-        **_attributes(params),
+        **attributes(params),
         **{name: params[name] for name in _AS_GIVEN},
     )
     check_usage(wish)
@@ -72,33 +70,7 @@ def _described(params: Params) -> tuple[dict[str, t.Any], str]:
     return values, " ".join(refusals)
 
 
-def changes_from(params: Params) -> Change:
-    """What hsm_key is to change, of a key whose type is not known yet; raises `InputError`."""
-    if params["state"] == "absent":
-        given = [name for name in _CHANGING if params[name] is not None]
-        if given:
-            raise InputError(given[0], "state=absent changes nothing, it removes the key", params[given[0]])
-    if params["extractable"]:
-        raise InputError("extractable", "a key that may not leave the HSM cannot be made extractable again", "true")
-    if params["share_mode"] != "exact" and params["share_with"] is None:
-        raise InputError("share_mode", "it needs share_with", params["share_mode"])
-    users = _check_sharing(params)
-    try:
-        new_id = _values.identifier({"id": params["new_id"], "id_hex": params["new_id_hex"]})
-    except InputError as error:
-        raise error.renamed("new_") from None
-    return Change(
-        family="ecc",
-        label=None if params["new_label"] is None else _values.label("new_label", params["new_label"]),
-        id=new_id,
-        share_with=users,
-        share_mode=params["share_mode"],
-        certificates=params["certificates"],
-        **_attributes(params),
-    )
-
-
-def _attributes(params: Params) -> dict[str, t.Any]:
+def attributes(params: Params) -> dict[str, t.Any]:
     """What a new pair and one that is there are told in the same way."""
     halves = {
         option: {name: value for name, value in (params[option] or {}).items() if value is not None}
@@ -183,7 +155,8 @@ def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
     yield "lock_timeout", given["lock_timeout"] < 0, "it must not be below 0 seconds"
 
 
-def _check_sharing(params: Params) -> tuple[str, ...] | None:
+def sharing(params: Params) -> tuple[str, ...] | None:
+    """The users that a pair is shared with, beside the caller."""
     users = params["share_with"]
     for option in ("quorum", "management_quorum"):
         _check_quorum(option, params.get(option) or 0, params)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
@@ -15,8 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
 
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
+class Difference(t.NamedTuple):
     """One attribute that is not as wished; `half` is None for what both halves share."""
 
     half: Half | None

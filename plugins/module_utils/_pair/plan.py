@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import typing as t
 
@@ -50,8 +49,7 @@ class Step(t.NamedTuple):
     kind: Changeable
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(t.NamedTuple):
     """The decision; `pair` is what was found, `steps` are in the order in which they are made."""
 
     action: Action

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
@@ -42,7 +41,7 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
     rows = [
-        dataclasses.replace(MECHANISMS[name], use=use)  # CKM_RSA_PKCS both signs and decrypts
+        MECHANISMS[name]._replace(use=use)  # CKM_RSA_PKCS both signs and decrypts
         for (use, of_type), names in _WAYS.items()
         if of_type == key_type and attributes.get(use) is True
         for name in names

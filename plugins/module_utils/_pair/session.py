@@ -20,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
@@ -87,8 +87,7 @@ class Signer(abc.ABC):
         raise TokenError("derive", _NOT_OFFERED)
 
 
-@dataclasses.dataclass(frozen=True)
-class Unable:
+class Unable(t.NamedTuple):
     """An option that a provider cannot honour: `above` is the largest number that needs no ability (min_servers).
 
     `filters`: it chooses keys, and any value of it does, 0 and an empty list too. `values`: only these cannot be
@@ -114,7 +113,7 @@ class Unable:
 
 
 # What some modules need of a provider, beside key pairs.
-Ability = t.Literal["users", "slots"]
+Ability = t.Literal["users", "slots", "certificates"]
 NO_SLOTS = "the tools of clusters make no tokens and have no slots; use the provider pkcs11"
 
 
@@ -144,8 +143,7 @@ class User:
     locked: bool | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Node:
+class Node(t.NamedTuple):
     """One HSM, or one token: whether it has what was asked for."""
 
     name: str
@@ -222,10 +220,14 @@ class TokenSession(abc.ABC):
 
     def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
         """Gives a certificate that was found another id."""
-        raise NotImplementedError(type(self).__name__)
+        self.certificate_objects().set_certificate_names(found, None, identifier)
 
     def destroy_certificate(self, found: Certificate) -> None:
-        """Removes a certificate that was found."""
+        """Removes a certificate that was found; an error with `remains` tells that it is still there."""
+        self.certificate_objects().destroy_certificate(found)
+
+    def certificate_objects(self) -> CertificateObjects:
+        """The certificates of the token, for what makes or changes them; never asked of a provider that lacks them."""
         raise NotImplementedError(type(self).__name__)
 
     @abc.abstractmethod

@@ -38,8 +38,7 @@ class TokenFlag(enum.IntFlag):
     ERROR_STATE = 0x1000000
 
 
-@dataclasses.dataclass(frozen=True)
-class LibraryInfo:
+class LibraryInfo(t.NamedTuple):
     """CK_INFO of a loaded library, and where it was loaded from."""
 
     path: str
@@ -82,8 +81,7 @@ class TokenInfo:
         return {name: value for name, value in values.items() if value}
 
 
-@dataclasses.dataclass(frozen=True)
-class DeadSlot:
+class DeadSlot(t.NamedTuple):
     """A slot that answered with an error when it was asked for its token."""
 
     slot_id: int
@@ -93,8 +91,7 @@ class DeadSlot:
         return f"slot {self.slot_id} answered {self.ckr}"
 
 
-@dataclasses.dataclass(frozen=True)
-class TokenSelector:
+class TokenSelector(t.NamedTuple):
     """Which token is meant: one of the options `token_label`, `token_serial`, `slot_id`, `token_uri`, or any."""
 
     label: str | None = None

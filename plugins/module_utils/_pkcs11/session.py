@@ -25,13 +25,15 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.generation import Generation
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
 
 class Pkcs11Session(TokenSession):
     """One logged-in token, reached through one library."""
+
+    _store: t.Any = None  # the folder of a token of SoftHSM's
 
     def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
         self._library = library
@@ -77,17 +79,12 @@ class Pkcs11Session(TokenSession):
             return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
-        if not self.facts.certificates:
-            return []
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
+        return self.certificate_objects().certificates(label, identifier) if self.facts.certificates else []
 
-        return certificates(self._session, str(self._token), label, identifier)
+    def certificate_objects(self) -> CertificateObjects:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import Pkcs11Certificates
 
-    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
-        self._session.write(f"set id of {found}", "C_SetAttributeValue", found.handle, template({"id": identifier}))
-
-    def destroy_certificate(self, found: Certificate) -> None:
-        self._session.write(f"destroy {found}", "C_DestroyObject", found.handle)
+        return Pkcs11Certificates(self._session, str(self._token), self._store)
 
     @contextlib.contextmanager
     def further(self) -> t.Iterator[Pkcs11Session]:

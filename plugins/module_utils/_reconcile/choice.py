@@ -10,9 +10,10 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import check_usage
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF, Change
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select

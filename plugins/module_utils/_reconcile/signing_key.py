@@ -29,8 +29,11 @@ def named(selection: Selection) -> str:
     return f"the private key chosen by {dataclasses.replace(selection, key_class=None)}"
 
 
-def signing_pair(session: TokenSession, selection: Selection) -> KeyPair | None:
-    """The pair of the chosen private key; None where there is none. Raises `HsmError` for more than one."""
+def signing_pair(session: TokenSession, selection: Selection, act: str = "sign with") -> KeyPair | None:
+    """The pair of the chosen private key; None where there is none. Raises `HsmError` for more than one.
+
+    `act`: what the key is for, as the refusal tells it.
+    """
     selected = select(session, selection)
     where = f"on the token '{session.token_name}'"
     for unread in selected.unread:  # it may be the one that is meant
@@ -43,7 +46,7 @@ def signing_pair(session: TokenSession, selection: Selection) -> KeyPair | None:
         number = len(selected.objects)
         why = f"there are {number} private keys of it" if number > 1 else "its public key is there more than once"
         remedy = f"Choose one by id, uri or fingerprint.{rows(selected.pairs)}"
-        raise HsmError.refused(f"sign with {named(selection)} {where}", why, remedy)
+        raise HsmError.refused(f"{act} {named(selection)} {where}", why, remedy)
     return selected.pairs[0]
 
 

@@ -121,7 +121,7 @@ class _Run:
                 f"Could not make sure that {self._wish} is gone from all {len(self._group.all)} tokens."
                 f" {self._group.reasons(failed)} What remains there is not known."
                 f" {'Removed from' if not self._check_mode else 'To be removed from'}: {', '.join(gone) or 'none'}.",
-                nodes=[dataclasses.asdict(row) for row in self._rows(outcomes)],
+                nodes=[row._asdict() for row in self._rows(outcomes)],
             )
         return self._result(outcomes)
 
@@ -354,7 +354,7 @@ class _Run:
         answers = [token.error.data["ckr"] for token in self._group.all if token.error and "ckr" in token.error.data]
         return HsmError(
             f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._group.all)} tokens. {reasons}",
-            nodes=[dataclasses.asdict(row) for row in self._rows({})],
+            nodes=[row._asdict() for row in self._rows({})],
             **({"ckr": answers[-1]} if answers else {}),
         )
 

@@ -10,7 +10,6 @@ Sources: PKCS#11 3.1 tables 11 (common), 21 (public keys), 22 (private keys), 24
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import struct
@@ -79,8 +78,7 @@ class Changeable(enum.Enum):
     SHARING = "no attribute: the users of the key, where the HSM has users"
 
 
-@dataclasses.dataclass(frozen=True)
-class Attribute:
+class Attribute(t.NamedTuple):
     """One row: `name` is the CKA name in lower case without its prefix, `size` the bytes that a read makes room for.
 
     It is ample: beside an attribute that the object lacks, a value that is too long cannot be told from a missing one.
@@ -101,7 +99,7 @@ def _bit(name: str, code: int, change: Changeable = Changeable.NEVER, *classes: 
 
 
 def _option(name: str, code: int, change: Changeable = Changeable.NEVER, *classes: KeyClass) -> Attribute:
-    return dataclasses.replace(_bit(name, code, change, *classes), option=True)
+    return _bit(name, code, change, *classes)._replace(option=True)
 
 
 _TABLE = (

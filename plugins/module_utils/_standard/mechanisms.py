@@ -9,7 +9,6 @@ Source: PKCS#11 3.1, sections 6.1 (RSA) and 6.3 (elliptic curves), and its heade
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
@@ -17,8 +16,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import
 Use = t.Literal["generate", "sign", "decrypt", "derive", "wrap"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Mechanism:
+class Mechanism(t.NamedTuple):
     """One row: `use` is what the private half does with it, `hash` the digest that the token computes itself."""
 
     name: str

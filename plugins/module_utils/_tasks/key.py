@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.changes import changes_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import changes_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from

@@ -9,7 +9,6 @@ What knows of several tokens, or of proofs, is imported for the tasks that need 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing as t
 
@@ -90,4 +89,4 @@ def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome, params: P
 
 def nodes_of(nodes: t.Iterable[Node]) -> list[dict[str, str]]:
     """The returned nodes."""
-    return [dataclasses.asdict(node) for node in nodes]
+    return [node._asdict() for node in nodes]

@@ -47,7 +47,7 @@ def end(found: x509.Certificate) -> datetime.datetime:
     return known or found.not_valid_after.replace(tzinfo=datetime.timezone.utc)
 
 
-def extension(found: x509.Certificate, kind: type[t.Any]) -> t.Any:
+def extension(found: x509.Certificate | x509.CertificateRevocationList, kind: type[t.Any]) -> t.Any:
     """The value of one extension, None where it is not there."""
     try:
         return found.extensions.get_extension_for_class(kind).value

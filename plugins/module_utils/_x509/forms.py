@@ -112,8 +112,9 @@ def _wrong_identifiers(profile: Profile) -> tuple[str, str] | None:
     authority = profile.value_of(x509.AuthorityKeyIdentifier)
     if authority and authority.key_identifier is None:
         return "authority_key_identifier", "give it beside authority_cert_issuer (RFC 5280, section 4.2.1.1)"
-    purposes = [one for one in profile.extensions if isinstance(one.value, x509.ExtendedKeyUsage)]
-    if any(x509.ExtendedKeyUsageOID.TIME_STAMPING in one.value and not one.critical for one in purposes):
+    purposes = profile.value_of(x509.ExtendedKeyUsage) or ()
+    critical = any(one.critical for one in profile.extensions if one.value is purposes)
+    if x509.ExtendedKeyUsageOID.TIME_STAMPING in purposes and not critical:
         return "extended_key_usage_critical", "time stamping needs it (RFC 3161, section 2.3)"
     return None
 

@@ -79,7 +79,7 @@ class Scheme:
 
         word = self.digest.upper()
         if self.name == "pss":
-            raw = dataclasses.replace(MECHANISMS["CKM_RSA_PKCS_PSS"], hash=self.digest)
+            raw = MECHANISMS["CKM_RSA_PKCS_PSS"]._replace(hash=self.digest)
             return [_Way(MECHANISMS[f"CKM_{word}_RSA_PKCS_PSS"]), _Way(raw, hashed)]
         if self.name == "pkcs1v15":
             framed = _Way(MECHANISMS["CKM_RSA_PKCS"], lambda data: _DIGEST_INFO[self.digest] + hashed(data))

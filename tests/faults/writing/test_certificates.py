@@ -81,6 +81,14 @@ def test_info_tells_of_certificates(token: FaultyToken) -> None:
     (pair,) = token.run("hsm_key_info", label="k").result["key_pairs"]
     (certificate,) = pair["certificates"]
     assert (certificate["subject"], certificate["not_after"]) == ("CN=web", "2036-01-01T00:00:00Z")
+    told = {name: certificate[name] for name in ("issuer", "label", "id_hex", "serial_number", "not_before")}
+    assert told == {
+        "issuer": "CN=web",
+        "label": "k",
+        "id_hex": "6f:6e:65",
+        "serial_number": "4f:6e:17",
+        "not_before": "2026-01-01T00:00:00Z",
+    }
     assert pair["problems"] == []
     replace = {"curve": "P-384", "on_mismatch": "replace", "certificates": "keep"}
     assert token.ecc(**{**WISH, **replace}).result["changed"] is True

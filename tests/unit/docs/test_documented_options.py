@@ -85,6 +85,10 @@ def compared(path: str, taken: t.Mapping[str, t.Any], written: Documented) -> t.
         names, told = (set(map(str, row.get(what, []))) for row in (taken, written.row))
         yield from (f"{written.file} lacks {name} in the {what} of {path}" for name in names - told)
         yield from (f"{written.file} has {name} in the {what} of {path}, which is none" for name in told - names)
+    for what, usual in (("default", None), ("required", False)):
+        value, said = taken.get(what, usual), written.row.get(what, usual)
+        if value != said:
+            yield f"{written.file} says {what}: {said} of {path}, and it is {value}"
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.progress import (
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._progress import (
     Watch,
     counted,
     duration,

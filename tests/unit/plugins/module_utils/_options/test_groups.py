@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils.basic import PASSWORD_MATCH
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups as _groups
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CSR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
     LOGIN,
     PIN_CHOICE,
@@ -35,6 +36,7 @@ GROUPS: dict[str, OptionGroup] = {
     "token": TOKEN_OPTIONS,
     "token_info": TOKEN_INFO_OPTIONS,
 }
+SIGNING: dict[str, OptionGroup] = {"csr": LOGIN + CSR, "certificate": LOGIN + CERTIFICATE}
 
 
 @pytest.mark.parametrize(
@@ -159,17 +161,17 @@ def _specs(spec: t.Mapping[str, t.Any], path: str = "") -> t.Iterator[tuple[str,
         yield from _specs(row.get("options", {}), f"{path}{name}.")
 
 
-@pytest.mark.parametrize("module", sorted(GROUPS))
+@pytest.mark.parametrize("module", sorted(GROUPS | SIGNING))
 def test_what_may_hold_a_pin_is_hidden_and_nothing_else(module: str) -> None:
     hidden = ("pin", "so_pin", "token_uri", "crypto_user", "library_environment", "library_parameters")
-    for path, row in _specs(GROUPS[module].spec):
+    for path, row in _specs((GROUPS | SIGNING)[module].spec):
         assert bool(row.get("no_log")) is (path.rpartition(".")[2] in hidden), path
         assert "fallback" not in row, f"{path}: the environment is not read through the spec"
 
 
-@pytest.mark.parametrize("module", sorted(GROUPS))
+@pytest.mark.parametrize("module", sorted(GROUPS | SIGNING))
 def test_ansible_warns_of_no_name(module: str) -> None:
-    for path, row in _specs(GROUPS[module].spec):
+    for path, row in _specs((GROUPS | SIGNING)[module].spec):
         assert "no_log" in row or not PASSWORD_MATCH.search(path.rpartition(".")[2]), path
 
 

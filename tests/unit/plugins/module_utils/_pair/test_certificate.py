@@ -35,8 +35,11 @@ def test_what_is_returned() -> None:
     found = certificate_of(private_key("secp256r1"), name="web, O=x")
     assert describe_certificate(found) == {
         "label": "web",
+        "id_hex": "01",
         "subject": "CN=web\\, O=x",
+        "issuer": "CN=web\\, O=x",
         "serial_number": "4f:6e:17",
+        "not_before": "2026-01-01T00:00:00Z",
         "not_after": "2036-01-01T00:00:00Z",
         "fingerprint": hashlib.sha256(found.value).digest().hex(":"),
     }

@@ -23,7 +23,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import certificates
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
     TokenOutcome,
     TokenWish,
@@ -182,23 +181,6 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         said = {"certificates": there_are, "threads": there_are}
         with store.session(writable=False, threads=True, vendor_facts=said) as session:
             assert bool(session.certificates()) is session.threads is there_are
-
-
-@pytest.mark.parametrize(
-    ("ckr", "none"),
-    [("CKR_ATTRIBUTE_VALUE_INVALID", True), ("CKR_TEMPLATE_INCONSISTENT", True), ("CKR_DEVICE_ERROR", False)],
-)
-def test_a_token_may_know_no_certificates(ckr: str, none: bool) -> None:
-    class Refusing:
-        def search(self, *_arguments: t.Any) -> t.NoReturn:
-            raise TokenError("find certificates", ckr)
-
-    session = t.cast(Session, Refusing())
-    if none:
-        assert certificates(session, "alpha", None, b"1") == []
-    else:
-        with pytest.raises(TokenError, match=ckr):
-            certificates(session, "alpha", None, b"1")
 
 
 RSA = Wish("rsa", label="root", modulus_bits=1024)

@@ -11,10 +11,11 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key

@@ -11,9 +11,10 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Change, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, rsa_material, without

@@ -43,7 +43,7 @@ def info(module: str, **options: t.Any) -> dict[str, t.Any]:
 
 
 def test_what_it_says_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {
+    asked: dict[str, t.Any] = {
         "country_name": "DE",
         "organization_name": "Example, Ltd",
         "common_name": "www.example.org",

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hsm_crl does with keys on a token in memory, and with real files; OpenSSL and GnuTLS look at the lists."""
+"""What hsm_crl does with keys on a token in memory, and with real files; OpenSSL looks at the lists."""
 
 from __future__ import annotations
 
 import base64
 import datetime
 import os
+import re
 import subprocess
 import typing as t
 from pathlib import Path
@@ -78,10 +79,9 @@ def test_other_programs_take_the_list(
     revoked = {"path": str(tmp_path / "leaf.pem"), "reason": "key_compromise", "invalidity_date": "-1d"}
     result = ca.four_ways(MODULE, **{**given, "revoked_certificates": [revoked]})
     assert "certificate revoked" in said(*verify, folder=tmp_path, code=2)
-    assert "verify OK" in said("openssl", "crl", "-in", "ca.crl", "-CAfile", "ca.pem", "-noout", folder=tmp_path)
-    by_gnutls = said("certtool", "--crl-info", "--infile", "ca.crl", folder=tmp_path)
-    assert "Revoked certificates (1):" in by_gnutls and "CRL Number (not critical): 02" in by_gnutls
-    assert "Authority Key Identifier (not critical)" in by_gnutls
+    told = said("openssl", "crl", "-in", "ca.crl", "-CAfile", "ca.pem", "-noout", "-text", folder=tmp_path)
+    assert "verify OK" in told and "X509v3 Authority Key Identifier" in told
+    assert re.search(r"X509v3 CRL Number: *\n *2\n", told) and "X509v3 CRL Reason Code: \n" in told
     assert scheme is None or result["details"]["signature"] == "pss with sha256"
     assert result["details"]["revoked_certificates"][0]["serial_number"] == leaf["details"]["serial_number"]
     assert result["reasons"] == [f"revoked {leaf['details']['serial_number']} is not in it"]

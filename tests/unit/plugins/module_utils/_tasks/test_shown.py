@@ -100,3 +100,12 @@ def test_a_library_that_everybody_may_write_is_told(tmp_path: t.Any) -> None:
     library.chmod(0o600)
     tmp_path.chmod(0o777)
     assert f"Everybody may write {tmp_path}" in call_module("hsm_ecc_keypair", options).stdout
+
+
+def test_an_option_that_there_is_not_is_explained_where_it_would_make_a_session_pair_permanent() -> None:
+    def told(**options: t.Any) -> str:
+        return str(call_module("hsm_ecc_keypair", {**LOGIN, **PAIR, **options}).result["msg"])
+
+    assert "A session pair is never made permanent" in told(private_attributes={"token": True})
+    other = told(private_attributes={"verify": True})
+    assert "private_attributes.verify" in other and "permanent" not in other

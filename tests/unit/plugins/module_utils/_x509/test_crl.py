@@ -240,7 +240,7 @@ def test_dates_of_versions_without_time_zones() -> None:
         """A list as cryptography 41 shows it."""
 
         last_update = datetime.datetime(2026, 1, 1)
-        next_update = None
+        next_update: datetime.datetime | None = None
 
     assert _crl.last_update(t.cast("t.Any", Old)) == moment("2026-01-01", NOW).at
     assert _crl.next_update(t.cast("t.Any", Old)) is None
