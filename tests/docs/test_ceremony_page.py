@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page import page
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
 from ansible_collections.cryptoki.hsm.tests.support.browser import DESKTOP, PHONE, Screen, View, open_browser, open_view
 
 PAPER = Screen("paper", 680, 980)  # the part of A4 between the margins

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import LATER, groups, table, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import LATER, groups, table, text
 
 Row = t.Mapping[str, t.Any]
 _NOUNS = {

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder import Folder, derived, records_in
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.other_programs import shows_document, shows_key
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page import page
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.signing import signer_of
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.verification import verify
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder import Folder, derived, records_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.other_programs import shows_document, shows_key
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.signing import signer_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.verification import verify
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
 EVIL = "<script>alert('x')</script>\u202e&amp;"
