@@ -8,9 +8,9 @@ DOCUMENTATION = r"""
 name: ceremony
 type: aggregate
 short_description: Write the report of a key ceremony
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Writes down what a playbook does, as it happens, for those who witness the making of a key and for those who ask
     years later. It never logs in to a token, and works with any playbook.
@@ -91,11 +91,11 @@ from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder import Folder
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import digit_groups
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.record import Step, moment, task_record
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import Sources, described
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of, rescued, written_name
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder import Folder
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import digit_groups
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.record import Step, moment, task_record
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.run import Sources, described
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.written import module_of, rescued, written_name
 
 
 def of(result: t.Any, name: str) -> t.Any:

@@ -7,9 +7,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: ceremony_report
 short_description: Say whether the report of a key ceremony is still the one that was written
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Reads folders that P(cryptoki.hsm.ceremony#callback) wrote. All files must be as C(SHA256SUMS) says, and be what
     follows from C(report.jsonl). A signature over the sums must hold.
@@ -106,8 +106,8 @@ from pathlib import Path
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.run import own_version
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.verification import verify
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.run import own_version
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.verification import verify
 
 
 class LookupModule(LookupBase):

@@ -142,7 +142,8 @@ notes:
   - Names that are none by their form, and a key usage that no key of its type has, are refused, too. The guide on
     certificates lists what pkilint calls an error and is made all the same.
   - In check mode a pair or a file that is not there is no failure, because an earlier task of the play may make it. The
-    certificate is known after that, and a warning says so.
+    certificate is known after that, and a warning says so. The diff shows what the options say of it, and C(known after
+    generation) for what depends on keys and files that are not there.
   - A key with C(always_authenticate) asks for the PIN at each use, and gets that of the task. It is refused where there
     is none, because the login is one at a PIN pad, where a wrong PIN would lock the token now, and where the token
     refused the PIN before; it is not tried again.

@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page import page
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
 from ansible_collections.cryptoki.hsm.tests.support.browser import DESKTOP, PHONE, Screen, View, open_browser, open_view
 
 PAPER = Screen("paper", 680, 980)  # the part of A4 between the margins
@@ -57,9 +57,9 @@ def test_the_page_on_every_screen_and_on_paper(tmp_path: Path) -> None:
     names = ["the records", *LABELS, *(f"of {label}" for label in LABELS)]
     numbers = [number(name).replace(":", "") for name in names]
     with open_browser() as browser:
-        for screen, media in ((DESKTOP, "screen"), (PHONE, "screen"), (PAPER, "print")):
+        for screen in (DESKTOP, PHONE, PAPER):
             with open_view(browser, screen) as view:
-                view.page.emulate_media(media=media)
+                view.page.emulate_media(media="print" if screen is PAPER else "screen")
                 assert view.complaints(file) == [], screen
                 text = shown(view)
                 assert [one for one in numbers if one not in text] == [], screen

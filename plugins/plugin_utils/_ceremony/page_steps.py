@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import LATER, groups, table, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import LATER, groups, table, text
 
 Row = t.Mapping[str, t.Any]
 _NOUNS = {
@@ -53,6 +53,8 @@ def sentence(step: Row) -> str:
         return f"{_STATUSES.get(step['status'], step['status'])} The playbook hides what it was."
     if noun and words and step["status"] in ("ok", "changed"):
         return f"{noun} {words[bool(step.get('check_mode'))]}."
+    if step["status"] == "changed" and step.get("check_mode"):
+        return "It would be done."
     return _STATUSES.get(step["status"], str(step["status"]))
 
 

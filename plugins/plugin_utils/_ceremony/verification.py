@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder import (
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder import (
     PAGE,
     RECORDS,
     SIGNATURE,
@@ -20,8 +20,8 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder impor
     derived,
     records_in,
 )
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import source_list
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.summary import Summary
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import source_list
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.summary import Summary
 
 _DIGEST = f"{SUMS}.digest"  # what is signed on the way
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.other_programs import shows_document, shows_key
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_objects import document, key_pair, token
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import (
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.other_programs import shows_document, shows_key
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_objects import document, key_pair, token
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import (
     commands,
     facts,
     section,
@@ -20,11 +20,11 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts i
     text,
     when,
 )
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_steps import steps
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_style import STYLE
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.signing import signer_of
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import source_list
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.summary import Summary
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_steps import steps
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_style import STYLE
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.signing import signer_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import source_list
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.summary import Summary
 
 Row = t.Mapping[str, t.Any]
 _PARTICIPANTS = ("Operator", "Operator", "Witness", "Auditor")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import evidence_of
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.options import told_options
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import evidence_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.options import told_options
 
 OURS = "cryptoki.hsm."
 # Statuses after which a task has done what it was to do.

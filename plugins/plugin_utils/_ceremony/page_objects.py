@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import LIMITS, ORIGIN, USAGE
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page_parts import LATER, facts, sum_of, table, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import LIMITS, ORIGIN, USAGE
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import LATER, facts, sum_of, table, text
 
 Row = t.Mapping[str, t.Any]
 _ATTRIBUTES = {

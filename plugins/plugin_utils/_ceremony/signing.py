@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import token_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import token_in
 
 Records = t.Iterable[t.Mapping[str, t.Any]]
 # In the report's folder. ECDSA signs a digest, since few tokens make one themselves.

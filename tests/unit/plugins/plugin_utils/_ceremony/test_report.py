@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.folder import Folder, derived, records_in
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.other_programs import shows_document, shows_key
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page import page
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.signing import signer_of
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.verification import verify
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder import Folder, derived, records_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.other_programs import shows_document, shows_key
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.signing import signer_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.verification import verify
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
 EVIL = "<script>alert('x')</script>\u202e&amp;"
@@ -127,7 +127,9 @@ def test_that_a_pair_was_proven_stays_told_and_what_it_may_do_now_is_told() -> N
 def test_a_rehearsal_shows_what_is_known_later() -> None:
     foretold = {"kind": "certificate", "subject": "CN=Root", "file": "/root.pem", "not_after": "2030-01-01T00:00:00Z"}
     record = step(check_mode=True, outcome="generated", documents=[foretold], key_pairs=[pair(fingerprint=None)])
-    text = shown({**START, "rehearsal": True}, record, END)
+    foreign = step(module="ansible.builtin.file", check_mode=True)
+    text = shown({**START, "rehearsal": True}, record, foreign, END)
+    assert "It would be done." in text and "Done." not in text
     assert text.count("known after generation") >= 4 and "would be made" in text and "pkcs11-tool" not in text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import token_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import token_in
 
 Row = t.Mapping[str, t.Any]
 

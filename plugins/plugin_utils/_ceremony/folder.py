@@ -14,9 +14,9 @@ import threading
 import typing as t
 from pathlib import Path
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.page import page
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.signing import signer_of
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import source_list
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.signing import signer_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import source_list
 
 RECORDS, PAGE, SOURCES, SIGNER = "report.jsonl", "report.html", "sources.sha256", "signer.pem"
 SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"

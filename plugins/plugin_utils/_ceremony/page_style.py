@@ -14,6 +14,7 @@ body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.5rem 4rem; background: 
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; border-bottom: 2px solid var(--ink); padding-bottom: .2rem; }
 h3 { font-size: 1rem; margin: 0 0 .3rem; }
+section > h3 { margin-top: 1.2rem; }
 p { margin: .4rem 0; max-width: 48rem; }
 .faint { color: var(--faint); }
 .state { display: inline-block; margin: .5rem 0; padding: .25rem .8rem; border: 2px solid; border-radius: .3rem;

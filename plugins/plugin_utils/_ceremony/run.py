@@ -21,13 +21,13 @@ from ansible.release import __version__ as ansible_version
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.record import OURS
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import (
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.record import OURS
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import (
     OF_COLLECTION,
     TooMany,
     sources_record,
 )
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.written import module_of
 
 Record = dict[str, t.Any]
 _OWN = Path(__file__).resolve().parents[3]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony import sources
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.sources import (
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony import sources
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import (
     TooMany,
     source_list,
     sources_record,

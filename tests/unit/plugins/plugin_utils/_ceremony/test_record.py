@@ -12,10 +12,10 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.evidence import der_sum, evidence_of, token_in
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.options import MASK, told_options
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.record import Step, moment, task_record
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils.ceremony.written import module_of, rescued, written_name
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import der_sum, evidence_of, token_in
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.options import MASK, told_options
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.record import Step, moment, task_record
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.written import module_of, rescued, written_name
 
 PIN = "7415 secret"
 KEY = "cryptoki.hsm.hsm_ecc_keypair"
