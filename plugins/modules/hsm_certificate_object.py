@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_certificate_object
 short_description: Have a certificate in an HSM beside its key
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Stores a certificate, and those of its issuers, on the token of its key. Java, GnuPG, NSS, and browsers find a key
     there only beside a certificate with the same identifier.

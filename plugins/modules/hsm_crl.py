@@ -9,9 +9,9 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: hsm_crl
 short_description: Have a revocation list signed by the key of a CA in an HSM
-version_added: 0.1.0
+version_added: 1.0.0
 author:
-  - The cryptoki.hsm authors (@cryptoki)
+  - The cryptoki.hsm authors (!UNKNOWN)
 description:
   - Makes certificate revocation lists (CRL, RFC 5280). The private key that is chosen, which is that of the CA, signs
     them inside the HSM.
