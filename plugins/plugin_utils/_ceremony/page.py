@@ -82,6 +82,9 @@ def _head(told: Summary, title: str) -> str:
         words = f"Rehearsal. {words}"
     if told.end is None:
         words = "Broken off: this is what happened until then"
+    if told.in_earnest:
+        words = "Rehearsal" if state == "rehearsal" else words
+        words, state = f"{words}, but {told.in_earnest} of its steps changed something", "failed"
     return (
         f"<h1>{title}</h1><div class='state {text(state)}'>{text(words)}</div>"
         f"<p>{note} The program that did it wrote it down at each step, in <code>report.jsonl</code> beside this"

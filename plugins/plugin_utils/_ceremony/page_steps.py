@@ -108,13 +108,28 @@ def _frame(step: Row) -> str:
 
 def _details(step: Row) -> str:
     pairs = step.get("key_pairs", ())
-    rows = [(f"Key pair {pair.get('label') or ''}", _found(pair.get("fingerprint"))) for pair in pairs[:_FEW]]
+    rows = [(f"Key pair {pair.get('label') or ''}", _pair(pair)) for pair in _first(pairs)]
     rows += [(document["kind"].capitalize(), _document(document)) for document in step.get("documents", ())]
     rows += [(f"Token {token.get('label') or ''}", text(_token(token))) for token in step.get("tokens", ())[:_FEW]]
-    if len(pairs) > _FEW:
-        rows.append(("", f"and {len(pairs) - _FEW} more, below"))
+    if len(pairs) > len(_first(pairs)):
+        rows.append(("", f"and {len(pairs) - len(_first(pairs))} more, below"))
     rows += [("Message", text(step["message"]))] if step.get("message") else []
     return table(rows)
+
+
+def _first(pairs: t.Sequence[Row]) -> list[Row]:
+    """Those that a step shows: the first, and each that failed or was removed, which stands nowhere else."""
+    return [pair for at, pair in enumerate(pairs) if at < _FEW or _gone(pair) or pair.get("failed")]
+
+
+def _gone(pair: Row) -> bool:
+    return pair.get("outcome") == "removed"
+
+
+def _pair(pair: Row) -> str:
+    if pair.get("failed"):
+        return text(f"This failed. {pair.get('msg') or ''}")
+    return "was removed, or would be" if _gone(pair) else _found(pair.get("fingerprint"))
 
 
 def _found(fingerprint: t.Any) -> str:

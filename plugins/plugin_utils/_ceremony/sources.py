@@ -63,6 +63,7 @@ def _below(paths: t.Iterable[Path], never: t.Collection[Path]) -> t.Iterator[Pat
         for folder, folders, files in os.walk(path):
             here = Path(folder)
             folders[:] = [name for name in folders if name not in SKIPPED and (here / name).resolve() not in never]
+            yield from (here / name for name in folders if (here / name).is_symlink())
             for name in files:
                 if (here / name).resolve() not in never and not name.endswith((".pyc", ".swp")):
                     yield here / name
@@ -73,7 +74,7 @@ def _sum(path: Path) -> tuple[str, str | None]:
     if not path.exists():
         return "", "a link to nothing"
     if not path.is_file():
-        return "", "no regular file"
+        return "", "a link to a folder" if path.is_dir() else "no regular file"
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -30,6 +30,12 @@ class Summary:
         return bool(self.start.get("rehearsal"))
 
     @property
+    def in_earnest(self) -> int:
+        """How many steps of a rehearsal changed something, because the playbook has `check_mode: false` at them."""
+        done = (step for step in self.steps if step["status"] in ("changed", "begun") and not step.get("check_mode"))
+        return sum(1 for step in done) if self.rehearsal else 0
+
+    @property
     def state(self) -> str:
         """`complete`, or `failed`, which a run without an end is, too."""
         return str(self.end["status"]) if self.end else "failed"
@@ -47,9 +53,12 @@ class Summary:
         rows: dict[t.Any, dict[str, t.Any]] = {}
         for step in self.steps:
             for pair in step.get("key_pairs", ()):
+                outcome = pair.get("outcome") or step.get("outcome")
+                if outcome == "removed" or (pair.get("failed") and not pair.get("fingerprint")):
+                    continue  # there is none
                 name = pair.get("fingerprint") or (pair.get("label"), pair.get("uri"))
                 library = step.get("options", {}).get("module_path")
-                told = {**pair, "outcome": step.get("outcome"), "module_path": library}
+                told = {**pair, "outcome": outcome, "module_path": library}
                 before = rows.get(name, {})
                 if before.get("verified"):
                     told.update(verified=before["verified"], outcome=before["outcome"], unverified_reason=None)

@@ -54,6 +54,16 @@ def test_a_pair_is_told_by_fields_that_are_known() -> None:
     assert PIN not in json.dumps(told)
 
 
+def test_what_became_of_each_of_many_pairs_is_told() -> None:
+    gone = {"label": "gone", "outcome": "removed", "changes": [{"name": "pair"}], "failed": False, "msg": ""}
+    bad = {"label": "bad", "outcome": "none", "changes": [], "failed": True, "msg": "Refused", "ckr": "CKR_X"}
+    told = record({"key_pairs": [gone, bad], "invocation": {}}, status="failed", module="cryptoki.hsm.hsm_keypairs")
+    assert told["key_pairs"] == [
+        {"label": "gone", "outcome": "removed", "changes": [{"name": "pair"}]},
+        {"label": "bad", "outcome": "none", "failed": True, "msg": "Refused", "ckr": "CKR_X"},
+    ]
+
+
 def test_of_a_foreign_task_only_the_frame_is_told() -> None:
     told = record(
         {"stdout": PIN, "msg": PIN, "invocation": {"module_args": {"cmd": PIN}}}, module="ansible.builtin.shell"

@@ -29,10 +29,15 @@ def write(folder: Path, **files: str) -> None:
 def test_every_file_but_pins_and_what_changes_by_itself(tmp_path: Path) -> None:
     write(tmp_path, b_dot_yml="x: 1\n", sub__a="one\ntwo\n", pin="4711\n", _dot_git__x="x\ny", reports__r="1\n2\n")
     (tmp_path / "nothing").symlink_to(tmp_path / "gone")
+    (tmp_path / "vars").symlink_to("/usr")  # what Ansible follows and `os.walk` does not
     record = sources_record("playbook", [tmp_path], tmp_path, [tmp_path / "reports"])
     assert [one["path"] for one in record["files"]] == ["playbook/b.yml", "playbook/sub/a"]
     why = {one["path"]: one["why"] for one in record["left_out"]}
-    assert why == {"playbook/pin": "one short line, which may be a PIN", "playbook/nothing": "a link to nothing"}
+    assert why == {
+        "playbook/pin": "one short line, which may be a PIN",
+        "playbook/nothing": "a link to nothing",
+        "playbook/vars": "a link to a folder",
+    }
     assert record["files"][0]["sha256"] == hashlib.sha256(b"x: 1\n").hexdigest()
 
 
