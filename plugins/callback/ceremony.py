@@ -22,8 +22,9 @@ description:
     masked; of failed tasks there are none. Of modules from elsewhere only name, host, status, and time are kept, and a
     task with C(no_log) is told as hidden. Names of tasks and plays stand as they are in the playbook, before templates
     are filled in.
-  - A failed run has a report of what happened until then. Check mode is marked as a rehearsal. A run that was killed
-    leaves C(report.jsonl).
+  - A failed run has a report of what happened until then. Check mode is marked as a rehearsal, with a word on it if
+    C(check_mode=false) at a task made it change something all the same. A run that was killed leaves
+    C(report.jsonl).
   - A run whose report cannot be begun is not begun.
 requirements:
   - It is enabled by C(callbacks_enabled) in the section C(defaults) of C(ansible.cfg), or by the environment variable
@@ -36,7 +37,8 @@ notes:
 options:
   folder:
     description:
-      - The folder in which each run has its own, named by time and playbook.
+      - The folder in which each run has its own, named by time and playbook. It is left out of the list of files that
+        were run, so it cannot be the folder of the playbook itself.
     type: path
     default: ceremony-reports
     ini:

@@ -40,12 +40,11 @@ def verify(folder: Path, version: str, sha256: str | None = None, public_key: Pa
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return {"holds": False, "problems": [f"{RECORDS} cannot be read: {why}"], "unproven": [], **_nothing()}
     told = _told(records, raw)
-    unproven = []
-    maker, page = told["collection_version"], _content(folder / PAGE)
-    if page is not None and page != made[PAGE] and maker != version:
+    maker, unproven = told["collection_version"], []
+    wished = made if maker == version else _with_its_page(folder, made, raw)
+    if wished[PAGE] != made[PAGE]:
         unproven.append(f"that {PAGE} tells what is in {RECORDS}: version {maker} made it, and this is {version}")
-        made = _with_page(made, page, raw)
-    other = _other(folder, made)
+    other = _other(folder, wished)
     problems = [*_sums(folder), *(f"{name} is not what follows from {RECORDS}" for name in other if name != PAGE)]
     if PAGE in other:
         problems.append(f"{PAGE} tells something else than {RECORDS}")
@@ -109,9 +108,11 @@ def _sums(folder: Path) -> list[str]:
     return problems + [f"{name} is not covered by {SUMS}" for name in sorted(there - listed.keys())]
 
 
-def _with_page(made: t.Mapping[str, bytes], page: bytes, raw: bytes) -> dict[str, bytes]:
-    """The same with the page of another version, of which the sums are then."""
-    files = {**{name: content for name, content in made.items() if name != SUMS}, PAGE: page}
+def _with_its_page(folder: Path, made: t.Mapping[str, bytes], raw: bytes) -> dict[str, bytes]:
+    """The same with the page that is there, which another version made, and with its sum in the sums."""
+    page = _content(folder / PAGE)
+    files = {**made, PAGE: made[PAGE] if page is None else page}
+    files.pop(SUMS)
     return {**files, SUMS: sums_of({RECORDS: raw, **files}).encode()}
 
 

@@ -126,6 +126,35 @@ def test_of_many_pairs_those_that_failed_or_were_removed_are_none() -> None:
     assert "known after generation" not in text
 
 
+def test_a_pair_that_was_removed_or_replaced_later_is_none() -> None:
+    gone = {"name": "fingerprint", "before": FINGERPRINT, "after": None}
+    for last in (step(outcome="removed", changes=[gone]), step(key_pairs=[{"outcome": "removed", "changes": [gone]}])):
+        assert "Public key root" not in shown(START, made(), last, END)
+        assert "Public key root" in shown(START, made(), {**last, "check_mode": True}, END)
+    renewed = step(module="cryptoki.hsm.hsm_certificate", outcome="replaced", changes=[{**gone, "after": "0b" * 32}])
+    assert "Public key root" in shown(START, made(), renewed, END)
+    replaced = made(fingerprint="0b" * 32) | {"changes": [{**gone, "after": "0b" * 32}]}
+    text = shown(START, made(), replaced, END)
+    assert text.count("Public key root") == 1 and "To be compared by eye" in text and "0b0b" in text
+
+
+def test_what_a_step_does_not_return_is_not_known_later() -> None:
+    revoked = {"kind": "revocation list", "issuer": "CN=Root", "file": "/root.crl", "next_update": "soon"}
+    text = shown(START, step(documents=[revoked]), END)
+    assert text.count("not told by its step") == 3 and "known after" not in text
+    text = shown(START, step(documents=[revoked], check_mode=True), END)
+    assert text.count("known after generation") == 3 and "not told" not in text
+
+
+@pytest.mark.parametrize("options", [{"token_label": "the root"}, {"slot_id": 3}])
+def test_a_token_that_was_not_always_pinned(options: dict[str, t.Any]) -> None:
+    pinned = "Compared before each step with"
+    assert pinned in shown(START, made(), step(status="failed"), step(options={"token_label": "other"}), END)
+    pairs = [] if "token_label" in options else [pair()]
+    text = shown(START, made(), step(options=options, key_pairs=pairs), END)
+    assert pinned not in text and "Compared before some of the steps with" in text
+
+
 def test_the_page_tells_what_was_not_done() -> None:
     hidden, no_host = step(hidden=True, status="ok"), {"record": "no_hosts", "play": "Play"}
     steps = [step(status=status) for status in ("skipped", "ignored", "ignored", "rescued", "begun", "unreachable")]

@@ -49,6 +49,13 @@ def test_a_changed_file_changes_the_list(tmp_path: Path) -> None:
     assert source_list([sources_record("playbook", [tmp_path], tmp_path)]) != first
 
 
+def test_the_name_of_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ("x\n" + "0" * 64 + "  playbook")).mkdir()
+    (tmp_path / ("x\n" + "0" * 64 + "  playbook") / "ceremony.yml").write_text("x: 1")
+    (line,) = source_list([sources_record("playbook", [tmp_path], tmp_path)]).splitlines()
+    assert line[64:] == "  playbook/x\N{REPLACEMENT CHARACTER}" + "0" * 64 + "  playbook/ceremony.yml"
+
+
 def test_a_long_line_is_no_pin(tmp_path: Path) -> None:
     write(tmp_path, long="x" * 300)
     assert sources_record("playbook", [tmp_path / "long", tmp_path / "gone"], tmp_path)["left_out"] == []
