@@ -51,6 +51,8 @@ def sentence(step: Row) -> str:
     words = _OUTCOMES.get(str(step.get("outcome")))
     if step.get("hidden"):
         return f"{_STATUSES.get(step['status'], step['status'])} The playbook hides what it was."
+    if step.get("judged"):
+        return "The playbook itself judged this, and takes it as done, whatever the message says."
     if noun and words and step["status"] in ("ok", "changed"):
         return f"{noun} {words[bool(step.get('check_mode'))]}."
     if step["status"] == "changed" and step.get("check_mode"):

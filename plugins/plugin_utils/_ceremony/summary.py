@@ -46,7 +46,13 @@ class Summary:
     @property
     def not_done(self) -> list[str]:
         """What was left out or failed in a run that came to its end, in words, each with how often it was."""
-        words = {"skipped": "left out", "ignored": "failed and ignored", "rescued": "failed and provided for"}
+        words = {
+            "skipped": "left out",
+            "ignored": "failed and ignored",
+            "rescued": "failed and provided for",
+            "unreachable": "not reached",
+            "begun": "begun in the background",
+        }
         found = {word: sum(step["status"] == status for step in self.steps) for status, word in words.items()}
         return [f"{count} {word}" for word, count in found.items() if count]
 

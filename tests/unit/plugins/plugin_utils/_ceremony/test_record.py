@@ -86,6 +86,14 @@ def test_a_failed_task_has_the_message_of_its_module_and_no_options() -> None:
     assert PIN not in json.dumps(told)
 
 
+def test_a_failure_that_the_playbook_takes_as_done_is_told_with_its_message() -> None:
+    result = {"msg": "Refused", "failed": False, "invocation": {"module_args": {"pni": PIN}}}
+    told = record({**result, "failed_when_result": False}, status="ok")
+    assert told["judged"] and told["message"] == "Refused" and "options" not in told
+    told = record({"failed_when_result": False, "invocation": {"module_args": {"label": "root"}}}, status="ok")
+    assert "judged" not in told and told["options"] == {"label": "root"}
+
+
 def test_what_ansible_says_of_a_task_that_did_not_begin_is_not_told() -> None:
     assert "message" not in record({"msg": f"The offending line is: pin: {PIN}"}, status="failed")
 

@@ -156,10 +156,13 @@ def test_a_token_that_was_not_always_pinned(options: dict[str, t.Any]) -> None:
 
 
 def test_the_page_tells_what_was_not_done() -> None:
+    judged = step(judged=True, status="ok", message="Refused")
+    assert "itself judged this" in shown(START, judged, END) and "Refused" in shown(START, judged, END)
     hidden, no_host = step(hidden=True, status="ok"), {"record": "no_hosts", "play": "Play"}
     steps = [step(status=status) for status in ("skipped", "ignored", "ignored", "rescued", "begun", "unreachable")]
     text = shown(START, *steps, hidden, no_host, END)
     assert "1 left out, 2 failed and ignored, 1 failed and provided for" in text
+    assert "1 not reached, 1 begun in the background" in text
     assert "The playbook hides what it was." in text and "No computer was meant" in text
     assert "Begun in the background" in text and "was not reached" in text
 
