@@ -122,6 +122,7 @@ class CallbackModule(CallbackBase):
         self._lost = False  # a record that could not be written
         self._since: dict[tuple[str, str], float] = {}
         self._items: dict[tuple[str, str], int] = {}
+        self._running: dict[tuple[str, str], t.Any] = {}
         self._process = os.getpid()
         # Since ansible-core 2.21 modules say what options they were given only where this is wanted.
         os.environ.setdefault("ANSIBLE_INJECT_INVOCATION", "true")
@@ -160,6 +161,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         """A task begins on a host; the files that it is made of are summed before it is done, where they are new."""
         self._since[host.get_name(), task._uuid] = time.time()
+        self._running[host.get_name(), task._uuid] = task
         self._append_all(self._sources.of_task(task))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
@@ -218,19 +220,23 @@ class CallbackModule(CallbackBase):
             self._since[host, task._uuid] = now  # of the next item
         elif status != "retried":
             self._items.pop((host, task._uuid), None)  # a handler may run once more
+            self._running.pop((host, task._uuid), None)
+        step = self._step(task, host, status, None if started is None else round(now - started, 3))
+        return {"at": moment(now), **task_record(step, of(result, "result"), item)}
+
+    def _step(self, task: t.Any, host: str, status: str, seconds: float | None) -> Step:
         role = getattr(task, "_role", None)
-        step = Step(
+        return Step(
             name=written_name(task),
             module=module_of(task),
             host=host,
             status=status,
-            seconds=None if started is None else round(now - started, 3),
+            seconds=seconds,
             play=self._play,
             role=role.get_name() if role else None,
             delegated_to=str(task.delegate_to) if task.delegate_to else None,
             check_mode=bool(task.check_mode),
         )
-        return {"at": moment(now), **task_record(step, of(result, "result"), item)}
 
     def _item(self, result: t.Any, status: str) -> None:
         key = (of(result, "host").get_name(), of(result, "task")._uuid)
@@ -245,7 +251,7 @@ class CallbackModule(CallbackBase):
         except (OSError, TypeError, ValueError) as error:
             self._lose(error)
 
-    def _append_all(self, records: t.Iterator[t.Mapping[str, t.Any]]) -> None:
+    def _append_all(self, records: t.Iterable[t.Mapping[str, t.Any]]) -> None:
         """Of an error that is not caught here, Ansible warns, and the run would be told as complete."""
         try:
             for record in records:
@@ -279,5 +285,13 @@ class CallbackModule(CallbackBase):
     def _broken_off(self) -> None:
         """Of a run that ends without having come to its end, by an error of Ansible's or by Ctrl-C."""
         if os.getpid() == self._process and self._folder:
+            self._append_all(self._cut_off())
             with contextlib.suppress(SystemExit):
                 self._finish({"status": "failed", "broken_off": True})
+
+    def _cut_off(self) -> t.Iterator[dict[str, t.Any]]:
+        """The steps that began and did not end."""
+        now = time.time()
+        for key, task in self._running.items():
+            step = self._step(task, key[0], "interrupted", round(now - self._since[key], 3))
+            yield {"at": moment(now), **task_record(step, {})}

@@ -39,10 +39,11 @@ _STATUSES = {
     "skipped": "Left out, because its condition did not hold.",
     "unreachable": "The computer was not reached.",
     "retried": "Not yet as wished; it was tried again.",
+    "interrupted": "Begun, and cut off. What it did until then is not told here.",
     "begun": "Begun in the background. How it ended is not told here.",
 }
 _FEW = 8  # key pairs or tokens that a step shows
-BAD = ("failed", "rescued", "ignored", "unreachable", "begun")
+BAD = ("failed", "rescued", "ignored", "unreachable", "begun", "interrupted")
 
 
 def sentence(step: Row) -> str:

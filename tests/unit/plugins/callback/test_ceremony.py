@@ -104,10 +104,16 @@ def test_what_goes_wrong_is_no_complete_run(
 
 def test_a_run_that_is_broken_off_has_a_report(callback: t.Any, reports: Path, tmp_path: Path) -> None:
     callback.v2_playbook_on_start(playbook(tmp_path / "one"))
+    done, cut_off = task(), task(_uuid="2", action="cryptoki.hsm.hsm_ecc_keypair", _ds={"name": "Have it"})
+    callback.v2_runner_on_start(HOST, done)
+    callback.v2_runner_on_ok(types.SimpleNamespace(task=done, host=HOST, result={}))
+    callback.v2_runner_on_start(HOST, cut_off)
     callback._broken_off()
     callback._broken_off()
     (report,) = reports.iterdir()
-    end = records_of(report)[-1]
+    *_, first, last, end = records_of(report)
+    assert (first["status"], last["status"], last["name"], last["host"]) == ("ok", "interrupted", "Have it", "here")
+    assert "What it did until then is not told" in (report / "report.html").read_text()
     assert end["status"] == "failed" and end["broken_off"] and verify(report, run.own_version())["holds"]
 
 
