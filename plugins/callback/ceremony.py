@@ -235,7 +235,7 @@ class CallbackModule(CallbackBase):
             play=self._play,
             role=role.get_name() if role else None,
             delegated_to=str(task.delegate_to) if task.delegate_to else None,
-            check_mode=bool(task.check_mode),
+            check_mode=task.check_mode is True,  # of a whole loop, it may be a template still
         )
 
     def _item(self, result: t.Any, status: str) -> None:

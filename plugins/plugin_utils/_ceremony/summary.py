@@ -35,8 +35,9 @@ class Summary:
     @property
     def in_earnest(self) -> int:
         """How many steps of a rehearsal changed something, because the playbook has `check_mode: false` at them."""
-        done = (step for step in self.steps if step["status"] in ("changed", "begun") and not step.get("check_mode"))
-        return sum(1 for step in done) if self.rehearsal else 0
+        steps = (step for step in self.steps if "items" not in step)  # of a loop, its items
+        done = (step["status"] in ("changed", "begun") and not step.get("check_mode") for step in steps)
+        return sum(done) if self.rehearsal else 0
 
     @property
     def state(self) -> str:

@@ -123,6 +123,15 @@ def test_a_run_that_is_broken_off_has_a_report(callback: t.Any, reports: Path, t
     assert end["status"] == "failed" and end["broken_off"] and verify(report, run.own_version())["holds"]
 
 
+@pytest.mark.parametrize(("given", "told"), [(True, True), (False, None), ("{{ no }}", None)])
+def test_check_mode_of_a_task(given: t.Any, told: t.Any, callback: t.Any, reports: Path, tmp_path: Path) -> None:
+    callback.v2_playbook_on_start(playbook(tmp_path / "one"))
+    callback.v2_runner_on_ok(types.SimpleNamespace(task=task(check_mode=given), host=HOST, result={}))
+    callback.v2_playbook_on_stats(STATS)
+    (report,) = reports.iterdir()
+    assert records_of(report)[-2].get("check_mode") is told
+
+
 def test_the_collections_of_modules_are_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "_folder_of", lambda name: tmp_path)
     sources = run.Sources()

@@ -111,7 +111,7 @@ def test_the_page_tells_how_the_run_ended(start: Record, end: Record | None, wor
 
 def test_a_rehearsal_with_steps_that_were_done_in_earnest_says_so() -> None:
     rehearsed = step(check_mode=True)
-    text = shown({**START, "rehearsal": True}, rehearsed, step(), step(status="ok"), step(status="begun"), END)
+    text = shown({**START, "rehearsal": True}, rehearsed, step(item=1), step(items=1), step(status="begun"), END)
     assert "Rehearsal, but 2 of its steps changed something" in text and "nothing was made" not in text
     assert "nothing was made" in shown({**START, "rehearsal": True}, rehearsed, step(status="ok"), END)
 
