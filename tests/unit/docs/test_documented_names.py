@@ -207,6 +207,14 @@ def returned(module: str, name: str) -> set[str]:
     return set(yaml.safe_load(text)[name]["contains"])
 
 
+def test_what_is_marked() -> None:
+    text = importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules.hsm_key_info").RETURN
+    told = " ".join(yaml.safe_load(text)["key_pairs"]["contains"]["problems"]["description"])
+    file = f"{GUIDES}/guide_keys.rst"
+    words = re.findall(r"^``(\w+)``$", between(file, "\nWhat is marked\n", "\nChanging a key\n"), re.MULTILINE)
+    compare(file, "the problem", words, re.findall(r"V\((\w+)\)", told))
+
+
 # What the tasks add of a pair that they made, of what they did, and of an entry of a list.
 PROOF = {"verified", "unverified_reason"}
 DONE = {"outcome", "changes"}
