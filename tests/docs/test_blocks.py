@@ -128,6 +128,15 @@ NOT_RUN = {
 TASKS_NOT_RUN = {"Send it to the CA": "there is no such CA"}
 
 
+def taken_by_role(role: str) -> dict[str, t.Any]:
+    """The variables of a role."""
+    specs = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    return t.cast("dict[str, t.Any]", specs["argument_specs"]["main"]["options"])
+
+
+OF_ROLES = {name: row for folder in (ROOT / "roles").iterdir() for name, row in taken_by_role(folder.name).items()}
+
+
 def named(name: str) -> Block:
     """The block of this name."""
     (block,) = (block for block in BLOCKS if block.name == name)
@@ -179,8 +188,9 @@ def wrong_in(content: t.Any, patch: pytest.MonkeyPatch) -> t.Iterator[str]:
             yield from wrong_options(value, LOGIN.spec, name)
         elif name == "ansible.builtin.import_role" and value["name"].startswith("cryptoki.hsm."):
             role = value["name"].rpartition(".")[2]
-            specs = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8"))
-            yield from wrong_options(content.get("vars", {}), specs["argument_specs"]["main"]["options"], role)
+            yield from wrong_options(content.get("vars", {}), taken_by_role(role), role)
+        elif name in OF_ROLES:
+            yield from wrong_options({name: value}, OF_ROLES, "role")
         else:
             yield from wrong_in(value, patch)
 
