@@ -150,6 +150,7 @@ notes:
 seealso:
   - module: cryptoki.hsm.hsm_csr
   - module: cryptoki.hsm.hsm_certificate_object
+  - module: cryptoki.hsm.hsm_crl
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
   - module: community.crypto.x509_certificate_info
