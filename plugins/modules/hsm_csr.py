@@ -164,7 +164,7 @@ request:
           type: str
           returned: always
           sample: digitalSignature
-    fingerprint:
+    public_key_fingerprint:
       description:
         - SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where the pair is not there
           yet.
