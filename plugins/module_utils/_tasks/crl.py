@@ -179,6 +179,10 @@ def _entry(module: FileModule, number: int, ca: t.Any, now: datetime.datetime) -
     row = module.params["revoked_certificates"][number]
     try:
         source = given(module, "", row)
+        if source is None and row["serial_number"] is None:  # one of them is given, as null
+            if module.check_mode:  # what an earlier task returns there
+                raise NotYet(f"There is not yet what revoked_certificates[{number}] is to hold")
+            raise InputError("serial_number", "neither it nor path nor content has a value")
         certificate = certificate_in(*source) if source else None
         if source and certificate and not row["issuer"] and certificate.issuer != ca.subject:
             rule = "it was not issued by this CA; say whose it is by issuer, if this list is to revoke it"
