@@ -85,6 +85,8 @@ def work(module: FileModule) -> Result:
             key.check_issues(ca, "ca_path" if module.params["ca_path"] else "ca_content")
         reasons = _reasons(module, there, wished, key, now)
         made = None
+        if reasons or _crl.format_of(there.raw or b"") != module.params["format"]:
+            module.check_alone(there.raw)
         if reasons and key:
             key.check()
             if not module.check_mode:
