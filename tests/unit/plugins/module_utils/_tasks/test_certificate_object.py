@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import Cer
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, der, pem
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
+from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
 MODULE = "hsm_certificate_object"
 KEY = private_key("secp256r1", 0)
@@ -234,6 +235,27 @@ def test_what_is_not_there_yet_in_check_mode(holder: Holder, tmp_path: Path) -> 
     assert "Could not find the private key chosen by label 'root'" in holder.have(NEW)["msg"]
     wrong = holder.run(MODULE, check_mode=True, content="no certificate")
     assert wrong["msg"] == "content is refused: it is no certificate that can be read."
+
+
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [
+        *(("content", state) for state in ("present", "absent")),
+        *(("path", state) for state in ("present", "absent")),
+        *((option, "present") for option in ("chain_content", "chain_path")),
+    ],
+)
+def test_what_is_given_as_null_is_not_taken_for_not_given(holder: Holder, option: str, state: str) -> None:
+    """All certificates of the key would go where one was meant; an earlier task returns null in check mode."""
+    holder.hold(holder.here(OLD, 50), holder.here(FROM_ANOTHER_CA, 51))
+    before = holder.held
+    login = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root", "state": state}
+    task = {**login, **({"content": pem(NEW)} if "chain" in option else {}), option: None}
+    refused = call_module(MODULE, task).result
+    assert refused["msg"] == f"{option} is refused: it is given and null; leave it out, or give it a value."
+    foretold = call_module(MODULE, {**task, "_ansible_check_mode": True}).result
+    assert foretold["changed"] and f"There is not yet what {option} is to hold" in str(foretold["warnings"])
+    assert holder.held == before and not holder.changed
 
 
 def test_what_is_no_chain_is_refused(holder: Holder) -> None:
