@@ -249,8 +249,8 @@ def test_what_is_given_as_null_is_not_taken_for_not_given(holder: Holder, option
     """All certificates of the key would go where one was meant; an earlier task returns null in check mode."""
     holder.hold(holder.here(OLD, 50), holder.here(FROM_ANOTHER_CA, 51))
     before = holder.held
-    login = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root", "state": state}
-    task = {**login, **({"content": pem(NEW)} if "chain" in option else {}), option: None}
+    task: dict[str, t.Any] = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root"}
+    task |= {"state": state, **({"content": pem(NEW)} if "chain" in option else {}), option: None}
     refused = call_module(MODULE, task).result
     assert refused["msg"] == f"{option} is refused: it is given and null; leave it out, or give it a value."
     foretold = call_module(MODULE, {**task, "_ansible_check_mode": True}).result

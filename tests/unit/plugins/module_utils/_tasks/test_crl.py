@@ -434,9 +434,9 @@ def test_lists_of_other_cas_in_the_file_are_not_lost(ca: Certifier, tmp_path: Pa
     ca.run(MODULE, **given)
     path.write_text(both := path.read_text() * 2)
     assert ca.run(MODULE, **given)["changed"] is False
-    for changed in ({"force": True}, {"format": "der"}):
+    for option, value in (("force", True), ("format", "der")):
         for check_mode in (True, False):
-            msg = ca.run(MODULE, check_mode, **{**given, **changed})["msg"]
+            msg = ca.run(MODULE, check_mode, **{**given, option: value})["msg"]
             assert msg.endswith("it holds more than what is to be replaced, which would be lost; move it away.")
     assert path.read_text() == both and ca.signatures == 1
 
