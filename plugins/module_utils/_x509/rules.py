@@ -101,8 +101,9 @@ def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
 def cut_names(issue: Issue) -> tuple[str, str] | None:
     """The option and the rule where a name has a control character, at which some programs cut it off."""
     told = [("subject", one.value) for one in issue.profile.subject]
-    names = issue.profile.value_of(x509.SubjectAlternativeName)
-    told += [("subject_alt_name", one.value) for one in names or ()]
+    for name in issue.profile.value_of(x509.SubjectAlternativeName) or ():
+        parts = name.value if isinstance(name, x509.DirectoryName) else [name]
+        told += [("subject_alt_name", one.value) for one in parts]
     for option, text in told:
         if isinstance(text, str) and any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
             return option, f"it has a control character, {text!r}"
