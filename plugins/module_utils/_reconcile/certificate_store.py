@@ -42,10 +42,13 @@ class CertificateStore:
         # A token may put the new one in the old one's place.
         made = {one.handle for one in self._made}
         left = going = [one for one in going if one.handle not in made]
+        wished = [place.wished for place in places if place.wished]
+        if left and wished:
+            self._look(wished, [])  # before what they replace goes: a new name is believed when it is seen
         while left:
             self._remove(left[0], left)
             left = left[1:]
-        self._look([place.wished for place in places if place.wished], going)
+        self._look(wished, going)
 
     def _brought(self, place: Place) -> list[Certificate]:
         """One certificate is there with its names; the answer is what goes for that."""
