@@ -72,8 +72,9 @@ class CertificateStore:
             if error.ckr in _FIXED:
                 old = _joined(old, _NO_ROOM)
             raise error.at(what, _joined(self._left_of(wished), old, self._state)) from None
-        if (made.value, made.id, made.label) != (wished.value, wished.id, wished.label):
-            why = f"what was read back is {'another value' if made.value != wished.value else made}"
+        if made.unreadable or (made.value, made.id, made.label) != (wished.value, wished.id, wished.label):
+            other = made.unreadable or ("another value" if made.value != wished.value else str(made))
+            why = f"what was read back is {other}"
             raise HsmError.failed(what, why, _joined(self._taken_back(made), old, self._state))
         self._made.append(made)
         return made
