@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 import shutil
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import held_descriptors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
@@ -355,6 +357,17 @@ def test_what_may_be_expected(store: Store) -> None:
 
 
 @there
+def test_the_lock_of_the_host_is_held_but_where_the_parent_holds_it(store: Store) -> None:
+    unlocked = store.provider().unlocked_session(writable=False)
+    for session, locks in ((store.provider().session(writable=False), 1), (unlocked, 0)):
+        with session as opened:
+            assert len(held_descriptors()) == locks and not opened.threads
+    with store.provider().library() as library_alone:
+        assert len(held_descriptors()) == 1 and not library_alone.threads
+    assert not held_descriptors()
+
+
+@there
 def test_several_threads(store: Store) -> None:
     with store.session(threads=True) as session:
         assert session.threads
@@ -435,8 +448,13 @@ def test_a_pair_is_copied(store: Store) -> None:
         with pytest.raises(TokenError) as caught:
             replica.transfer.receive("alpha", way, wrapped[:-8], templates, KeyPair())
         assert caught.value.msg.endswith("Nothing of it is left on the token.")
+        # What has no id cannot be told from what was there before, and stays.
+        nameless = {half: {**values, "id": b""} for half, values in templates.items()}
+        with pytest.raises(TokenError) as caught:
+            replica.transfer.receive("alpha", way, wrapped[:-8], nameless, KeyPair())
+        assert re.search(r"The HSM answered with the public key \d+, which may be another's\.$", caught.value.msg)
         replica.transfer.end()
-        assert replica.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
+        assert replica.describe()["objects"] == {"public_key": 2, "private_key": 1, "secret_key": 0}
         source.transfer.end()
         assert source.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
         trusted = Way("trusted", way.wraps, way.unwraps, wrapping_key="kek")
