@@ -21,17 +21,24 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied, kek
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
     TokenOutcome,
     TokenWish,
     make_token,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, PUBLIC, pack
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    pack,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
@@ -461,6 +468,11 @@ def test_a_pair_is_copied(store: Store) -> None:
         assert replica.transfer.offer("alpha", trusted) == b""
         told = refusal(lambda: source.transfer.answer("beta", trusted, b""))
         assert told.endswith("none of its secret keys labelled 'kek' may wrap. Put one such AES key on each token.")
+        for wraps in (True, False, False):
+            values = template({**kek(wraps=wraps), "label": "kek", "value_len": 32}, SECRET)
+            made_by = with_parameter(MECHANISMS["CKM_AES_KEY_GEN"])
+            source._session.make("make a key", "C_GenerateKey", made_by, values)
+        assert source.transfer.answer("beta", trusted, b"") == b"", "the one that may wrap"
 
 
 @pytest.mark.parametrize(("writable", "state"), [(False, "ro_user"), (True, "rw_user")])

@@ -180,6 +180,14 @@ def test_a_half_of_another_pair_is_not_taken() -> None:
         assert found(session, wish_of("ecc", id=A)) == [{1}]
 
 
+def test_nothing_is_derived_to_find_the_other_half() -> None:
+    """It would make an object, in check mode too."""
+    session = session_with(torn("ecc", sign=False, derive=True))
+    message = refusal(lambda: present(session, wish_of("ecc")))
+    assert "cannot be proven (the key only derives, which makes an object" in message
+    assert found(session, wish_of("ecc", id=A)) == [{1, 2}] and not session.keys.uses
+
+
 def test_a_second_public_half_of_a_pair_stays_alone() -> None:
     other = pair_of(private_key("2048", 5), handle=5, label="other", id=B)
     copy = dataclasses.replace(other.public, handle=9, attributes={**other.public.attributes, "label": "root", "id": A})
