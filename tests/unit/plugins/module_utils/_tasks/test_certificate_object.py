@@ -127,6 +127,10 @@ def test_copies_are_a_change(holder: Holder) -> None:
     result = holder.four_ways(MODULE, content=pem(NEW))
     assert result["outcome"] == "changed"
     assert result["changes"] == [{"half": None, "name": "copies", "before": 2, "after": 1}]
+    holder.hold(holder.here(NEW, 52, label="x"), holder.here(NEW, 53))
+    holder.session.calls.clear()
+    holder.have(NEW)
+    assert holder.changed == ["destroy_certificate"], "the copy that has the right names stays"
 
 
 @pytest.mark.parametrize("names", [{"label": "x"}, {"id": b"x"}, {"id": b"", "label": None}])
@@ -394,6 +398,26 @@ def test_an_error_of_a_removal_that_happened(holder: Holder) -> None:
     assert holder.held == [("root", holder.id, NEW)]
 
 
+def test_a_removal_that_may_come_back_is_no_removal(holder: Holder) -> None:
+    """SoftHSM forgets an object whose file it could not remove."""
+    holder.hold(holder.here(OLD))
+    plain = holder.session.destroy_certificate
+
+    def destroy(found: Certificate) -> None:
+        plain(found)
+        raise TokenError("destroy", "CKR_GENERAL_ERROR", remains="Its file is still there.")
+
+    holder.session.destroy_certificate = destroy  # type: ignore[method-assign]
+    result = holder.have(NEW)
+    assert result["failed"] and "Its file is still there." in result["msg"]
+
+
+def test_names_that_were_perhaps_set(holder: Holder) -> None:
+    holder.hold(holder.here(NEW, label="x"))
+    failing(holder, "set_certificate_names", 1)
+    assert "What names it has now is not known (CKR_DEVICE_REMOVED)." in holder.have(NEW)["msg"]
+
+
 def test_names_that_were_not_set(holder: Holder) -> None:
     holder.hold(holder.here(NEW, label="x"))
     holder.session.set_certificate_names = lambda *dummy: None  # type: ignore[method-assign]
@@ -420,8 +444,32 @@ def test_one_that_is_stored_otherwise_is_taken_back(holder: Holder, lie: dict[st
     plain = holder.session.store_certificate
     holder.session.store_certificate = lambda wished: plain(wished._replace(**lie))  # type: ignore[method-assign]
     result = holder.have(NEW)
-    assert "what was read back is" in result["msg"] and "Nothing of it is left on the token." in result["msg"]
+    told = "another value" if "value" in lie else "(certificate, subject 'CN=web', serial number 02"
+    assert f"what was read back is {told}" in result["msg"] and "Nothing of it is left on the token." in result["msg"]
     assert holder.held == [("root", holder.id, OLD)]
+
+
+def test_one_that_is_stored_otherwise_and_cannot_be_taken_back_is_named(holder: Holder) -> None:
+    plain = holder.session.store_certificate
+    holder.session.store_certificate = lambda wished: plain(wished._replace(label="cut"))  # type: ignore[method-assign]
+    holder.session.refused["destroy_certificate"] = "CKR_DEVICE_ERROR"
+    told = holder.have(NEW)["msg"]
+    (left,) = holder.session.certified
+    assert f", handle {left.handle} (CKR_DEVICE_ERROR)." in told and "What may remain: (certificate, subject" in told
+
+
+@pytest.mark.parametrize("kept", [{}, {"id": b"cut"}, {"value": b"no certificate"}])
+def test_an_error_of_an_attempt_that_left_something_names_that_alone(holder: Holder, kept: dict[str, t.Any]) -> None:
+    """By its value or its id; what was there before, and what another program stored meanwhile, is not of it."""
+    holder.hold(holder.here(OLD, 50), Certificate(52, "other", b"o", OTHERS))
+
+    def store(wished: Certificate) -> Certificate:
+        holder.session.certified += [wished._replace(handle=70, **kept), Certificate(71, "CA", b"ca", CA)]
+        raise TokenError("store", "CKR_GENERAL_ERROR")
+
+    holder.session.store_certificate = store  # type: ignore[method-assign]
+    told = holder.have(NEW)["msg"]
+    assert f"What is there now: {holder.session.certified[2]}." in told
 
 
 def test_a_handle_of_what_was_there_is_never_destroyed(holder: Holder) -> None:
