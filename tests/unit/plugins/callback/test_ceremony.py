@@ -44,7 +44,7 @@ def playbook(folder: Path) -> t.Any:
 
 
 def task(**more: t.Any) -> t.Any:
-    given = {"_uuid": "1", "_ds": {}, "action": "ansible.builtin.debug", "delegate_to": None, "check_mode": False}
+    given: dict[str, t.Any] = {"_uuid": "1", "_ds": {}, "action": "ansible.builtin.debug", "delegate_to": None, "check_mode": False}
     return types.SimpleNamespace(**{**given, **more})
 
 
