@@ -44,7 +44,13 @@ def playbook(folder: Path) -> t.Any:
 
 
 def task(**more: t.Any) -> t.Any:
-    given: dict[str, t.Any] = {"_uuid": "1", "_ds": {}, "action": "ansible.builtin.debug", "delegate_to": None, "check_mode": False}
+    given: dict[str, t.Any] = {
+        "_uuid": "1",
+        "_ds": {},
+        "action": "ansible.builtin.debug",
+        "delegate_to": None,
+        "check_mode": False,
+    }
     return types.SimpleNamespace(**{**given, **more})
 
 
