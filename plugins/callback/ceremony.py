@@ -82,6 +82,8 @@ seealso:
   - plugin: cryptoki.hsm.ceremony_report
     plugin_type: lookup
   - module: cryptoki.hsm.hsm_token_info
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_ceremony
+    description: A rehearsal, the day, its report, and what that proves.
 """
 
 import atexit

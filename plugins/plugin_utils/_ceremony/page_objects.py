@@ -93,7 +93,7 @@ def document(told: Row) -> str:
     rows += map(_extension, told.get("extensions", ()))
     rows += [(f"Revoked {one.get('serial_number')}", text(one)) for one in told.get("revoked_certificates", ())]
     if told["kind"] != "revocation list":
-        rows.append(("SHA-256 of its public key", sum_of(told.get("fingerprint"), told["foretold"])))
+        rows.append(("SHA-256 of its public key", sum_of(told.get("public_key_fingerprint"), told["foretold"])))
     rows.append(("SHA-256 of its content (DER)", sum_of(told.get("sha256"), told["foretold"])))
     return _box(told["kind"].capitalize(), table(rows))
 

@@ -105,6 +105,21 @@ def test_a_pair_from_its_generation_to_its_removal(cluster: Cluster) -> None:
     assert [key.key_class for key in cluster.held()] == ["public-key"]
 
 
+def test_a_new_pair_is_not_used_before_it_is_everywhere(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    awaited: list[t.Any] = []
+    monkeypatch.setattr(CloudHsmCliSession, "await_servers", lambda dummy, *given: awaited.append(given))
+    with session() as one:
+        pair = one.generate(WISH)
+        one._lagging = {pair.private.handle}
+        one.signer(pair)
+        assert not one._lagging, "it was looked whether the other HSMs have it by now"
+        one.prove(WISH, pair)
+        assert awaited == [(WISH, pair)]
+    with session() as another:
+        another.prove(WISH, pair)
+    assert len(awaited) == 1, "a pair that was there before is everywhere"
+
+
 def test_a_label_that_the_tool_might_split_is_compared_here(cluster: Cluster) -> None:
     with session() as one:
         pair = one.generate(dataclasses.replace(WISH, label="two words"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.provider import KeyMgmtUtilProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -123,6 +124,18 @@ def test_what_fails_is_taken_back_or_told(kmu: Kmu) -> None:
         kmu.cluster.set_fault("error_after_success", "deleteKey", times=1)
         one.destroy(pair.private)
         assert one.find(Query(PRIVATE)) == []
+
+
+def test_what_is_not_surely_the_new_pair_is_not_taken_back(kmu: Kmu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool may answer with the handles of another pair, and its search takes no id that is no text."""
+    with session(kmu) as one:
+        other = one.generate(EC)
+        made = Made(other.public.handle, other.private.handle, (), rolled_back=False)
+        monkeypatch.setattr(one._tool, "generate", lambda *dummy: made)
+        for ident, left in ((b"two", 1), (b"\xff", 1), (None, 1), (b"one", 0)):
+            wish = dataclasses.replace(WISH, id=ident, attest=True)
+            assert "no 'Attestation Check : [PASS]'" in refusal(lambda wish=wish: one.make(wish, "generate"))
+            assert len(one.find(Query(PRIVATE))) == len(one.find(Query(PUBLIC))) == left
 
 
 def test_a_removal_that_is_only_pretended(kmu: Kmu) -> None:

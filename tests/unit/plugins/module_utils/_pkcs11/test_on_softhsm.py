@@ -9,27 +9,36 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 import shutil
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import held_descriptors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied, kek
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
     TokenOutcome,
     TokenWish,
     make_token,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, PUBLIC, pack
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
+    HALVES,
+    PRIVATE,
+    PUBLIC,
+    SECRET,
+    pack,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
@@ -355,6 +364,17 @@ def test_what_may_be_expected(store: Store) -> None:
 
 
 @there
+def test_the_lock_of_the_host_is_held_but_where_the_parent_holds_it(store: Store) -> None:
+    unlocked = store.provider().unlocked_session(writable=False)
+    for session, locks in ((store.provider().session(writable=False), 1), (unlocked, 0)):
+        with session as opened:
+            assert len(held_descriptors()) == locks and not opened.threads
+    with store.provider().library() as library_alone:
+        assert len(held_descriptors()) == 1 and not library_alone.threads
+    assert not held_descriptors()
+
+
+@there
 def test_several_threads(store: Store) -> None:
     with store.session(threads=True) as session:
         assert session.threads
@@ -435,14 +455,24 @@ def test_a_pair_is_copied(store: Store) -> None:
         with pytest.raises(TokenError) as caught:
             replica.transfer.receive("alpha", way, wrapped[:-8], templates, KeyPair())
         assert caught.value.msg.endswith("Nothing of it is left on the token.")
+        # What has no id cannot be told from what was there before, and stays.
+        nameless = {half: {**values, "id": b""} for half, values in templates.items()}
+        with pytest.raises(TokenError) as caught:
+            replica.transfer.receive("alpha", way, wrapped[:-8], nameless, KeyPair())
+        assert re.search(r"The HSM answered with the public key \d+, which may be another's\.$", caught.value.msg)
         replica.transfer.end()
-        assert replica.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
+        assert replica.describe()["objects"] == {"public_key": 2, "private_key": 1, "secret_key": 0}
         source.transfer.end()
         assert source.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
         trusted = Way("trusted", way.wraps, way.unwraps, wrapping_key="kek")
         assert replica.transfer.offer("alpha", trusted) == b""
         told = refusal(lambda: source.transfer.answer("beta", trusted, b""))
         assert told.endswith("none of its secret keys labelled 'kek' may wrap. Put one such AES key on each token.")
+        for wraps in (True, False, False):
+            values = template({**kek(wraps=wraps), "label": "kek", "value_len": 32}, SECRET)
+            made_by = with_parameter(MECHANISMS["CKM_AES_KEY_GEN"])
+            source._session.make("make a key", "C_GenerateKey", made_by, values)
+        assert source.transfer.answer("beta", trusted, b"") == b"", "the one that may wrap"
 
 
 @pytest.mark.parametrize(("writable", "state"), [(False, "ro_user"), (True, "rw_user")])

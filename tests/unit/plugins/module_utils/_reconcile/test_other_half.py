@@ -172,9 +172,20 @@ def test_a_half_that_tells_another_public_key_is_not_doubted() -> None:
 
 
 def test_a_half_of_another_pair_is_not_taken() -> None:
+    """Also where no proof can show that it is none of ours."""
     lone = KeyPair(ec_pair(id=A).publics)
-    session = session_with(lone, ec_pair(handle=5, id=B))
-    assert found(session, wish_of("ecc", id=A)) == [{1}]
+    for asks in (False, True):
+        session = session_with(lone, ec_pair(handle=5, id=B, private={"always_authenticate": asks}))
+        session.keys.pin_pad = True
+        assert found(session, wish_of("ecc", id=A)) == [{1}]
+
+
+def test_nothing_is_derived_to_find_the_other_half() -> None:
+    """It would make an object, in check mode too."""
+    session = session_with(torn("ecc", sign=False, derive=True))
+    message = refusal(lambda: present(session, wish_of("ecc")))
+    assert "cannot be proven (the key only derives, which makes an object" in message
+    assert found(session, wish_of("ecc", id=A)) == [{1, 2}] and not session.keys.uses
 
 
 def test_a_second_public_half_of_a_pair_stays_alone() -> None:

@@ -136,6 +136,17 @@ def test_a_spoilt_public_key_info_does_not_hide_the_modulus() -> None:
     assert spki_of(known) and spki_of({**known, "public_key_info": b"\0"}) == spki_of(known)
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 80, 105, 106, 107, 120, 128, 230, 232, 256, 512, 65_500, 65_536])
+@pytest.mark.parametrize("first", [0x00, 0x01, 0x7F, 0x80])
+def test_the_spki_of_an_rsa_key_is_that_of_asn1crypto(size: int, first: int) -> None:
+    """The sizes are those at which a length gets another octet."""
+    modulus = bytes([first]) + b"\x5a" * size
+    for exponent in (3, 65537, 0x80):
+        key = keys.RSAPublicKey({"modulus": int.from_bytes(modulus, "big"), "public_exponent": exponent})
+        expected = keys.PublicKeyInfo.wrap(key, "rsa").dump()
+        assert _public_key.rsa_spki(modulus, exponent.to_bytes(4, "big")) == expected
+
+
 @given(st.binary(min_size=1, max_size=40), st.binary(min_size=1, max_size=4))
 def test_leading_zeros_of_a_modulus_make_no_difference(modulus: bytes, exponent: bytes) -> None:
     one = spki_of({"modulus": modulus, "public_exponent": exponent})

@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import Cer
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, der, pem
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
+from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
 MODULE = "hsm_certificate_object"
 KEY = private_key("secp256r1", 0)
@@ -126,6 +127,10 @@ def test_copies_are_a_change(holder: Holder) -> None:
     result = holder.four_ways(MODULE, content=pem(NEW))
     assert result["outcome"] == "changed"
     assert result["changes"] == [{"half": None, "name": "copies", "before": 2, "after": 1}]
+    holder.hold(holder.here(NEW, 52, label="x"), holder.here(NEW, 53))
+    holder.session.calls.clear()
+    holder.have(NEW)
+    assert holder.changed == ["destroy_certificate"], "the copy that has the right names stays"
 
 
 @pytest.mark.parametrize("names", [{"label": "x"}, {"id": b"x"}, {"id": b"", "label": None}])
@@ -236,6 +241,27 @@ def test_what_is_not_there_yet_in_check_mode(holder: Holder, tmp_path: Path) -> 
     assert wrong["msg"] == "content is refused: it is no certificate that can be read."
 
 
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [
+        *(("content", state) for state in ("present", "absent")),
+        *(("path", state) for state in ("present", "absent")),
+        *((option, "present") for option in ("chain_content", "chain_path")),
+    ],
+)
+def test_what_is_given_as_null_is_not_taken_for_not_given(holder: Holder, option: str, state: str) -> None:
+    """All certificates of the key would go where one was meant; an earlier task returns null in check mode."""
+    holder.hold(holder.here(OLD, 50), holder.here(FROM_ANOTHER_CA, 51))
+    before = holder.held
+    task: dict[str, t.Any] = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root"}
+    task |= {"state": state, **({"content": pem(NEW)} if "chain" in option else {}), option: None}
+    refused = call_module(MODULE, task).result
+    assert refused["msg"] == f"{option} is refused: it is given and null; leave it out, or give it a value."
+    foretold = call_module(MODULE, {**task, "_ansible_check_mode": True}).result
+    assert foretold["changed"] and f"There is not yet what {option} is to hold" in str(foretold["warnings"])
+    assert holder.held == before and not holder.changed
+
+
 def test_what_is_no_chain_is_refused(holder: Holder) -> None:
     refused = holder.run(MODULE, content=pem(NEW), chain_content=pem(CA, OTHERS))
     assert refused["msg"] == "chain_content is refused: 'CN=other' is no issuer of the first certificate."
@@ -320,7 +346,7 @@ def failing(holder: Holder, call: str, number: int) -> None:
 
 
 CALLS = [
-    *(("certificates", number) for number in range(1, 4)),
+    *(("certificates", number) for number in range(1, 5)),
     ("store_certificate", 1),
     ("store_certificate", 2),
     ("destroy_certificate", 1),
@@ -344,8 +370,9 @@ def test_a_token_that_is_lost_in_the_middle(holder: Holder, call: str, number: i
         assert "What was stored and is whole: (certificate, subject 'CN=CA'" in result["msg"]
     if (call, number) == ("store_certificate", 2):
         assert NEW not in values and "As it was: (certificate, subject 'CN=web', serial number 01" in result["msg"]
-    if (call, number) == ("certificates", 3):
-        assert values == {CA, NEW} and result["msg"].startswith("Could not look at the certificates on the token")
+    if call == "certificates" and number >= 3:
+        assert values == ({CA, NEW, OLD} if number == 3 else {CA, NEW}), "it is seen before the old one goes"
+        assert result["msg"].startswith("Could not look at the certificates on the token")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -371,6 +398,26 @@ def test_an_error_of_a_removal_that_happened(holder: Holder) -> None:
     assert holder.held == [("root", holder.id, NEW)]
 
 
+def test_a_removal_that_may_come_back_is_no_removal(holder: Holder) -> None:
+    """SoftHSM forgets an object whose file it could not remove."""
+    holder.hold(holder.here(OLD))
+    plain = holder.session.destroy_certificate
+
+    def destroy(found: Certificate) -> None:
+        plain(found)
+        raise TokenError("destroy", "CKR_GENERAL_ERROR", remains="Its file is still there.")
+
+    holder.session.destroy_certificate = destroy  # type: ignore[method-assign]
+    result = holder.have(NEW)
+    assert result["failed"] and "Its file is still there." in result["msg"]
+
+
+def test_names_that_were_perhaps_set(holder: Holder) -> None:
+    holder.hold(holder.here(NEW, label="x"))
+    failing(holder, "set_certificate_names", 1)
+    assert "What names it has now is not known (CKR_DEVICE_REMOVED)." in holder.have(NEW)["msg"]
+
+
 def test_names_that_were_not_set(holder: Holder) -> None:
     holder.hold(holder.here(NEW, label="x"))
     holder.session.set_certificate_names = lambda *dummy: None  # type: ignore[method-assign]
@@ -381,14 +428,48 @@ def test_names_that_were_not_set(holder: Holder) -> None:
     assert "Could not give (certificate" in told and "What is there now: (certificate" in told
 
 
+def test_a_name_that_was_not_set_replaces_nothing(holder: Holder) -> None:
+    """The new one has another id, and the token answers that it has the key's now."""
+    holder.hold(holder.here(OLD, 50), holder.here(NEW, 51, id=b"x"))
+    before = holder.held
+    holder.session.set_certificate_names = lambda *dummy: None  # type: ignore[method-assign]
+    msg = holder.have(NEW)["msg"]
+    assert "the token answered that it is done, and there is (certificate" in msg
+    assert holder.held == before, "the one that programs find is still there"
+
+
 @pytest.mark.parametrize("lie", [{"value": OTHERS}, {"id": b"x"}, {"label": "cut"}])
 def test_one_that_is_stored_otherwise_is_taken_back(holder: Holder, lie: dict[str, t.Any]) -> None:
     holder.hold(holder.here(OLD))
     plain = holder.session.store_certificate
     holder.session.store_certificate = lambda wished: plain(wished._replace(**lie))  # type: ignore[method-assign]
     result = holder.have(NEW)
-    assert "what was read back is" in result["msg"] and "Nothing of it is left on the token." in result["msg"]
+    told = "another value" if "value" in lie else "(certificate, subject 'CN=web', serial number 02"
+    assert f"what was read back is {told}" in result["msg"] and "Nothing of it is left on the token." in result["msg"]
     assert holder.held == [("root", holder.id, OLD)]
+
+
+def test_one_that_is_stored_otherwise_and_cannot_be_taken_back_is_named(holder: Holder) -> None:
+    plain = holder.session.store_certificate
+    holder.session.store_certificate = lambda wished: plain(wished._replace(label="cut"))  # type: ignore[method-assign]
+    holder.session.refused["destroy_certificate"] = "CKR_DEVICE_ERROR"
+    told = holder.have(NEW)["msg"]
+    (left,) = holder.session.certified
+    assert f", handle {left.handle} (CKR_DEVICE_ERROR)." in told and "What may remain: (certificate, subject" in told
+
+
+@pytest.mark.parametrize("kept", [{}, {"id": b"cut"}, {"value": b"no certificate"}])
+def test_an_error_of_an_attempt_that_left_something_names_that_alone(holder: Holder, kept: dict[str, t.Any]) -> None:
+    """By its value or its id; what was there before, and what another program stored meanwhile, is not of it."""
+    holder.hold(holder.here(OLD, 50), Certificate(52, "other", b"o", OTHERS))
+
+    def store(wished: Certificate) -> Certificate:
+        holder.session.certified += [wished._replace(handle=70, **kept), Certificate(71, "CA", b"ca", CA)]
+        raise TokenError("store", "CKR_GENERAL_ERROR")
+
+    holder.session.store_certificate = store  # type: ignore[method-assign]
+    told = holder.have(NEW)["msg"]
+    assert f"What is there now: {holder.session.certified[2]}." in told
 
 
 def test_a_handle_of_what_was_there_is_never_destroyed(holder: Holder) -> None:

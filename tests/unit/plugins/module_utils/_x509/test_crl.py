@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import subprocess
 import typing as t
 from pathlib import Path
 
+import asn1crypto.crl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -226,6 +228,17 @@ def test_an_extension_that_is_not_known_stays_in_its_entry() -> None:
     assert [(one.value, one.critical) for one in kept.extensions] == [(odd, True)]
     (again,) = made(kept)
     assert [one.value for one in again.extensions] == [odd]
+
+
+@pytest.mark.parametrize("when", ["+7d", "20991231235959Z"])
+def test_a_list_of_another_program_without_a_next_update(when: str) -> None:
+    """X.509 lets a list be without one; RFC 5280 does not."""
+    parsed = asn1crypto.crl.CertificateList.load(made(entry(7)).public_bytes(Encoding.DER))
+    parsed["tbs_cert_list"]["next_update"] = None
+    found = _crl.read(parsed.dump(force=True))
+    assert found is not None and _crl.told(found)["next_update"] is None
+    wished = dataclasses.replace(revocation(entry(7), renew_before=DAY), next_update=moment(when, NOW))
+    assert wished.why_anew(found, ECDSA, True, NOW) == ["it has no next update"]
 
 
 def test_a_long_list_is_made_in_no_time() -> None:
