@@ -49,7 +49,7 @@ ENDS_ONLY = ("pylint",)
 MEET_ANSIBLE = tuple(f"tests/unit/plugins/module_utils/{room}/" for room in ("_options", "_tasks"))
 # Unit tests of what the controller loads, which run apart, as with ansible-test: a process that has loaded it tells
 # warnings in another way than a module does.
-CONTROLLER = "tests/unit/plugins/action"
+CONTROLLER = tuple(f"tests/unit/plugins/{kind}" for kind in ("action", "callback"))
 
 # Of these folders, one file each is shipped; the rest is laid beside it.
 PARTLY_SHIPPED = {"changelogs", "tests"}
@@ -217,7 +217,7 @@ def units(session: nox.Session, core: str) -> None:
     session.chdir(target)
     session.env["PYTHONPATH"] = str(target.parents[2])
     session.env["COMMUNITY_CRYPTO"] = "1" if collections else ""
-    apart = (("--ignore", CONTROLLER, *tests), (CONTROLLER,))
+    apart = ((*(f"--ignore={folder}" for folder in CONTROLLER), *tests), CONTROLLER)
     for arguments in [session.posargs] if session.posargs else apart:
         session.run("python", "-m", "pytest", "-q", "-n", "2", *arguments)
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {"module": "Modules", "role": "Roles", "callback": "Callbacks"}
+KINDS = {"module": "Modules", "role": "Roles", "callback": "Callbacks", "lookup": "Lookups"}
 
 
 class Page(NamedTuple):

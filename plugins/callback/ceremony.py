@@ -22,8 +22,9 @@ description:
     masked; of failed tasks there are none. Of modules from elsewhere only name, host, status, and time are kept, and a
     task with C(no_log) is told as hidden. Names of tasks and plays stand as they are in the playbook, before templates
     are filled in.
-  - A failed run has a report of what happened until then. Check mode is marked as a rehearsal. A run that was killed
-    leaves C(report.jsonl).
+  - A failed run has a report of what happened until then. Check mode is marked as a rehearsal, with a word on it if
+    C(check_mode=false) at a task made it change something all the same. A run that was killed leaves
+    C(report.jsonl).
   - A run whose report cannot be begun is not begun.
 requirements:
   - It is enabled by C(callbacks_enabled) in the section C(defaults) of C(ansible.cfg), or by the environment variable
@@ -36,7 +37,8 @@ notes:
 options:
   folder:
     description:
-      - The folder in which each run has its own, named by time and playbook.
+      - The folder in which each run has its own, named by time and playbook. It is left out of the list of files that
+        were run, so it cannot be the folder of the playbook itself.
     type: path
     default: ceremony-reports
     ini:
@@ -80,6 +82,8 @@ seealso:
   - plugin: cryptoki.hsm.ceremony_report
     plugin_type: lookup
   - module: cryptoki.hsm.hsm_token_info
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_ceremony
+    description: A rehearsal, the day, its report, and what that proves.
 """
 
 import atexit
@@ -131,7 +135,10 @@ class CallbackModule(CallbackBase):
         name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         parent = Path(self.get_option("folder")).resolve()
         options = {name: self.get_option(name) for name in ("title", "participants", "signing_key")}
+        self._sources, self._missed, self._lost = Sources(), False, False  # each playbook of a command has its report
         try:
+            if parent == Path(playbook._file_name).resolve().parent:
+                raise ValueError("it is the folder of the playbook, whose files must have their sums in the report")
             self._folder = Folder(str(parent), f"{name}-{Path(playbook._file_name).stem}")
             self._folder.append({"record": "start", "at": moment(now), **options, **described(playbook)})
             for record in self._sources.at_start(playbook, parent):
@@ -145,8 +152,7 @@ class CallbackModule(CallbackBase):
         """A play begins."""
         self._play = written_name(play)
         self._append({"record": "play", "name": self._play})
-        for record in self._sources.of_play(play):
-            self._append(record)
+        self._append_all(self._sources.of_play(play))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """The play that began has nothing to do."""
@@ -156,8 +162,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         """A task begins on a host; the files that it is made of are summed before it is done, where they are new."""
         self._since[host.get_name(), task._uuid] = time.time()
-        for record in self._sources.of_task(task):
-            self._append(record)
+        self._append_all(self._sources.of_task(task))
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """A task is done."""
@@ -203,11 +208,9 @@ class CallbackModule(CallbackBase):
 
     def _task(self, result: t.Any, status: str, item: int | None = None) -> None:
         try:
-            record = self._record(result, status, item)
+            self._append(self._record(result, status, item))
         except Exception as error:  # pylint: disable=broad-except
             self._lose(error)
-        else:
-            self._append(record)
 
     def _record(self, result: t.Any, status: str, item: int | None) -> dict[str, t.Any]:
         task, host = of(result, "task"), of(result, "host").get_name()
@@ -241,7 +244,15 @@ class CallbackModule(CallbackBase):
             return
         try:
             self._folder.append(record)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
+            self._lose(error)
+
+    def _append_all(self, records: t.Iterator[t.Mapping[str, t.Any]]) -> None:
+        """Of an error that is not caught here, Ansible warns, and the run would be told as complete."""
+        try:
+            for record in records:
+                self._append(record)
+        except Exception as error:  # pylint: disable=broad-except
             self._lose(error)
 
     def _lose(self, error: Exception) -> None:
@@ -257,7 +268,7 @@ class CallbackModule(CallbackBase):
         self._folder = None
         try:
             anchor = folder.finish()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # pylint: disable=broad-except
             self._display.error(f"Could not finish the report in {folder.path}: {error}")
             self._lost = True
         else:

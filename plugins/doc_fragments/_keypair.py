@@ -219,6 +219,8 @@ options:
           - C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN.
           - The PIN of the task is given for each proof of such a pair, and for each certificate that it signs. Where
             there is none, because the login is one at a PIN pad, the pair is not proven.
+          - A pair that is there already is proven if O(verify=true). Some devices have another PIN for each use, and a
+            wrong one in every run would lock it.
         type: bool
       modifiable:
         description: C(CKA_MODIFIABLE). V(false) is set last and cannot be taken back.

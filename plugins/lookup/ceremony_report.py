@@ -35,6 +35,8 @@ options:
 seealso:
   - plugin: cryptoki.hsm.ceremony
     plugin_type: callback
+  - ref: ansible_collections.cryptoki.hsm.docsite.guide_ceremony
+    description: A rehearsal, the day, its report, and what that proves.
 """
 
 EXAMPLES = r"""

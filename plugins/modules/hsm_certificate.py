@@ -132,7 +132,7 @@ notes:
     where earlier tasks return such values, the certificate is known later, else it is a failure. C(default(omit))
     leaves an option out.
   - What a file has behind its first certificate is kept where it goes on with the certificate of the CA. Anything else
-    there is a failure when a certificate is to be issued.
+    there, or in front of it, such as a private key, is a failure when a certificate is to be issued.
   - An authority key identifier is made from the certificate of the CA, where the task does not say one. A self-signed
     certificate has none.
   - Keys of RSA with less than 2048 bits, on curves of less than 224, and of DSA and DH are not certified, and not used.
@@ -150,6 +150,7 @@ notes:
 seealso:
   - module: cryptoki.hsm.hsm_csr
   - module: cryptoki.hsm.hsm_certificate_object
+  - module: cryptoki.hsm.hsm_crl
   - module: cryptoki.hsm.hsm_rsa_keypair
   - module: cryptoki.hsm.hsm_ecc_keypair
   - module: community.crypto.x509_certificate_info
@@ -281,7 +282,7 @@ details:
           type: str
           returned: always
           sample: digitalSignature
-    fingerprint:
+    public_key_fingerprint:
       description:
         - SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where the pair is not there
           yet.

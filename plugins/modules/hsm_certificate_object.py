@@ -66,6 +66,9 @@ options:
 notes:
   - Refused are the certificate of another key, a key without an identifier, and a token that takes no certificates.
   - Every certificate of the token is read. One that cannot be read is a failure, as it may be the one that is meant.
+  - O(path), O(content), O(chain_path), and O(chain_content) that are given as V(null) are not taken for ones that are
+    not given, or all certificates of a key would go where one was meant. In check mode, where earlier tasks return
+    V(null), the certificate is known later, else it is a failure. C(default(omit)) leaves an option out.
   - The token is opened for writing only where something is to be changed.
   - In check mode a key or a file that is not there is no failure, because an earlier task of the play may make it. A
     warning says so.

@@ -177,6 +177,8 @@ notes:
   - Keys of RSA with less than 2048 bits, and on curves of less than 224, are not used.
   - In check mode a pair or a file that is not there is no failure, because an earlier task of the play may make it. The
     list is known after that, and a warning says so. That of O(path) must be there, or O(number) be given.
+  - A key with C(always_authenticate) gets the PIN of the task, as with M(cryptoki.hsm.hsm_certificate).
+  - A file at O(path) that has more in it than one list, or a private key, is not written over.
 seealso:
   - module: cryptoki.hsm.hsm_certificate
   - module: community.crypto.x509_crl

@@ -37,6 +37,7 @@ attributes:
 notes:
   - In check mode a pair that is not on the token is no failure, because an earlier task of the play may make it. The
     request is known after that, and a warning says so.
+  - A file at O(path) that has more in it than a request, or a private key, is not written over.
   - A key with C(always_authenticate) asks for the PIN at each use, and gets that of the task. It is refused where there
     is none, because the login is one at a PIN pad, where a wrong PIN would lock the token now, and where the token
     refused the PIN before; it is not tried again.
@@ -164,7 +165,7 @@ request:
           type: str
           returned: always
           sample: digitalSignature
-    fingerprint:
+    public_key_fingerprint:
       description:
         - SHA-256 of the public key (SubjectPublicKeyInfo in DER), colon-separated; V(null) where the pair is not there
           yet.

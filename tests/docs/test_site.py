@@ -44,16 +44,21 @@ def pages() -> dict[Path, Links]:
     return {file: Links(file) for file in sorted(SITE.rglob("*.html"))}
 
 
-def test_each_module_role_and_guide_has_its_page(pages: dict[Path, Links]) -> None:
+def test_each_plugin_role_and_guide_has_its_page(pages: dict[Path, Links]) -> None:
     names = {file.stem for file in pages}
-    modules = {f"{file.stem}_module" for file in (ROOT / "plugins/modules").glob("*.py")}
+    plugins = {
+        f"{file.stem}_{kind}"
+        for folder, kind in (("modules", "module"), ("callback", "callback"), ("lookup", "lookup"))
+        for file in (ROOT / "plugins" / folder).glob("*.py")
+    }
     roles = {f"{folder.name}_role" for folder in (ROOT / "roles").iterdir() if (folder / "meta").is_dir()}
     guides = {file.stem for file in (ROOT / "docs/docsite/rst").glob("*.rst")}
-    wanted = modules | roles | guides | {"index"}
+    wanted = plugins | roles | guides | {"index"}
     assert not wanted - names, f"no page of {', '.join(sorted(wanted - names))}"
     (start,) = (links for file, links in pages.items() if file == SITE / "index.html")
     linked = {Path(target.partition("#")[0]).stem for target in start.targets}
-    assert not wanted - linked - {"index"}, "what the start page does not link"
+    missed = wanted - linked - {"index"}
+    assert not missed, f"the start page does not link {', '.join(sorted(missed))}"
 
 
 def test_no_internal_link_is_dead(pages: dict[Path, Links]) -> None:

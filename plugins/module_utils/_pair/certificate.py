@@ -50,7 +50,10 @@ class CertificateObjects(t.Protocol):
         """Those of this label and this id, where given; none where the token has no such objects."""
 
     def store_certificate(self, wished: Certificate) -> Certificate:
-        """Makes one, and reads it back. An error does not tell whether it was made."""
+        """Makes one, and reads it back; `unreadable` is what the token made otherwise, beside value and names.
+
+        An error does not tell whether it was made.
+        """
 
     def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
         """Gives one that was found this id, and this label if any."""

@@ -76,6 +76,9 @@ def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) ->
     """
     if wish.fingerprint is not None and wish.fingerprint == pair.public.fingerprint and not wish.verify:
         return Proof(None, "the task names the public half by its fingerprint")
+    if pair.private.attributes.get("always_authenticate") and not wish.verify:
+        # Some devices have another PIN for that; one wrong try a run would lock it.
+        return Proof(None, "always_authenticate asks for the PIN at each use, which is given if verify is true")
     try:
         return session.prove(wish, pair, passive)
     except TokenError as error:

@@ -25,6 +25,7 @@ _CLASS = {ATTRIBUTES["class"].code: bytes(CK_ULONG(1))}  # CKO_CERTIFICATE
 _LABEL, _ID = ATTRIBUTES["label"].code, ATTRIBUTES["id"].code
 _TOKEN, _PRIVATE = ATTRIBUTES["token"].code, ATTRIBUTES["private"].code
 _VALUE, _TYPE, _ISSUER, _SERIAL, _SUBJECT = 0x11, 0x80, 0x81, 0x82, 0x101
+_NAMED = {_TOKEN: "CKA_TOKEN", _ISSUER: "CKA_ISSUER", _SERIAL: "CKA_SERIAL_NUMBER", _SUBJECT: "CKA_SUBJECT"}
 _X509 = bytes(CK_ULONG(0))  # CKC_X_509
 _SIZES = {_LABEL: 4096, _ID: 4096, _VALUE: 65536}
 # What tokens answer that know no such objects.
@@ -77,15 +78,18 @@ class Pkcs11Certificates:
         values = {
             **_CLASS,
             _TYPE: _X509,
-            _TOKEN: pack("token", True),
             _PRIVATE: pack("private", False),
             _LABEL: pack("label", wished.label or ""),
             _ID: wished.id,
-            **_names_in(wished.value),
             _VALUE: wished.value,
         }
-        handle = self._session.make(f"store {wished}", "C_CreateObject", Template(values))
-        return t.cast(Certificate, self._read(handle))
+        # What the rest of the collection does not read of a certificate is looked at here, once.
+        looked_at = {_TOKEN: pack("token", True), **_names_in(wished.value)}
+        handle = self._session.make(f"store {wished}", "C_CreateObject", Template({**values, **looked_at}))
+        made = t.cast(Certificate, self._read(handle))
+        read = self._session.raw(handle, {code: max(len(value), 16) for code, value in looked_at.items()})
+        other = [code for code, value in looked_at.items() if read[code].value not in (None, value)]
+        return made._replace(unreadable=f"another {_NAMED[other[0]]}") if other else made
 
     def set_certificate_names(self, found: Certificate, label: str | None, identifier: bytes) -> None:
         """As `CertificateObjects`."""

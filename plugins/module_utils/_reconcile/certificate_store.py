@@ -42,10 +42,13 @@ class CertificateStore:
         # A token may put the new one in the old one's place.
         made = {one.handle for one in self._made}
         left = going = [one for one in going if one.handle not in made]
+        wished = [place.wished for place in places if place.wished]
+        if left and wished:
+            self._look(wished, [])  # before what they replace goes: a new name is believed when it is seen
         while left:
             self._remove(left[0], left)
             left = left[1:]
-        self._look([place.wished for place in places if place.wished], going)
+        self._look(wished, going)
 
     def _brought(self, place: Place) -> list[Certificate]:
         """One certificate is there with its names; the answer is what goes for that."""
@@ -69,8 +72,9 @@ class CertificateStore:
             if error.ckr in _FIXED:
                 old = _joined(old, _NO_ROOM)
             raise error.at(what, _joined(self._left_of(wished), old, self._state)) from None
-        if (made.value, made.id, made.label) != (wished.value, wished.id, wished.label):
-            why = f"what was read back is {'another value' if made.value != wished.value else made}"
+        if made.unreadable or (made.value, made.id, made.label) != (wished.value, wished.id, wished.label):
+            other = made.unreadable or ("another value" if made.value != wished.value else str(made))
+            why = f"what was read back is {other}"
             raise HsmError.failed(what, why, _joined(self._taken_back(made), old, self._state))
         self._made.append(made)
         return made

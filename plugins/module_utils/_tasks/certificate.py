@@ -79,9 +79,9 @@ def work(module: FileModule) -> Result:
         if key:
             issue = _with_key(issue, subject, key, module.params)
         reasons = _reasons(module, raw, found, issue, key, now)
-        behind = _certificate.behind(raw or b"") if module.params["path"] else b""
+        beside = _certificate.beside(raw or b"") if module.params["path"] else b""
         if reasons and key:
-            _refuse_now(issue, found, behind)
+            _refuse_now(issue, found, beside)
             key.check()
             if not module.check_mode:
                 made = key.signed("certificate", lambda signer: issue.made(key.scheme, signer))
@@ -89,7 +89,7 @@ def work(module: FileModule) -> Result:
         module.warn(f"There is not yet {named(selection)}; the certificate is known when it is there.")
     title = _title(module, selection, session)
     return {
-        **_settled(module, title, raw is not None, key, issue, found, made, bool(reasons), behind),
+        **_settled(module, title, raw is not None, key, issue, found, made, bool(reasons), beside),
         "reasons": reasons,
     }
 
@@ -177,8 +177,8 @@ def _refuse(
     _refuse_times(issue, params, now)
 
 
-def _refuse_now(issue: Issue, found: t.Any, behind: bytes) -> None:
-    broken = _rules.not_now(issue, found, behind)
+def _refuse_now(issue: Issue, found: t.Any, beside: bytes) -> None:
+    broken = _rules.not_now(issue, found, beside)
     if broken:
         raise InputError(*broken)
 
@@ -242,7 +242,7 @@ def _settled(
     found: t.Any,
     made: t.Any,
     anew: bool,
-    behind: bytes,
+    beside: bytes,
 ) -> Result:
     """What is returned of the certificate, once it is written where it is a new one."""
     now = made or (None if anew else found)
@@ -252,7 +252,8 @@ def _settled(
     drifting = {} if now else issue.drifting()
     foretold = {} if now else {**_moments(issue, after), **issue.identifiers()}
     change = Change(title, by_name(before), {**by_name(after), **drifting}, foretold)
-    settled = module.settle((pem or b"") + behind if anew else None, there, change)
+    content = pem + beside if pem else b""
+    settled = module.settle(content if anew else None, there, change)
     return {**settled, "certificate": pem.decode() if pem else None, "details": after}
 
 

@@ -143,10 +143,13 @@ def _given(module: FileModule) -> Given | None:
 def _read(module: FileModule, path_option: str, content_option: str) -> tuple[str, list[t.Any]] | None:
     """The option by which certificates are given, and these; None where neither is."""
     path, content = module.params[path_option], module.params[content_option]
+    empty = _without_value(module, path_option, content_option)
+    if module.check_mode and empty:  # what an earlier task returns in check mode
+        raise _NotYet(f"There is not yet what {empty} is to hold")
     if path is None and content is None:
+        if empty:  # not taken for one that is not given, or all of a key would go where one was meant
+            raise InputError(empty, "it is given and null; leave it out, or give it a value")
         return None
-    if module.check_mode and content == "":  # what an earlier task returns in check mode
-        raise _NotYet(f"There is not yet what {content_option} is to hold")
     if module.check_mode and path is not None and not os.path.exists(path):
         raise _NotYet(f"There is not yet {path} ({path_option})")
     option = content_option if path is None else path_option
@@ -154,6 +157,14 @@ def _read(module: FileModule, path_option: str, content_option: str) -> tuple[st
         return option, read_all(content.encode() if path is None else module.read(path_option, path))
     except ValueError as error:
         raise InputError(option, str(error), path) from None
+
+
+def _without_value(module: FileModule, path_option: str, content_option: str) -> str | None:
+    """Which of both options is given without a value."""
+    path, content = module.params[path_option], module.params[content_option]
+    if content is None and path is None:
+        return next((one for one in (content_option, path_option) if module.is_null(one)), None)
+    return content_option if content == "" else None
 
 
 def _decided(

@@ -85,6 +85,8 @@ def work(module: FileModule) -> Result:
             key.check_issues(ca, "ca_path" if module.params["ca_path"] else "ca_content")
         reasons = _reasons(module, there, wished, key, now)
         made = None
+        if reasons or _crl.format_of(there.raw or b"") != module.params["format"]:
+            module.check_alone(there.raw)
         if reasons and key:
             key.check()
             if not module.check_mode:
@@ -179,6 +181,10 @@ def _entry(module: FileModule, number: int, ca: t.Any, now: datetime.datetime) -
     row = module.params["revoked_certificates"][number]
     try:
         source = given(module, "", row)
+        if source is None and row["serial_number"] is None:  # one of them is given, as null
+            if module.check_mode:  # what an earlier task returns there
+                raise NotYet(f"There is not yet what revoked_certificates[{number}] is to hold")
+            raise InputError("serial_number", "neither it nor path nor content has a value")
         certificate = certificate_in(*source) if source else None
         if source and certificate and not row["issuer"] and certificate.issuer != ca.subject:
             rule = "it was not issued by this CA; say whose it is by issuer, if this list is to revoke it"

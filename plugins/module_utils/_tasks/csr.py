@@ -44,6 +44,7 @@ def work(module: FileModule) -> Result:
         reasons = _reasons(module, raw, found, profile, key)
         made = None
         if reasons and key:
+            module.check_alone(raw)
             key.check()
             if not module.check_mode:
                 build = functools.partial(_request.made, profile, key.public, key.scheme)

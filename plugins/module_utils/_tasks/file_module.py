@@ -79,6 +79,11 @@ class FileModule(HsmModule):
         except FileProblem as error:
             raise InputError(option, f"it {error}", path) from None
 
+    def check_alone(self, raw: bytes | None) -> None:
+        """Refuses to write over a private key, or over several things where one is meant; raises `InputError`."""
+        if self.params["path"] and raw and (raw.count(b"-----BEGIN ") > 1 or b"PRIVATE KEY-----" in raw):
+            raise InputError("path", "it holds more than what is to be replaced, which would be lost; move it away")
+
     def settle(self, content: bytes | None, there: bool, change: Change) -> Result:
         """Writes `content` if there is any, then the file's owner and mode; what is returned of that.
 

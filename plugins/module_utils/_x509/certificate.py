@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
@@ -28,6 +29,8 @@ try:
 except ImportError:
     # A module that needs it has said so before.
     pass
+
+_FIRST = re.compile(rb"-----BEGIN ((?:X509 )?)CERTIFICATE-----.*?(?:-----END \1CERTIFICATE-----|\Z)", re.DOTALL)
 
 
 def read(raw: bytes) -> x509.Certificate | None:
@@ -184,6 +187,8 @@ def pem(found: x509.Certificate) -> bytes:
     return found.public_bytes(Encoding.PEM)
 
 
-def behind(raw: bytes) -> bytes:
-    """What a file has behind its first certificate: in most cases nothing, in others the chain."""
-    return raw.partition(b"-----END CERTIFICATE-----")[2].lstrip() if b"-----BEGIN" in raw else b""
+def beside(raw: bytes) -> bytes:
+    """What a file has beside its first certificate: in most cases nothing, in others the chain behind it, or a key."""
+    found = _FIRST.search(raw)
+    before, after = (raw[: found.start()], raw[found.end() :]) if found else (raw, b"")
+    return b"".join(before.partition(b"-----BEGIN")[1:]) + after.lstrip()  # text in front only describes it

@@ -129,7 +129,7 @@ def described(subject: x509.Name, extensions: t.Iterable[t.Any], key: t.Any, sch
     return {
         "subject": subject.rfc4514_string(),
         "extensions": [_described(one.value, one.critical) for one in extensions],
-        "fingerprint": colon_hex(hashlib.sha256(spki_of(key)).digest()) if key else None,
+        "public_key_fingerprint": colon_hex(hashlib.sha256(spki_of(key)).digest()) if key else None,
         "signature": str(scheme) if scheme else None,
     }
 

@@ -101,8 +101,9 @@ def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
 def cut_names(issue: Issue) -> tuple[str, str] | None:
     """The option and the rule where a name has a control character, at which some programs cut it off."""
     told = [("subject", one.value) for one in issue.profile.subject]
-    names = issue.profile.value_of(x509.SubjectAlternativeName)
-    told += [("subject_alt_name", one.value) for one in names or ()]
+    for name in issue.profile.value_of(x509.SubjectAlternativeName) or ():
+        parts = name.value if isinstance(name, x509.DirectoryName) else [name]
+        told += [("subject_alt_name", one.value) for one in parts]
     for option, text in told:
         if isinstance(text, str) and any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
             return option, f"it has a control character, {text!r}"
@@ -124,27 +125,25 @@ def unfit_for_ca(issue: Issue) -> tuple[str, str] | None:
     return None
 
 
-def not_now(issue: Issue, found: x509.Certificate | None, behind: bytes) -> tuple[str, str] | None:
+def not_now(issue: Issue, found: x509.Certificate | None, beside: bytes) -> tuple[str, str] | None:
     """The option and the rule by which nothing is issued now, although one that is there as wished is kept.
 
-    `found`: what is there, and `behind` it in its file.
+    `found`: what is there, and what is `beside` it in its file.
     """
     if issue.ca is not None and issue.not_after.at > end(issue.ca):
         what = f"{shown(issue.not_after.at)} is after the end of the CA certificate, {shown(end(issue.ca))}"
         return "not_after", what
     if found is not None and found.serial_number == issue.serial_number and found.issuer == issue.issuer:
         return "serial_number", "the certificate that is there has it, and who issues gives each one once; give another"
-    if behind and not _fits_behind(issue, behind):
-        rule = (
-            "behind its first certificate is something else than that of the issuer, which would be lost; move it away"
-        )
-        return "path", rule
+    if beside and not _goes_on(issue, beside):
+        rule = "it holds something else than a certificate and behind it that of the issuer, which would be lost"
+        return "path", f"{rule}; move it away"
     return None
 
 
-def _fits_behind(issue: Issue, behind: bytes) -> bool:
-    """Whether a file goes on with the issuer's certificate, so that what is behind fits a new one as well."""
-    following = read(behind)
+def _goes_on(issue: Issue, beside: bytes) -> bool:
+    """Whether a file goes on with the issuer's certificate, so that what is there fits a new one as well."""
+    following = read(beside)
     return bool(issue.ca and following and following.subject == issue.ca.subject and _same_key(following, issue.ca))
 
 

@@ -22,10 +22,12 @@ _PAIR = (
     *("label", "id", "id_hex", "key_type", "modulus_bits", "public_exponent", "curve", "fingerprint", "uri", "pairing"),
     *("verified", "unverified_reason", "owner", "quorum", "management_quorum", "public_key_pem", "problems"),
 )
+# What a task with many pairs tells of each
+_BECAME = ("outcome", "changes", "failed", "msg", "ckr")
 _TOKEN = ("label", "serial", "manufacturer", "model", "hardware_version", "firmware_version", "uri", "user_pin")
 _DOCUMENT = (
     *("subject", "issuer", "serial_number", "not_before", "not_after", "last_update", "next_update", "number"),
-    *("extensions", "fingerprint", "signature", "revoked_certificates"),
+    *("extensions", "public_key_fingerprint", "signature", "revoked_certificates"),
 )
 # kind of document, the field with its PEM, the field that describes it, and what only its description has
 DOCUMENTS = (
@@ -85,7 +87,7 @@ def _pairs(result: Result) -> list[Result]:
 def _pair(pair: Result) -> dict[str, t.Any]:
     half = pair.get("private_key")
     attributes = half.get("attributes") if isinstance(half, dict) else None
-    told = _chosen(pair, _PAIR)
+    told = {**_chosen(pair, _PAIR), **{name: pair[name] for name in _BECAME if pair.get(name)}}
     if isinstance(attributes, dict):
         told["private_key"] = _chosen(attributes, (*ORIGIN, *USAGE, *LIMITS))
     return told

@@ -76,6 +76,10 @@ def derived(raw: bytes) -> dict[str, str]:
     signer = signer_of(records)
     if signer:
         made[SIGNER] = signer.public_key_pem
-    sums = {RECORDS: raw, **{name: text.encode() for name, text in made.items()}}
-    made[SUMS] = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(sums.items()))
+    made[SUMS] = sums_of({RECORDS: raw, **{name: text.encode() for name, text in made.items()}})
     return made
+
+
+def sums_of(files: t.Mapping[str, bytes]) -> str:
+    """What SHA256SUMS says of these files."""
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))

@@ -82,6 +82,9 @@ def _head(told: Summary, title: str) -> str:
         words = f"Rehearsal. {words}"
     if told.end is None:
         words = "Broken off: this is what happened until then"
+    if told.in_earnest:
+        words = "Rehearsal" if state == "rehearsal" else words
+        words, state = f"{words}, but {told.in_earnest} of its steps changed something", "failed"
     return (
         f"<h1>{title}</h1><div class='state {text(state)}'>{text(words)}</div>"
         f"<p>{note} The program that did it wrote it down at each step, in <code>report.jsonl</code> beside this"
@@ -116,17 +119,21 @@ def _write_down(told: Summary, anchor: str) -> str:
 
 
 def _comparisons(told: Summary) -> t.Iterator[str]:
-    rows = [(f"Public key {one.get('label') or ''}", one.get("fingerprint"), shows_key(one)) for one in told.key_pairs]
+    rows = []
+    for one in told.key_pairs:
+        found = sum_of(one.get("fingerprint"), one["foretold"])
+        rows.append((f"Public key {one.get('label') or ''}", found, shows_key(one)))
     for one in told.documents:
         named = one.get("subject") or one.get("issuer") or ""
-        rows.append((f"{one['kind'].capitalize()} {named}", one.get("sha256"), shows_document(one)))
+        found = sum_of(one.get("sha256"), one["foretold"])
+        rows.append((f"{one['kind'].capitalize()} {named}", found, shows_document(one)))
     if rows:
         yield (
             "<p>Each number is read from this page and from what another program shows, by the line below it. The box"
             " is for the mark of who has compared them.</p>"
         )
     for title, number, line in rows:
-        yield f'<div class="box compare"><span class="tick"></span><h3>{text(title)}</h3>{sum_of(number)}'
+        yield f'<div class="box compare"><span class="tick"></span><h3>{text(title)}</h3>{number}'
         yield f'<pre class="show faint">{text(line)}</pre></div>' if line else "</div>"
 
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.evidence import LIMITS, ORIGIN, USAGE
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import LATER, facts, sum_of, table, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import (
+    facts,
+    missing,
+    sum_of,
+    table,
+    text,
+)
 
 Row = t.Mapping[str, t.Any]
 _ATTRIBUTES = {
@@ -37,6 +43,7 @@ _TOKEN = {
     "library_path": "Library",
     "library_version": "Version of the library",
     "pinned": "Compared before each step with",
+    "pinned_at_times": "Compared before some of the steps with",
 }
 _DOCUMENT = {
     "file": "File",
@@ -68,7 +75,7 @@ def key_pair(told: Row) -> str:
         *facts(
             told, {"id_hex": "Identifier", "uri": "Where it is", "owner": "Owner", "quorum": "Approvals of each use"}
         ),
-        ("SHA-256 of the public key", sum_of(told.get("fingerprint"))),
+        ("SHA-256 of the public key", sum_of(told.get("fingerprint"), told["foretold"])),
         *facts(told, {"verified": "Proven with", "unverified_reason": "Not proven in this run"}),
     ]
     if half:
@@ -82,12 +89,12 @@ def document(told: Row) -> str:
     """A certificate, a request or a revocation list, decoded."""
     rows = facts(told, _DOCUMENT)
     if told["kind"] == "certificate" and not told.get("serial_number"):
-        rows.append(("Serial number", f"<em>{LATER}</em>"))
+        rows.append(("Serial number", missing(told["foretold"])))
     rows += map(_extension, told.get("extensions", ()))
     rows += [(f"Revoked {one.get('serial_number')}", text(one)) for one in told.get("revoked_certificates", ())]
     if told["kind"] != "revocation list":
-        rows.append(("SHA-256 of its public key", sum_of(told.get("fingerprint"))))
-    rows.append(("SHA-256 of its content (DER)", sum_of(told.get("sha256"))))
+        rows.append(("SHA-256 of its public key", sum_of(told.get("public_key_fingerprint"), told["foretold"])))
+    rows.append(("SHA-256 of its content (DER)", sum_of(told.get("sha256"), told["foretold"])))
     return _box(told["kind"].capitalize(), table(rows))
 
 

@@ -11,6 +11,8 @@ import typing as t
 
 # What is not known yet in a rehearsal.
 LATER = "known after generation"
+# What was made, but its task did not return it, or masked it.
+_UNTOLD = "not told by its step"
 _NONE = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -44,9 +46,14 @@ def groups(hexadecimal: t.Any) -> str:
     return "".join(f"<span>{text(group)}</span> " for group in digit_groups(hexadecimal).split())
 
 
-def sum_of(hexadecimal: t.Any) -> str:
-    """A sum that is compared by eye, or that it is not there yet."""
-    return f'<div class="code sum">{groups(hexadecimal)}</div>' if hexadecimal else f"<em>{LATER}</em>"
+def sum_of(hexadecimal: t.Any, foretold: t.Any = False) -> str:
+    """A sum that is compared by eye, or why it is not there."""
+    return f'<div class="code sum">{groups(hexadecimal)}</div>' if hexadecimal else missing(foretold)
+
+
+def missing(foretold: t.Any) -> str:
+    """Instead of a sum: that it is not there yet, or that the run did not tell it."""
+    return f"<em>{LATER if foretold else _UNTOLD}</em>"
 
 
 def when(moment: t.Any) -> str:

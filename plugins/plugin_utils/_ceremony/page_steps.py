@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import LATER, groups, table, text
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page_parts import groups, missing, table, text
 
 Row = t.Mapping[str, t.Any]
 _NOUNS = {
@@ -51,6 +51,8 @@ def sentence(step: Row) -> str:
     words = _OUTCOMES.get(str(step.get("outcome")))
     if step.get("hidden"):
         return f"{_STATUSES.get(step['status'], step['status'])} The playbook hides what it was."
+    if step.get("judged"):
+        return "The playbook itself judged this, and takes it as done, whatever the message says."
     if noun and words and step["status"] in ("ok", "changed"):
         return f"{noun} {words[bool(step.get('check_mode'))]}."
     if step["status"] == "changed" and step.get("check_mode"):
@@ -108,21 +110,36 @@ def _frame(step: Row) -> str:
 
 def _details(step: Row) -> str:
     pairs = step.get("key_pairs", ())
-    rows = [(f"Key pair {pair.get('label') or ''}", _found(pair.get("fingerprint"))) for pair in pairs[:_FEW]]
-    rows += [(document["kind"].capitalize(), _document(document)) for document in step.get("documents", ())]
+    rows = [(f"Key pair {pair.get('label') or ''}", _pair(pair, step)) for pair in _first(pairs)]
+    rows += [(document["kind"].capitalize(), _document(document, step)) for document in step.get("documents", ())]
     rows += [(f"Token {token.get('label') or ''}", text(_token(token))) for token in step.get("tokens", ())[:_FEW]]
-    if len(pairs) > _FEW:
-        rows.append(("", f"and {len(pairs) - _FEW} more, below"))
+    if len(pairs) > len(_first(pairs)):
+        rows.append(("", f"and {len(pairs) - len(_first(pairs))} more, below"))
     rows += [("Message", text(step["message"]))] if step.get("message") else []
     return table(rows)
 
 
-def _found(fingerprint: t.Any) -> str:
-    return f'<span class="code">{groups(fingerprint)}</span>' if fingerprint else f"<em>{LATER}</em>"
+def _first(pairs: t.Sequence[Row]) -> list[Row]:
+    """Those that a step shows: the first, and each that failed or was removed, which stands nowhere else."""
+    return [pair for at, pair in enumerate(pairs) if at < _FEW or _gone(pair) or pair.get("failed")]
 
 
-def _document(document: Row) -> str:
-    return f"{text(document.get('subject') or document.get('issuer') or '')}<br>{_found(document.get('sha256'))}"
+def _gone(pair: Row) -> bool:
+    return pair.get("outcome") == "removed"
+
+
+def _pair(pair: Row, step: Row) -> str:
+    if pair.get("failed"):
+        return text(f"This failed. {pair.get('msg') or ''}")
+    return "was removed, or would be" if _gone(pair) else _found(pair.get("fingerprint"), step)
+
+
+def _found(fingerprint: t.Any, step: Row) -> str:
+    return f'<span class="code">{groups(fingerprint)}</span>' if fingerprint else missing(step.get("check_mode"))
+
+
+def _document(document: Row, step: Row) -> str:
+    return f"{text(document.get('subject') or document.get('issuer') or '')}<br>{_found(document.get('sha256'), step)}"
 
 
 def _token(token: Row) -> str:

@@ -64,6 +64,11 @@ def hidden(result: t.Mapping[str, t.Any]) -> bool:
     return "censored" in result or bool(result.get("_ansible_no_log"))
 
 
+def _judged(step: Step, result: t.Mapping[str, t.Any]) -> bool:
+    """Whether the module may have failed, and is taken as done by `failed_when`."""
+    return step.status in DONE and "failed_when_result" in result and bool(result.get("msg"))
+
+
 def _content(step: Step, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """What a module of this collection was told, did and proves."""
     if step.status == "skipped":
@@ -72,7 +77,8 @@ def _content(step: Step, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {"status": "begun", "job": True}  # in the background; how it ended is in no result of this task
     told: dict[str, t.Any] = {}
     ran = isinstance(result.get("invocation"), dict)
-    if step.status in DONE:
+    judged = _judged(step, result)
+    if step.status in DONE and not judged:
         told["options"] = told_options(result.get("invocation"))
     elif ran:
         # No options: one that is misspelled was checked and masked by nobody. What Ansible itself says of a task that
@@ -81,5 +87,5 @@ def _content(step: Step, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     told.update((name, result.get(name)) for name in _TOLD)
     warnings = result.get("warnings")
     told["warnings"] = len(warnings) if isinstance(warnings, list) else None
-    told.update(evidence_of(result))
+    told.update({"judged": judged or None, **evidence_of(result)})
     return {name: value for name, value in told.items() if value not in (None, [], {})}

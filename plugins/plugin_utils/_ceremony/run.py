@@ -102,7 +102,7 @@ class Sources:
             yield sources_record("playbook", [folder], folder, [reports])
         paths = [Path(one) for one in CLIARGS.get("inventory") or ()]
         beside = [path.parent / name for path in paths for name in ("group_vars", "host_vars")]
-        yield from self._files("inventory", [*paths, *(path for path in beside if path.is_dir())])
+        yield from self._files("inventory", [*paths, *(path for path in beside if os.path.isdir(path))])
         given = (str(one).removeprefix("@") for one in CLIARGS.get("extra_vars") or () if str(one).startswith("@"))
         yield from self._files("variables", map(Path, given))
         configured = getattr(constants, "CONFIG_FILE", None)
@@ -119,10 +119,11 @@ class Sources:
         """The role in which a task stands, and the collection of its module."""
         if getattr(task, "_role", None):
             yield from self._role(task._role)
-        yield from self._collection(module_of(task).rpartition(".")[0])
+        yield from self._collection(".".join(module_of(task).split(".")[:2]))
 
     def _files(self, of: str, paths: t.Iterable[Path]) -> t.Iterator[Record]:
-        for path in dict.fromkeys(one.resolve() for one in paths if one.exists()):
+        # A list of hosts may be too long for the name of a file, which `Path.exists` does not forgive.
+        for path in dict.fromkeys(one.resolve() for one in paths if os.path.exists(one)):
             yield _bounded(of, [path], path.parent)
 
     def _role(self, role: t.Any) -> t.Iterator[Record]:
@@ -134,7 +135,7 @@ class Sources:
             yield _bounded(f"role {name}", [folder], folder)
 
     def _collection(self, name: str) -> t.Iterator[Record]:
-        if name in self._met or name.count(".") != 1 or name.startswith("ansible."):
+        if name in self._met or name.count(".") != 1 or name in ("ansible.builtin", "ansible.legacy"):
             return
         self._met.add(name)
         folder = _OWN if name == OURS.rstrip(".") else _folder_of(name)

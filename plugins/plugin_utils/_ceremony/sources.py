@@ -37,7 +37,10 @@ def sources_record(of: str, paths: t.Iterable[Path], base: Path, never: t.Collec
     for number, path in enumerate(sorted(_below(paths, never))):
         if number >= TOO_MANY:
             raise TooMany(f"there are more than {TOO_MANY} files in {base}")
-        name = f"{of}/{path.relative_to(base)}"
+        # With a line break in it, a name would be a second line of the list.
+        name = "".join(
+            one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in f"{of}/{path.relative_to(base)}"
+        )
         told, why = _sum(path)
         if why:
             left_out.append({"path": name, "why": why})
@@ -56,16 +59,23 @@ def _below(paths: t.Iterable[Path], never: t.Collection[Path]) -> t.Iterator[Pat
     for path in paths:
         if path.resolve() in never:
             continue
-        if not path.is_dir():
-            if path.exists():
-                yield path
-            continue
-        for folder, folders, files in os.walk(path):
-            here = Path(folder)
-            folders[:] = [name for name in folders if name not in SKIPPED and (here / name).resolve() not in never]
-            for name in files:
-                if (here / name).resolve() not in never and not name.endswith((".pyc", ".swp")):
-                    yield here / name
+        if path.is_dir():
+            yield from _in_folder(path, never)
+        elif path.exists():
+            yield path
+
+
+def _in_folder(path: Path, never: t.Collection[Path]) -> t.Iterator[Path]:
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        folders[:] = [name for name in folders if name not in SKIPPED and (here / name).resolve() not in never]
+        found = (here / name for name in (*folders, *files))
+        yield from (one for one in found if _is_told(one) and one.resolve() not in never)
+
+
+def _is_told(path: Path) -> bool:
+    """Files, and links to folders: Ansible follows them, and `os.walk` does not."""
+    return (path.is_symlink() or not path.is_dir()) and path.suffix not in (".pyc", ".swp")
 
 
 def _sum(path: Path) -> tuple[str, str | None]:
@@ -73,7 +83,7 @@ def _sum(path: Path) -> tuple[str, str | None]:
     if not path.exists():
         return "", "a link to nothing"
     if not path.is_file():
-        return "", "no regular file"
+        return "", "a link to a folder" if path.is_dir() else "no regular file"
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

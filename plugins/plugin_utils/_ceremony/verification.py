@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder impo
     anchor_of,
     derived,
     records_in,
+    sums_of,
 )
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.sources import source_list
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.summary import Summary
@@ -34,19 +35,20 @@ def verify(folder: Path, version: str, sha256: str | None = None, public_key: Pa
     try:
         raw = (folder / RECORDS).read_bytes()
         records = records_in(raw)
-        made = derived(raw)
+        made = {name: text.encode() for name, text in derived(raw).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return {"holds": False, "problems": [f"{RECORDS} cannot be read: {why}"], "unproven": [], **_nothing()}
     told = _told(records, raw)
-    other = _other(folder, made)
-    problems = [*_sums(folder), *(f"{name} is not what follows from {RECORDS}" for name in other if name != PAGE)]
-    unproven = []
-    maker = told["collection_version"]
-    if PAGE in other and maker == version:
-        problems.append(f"{PAGE} tells something else than {RECORDS}")
-    elif PAGE in other:
+    maker, unproven = told["collection_version"], []
+    wished = made if maker == version else _with_its_page(folder, made, raw)
+    if wished[PAGE] != made[PAGE]:
         unproven.append(f"that {PAGE} tells what is in {RECORDS}: version {maker} made it, and this is {version}")
+    other = _other(folder, wished)
+    problems = [*_sums(folder), *(f"{name} is not what follows from {RECORDS}" for name in other if name != PAGE)]
+    if PAGE in other:
+        problems.append(f"{PAGE} tells something else than {RECORDS}")
+    problems += _digest(folder)
     problems += _signature(folder, public_key)
     if sha256 is not None and "".join(sha256.lower().replace(":", "").split()) != told["sha256"]:
         problems.append(f"its SHA-256 is {told['sha256']}, and not the one that was written down")
@@ -106,9 +108,23 @@ def _sums(folder: Path) -> list[str]:
     return problems + [f"{name} is not covered by {SUMS}" for name in sorted(there - listed.keys())]
 
 
-def _other(folder: Path, made: t.Mapping[str, str]) -> list[str]:
+def _with_its_page(folder: Path, made: t.Mapping[str, bytes], raw: bytes) -> dict[str, bytes]:
+    """The same with the page that is there, which another version made, and with its sum in the sums."""
+    page = _content(folder / PAGE)
+    files = {**made, PAGE: made[PAGE] if page is None else page}
+    files.pop(SUMS)
+    return {**files, SUMS: sums_of({RECORDS: raw, **files}).encode()}
+
+
+def _other(folder: Path, made: t.Mapping[str, bytes]) -> list[str]:
     """The files that are there and are not what the records make of them."""
-    return [name for name, text in made.items() if _content(folder / name) not in (None, text.encode())]
+    return [name for name, content in made.items() if _content(folder / name) not in (None, content)]
+
+
+def _digest(folder: Path) -> list[str]:
+    """Whether the digest that was signed on the way is another one."""
+    found, sums = _content(folder / _DIGEST), _content(folder / SUMS) or b""
+    return [] if found in (None, hashlib.sha256(sums).digest()) else [f"{_DIGEST} is not the digest of {SUMS}"]
 
 
 def _content(file: Path) -> bytes | None:
@@ -128,7 +144,7 @@ def _signature(folder: Path, public_key: Path | None) -> list[str]:
 
 
 def _holds(pem: bytes, signature: bytes, content: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -140,6 +156,6 @@ def _holds(pem: bytes, signature: bytes, content: bytes) -> bool:
             key.verify(signature, content, padding.PKCS1v15(), hashes.SHA256())
         else:
             key.verify(signature, content)
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, AttributeError):  # as keys that sign nothing
         return False
     return True

@@ -26,8 +26,8 @@ Written by `nox -s campaign -- --campaign-record`; not to be edited.
 
 # The campaign
 
-Each module does each of its acts with a library that answers errors, lies, or is killed, on a token that has other
-keys beside those that the task names. After each run a reader that shares nothing with the modules looks at the token.
+The modules of key pairs and keys do each of their acts with a library that answers errors, lies, or is killed, on a token
+that has other keys beside those that the task names. After each run a reader that shares nothing with the modules looks at the token.
 A run has held if no key was lost that was not named, none was doubled, no other object was touched, the message said
 nothing that is not so, whatever is left half-made is named in it, and nothing ended in an unexpected error. After a kill
 the same task is run again, and must hold as well.

@@ -40,6 +40,16 @@ FAULTS: dict[str, tuple[str, str, set[str]]] = {
         "what was read back is another value. Nothing of it is left on the token.",
         {OLD},
     ),
+    "another subject is read back": (
+        "C_GetAttributeValue^C_CreateObject after value 0x101 3000",
+        "what was read back is another CKA_SUBJECT. Nothing of it is left on the token.",
+        {OLD},
+    ),
+    "it is one of the session": (
+        "C_GetAttributeValue^C_CreateObject after value 0x1 00",
+        "what was read back is another CKA_TOKEN. Nothing of it is left on the token.",
+        {OLD},
+    ),
     "the old one does not go": (
         "C_DestroyObject instead return 0",
         "the token answered that it is done, and they are still there",

@@ -85,11 +85,19 @@ def test_guides() -> None:
     compare("README.md", "the guide", named, named & set(there))
 
 
-def test_modules_and_roles() -> None:
+def test_what_there_is() -> None:
     modules = [f"cryptoki.hsm.{name}" for name in MODULES]
     compare("README.md", "the module", first_cells("README.md", "module"), modules)
     roles = [f"cryptoki.hsm.{folder.parent.parent.name}" for folder in (ROOT / "roles").glob("*/meta/main.yml")]
     compare("README.md", "the role", first_cells("README.md", "role"), roles)
+    others = [
+        f"cryptoki.hsm.{file.stem}"
+        for kind in ("callback", "lookup")
+        for file in (ROOT / "plugins" / kind).glob("*.py")
+    ]
+    compare("README.md", "the plugin", first_cells("README.md", "plugin"), others)
+    playbooks = [f"cryptoki.hsm.{file.stem}" for file in (ROOT / "playbooks").glob("*.yml")]
+    compare("README.md", "the playbook", first_cells("README.md", "playbook"), playbooks)
     groups = yaml.safe_load(text_of("meta/runtime.yml"))["action_groups"]["hsm"]
     compare("meta/runtime.yml", "the module", groups, MODULES)
     targets = {folder.name for folder in (ROOT / "tests/integration/targets").iterdir()}
@@ -185,6 +193,15 @@ def test_each_module_links_its_guide_and_its_siblings() -> None:
         assert any(f"cryptoki.hsm.{name}" in text_of(f"{GUIDES}/{guide}.rst") for guide in own), f"{name} has no guide"
 
 
+def test_each_role_has_an_example_and_links_its_guide() -> None:
+    for file in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
+        spec, name = yaml.safe_load(file.read_text(encoding="utf-8"))["argument_specs"]["main"], file.parent.parent.name
+        assert f"cryptoki.hsm.{name}" in spec.get("examples", ""), f"the role {name} has no example"
+        guides = [link["ref"].rpartition(".")[2] for link in spec.get("seealso", []) if "ref" in link]
+        assert guides, f"the role {name} links no guide"
+        assert all((ROOT / GUIDES / f"{guide}.rst").is_file() for guide in guides), f"the role {name} links {guides}"
+
+
 def test_attributes_that_can_be_changed() -> None:
     """The guide says of each attribute what becomes of it on a pair that is there."""
     file = f"{GUIDES}/guide_key_pairs.rst"
@@ -205,6 +222,14 @@ def test_names_of_the_standard(folder: str) -> None:
 def returned(module: str, name: str) -> set[str]:
     text = importlib.import_module(f"ansible_collections.cryptoki.hsm.plugins.modules.{module}").RETURN
     return set(yaml.safe_load(text)[name]["contains"])
+
+
+def test_what_is_marked() -> None:
+    text = importlib.import_module("ansible_collections.cryptoki.hsm.plugins.modules.hsm_key_info").RETURN
+    told = " ".join(yaml.safe_load(text)["key_pairs"]["contains"]["problems"]["description"])
+    file = f"{GUIDES}/guide_keys.rst"
+    words = re.findall(r"^``(\w+)``$", between(file, "\nWhat is marked\n", "\nChanging a key\n"), re.MULTILINE)
+    compare(file, "the problem", words, re.findall(r"V\((\w+)\)", told))
 
 
 # What the tasks add of a pair that they made, of what they did, and of an entry of a list.

@@ -19,7 +19,6 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
 
-FOREVER = Deadline()
 _LONG = 600
 
 

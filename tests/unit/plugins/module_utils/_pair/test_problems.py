@@ -38,8 +38,6 @@ def with_id(pair: KeyPair, raw: bytes) -> KeyPair:
 
 HIDDEN = dataclasses.replace(without(ONE.private, "label", "id"), unreadable={"label": "no valid value"})
 
-APART = [halves(with_id(ONE, id_))[1] for id_ in (b"8", b"9")]
-
 
 @pytest.mark.parametrize(
     ("pairs", "expected"),

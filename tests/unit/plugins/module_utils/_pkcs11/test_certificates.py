@@ -48,7 +48,7 @@ class Told(Session):
         return list(range(len(self.rows)))
 
     def raw(self, handle: int, sizes: t.Mapping[int, int]) -> Row:
-        return self.rows[handle]
+        return {code: self.rows[handle].get(code, MISSING) for code in sizes}
 
     def make(self, what: str, function: str, *arguments: t.Any) -> int:
         (template,) = arguments
@@ -110,6 +110,9 @@ def test_what_is_stored() -> None:
     session = Told(row(label=b"web"))
     made = Pkcs11Certificates(session, "alpha", None).store_certificate(Certificate(0, "wéb", b"\x01", value))
     assert made == Certificate(0, "web", b"1", b"der"), "it is what is read back"
+    lying = Told({**row(), 0x01: ReadValue(b"\x01", 0), 0x81: ReadValue(b"0\x00", 0)})
+    made = Pkcs11Certificates(lying, "alpha", None).store_certificate(Certificate(0, "web", b"\x01", value))
+    assert made.unreadable == "another CKA_ISSUER"
     word = len(session.made[0x00])
     assert session.made == {
         0x00: (1).to_bytes(word, "little"),

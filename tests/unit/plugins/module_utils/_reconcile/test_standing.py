@@ -129,6 +129,17 @@ def test_what_cannot_be_proven_is_no_failure(private: dict[str, t.Any], check_mo
     assert outcome.proof.method is None and (outcome.proof.reason or "").startswith(reason)
 
 
+@CHECK_MODES
+@pytest.mark.parametrize("verify", [None, True])
+def test_a_pair_that_is_there_gets_the_pin_for_a_proof_that_is_asked_for(verify: bool | None, check_mode: bool) -> None:
+    """A device that has another PIN for each use would count a wrong try in every run, and lock it."""
+    session = session_with(ec_pair(private={"always_authenticate": True}))
+    outcome = present(session, dataclasses.replace(WISH, verify=verify), check_mode)
+    assert not outcome.changed and outcome.warnings == ()
+    assert session.keys.uses == (["sign CKM_ECDSA"] if verify else [])
+    assert verify or (outcome.proof.reason or "").endswith("which is given if verify is true")
+
+
 def test_a_key_that_only_derives_is_proven_outside_check_mode() -> None:
     session = session_with(ec_pair(private={"sign": False, "derive": True}))
     assert present(session, WISH).proof == Proof("CKM_ECDH1_DERIVE")

@@ -382,7 +382,9 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
     assert "There is not yet what csr_content is to hold" in str(foretold["warnings"])
     foretold = ca.run(MODULE, True, label="other", **ROOT)
     assert (
-        foretold["changed"] and foretold["details"]["fingerprint"] is None and foretold["details"]["signature"] is None
+        foretold["changed"]
+        and foretold["details"]["public_key_fingerprint"] is None
+        and foretold["details"]["signature"] is None
     )
 
 
@@ -399,7 +401,7 @@ def foretold_in(result: dict[str, t.Any]) -> dict[str, str]:
 def test_a_diff_tells_a_certificate_whose_key_is_not_there_yet(ca: Certifier) -> None:
     result = ca.run(MODULE, True, label="other", **ROOT)
     told = foretold_in(result)
-    names = ("fingerprint", "signature", "serial_number", "subject_key_identifier")
+    names = ("public_key_fingerprint", "signature", "serial_number", "subject_key_identifier")
     assert {name: told[name] for name in names} == dict.fromkeys(names, LATER)
     assert told["subject"] == told["issuer"] == "CN=Example Root CA" and told["key_usage"].startswith("critical, ")
     assert told["not_after"].endswith("Z if it is signed now")

@@ -139,16 +139,43 @@ def test_a_chain_behind_the_certificate_stays(ca: Certifier, tmp_path: Path, mon
     assert renewed["changed"] is False
     forced = ca.run(MODULE, path=str(path), force=True, **ca.options)
     assert forced["certificate"] != first and path.read_text() == forced["certificate"] + root
+    foretold = ca.run(MODULE, check_mode=True, path=str(path), force=True, _ansible_diff=True, **ca.options)
+    assert "if it is signed now" in str(foretold["diff"]), "the chain is no reason to tell less"
     # What does not belong behind a new one is not lost, and not left there.
     signed = ca.signatures
     for rest in (first, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"):
         path.write_text(first + rest)
         for check_mode in (True, False):
             assert ca.run(MODULE, check_mode, path=str(path), force=True, **ca.options)["msg"] == (
-                "path is refused: behind its first certificate is something else than that of the issuer, which would"
-                " be lost; move it away."
+                "path is refused: it holds something else than a certificate and behind it that of the issuer, which"
+                " would be lost; move it away."
             )
         assert path.read_text() == first + rest and ca.signatures == signed
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("module", [MODULE, "hsm_csr"])
+@pytest.mark.parametrize("with_its_own", [True, False])
+def test_a_private_key_in_the_file_is_not_lost(module: str, with_its_own: bool, ca: Certifier, tmp_path: Path) -> None:
+    """A wrong path, or a file with the key that is to be followed by one in the HSM, in front of its certificate."""
+    path, given = tmp_path / "www.pem", ca.options
+    if module == "hsm_csr":
+        given = {"common_name": "www.example.org"}
+    path.write_text(before := KEY + (ca.run(module, **given)[module.removeprefix("hsm_")] if with_its_own else ""))
+    signed = ca.signatures
+    for check_mode in (True, False):
+        refused = ca.run(module, check_mode, path=str(path), force=True, **given)
+        assert "which would be lost; move it away" in refused["msg"], refused
+    assert path.read_text() == before and ca.signatures == signed
+
+
+@pytest.mark.parametrize("text", ["Certificate:\n    Data:\n", "", "X509 "])
+def test_text_in_front_of_a_certificate_is_no_obstacle(text: str, ca: Certifier, tmp_path: Path) -> None:
+    path, first = tmp_path / "www.pem", ca.run(MODULE, **ca.options)["certificate"]
+    path.write_text(first.replace(" CERT", " X509 CERT") if text == "X509 " else text + first)
+    assert ca.run(MODULE, path=str(path), force=True, **ca.options)["certificate"] == path.read_text()
 
 
 def test_what_is_taken_over_is_critical_where_the_task_says_so(ca: Certifier) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import Cer
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, der, pem
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
+from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
 MODULE = "hsm_certificate_object"
 KEY = private_key("secp256r1", 0)
@@ -240,6 +241,27 @@ def test_what_is_not_there_yet_in_check_mode(holder: Holder, tmp_path: Path) -> 
     assert wrong["msg"] == "content is refused: it is no certificate that can be read."
 
 
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [
+        *(("content", state) for state in ("present", "absent")),
+        *(("path", state) for state in ("present", "absent")),
+        *((option, "present") for option in ("chain_content", "chain_path")),
+    ],
+)
+def test_what_is_given_as_null_is_not_taken_for_not_given(holder: Holder, option: str, state: str) -> None:
+    """All certificates of the key would go where one was meant; an earlier task returns null in check mode."""
+    holder.hold(holder.here(OLD, 50), holder.here(FROM_ANOTHER_CA, 51))
+    before = holder.held
+    task: dict[str, t.Any] = {"module_path": "/lib.so", "token_label": "memory", "pin": "93-user-7415", "label": "root"}
+    task |= {"state": state, **({"content": pem(NEW)} if "chain" in option else {}), option: None}
+    refused = call_module(MODULE, task).result
+    assert refused["msg"] == f"{option} is refused: it is given and null; leave it out, or give it a value."
+    foretold = call_module(MODULE, {**task, "_ansible_check_mode": True}).result
+    assert foretold["changed"] and f"There is not yet what {option} is to hold" in str(foretold["warnings"])
+    assert holder.held == before and not holder.changed
+
+
 def test_what_is_no_chain_is_refused(holder: Holder) -> None:
     refused = holder.run(MODULE, content=pem(NEW), chain_content=pem(CA, OTHERS))
     assert refused["msg"] == "chain_content is refused: 'CN=other' is no issuer of the first certificate."
@@ -324,7 +346,7 @@ def failing(holder: Holder, call: str, number: int) -> None:
 
 
 CALLS = [
-    *(("certificates", number) for number in range(1, 4)),
+    *(("certificates", number) for number in range(1, 5)),
     ("store_certificate", 1),
     ("store_certificate", 2),
     ("destroy_certificate", 1),
@@ -348,8 +370,9 @@ def test_a_token_that_is_lost_in_the_middle(holder: Holder, call: str, number: i
         assert "What was stored and is whole: (certificate, subject 'CN=CA'" in result["msg"]
     if (call, number) == ("store_certificate", 2):
         assert NEW not in values and "As it was: (certificate, subject 'CN=web', serial number 01" in result["msg"]
-    if (call, number) == ("certificates", 3):
-        assert values == {CA, NEW} and result["msg"].startswith("Could not look at the certificates on the token")
+    if call == "certificates" and number >= 3:
+        assert values == ({CA, NEW, OLD} if number == 3 else {CA, NEW}), "it is seen before the old one goes"
+        assert result["msg"].startswith("Could not look at the certificates on the token")
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
@@ -403,6 +426,16 @@ def test_names_that_were_not_set(holder: Holder) -> None:
     del holder.session.set_certificate_names
     told = holder.have(NEW)["msg"]
     assert "Could not give (certificate" in told and "What is there now: (certificate" in told
+
+
+def test_a_name_that_was_not_set_replaces_nothing(holder: Holder) -> None:
+    """The new one has another id, and the token answers that it has the key's now."""
+    holder.hold(holder.here(OLD, 50), holder.here(NEW, 51, id=b"x"))
+    before = holder.held
+    holder.session.set_certificate_names = lambda *dummy: None  # type: ignore[method-assign]
+    msg = holder.have(NEW)["msg"]
+    assert "the token answered that it is done, and there is (certificate" in msg
+    assert holder.held == before, "the one that programs find is still there"
 
 
 @pytest.mark.parametrize("lie", [{"value": OTHERS}, {"id": b"x"}, {"label": "cut"}])

@@ -75,7 +75,7 @@ def test_what_it_says_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told["key_usage"] == ["Digital Signature", "Non Repudiation"]
     assert told["extended_key_usage"] == ["1.2.3.4", "TLS Web Server Authentication"]
     assert told["public_key_type"] == "ECC" and told["public_key_data"]["curve"] == "secp256r1"
-    assert told["public_key_fingerprints"]["sha256"] == request["request"]["fingerprint"]
+    assert told["public_key_fingerprints"]["sha256"] == request["request"]["public_key_fingerprint"]
     plain = {name for name in asked if name.startswith(("subject_", "basic_", "name_", "authority_", "ocsp_"))}
     for name in plain | {"key_usage_critical"}:
         assert told[name] == asked[name], name
@@ -100,7 +100,7 @@ def test_what_it_says_of_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told["not_before"], told["not_after"]) == ("20260101000000Z", "20301231235959Z")
     assert told["authority_key_identifier"] == of_root["subject_key_identifier"]
     assert (told["ocsp_uri"], told["issuer_uri"]) == ("http://ocsp.example.org", "http://ca.example.org/ca.cer")
-    assert told["public_key_fingerprints"]["sha256"] == result["details"]["fingerprint"]
+    assert told["public_key_fingerprints"]["sha256"] == result["details"]["public_key_fingerprint"]
     assert told["signature_algorithm"] == "ecdsa-with-SHA256" and told["expired"] is False
     assert of_root["basic_constraints"] == ["CA:TRUE"] and of_root["basic_constraints_critical"] is True
     assert of_root["key_usage"] == ["CRL Sign", "Certificate Sign"]

@@ -428,6 +428,31 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
     assert "the revocation list is known when it is there" in str(of_a_pair["warnings"])
 
 
+def test_lists_of_other_cas_in_the_file_are_not_lost(ca: Certifier, tmp_path: Path) -> None:
+    path = tmp_path / "all.crl"
+    given = {"path": str(path), **ca.options, **LIST}
+    ca.run(MODULE, **given)
+    path.write_text(both := path.read_text() * 2)
+    assert ca.run(MODULE, **given)["changed"] is False
+    for option, value in (("force", True), ("format", "der")):
+        for check_mode in (True, False):
+            msg = ca.run(MODULE, check_mode, **{**given, option: value})["msg"]
+            assert msg.endswith("it holds more than what is to be replaced, which would be lost; move it away.")
+    assert path.read_text() == both and ca.signatures == 1
+
+
+@pytest.mark.parametrize("option", ["serial_number", "content", "path"])
+def test_a_certificate_that_an_earlier_task_is_to_issue(option: str, ca: Certifier) -> None:
+    """In check mode hsm_certificate returns null for what is not known before it is signed."""
+    given = {**ca.options, **LIST, "revoked_certificates": [SEVEN, {option: None}]}
+    foretold = ca.run(MODULE, check_mode=True, **given)
+    assert foretold["changed"] and foretold["reasons"] == ["There is not yet what revoked_certificates[1] is to hold"]
+    assert ca.run(MODULE, **given)["msg"] == (
+        "revoked_certificates[1].serial_number is refused: neither it nor path nor content has a value."
+    )
+    assert ca.signatures == 0
+
+
 def test_the_file_of_the_ca_is_not_written(ca: Certifier, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text(ca.options["ca_content"])

@@ -48,7 +48,7 @@ def test_four_ways(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert path.stat().st_mode & 0o777 == 0o640
     assert result["filename"] == str(path) and result["reasons"] == ["there is none"]
     assert [one["text"] for one in result["request"]["extensions"]] == ["digitalSignature", "DNS:www.example.org"]
-    fingerprint = result["request"]["fingerprint"]
+    fingerprint = result["request"]["public_key_fingerprint"]
     assert result["outcome"] == "generated"
     assert {"half": None, "name": "subject", "before": None, "after": "CN=www.example.org"} in result["changes"]
     (diff,) = result["diff"]
@@ -56,7 +56,8 @@ def test_four_ways(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         diff["before_header"] == f"{path} by the private key chosen by label 'root' on memory" and diff["before"] == ""
     )
     assert (
-        f"fingerprint: {fingerprint}\n" in diff["after"] and "key_usage: critical, digitalSignature\n" in diff["after"]
+        f"public_key_fingerprint: {fingerprint}\n" in diff["after"]
+        and "key_usage: critical, digitalSignature\n" in diff["after"]
     )
 
 
@@ -213,7 +214,7 @@ def test_a_missing_key_is_a_failure_and_in_check_mode_a_warning(monkeypatch: pyt
         " hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys."
     )
     foretold = certifier.run("hsm_csr", check_mode=True, label="other", **WISH)
-    assert foretold["changed"] and foretold["csr"] is None and foretold["request"]["fingerprint"] is None
+    assert foretold["changed"] and foretold["csr"] is None and foretold["request"]["public_key_fingerprint"] is None
     told = str(foretold["warnings"])
     assert "There is not yet the private key chosen by label 'other'; the request is known when it is there." in told
 

@@ -89,6 +89,10 @@ def test_hostile_requests_are_refused_in_one_line(ca: Certifier) -> None:
     for option, request in (
         ("subject", request_of(private_key("secp256r1", 9), name="bank.example\0.evil.example")),
         ("subject_alt_name", with_extension("2.5.29.17", b"\x30\x05\x82\x03a\0b")),
+        (
+            "subject_alt_name",
+            with_extension("2.5.29.17", bytes.fromhex("3014a4123010310e300c06035504030c05612e620063")),  # CN=a.b\0c
+        ),
     ):
         assert (
             f"{option} is refused: it has a control character"

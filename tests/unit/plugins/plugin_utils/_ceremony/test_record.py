@@ -54,6 +54,16 @@ def test_a_pair_is_told_by_fields_that_are_known() -> None:
     assert PIN not in json.dumps(told)
 
 
+def test_what_became_of_each_of_many_pairs_is_told() -> None:
+    gone = {"label": "gone", "outcome": "removed", "changes": [{"name": "pair"}], "failed": False, "msg": ""}
+    bad = {"label": "bad", "outcome": "none", "changes": [], "failed": True, "msg": "Refused", "ckr": "CKR_X"}
+    told = record({"key_pairs": [gone, bad], "invocation": {}}, status="failed", module="cryptoki.hsm.hsm_keypairs")
+    assert told["key_pairs"] == [
+        {"label": "gone", "outcome": "removed", "changes": [{"name": "pair"}]},
+        {"label": "bad", "outcome": "none", "failed": True, "msg": "Refused", "ckr": "CKR_X"},
+    ]
+
+
 def test_of_a_foreign_task_only_the_frame_is_told() -> None:
     told = record(
         {"stdout": PIN, "msg": PIN, "invocation": {"module_args": {"cmd": PIN}}}, module="ansible.builtin.shell"
@@ -74,6 +84,14 @@ def test_a_failed_task_has_the_message_of_its_module_and_no_options() -> None:
     told = record({"msg": "Refused", "invocation": {"module_args": {"pni": PIN}}, "ckr": "CKR_X"}, status="failed")
     assert told["message"] == "Refused" and told["ckr"] == "CKR_X" and "options" not in told
     assert PIN not in json.dumps(told)
+
+
+def test_a_failure_that_the_playbook_takes_as_done_is_told_with_its_message() -> None:
+    result = {"msg": "Refused", "failed": False, "invocation": {"module_args": {"pni": PIN}}}
+    told = record({**result, "failed_when_result": False}, status="ok")
+    assert told["judged"] and told["message"] == "Refused" and "options" not in told
+    told = record({"failed_when_result": False, "invocation": {"module_args": {"label": "root"}}}, status="ok")
+    assert "judged" not in told and told["options"] == {"label": "root"}
 
 
 def test_what_ansible_says_of_a_task_that_did_not_begin_is_not_told() -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony import folder as folder_module
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.folder import Folder, derived, records_in
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.other_programs import shows_document, shows_key
 from ansible_collections.cryptoki.hsm.plugins.plugin_utils._ceremony.page import page
@@ -103,16 +104,65 @@ def test_the_page_shows_numbers_in_groups_and_what_other_programs_show() -> None
     ],
 )
 def test_the_page_tells_how_the_run_ended(start: Record, end: Record | None, words: str) -> None:
-    text = shown({**START, **start}, step(), *([end] if end else []))
+    text = shown({**START, **start}, step(check_mode=bool(start)), *([end] if end else []))
     assert words in text and "Complete" not in text
     assert ("logged in to the tokens" in text) is bool(start)
 
 
+def test_a_rehearsal_with_steps_that_were_done_in_earnest_says_so() -> None:
+    rehearsed = step(check_mode=True)
+    text = shown({**START, "rehearsal": True}, rehearsed, step(), step(status="ok"), step(status="begun"), END)
+    assert "Rehearsal, but 2 of its steps changed something" in text and "nothing was made" not in text
+    assert "nothing was made" in shown({**START, "rehearsal": True}, rehearsed, step(status="ok"), END)
+
+
+def test_of_many_pairs_those_that_failed_or_were_removed_are_none() -> None:
+    gone = {"label": "gone", "outcome": "removed"}
+    bad = {"label": "bad", "outcome": "none", "failed": True, "msg": "Could not make it: CKR_DEVICE_MEMORY"}
+    many = [pair(label=f"of {number}", fingerprint=f"{number:02x}" * 32) for number in range(9)]
+    text = shown(START, step(status="failed", key_pairs=[*many, gone, bad]), END)
+    assert text.count("Public key of ") == 9 and "Public key gone" not in text and "Public key bad" not in text
+    assert "Could not make it: CKR_DEVICE_MEMORY" in text and "was removed" in text and "and 1 more, below" in text
+    assert "known after generation" not in text
+
+
+def test_a_pair_that_was_removed_or_replaced_later_is_none() -> None:
+    gone = {"name": "fingerprint", "before": FINGERPRINT, "after": None}
+    for last in (step(outcome="removed", changes=[gone]), step(key_pairs=[{"outcome": "removed", "changes": [gone]}])):
+        assert "Public key root" not in shown(START, made(), last, END)
+        assert "Public key root" in shown(START, made(), {**last, "check_mode": True}, END)
+    renewed = step(module="cryptoki.hsm.hsm_certificate", outcome="replaced", changes=[{**gone, "after": "0b" * 32}])
+    assert "Public key root" in shown(START, made(), renewed, END)
+    replaced = made(fingerprint="0b" * 32) | {"changes": [{**gone, "after": "0b" * 32}]}
+    text = shown(START, made(), replaced, END)
+    assert text.count("Public key root") == 1 and "To be compared by eye" in text and "0b0b" in text
+
+
+def test_what_a_step_does_not_return_is_not_known_later() -> None:
+    revoked = {"kind": "revocation list", "issuer": "CN=Root", "file": "/root.crl", "next_update": "soon"}
+    text = shown(START, step(documents=[revoked]), END)
+    assert text.count("not told by its step") == 3 and "known after" not in text
+    text = shown(START, step(documents=[revoked], check_mode=True), END)
+    assert text.count("known after generation") == 3 and "not told" not in text
+
+
+@pytest.mark.parametrize("options", [{"token_label": "the root"}, {"slot_id": 3}])
+def test_a_token_that_was_not_always_pinned(options: dict[str, t.Any]) -> None:
+    pinned = "Compared before each step with"
+    assert pinned in shown(START, made(), step(status="failed"), step(options={"token_label": "other"}), END)
+    pairs = [] if "token_label" in options else [pair()]
+    text = shown(START, made(), step(options=options, key_pairs=pairs), END)
+    assert pinned not in text and "Compared before some of the steps with" in text
+
+
 def test_the_page_tells_what_was_not_done() -> None:
+    judged = step(judged=True, status="ok", message="Refused")
+    assert "itself judged this" in shown(START, judged, END) and "Refused" in shown(START, judged, END)
     hidden, no_host = step(hidden=True, status="ok"), {"record": "no_hosts", "play": "Play"}
     steps = [step(status=status) for status in ("skipped", "ignored", "ignored", "rescued", "begun", "unreachable")]
     text = shown(START, *steps, hidden, no_host, END)
     assert "1 left out, 2 failed and ignored, 1 failed and provided for" in text
+    assert "1 not reached, 1 begun in the background" in text
     assert "The playbook hides what it was." in text and "No computer was meant" in text
     assert "Begun in the background" in text and "was not reached" in text
 
@@ -215,8 +265,39 @@ def test_a_page_that_says_something_else_than_the_records(tmp_path: Path) -> Non
     (folder / "SHA256SUMS").write_text("".join(f"{new if 'html' in s else s[:64]}{s[64:]}\n" for s in sums))
     problems = verify(folder, "0.1.0")["problems"]
     assert "report.html tells something else than report.jsonl" in problems
+    later = verify(folder, "0.2.0")  # whose own page may be another one
+    assert later["holds"] and "that report.html tells what is in report.jsonl" in later["unproven"][0]
+    (folder / "report.html").write_text("<p>All is well!")
+    problems = verify(folder, "0.2.0")["problems"]
+    assert "report.html was changed" in problems[0] and "SHA256SUMS is not what follows" in problems[1]
+
+
+def test_a_later_version_with_another_page_finds_an_old_report_to_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = written(tmp_path, made(private_key("secp256r1", 1)))
+    signed(folder, private_key("secp256r1", 1))
+    monkeypatch.setattr(folder_module, "page", lambda records, anchor: "<p>A nicer page.")
     later = verify(folder, "0.2.0")
-    assert "SHA256SUMS" in str(later["problems"]) and any("report.html" in one for one in later["unproven"])
+    assert later["problems"] == [] and "version 0.1.0 made it" in later["unproven"][0]
+    assert "report.html tells something else than report.jsonl" in verify(folder, "0.1.0")["problems"]
+    (folder / "signer.pem").unlink()
+    assert verify(folder, "0.2.0")["problems"][0] == "signer.pem is missing"
+
+
+def test_the_digest_that_was_signed_and_a_key_that_signs_nothing(tmp_path: Path) -> None:
+    folder = written(tmp_path, made(private_key("secp256r1", 1)))
+    digest = folder / "SHA256SUMS.digest"
+    digest.write_bytes(hashlib.sha256((folder / "SHA256SUMS").read_bytes()).digest())
+    assert verify(folder, "0.1.0")["holds"]
+    digest.write_bytes(b"All is well.")
+    assert verify(folder, "0.1.0")["problems"] == ["SHA256SUMS.digest is not the digest of SHA256SUMS"]
+    digest.unlink()
+    signed(folder, private_key("secp256r1", 1))
+    known = tmp_path / "known.pem"
+    exchange = x25519.X25519PrivateKey.generate().public_key()
+    known.write_bytes(exchange.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert verify(folder, "0.1.0", None, known)["problems"] == ["the signature over SHA256SUMS does not hold"]
 
 
 def test_what_is_missing_or_too_much(tmp_path: Path) -> None:
