@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Public keys as tokens hold them, turned into a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) by asn1crypto."""
+"""Public keys as tokens hold them, turned into a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7); asn1crypto reads them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:
 
 
 def _spki(algorithm: bytes, key: bytes) -> bytes:
-    """As asn1crypto writes it, in a fiftieth of the time: a large token has many keys."""
+    """What asn1crypto would write too, in thirty times the time: a large token has many keys."""
     return _der(0x30, algorithm + _der(0x03, b"\0" + key))
 
 

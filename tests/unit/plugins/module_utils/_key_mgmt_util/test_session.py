@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import typing as t
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_what_is_not_surely_the_new_pair_is_not_taken_back(kmu: Kmu, monkeypatch
         monkeypatch.setattr(one._tool, "generate", lambda *dummy: made)
         for ident, left in ((b"two", 1), (b"\xff", 1), (None, 1), (b"one", 0)):
             wish = dataclasses.replace(WISH, id=ident, attest=True)
-            assert "no 'Attestation Check : [PASS]'" in refusal(lambda wish=wish: one.make(wish, "generate"))
+            assert "no 'Attestation Check : [PASS]'" in refusal(functools.partial(one.make, wish, "generate"))
             assert len(one.find(Query(PRIVATE))) == len(one.find(Query(PUBLIC))) == left
 
 

@@ -150,6 +150,7 @@ def test_transport_private_half_never_leaves(kind: t.Any) -> None:
 
 def test_transport_public_only_wraps() -> None:
     values = transport_public(b"\x01" * 384)
+    assert values["private"] is False
     assert can(values) == {"wrap"}
     assert values["token"] is False
     assert set(ALL_USAGE_BITS[PUBLIC]) <= set(values)
