@@ -219,7 +219,7 @@ options:
           - C(CKA_ALWAYS_AUTHENTICATE), whether each use asks for the PIN.
           - The PIN of the task is given for each proof of such a pair, and for each certificate that it signs. Where
             there is none, because the login is one at a PIN pad, the pair is not proven.
-          - A pair that is there already is proven if O(verify=true). Some devices have another PIN for each use, and a
+          - A pair that is there already is proven if C(verify=true). Some devices have another PIN for each use, and a
             wrong one in every run would lock it.
         type: bool
       modifiable:

@@ -38,6 +38,8 @@ _NAMES = {
     "1.3.6.1.5.5.7.1.1": "authority_info_access",
     "1.3.6.1.5.5.7.1.24": "ocsp_must_staple",
 }
+# Access methods (RFC 5280, section 4.2.2.1).
+_ACCESS = {"1.3.6.1.5.5.7.48.1": "OCSP", "1.3.6.1.5.5.7.48.2": "caIssuers"}
 # Those of revocation lists, which no option of a request says.
 _OF_LISTS = {"2.5.29.20": "crl_number", "2.5.29.28": "issuing_distribution_point"}
 
@@ -176,7 +178,34 @@ def _text(value: t.Any) -> str | None:
         return value.digest.hex(":")
     if isinstance(value, x509.AuthorityKeyIdentifier) and value.key_identifier:
         return value.key_identifier.hex(":")
-    return None
+    return _text_of_lists(value)
+
+
+def _text_of_lists(value: t.Any) -> str | None:
+    """As `_text`, for extensions that say where something is, or for what names."""
+    if isinstance(value, x509.CRLDistributionPoints):
+        return _points(value)
+    if isinstance(value, x509.AuthorityInformationAccess):
+        rows = [(one.access_method.dotted_string, shown(one.access_location)) for one in value]
+        return ", ".join(f"{_ACCESS.get(method, method)} {location}" for method, location in rows)
+    if isinstance(value, x509.CertificatePolicies):
+        plain = not any(policy.policy_qualifiers for policy in value)
+        return ", ".join(policy.policy_identifier.dotted_string for policy in value) if plain else None
+    if isinstance(value, x509.NameConstraints):
+        return _trees(value)
+    return str(value.crl_number) if isinstance(value, x509.CRLNumber) else None
+
+
+def _points(value: x509.CRLDistributionPoints) -> str | None:
+    """Where the lists are; None where some are for certain reasons only, by other issuers, or below the issuer's name."""
+    if any(point.full_name is None or point.reasons or point.crl_issuer for point in value):
+        return None
+    return ", ".join(shown(name) for point in value for name in point.full_name or ())
+
+
+def _trees(value: x509.NameConstraints) -> str:
+    trees = (("permitted", value.permitted_subtrees), ("excluded", value.excluded_subtrees))
+    return ", ".join(f"{kind} {shown(name)}" for kind, names in trees for name in names or ())
 
 
 def _has(usage: x509.KeyUsage, name: str) -> bool:
