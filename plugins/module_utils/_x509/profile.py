@@ -197,7 +197,7 @@ def _text_of_lists(value: t.Any) -> str | None:
 
 
 def _points(value: x509.CRLDistributionPoints) -> str | None:
-    """Where the lists are; None where some are for certain reasons only, by other issuers, or below the issuer's name."""
+    """Where the lists are; None where some are for certain reasons only, by others, or below the issuer's name."""
     if any(point.full_name is None or point.reasons or point.crl_issuer for point in value):
         return None
     return ", ".join(shown(name) for point in value for name in point.full_name or ())
