@@ -22,6 +22,12 @@ HOST = types.SimpleNamespace(get_name=lambda: "here")
 STATS = types.SimpleNamespace(processed={}, summarize=lambda host: {})
 
 
+@pytest.fixture(autouse=True)
+def _no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ansible-test has one of its own."""
+    monkeypatch.setattr(run.constants, "CONFIG_FILE", None)
+
+
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     return tmp_path / "reports"
