@@ -32,7 +32,7 @@ OTHERS = (
         "https://www.gnu.org/licenses/",
         "https://semver.org/",
     ),
-    *("https://cryptography.io/", "https://pexpect.readthedocs.io/", "https://pypi.org/project/"),
+    *("https://cryptography.io/", "https://pexpect.readthedocs.io/"),
     *("https://github.com/pyauth/python-pkcs11", "github.com/aws-samples/", "github.com/awsdocs/"),
 )
 # Reserved for examples (RFC 2606), and this host
