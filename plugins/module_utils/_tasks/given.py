@@ -30,10 +30,11 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     options = module.params if params is None else params
     by_path, by_content = f"{what}path", f"{what}content"
     path, content = options[by_path], options[by_content]
-    if content == "" or (params is None and _is_null(module, what)):
+    empty = by_content if content == "" else None if params is not None else _given_as_null(module, by_path, by_content)
+    if empty:
         if module.check_mode:  # what an earlier task returns there
-            raise NotYet(f"There is not yet what {by_content} is to hold")
-        raise InputError(by_content, "it is given and empty; leave it out, or give it what it is to hold")
+            raise NotYet(f"There is not yet what {empty} is to hold")
+        raise InputError(empty, "it is given and empty; leave it out, or give it what it is to hold")
     if content is not None:
         return by_content, content.encode()
     if path is None:
@@ -45,10 +46,11 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     return by_path, module.read(by_path, path)
 
 
-def _is_null(module: FileModule, what: str) -> bool:
-    """Whether the content was given as null, and is not what a file is given for."""
-    path, content = module.params[f"{what}path"], module.params[f"{what}content"]
-    return path is None and content is None and module.is_null(f"{what}content")
+def _given_as_null(module: FileModule, *options: str) -> str | None:
+    """Which of these was given as null, where none has a value."""
+    if any(module.params[option] is not None for option in options):
+        return None
+    return next(filter(module.is_null, options), None)
 
 
 def _same(one: str, other: str | None) -> bool:

@@ -39,8 +39,13 @@ def made_ca(monkeypatch: pytest.MonkeyPatch) -> Certifier:
     return certifier
 
 
-@pytest.mark.parametrize("content", [None, ""])
-@pytest.mark.parametrize("option", ["ca_content", "ownca_content", "csr_content", "certificate_content"])
+@pytest.mark.parametrize(
+    ("option", "content"),
+    [
+        *((f"{name}_content", content) for name in ("ca", "ownca", "csr", "certificate") for content in (None, "")),
+        *((f"{name}_path", None) for name in ("ca", "ownca", "csr", "public_key")),
+    ],
+)
 def test_what_is_given_without_a_value_is_not_taken_for_not_given(
     option: str, content: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
