@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
@@ -34,8 +34,7 @@ def wish_from(family: Family, params: Params) -> Wish:
         fingerprint=_values.fingerprint(params["fingerprint"]),
         refusal=refusal,
         **described,
-        allowed_mechanisms=_mechanisms(params["allowed_mechanisms"]),
-        key_gen_mechanism=_mechanism("key_gen_mechanism", params["key_gen_mechanism"]),
+        **_mechanisms(params),
         share_with=sharing(params),
         complete=bool(params.get("complete")),
         quorum=params["quorum"] or None,
@@ -44,7 +43,10 @@ def wish_from(family: Family, params: Params) -> Wish:
         **{name: params[name] for name in _AS_GIVEN},
     )
     check_usage(wish)
-    _check_mechanisms(wish)
+    if wish.allowed_mechanisms or wish.key_gen_mechanism is not None:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._options import mechanisms
+
+        mechanisms.check(wish)
     return wish
 
 
@@ -103,24 +105,15 @@ _DESCRIBING: dict[str, t.Callable[[t.Any], t.Any]] = {
 }
 
 
-def _mechanism(option: str, value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return mechanisms.mechanism_code(value)
-    except ValueError as error:
-        raise errors.InputError(option, str(error), value) from None
+def _mechanisms(params: Params) -> dict[str, t.Any]:
+    if params["allowed_mechanisms"] is None and params["key_gen_mechanism"] is None:
+        return {}
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options import mechanisms
 
-
-def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
-    if values is None:
-        return None
-    codes = [code for code in (_mechanism("allowed_mechanisms", value) for value in values) if code is not None]
-    if len(set(codes)) < len(codes):
-        raise errors.InputError("allowed_mechanisms", "it names a mechanism twice", list(values))
-    if not codes:
-        raise errors.InputError("allowed_mechanisms", "it is empty, and a key that no mechanism may use is of no use")
-    return tuple(codes)
+    return {
+        "allowed_mechanisms": mechanisms.numbers("allowed_mechanisms", params["allowed_mechanisms"]),
+        "key_gen_mechanism": mechanisms.number("key_gen_mechanism", params["key_gen_mechanism"]),
+    }
 
 
 def _rules(given: Params) -> t.Iterator[tuple[str, bool, str]]:
@@ -172,27 +165,6 @@ def _check_quorum(option: str, quorum: int, params: Params) -> None:
         raise errors.InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
     if quorum and not params["quorum"]:
         raise errors.InputError(option, "it needs quorum: a key has both or none", quorum)
-
-
-def _check_mechanisms(wish: Wish) -> None:
-    """Known mechanisms must be of the key's type, and that which generates must be one that does."""
-    if wish.family == "ecc" and wish.curve is None:
-        return
-    for code in wish.allowed_mechanisms or ():
-        _check_mechanism("allowed_mechanisms", code, wish, {wish.key_type})
-    if wish.key_gen_mechanism is not None:
-        # AWS CloudHSM makes Ed25519 keys by CKM_EC_KEY_PAIR_GEN.
-        families = {wish.key_type, "ec"} if wish.curve else {wish.key_type}
-        _check_mechanism("key_gen_mechanism", wish.key_gen_mechanism, wish, families)
-
-
-def _check_mechanism(option: str, code: int, wish: Wish, families: t.Collection[str]) -> None:
-    row, generates = mechanisms.MECHANISMS.get(mechanisms.mechanism_name(code)), option == "key_gen_mechanism"
-    if row and row.family not in families:
-        raise errors.InputError(option, f"it is not for keys of the type {wish.key_type}", row.name)
-    if row and (row.use == "generate") != generates:
-        rule = "it does not generate pairs" if generates else "it only generates pairs"
-        raise errors.InputError(option, rule, row.name)
 
 
 def check_usage(wish: Wish) -> None:

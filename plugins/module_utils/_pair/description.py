@@ -10,8 +10,8 @@ import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms, uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     URI_TYPES,
@@ -106,12 +106,19 @@ def plain(name: str, value: Value) -> t.Any:
     if isinstance(value, bytes):
         return colon_hex(value)
     if isinstance(value, tuple):
-        return sorted(mechanisms.mechanism_name(code) for code in value)
+        return sorted(_mechanism_name(code) for code in value)
     if kind is Kind.MECHANISM and isinstance(value, int):
-        return mechanisms.mechanism_name(value)
+        return _mechanism_name(value)
     if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, int):
         return f"0x{value:08x}"
     return value
+
+
+def _mechanism_name(code: int) -> str:
+    # Most keys tell no mechanism, and need no table of them.
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms
+
+    return mechanisms.mechanism_name(code)
 
 
 def half_uri(found: keypair.TokenObject, token: t.Mapping[str, str] | None = None) -> str:

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, mechanisms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 
 class Difference(t.NamedTuple):
@@ -33,6 +33,8 @@ class Difference(t.NamedTuple):
 
 def _returned(value: t.Any) -> t.Any:
     if isinstance(value, tuple):
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms
+
         return [mechanisms.mechanism_name(one) if isinstance(one, int) else one for one in value]
     return value.hex(":") if isinstance(value, bytes) else value
 

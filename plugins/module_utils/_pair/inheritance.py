@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, plan, vendors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import absence, keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -36,7 +36,7 @@ def replacing(wish: Wish, old: keypair.KeyPair, facts: vendors.VendorFacts, toke
     why = irreplaceable(new, facts) or (_QUORUM if _needs_approval(old) else misfit(new, old))
     if why:
         raise errors.HsmError.refused(what, why, differs)
-    plan.refuse_indestructible(what, old, differs)
+    absence.refuse_indestructible(what, old, differs)
     return new
 
 

@@ -15,10 +15,10 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair,
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, floors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.

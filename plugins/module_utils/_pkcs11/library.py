@@ -23,7 +23,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, functions, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
 
 try:
     import pkcs11
@@ -193,11 +192,3 @@ class Library:
             calls.check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
             self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
         return self._key_sizes[slot_id, mechanism]
-
-
-def any_mechanism_name(code: int) -> str:
-    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as `0x…`."""
-    own = mechanism_name(code)
-    if own.startswith("CKM_") or code not in {member.value for member in pkcs11.Mechanism}:
-        return own
-    return f"CKM_{pkcs11.Mechanism(code).name.lstrip('_')}"  # it marks what is obsolete by an underscore

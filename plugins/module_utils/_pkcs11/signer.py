@@ -10,8 +10,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, removal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
@@ -60,8 +60,10 @@ class Pkcs11Signer(Signer):
         return self._session.output(what, function, data)
 
     def derive(self, point: bytes, size: int) -> bytes:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import mechanism, removal
+
         what, readable = f"derive {self._key}", calls.template({**_READABLE, "value_len": size}, attributes.SECRET)
-        handle = self._session.make(what, "C_DeriveKey", ecdh(point), self._found.handle, readable)
+        handle = self._session.make(what, "C_DeriveKey", mechanism.ecdh(point), self._found.handle, readable)
         try:
             return self._session.secret(what, handle, size)
         finally:

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import library, slots, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms
 
 Described = dict[str, t.Any]
 
@@ -161,8 +162,18 @@ def _mechanism(code: int, info: structures.CkMechanismInfo | None) -> Described:
     if info and 0 < info.max_key_size < _WORD and info.min_key_size <= info.max_key_size:
         sizes = (info.min_key_size, info.max_key_size)
     return {
-        "name": library.any_mechanism_name(code),
+        "name": any_mechanism_name(code),
         "min_key_size": sizes[0] if sizes else None,
         "max_key_size": sizes[1] if sizes else None,
         "flags": flags,
     }
+
+
+def any_mechanism_name(code: int) -> str:
+    """The name of a mechanism that this collection or python-pkcs11 knows, else its number as `0x…`."""
+    import pkcs11
+
+    own = mechanisms.mechanism_name(code)
+    if own.startswith("CKM_") or code not in {member.value for member in pkcs11.Mechanism}:
+        return own
+    return f"CKM_{pkcs11.Mechanism(code).name.lstrip('_')}"  # it marks what is obsolete by an underscore

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.absence import decide_absent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
     Plan,
-    decide_absent,
     decide_present,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof

@@ -11,13 +11,13 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.absence import decide_absent
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured, predicted
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import (
     Action,
     Plan,
     Step,
-    decide_absent,
     decide_present,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts

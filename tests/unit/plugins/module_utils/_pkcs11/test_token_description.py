@@ -11,9 +11,12 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures, token_description
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import SlotAnswers
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import MechanismFlag, describe_slot
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
+    MechanismFlag,
+    any_mechanism_name,
+    describe_slot,
+)
 
 RSA, EC, SHA256, VENDOR = 0x00, 0x1040, 0x250, 0x80001234
 
