@@ -13,18 +13,16 @@ containers see other files, and are not locked out.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
-import secrets
 import stat
 import time
 import typing as t
 
 _FIRST_WAIT = 0.01  # seconds; doubled at each try
 _LONGEST_WAIT = 0.25
-_EVERYONE = 0o666
+EVERYONE = 0o666
 
 
 # Descriptors of the locks that this process holds.
@@ -114,7 +112,9 @@ class HostLock:
         while not self._try():
             left = end - time.monotonic()
             if left <= 0:
-                raise LockTimeout(self.path, _holder(self.path))
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock_file
+
+                raise LockTimeout(self.path, lock_file.holder(self.path))
             time.sleep(min(wait, left))
             wait = min(2 * wait, _LONGEST_WAIT)
         return self
@@ -160,46 +160,18 @@ def _open(path: str) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            _create(path)
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock_file
+
+            lock_file.create(path)
             continue
         except OSError as error:
-            raise LockError(path, _reason(path, error)) from error
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock_file
+
+            raise LockError(path, lock_file.reason(path, error)) from error
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
         raise LockError(path, "is not a regular file; remove it")
-
-
-def _create(path: str) -> None:
-    """Makes the file, empty and of mode 0666 whatever the umask, in one step: under another name, then linked.
-
-    So no other user meets a file that is not open to all yet, not even if this process is killed here.
-    """
-    draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}"
-    advice = "; name a folder for locks by lock_folder, the same in all tasks that use the token"
-    try:
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LockError(path, f"cannot be made: {error.strerror}{advice}") from error
-    try:
-        os.fchmod(descriptor, _EVERYONE)
-        with contextlib.suppress(FileExistsError):  # somebody else was faster
-            os.link(draft, path, follow_symlinks=False)
-    except OSError as error:
-        raise LockError(path, f"cannot be made: {error.strerror}{advice}") from error
-    finally:
-        os.close(descriptor)
-        os.unlink(draft)
-
-
-def _reason(path: str, error: OSError) -> str:
-    if error.errno == errno.ELOOP:
-        return "is a symbolic link; remove it"
-    owner = ""
-    with contextlib.suppress(OSError):
-        status = os.lstat(path)
-        owner = f"; it belongs to user id {status.st_uid} and has mode {stat.S_IMODE(status.st_mode):04o}, not 0666"
-    return f"cannot be opened: {error.strerror}{owner}"
 
 
 def _is_still(descriptor: int, path: str) -> bool:
@@ -214,18 +186,7 @@ def _write(descriptor: int, text: bytes) -> None:
 
     Otherwise it may be a file of ours that somebody gave this name by a hard link, and root would spoil it for them.
     """
-    if os.fstat(descriptor).st_mode & _EVERYONE == _EVERYONE:
+    if os.fstat(descriptor).st_mode & EVERYONE == EVERYONE:
         with contextlib.suppress(OSError):  # a full disk: the lock is good without the PID
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
-
-
-def _looked_at(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _holder(path: str) -> int | None:
-    text = b""
-    with contextlib.suppress(OSError), open(path, "rb", opener=_looked_at) as file:
-        text = (file.read(20) or b"").strip()  # None: it is no file, and empty yet
-    return int(text) if text.isdigit() else None

@@ -245,20 +245,9 @@ def login_from(params: Params, any_token: bool = False) -> Login:
 
 
 def _parsed(uri: str) -> PKCS11Uri:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri_parser
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options import token_uri
 
-    try:
-        parsed = uri_parser.parse_uri(uri)
-    except ValueError as error:
-        raise errors.InputError("token_uri", str(error)) from None
-    for name in ("slot_manufacturer", "slot_description", "object", "type", "id", "module_name"):
-        if getattr(parsed, name) is not None:
-            raise errors.InputError("token_uri", f"{name.replace('_', '-')} does not choose a token here; leave it out")
-    if not any(getattr(parsed, name) is not None for name in ("token", "serial", "model", "manufacturer", "slot_id")):
-        raise errors.InputError(
-            "token_uri", "it names no token; give token, serial, model, manufacturer or slot-id in it"
-        )
-    return parsed
+    return token_uri.parsed(uri)
 
 
 def _selector(params: Params, any_token: bool) -> token.TokenSelector:

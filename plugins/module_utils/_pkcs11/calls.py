@@ -255,7 +255,7 @@ class Session:
         """What C_GetSessionInfo says of the login."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
 
-        rv, info = self._calls.session_info(self._handle)
+        rv, info = slots.session_info(self._calls, self._handle)
         check(rv, f"read the session with the token {self._token}")
         return slots.session_state(info)
 

@@ -163,50 +163,11 @@ class Functions:
         info = structures.CkTokenInfo()
         return self.call("C_GetTokenInfo", slot_id, info), info
 
-    def info(self) -> tuple[int, structures.CkInfo]:
-        """C_GetInfo (section 5.4.3)."""
-        info = structures.CkInfo()
-        return self.call("C_GetInfo", info), info
-
-    def slot_list(self) -> tuple[int, list[int]]:
-        """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
-        return self._list("C_GetSlotList", ctypes.c_ubyte(False))
-
     def slot_count(self) -> int:
         """The return value of C_GetSlotList; raises `Nonsense` where it tells more slots than any HSM has."""
-        return self._size("C_GetSlotList", ctypes.c_ubyte(False))[0]
+        return self.size("C_GetSlotList", ctypes.c_ubyte(False))[0]
 
-    def slot_info(self, slot_id: int) -> tuple[int, structures.CkSlotInfo]:
-        """C_GetSlotInfo (section 5.5.2)."""
-        info = structures.CkSlotInfo()
-        return self.call("C_GetSlotInfo", slot_id, info), info
-
-    def mechanism_list(self, slot_id: int) -> tuple[int, list[int]]:
-        """C_GetMechanismList (section 5.5.5)."""
-        return self._list("C_GetMechanismList", slot_id)
-
-    def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, structures.CkMechanismInfo]:
-        """C_GetMechanismInfo (section 5.5.6)."""
-        info = structures.CkMechanismInfo()
-        return self.call("C_GetMechanismInfo", slot_id, mechanism, info), info
-
-    def session_info(self, session: int) -> tuple[int, structures.CkSessionInfo]:
-        """C_GetSessionInfo (section 5.6.4)."""
-        info = structures.CkSessionInfo()
-        return self.call("C_GetSessionInfo", session, info), info
-
-    def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
-        """What a function lists in two calls, the first for the count; once more where it has grown in between."""
-        for _dummy in range(2):
-            rv, size = self._size(name, first)
-            numbers, count = (structures.CK_ULONG * size)(), structures.CK_ULONG(size)
-            if numbers:
-                rv = self.call(name, first, numbers, ctypes.byref(count))
-            if rv != CKR_BUFFER_TOO_SMALL:
-                break
-        return rv, numbers[: count.value] if rv == CKR_OK else []
-
-    def _size(self, name: str, first: t.Any) -> tuple[int, int]:
+    def size(self, name: str, first: t.Any) -> tuple[int, int]:
         """How many numbers a function would list; raises `Nonsense` for more than any HSM has."""
         count = structures.CK_ULONG()
         rv = self.call(name, first, None, ctypes.byref(count))

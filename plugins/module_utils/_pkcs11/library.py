@@ -179,8 +179,10 @@ class Library:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
             what = f"list the mechanisms of slot {slot_id}"
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
+
             with calls.attempt(what):
-                rv, codes = self.functions.mechanism_list(slot_id)
+                rv, codes = slots.mechanism_list(self.functions, slot_id)
             calls.check(rv, what)
             self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
@@ -188,7 +190,9 @@ class Library:
     def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
         """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
         if (slot_id, mechanism) not in self._key_sizes:
-            rv, info = self.functions.mechanism_info(slot_id, mechanism)
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
+
+            rv, info = slots.mechanism_info(self.functions, slot_id, mechanism)
             calls.check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
             self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
         return self._key_sizes[slot_id, mechanism]

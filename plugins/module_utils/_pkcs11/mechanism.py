@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
@@ -23,17 +24,56 @@ _DATA_SPECIFIED = 1  # CKZ_DATA_SPECIFIED
 _NO_KDF = 1  # CKD_NULL
 
 
-def with_parameter(mechanism: mechanisms.Mechanism) -> structures.CkMechanism:
+class CkMechanism(ctypes.Structure):
+    """CK_MECHANISM; keeps its parameter alive as long as it lives."""
+
+    _fields_ = (("mechanism", structures.CK_ULONG), ("parameter", ctypes.c_void_p), ("length", structures.CK_ULONG))
+
+    def __init__(self, mechanism: int, parameter: ctypes.Structure | None = None) -> None:
+        super().__init__(mechanism)
+        self.kept = parameter
+        if parameter is not None:
+            self.parameter, self.length = ctypes.addressof(parameter), ctypes.sizeof(parameter)
+
+
+class CkPssParams(ctypes.Structure):
+    """CK_RSA_PKCS_PSS_PARAMS."""
+
+    _fields_ = structures.ulongs("hash mgf salt_length")
+
+
+class CkOaepParams(ctypes.Structure):
+    """CK_RSA_PKCS_OAEP_PARAMS."""
+
+    _fields_ = (
+        *structures.ulongs("hash mgf source"),
+        ("source_data", ctypes.c_void_p),
+        ("source_length", structures.CK_ULONG),
+    )
+
+
+class CkEcdhParams(ctypes.Structure):
+    """CK_ECDH1_DERIVE_PARAMS."""
+
+    _fields_ = (
+        *structures.ulongs("kdf shared_length"),
+        ("shared_data", ctypes.c_void_p),
+        ("public_length", structures.CK_ULONG),
+        ("public_data", ctypes.c_char_p),
+    )
+
+
+def with_parameter(mechanism: mechanisms.Mechanism) -> CkMechanism:
     """RSASSA-PSS takes its own hash, and a salt as long; RSAES-OAEP takes SHA-1, which is all that SoftHSM 2.6 has."""
     if mechanism.name.endswith("_PSS") and mechanism.hash:
         salt = hashlib.new(mechanism.hash).digest_size
-        return structures.CkMechanism(mechanism.code, structures.CkPssParams(*_HASHES[mechanism.hash], salt))
+        return CkMechanism(mechanism.code, CkPssParams(*_HASHES[mechanism.hash], salt))
     if mechanism.name == "CKM_RSA_PKCS_OAEP":
-        return structures.CkMechanism(mechanism.code, structures.CkOaepParams(*_HASHES["sha1"], _DATA_SPECIFIED))
-    return structures.CkMechanism(mechanism.code)
+        return CkMechanism(mechanism.code, CkOaepParams(*_HASHES["sha1"], _DATA_SPECIFIED))
+    return CkMechanism(mechanism.code)
 
 
-def ecdh(point: bytes) -> structures.CkMechanism:
+def ecdh(point: bytes) -> CkMechanism:
     """CKM_ECDH1_DERIVE with another's point; the key is the secret's first bytes, as they are."""
-    parameter = structures.CkEcdhParams(kdf=_NO_KDF, public_length=len(point), public_data=point)
-    return structures.CkMechanism(mechanisms.MECHANISMS["CKM_ECDH1_DERIVE"].code, parameter)
+    parameter = CkEcdhParams(kdf=_NO_KDF, public_length=len(point), public_data=point)
+    return CkMechanism(mechanisms.MECHANISMS["CKM_ECDH1_DERIVE"].code, parameter)

@@ -216,10 +216,7 @@ class Pkcs11Provider(Provider):
             return []
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_tokens
 
-        unseen, advice = "so that a token there stays unseen", "restore it from a backup, or move its folder away"
-        hidden = [f"this user cannot read {path}, {unseen}" for path in _softhsm.unreadable(folder)]
-        with softhsm_tokens.TokensFolder(folder, lasting=False) as store:
-            return [*hidden, *(f"{damage}, {unseen} ({advice})" for damage in store.damaged())]
+        return softhsm_tokens.overlooked(folder)
 
     @contextlib.contextmanager
     def making_token(self) -> t.Iterator[None]:

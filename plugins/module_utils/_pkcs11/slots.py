@@ -6,12 +6,50 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
 
 # Section 5.6.4: CK_SESSION_INFO, state.
 _STATES = ("ro_public", "ro_user", "rw_public", "rw_user", "rw_so")
+
+
+class CkInfo(ctypes.Structure):
+    """CK_INFO."""
+
+    _fields_ = (
+        ("cryptoki_version", structures.CkVersion),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("flags", structures.CK_ULONG),
+        ("library_description", ctypes.c_char * 32),
+        ("library_version", structures.CkVersion),
+    )
+
+
+class CkSlotInfo(ctypes.Structure):
+    """CK_SLOT_INFO."""
+
+    _fields_ = (
+        ("slot_description", ctypes.c_char * 64),
+        ("manufacturer_id", ctypes.c_char * 32),
+        ("flags", structures.CK_ULONG),
+        ("hardware_version", structures.CkVersion),
+        ("firmware_version", structures.CkVersion),
+    )
+
+
+class CkMechanismInfo(ctypes.Structure):
+    """CK_MECHANISM_INFO. All zero when it is made, which matters: SoftHSM 2.6.1 adds its flags to what is there."""
+
+    _fields_ = structures.ulongs("min_key_size max_key_size flags")
+
+
+class CkSessionInfo(ctypes.Structure):
+    """CK_SESSION_INFO."""
+
+    _fields_ = structures.ulongs("slot_id state flags device_error")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +64,7 @@ class CallError:
 class LibraryAnswers:
     """What a library tells of itself, and the numbers of its slots in order."""
 
-    info: structures.CkInfo
+    info: CkInfo
     slot_ids: tuple[int, ...]
 
 
@@ -38,16 +76,62 @@ class SlotAnswers:
     """
 
     slot_id: int
-    slot: structures.CkSlotInfo | None
+    slot: CkSlotInfo | None
     token: structures.CkTokenInfo | None
-    mechanisms: dict[int, structures.CkMechanismInfo | None] | None
+    mechanisms: dict[int, CkMechanismInfo | None] | None
     errors: tuple[CallError, ...]
+
+
+def library_info(calls: functions.Functions) -> tuple[int, CkInfo]:
+    """C_GetInfo (section 5.4.3)."""
+    info = CkInfo()
+    return calls.call("C_GetInfo", info), info
+
+
+def slot_list(calls: functions.Functions) -> tuple[int, list[int]]:
+    """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
+    return _list(calls, "C_GetSlotList", ctypes.c_ubyte(False))
+
+
+def slot_info(calls: functions.Functions, slot_id: int) -> tuple[int, CkSlotInfo]:
+    """C_GetSlotInfo (section 5.5.2)."""
+    info = CkSlotInfo()
+    return calls.call("C_GetSlotInfo", slot_id, info), info
+
+
+def mechanism_list(calls: functions.Functions, slot_id: int) -> tuple[int, list[int]]:
+    """C_GetMechanismList (section 5.5.5)."""
+    return _list(calls, "C_GetMechanismList", slot_id)
+
+
+def mechanism_info(calls: functions.Functions, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
+    """C_GetMechanismInfo (section 5.5.6)."""
+    info = CkMechanismInfo()
+    return calls.call("C_GetMechanismInfo", slot_id, mechanism, info), info
+
+
+def session_info(calls: functions.Functions, session: int) -> tuple[int, CkSessionInfo]:
+    """C_GetSessionInfo (section 5.6.4)."""
+    info = CkSessionInfo()
+    return calls.call("C_GetSessionInfo", session, info), info
+
+
+def _list(calls: functions.Functions, name: str, first: t.Any) -> tuple[int, list[int]]:
+    """What a function lists in two calls, the first for the count; once more where it has grown in between."""
+    for _dummy in range(2):
+        rv, size = calls.size(name, first)
+        numbers, count = (structures.CK_ULONG * size)(), structures.CK_ULONG(size)
+        if numbers:
+            rv = calls.call(name, first, numbers, ctypes.byref(count))
+        if rv != functions.CKR_BUFFER_TOO_SMALL:
+            break
+    return rv, numbers[: count.value] if rv == functions.CKR_OK else []
 
 
 def ask_library(calls: functions.Functions) -> tuple[LibraryAnswers, int]:
     """What the library tells, and the first return value that is an error."""
-    info_rv, info = calls.info()
-    rv, slot_ids = calls.slot_list()
+    info_rv, info = library_info(calls)
+    rv, slot_ids = slot_list(calls)
     return LibraryAnswers(info, tuple(sorted(slot_ids))), info_rv or rv
 
 
@@ -60,21 +144,21 @@ def ask_slot(calls: functions.Functions, slot_id: int, with_mechanisms: bool = T
             errors.append(CallError(call, functions.rv_name(rv)))
         return rv == functions.CKR_OK
 
-    rv, slot = calls.slot_info(slot_id)
+    rv, slot = slot_info(calls, slot_id)
     slot_told = told("C_GetSlotInfo", rv)
     rv, token = calls.token_info(slot_id)
     token_told = told("C_GetTokenInfo", rv)
-    mechanisms: dict[int, structures.CkMechanismInfo | None] = {}
+    mechanisms: dict[int, CkMechanismInfo | None] = {}
     if token_told and with_mechanisms:
         codes: list[int] = []
         try:
-            rv, codes = calls.mechanism_list(slot_id)
+            rv, codes = mechanism_list(calls, slot_id)
             told("C_GetMechanismList", rv)
         except functions.Nonsense as error:
             errors.append(CallError("C_GetMechanismList", str(error)))
         mechanisms = dict.fromkeys(sorted(codes))
         for code in mechanisms:
-            rv, info = calls.mechanism_info(slot_id, code)
+            rv, info = mechanism_info(calls, slot_id, code)
             if told("C_GetMechanismInfo", rv):
                 mechanisms[code] = info
             elif rv != functions.CKR_MECHANISM_INVALID:
@@ -88,6 +172,6 @@ def ask_slot(calls: functions.Functions, slot_id: int, with_mechanisms: bool = T
     )
 
 
-def session_state(info: structures.CkSessionInfo) -> str:
+def session_state(info: CkSessionInfo) -> str:
     """The state of a session as a word: read-only or read/write, and who has logged in."""
     return _STATES[info.state] if info.state < len(_STATES) else f"0x{info.state:x}"

@@ -22,25 +22,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import sofths
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_damage, softhsm_file
 
 UNFINISHED = "cryptoki-hsm.unfinished"
 _SMALLEST = 32  # bytes; an object has a counter and its class
-_CHUNK = 1 << 16
 _LOOKS = 3
 _PAUSE = 0.5  # seconds between two of them
-_TOLD = 3  # damaged files that a message names
-_ADVICE = "Restore it from a backup, or move it away if what it held is given up."
-
-
-class Damage(t.NamedTuple):
-    """A damaged file, and what is wrong with it."""
-
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path} is damaged ({self.reason})"
 
 
 def mark_path(folder: str) -> str:
@@ -82,7 +69,7 @@ class Store(abc.ABC):
             remedy = "See that the disk has room and that files may be as long as needed (ulimit -f)."
             raise errors.HsmError.failed(f"finish in {self.folder}", why, remedy)
 
-    def _settle(self, before: frozenset[str]) -> tuple[Damage, ...]:
+    def _settle(self, before: frozenset[str]) -> tuple[softhsm_damage.Damage, ...]:
         """Tells what is left unfinished from damage, now that whoever began it is at an end; the answer is that."""
         broken = self._persisting(self._names() - before)
         self._unfinished |= broken.keys()
@@ -101,7 +88,7 @@ class Store(abc.ABC):
                 self._before = frozenset(self._names())
                 softhsm_mark.write_before(self._mark, self.folder, self._before)
 
-    def _persisting(self, names: t.Collection[str]) -> dict[str, Damage]:
+    def _persisting(self, names: t.Collection[str]) -> dict[str, softhsm_damage.Damage]:
         """What of these is damaged at every look, less what is known as left by a killed process."""
         found = {name: damage for name in names if name not in self._unfinished and (damage := self._damage(name))}
         for dummy in range(_LOOKS - 1):
@@ -115,7 +102,7 @@ class Store(abc.ABC):
         """What could be damaged, by the names in this folder; empty where it cannot be read, which others refuse."""
 
     @abc.abstractmethod
-    def _damage(self, name: str) -> Damage | None:
+    def _damage(self, name: str) -> softhsm_damage.Damage | None:
         """What is wrong with one; None also where it is gone."""
 
 
@@ -125,14 +112,8 @@ class TokenStore(Store):
     def __init__(self, folder: str, lasting: bool, umask: t.Callable[[], str | None]) -> None:
         super().__init__(folder, lasting)
         self._umask = umask
-        self._small: dict[str, Damage] = {}
-        self._damaged: dict[str, Damage] | None = None
-
-    @functools.cached_property
-    def _objects(self) -> softhsm_file.Objects:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
-
-        return softhsm_file.Objects()
+        self._small: dict[str, softhsm_damage.Damage] = {}
+        self._damaged: dict[str, softhsm_damage.Damage] | None = None
 
     def __enter__(self) -> TokenStore:
         super().__enter__()
@@ -144,11 +125,11 @@ class TokenStore(Store):
         return len(self._names())
 
     @property
-    def small(self) -> tuple[Damage, ...]:
+    def small(self) -> tuple[softhsm_damage.Damage, ...]:
         """The damaged files that their size tells already."""
         return tuple(self._small.values())
 
-    def damaged(self) -> tuple[Damage, ...]:
+    def damaged(self) -> tuple[softhsm_damage.Damage, ...]:
         """All damaged files, for which every file is read, once."""
         with self._lock:
             if self._damaged is None:
@@ -163,45 +144,37 @@ class TokenStore(Store):
 
     def refuse_damage(self, token: str) -> None:
         """Refuses to take a key for absent that may be in a damaged file."""
-        damaged = self.damaged()
-        if not os.path.isdir(self.folder):
-            raise errors.TokenError(f"search the token {token}", said=f"nothing, and its folder {self.folder} is gone")
-        if damaged:
-            raise errors.HsmError(
-                f"Refused to take a key for absent on the token {token}: {_listed(damaged)}, and SoftHSM passes over"
-                f" such files without an error. {_ADVICE}"
-            )
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_damage
 
-    def warnings(self, damaged: t.Sequence[Damage]) -> tuple[str, ...]:
+        softhsm_damage.refuse(self.folder, token, self.damaged())
+
+    def warnings(self, damaged: t.Sequence[softhsm_damage.Damage]) -> tuple[str, ...]:
         """What to tell where nothing depends on these."""
         if not damaged:
             return ()
-        return (f"{_listed(damaged)}, and SoftHSM passes over such files: a key in one looks absent. {_ADVICE}",)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_damage
+
+        return (softhsm_damage.warning(damaged),)
+
+    @functools.cached_property
+    def _objects(self) -> softhsm_file.Objects:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
+
+        return softhsm_file.Objects()
+
+    def _damage(self, name: str) -> softhsm_damage.Damage | None:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_damage
+
+        def judge(descriptor: int) -> str | None:
+            return self._objects.damage(softhsm_damage.content(descriptor))
+
+        return softhsm_damage.judged(f"{self.folder}/{name}", judge)
 
     def _names(self) -> set[str]:
         return {entry.name for entry in entries(self.folder) if _is_object(entry)}
 
     def _small_names(self) -> set[str]:
         return {entry.name for entry in entries(self.folder) if _is_object(entry) and _size(entry) < _SMALLEST}
-
-    def _damage(self, name: str) -> Damage | None:
-        return judged(f"{self.folder}/{name}", lambda descriptor: self._objects.damage(content(descriptor)))
-
-
-def _listed(damaged: t.Sequence[Damage]) -> str:
-    more = f" and {len(damaged) - _TOLD} more" if len(damaged) > _TOLD else ""
-    return ", ".join(map(str, sorted(damaged)[:_TOLD])) + more
-
-
-def content(descriptor: int) -> bytes:
-    """All that is read from there."""
-    content = b""
-    while len(content) % _CHUNK == 0:
-        more = os.read(descriptor, _CHUNK)
-        content += more
-        if not more:
-            break
-    return content
 
 
 def entries(folder: str) -> list[os.DirEntry[str]]:
@@ -222,18 +195,3 @@ def _size(entry: os.DirEntry[str]) -> int:
         return entry.stat(follow_symlinks=False).st_size
     except OSError:  # it is gone
         return _SMALLEST
-
-
-def judged(path: str, judge: t.Callable[[int], str | None]) -> Damage | None:
-    """Damage, where `judge` gives a reason for what it reads from the descriptor."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            reason = judge(descriptor)
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, PermissionError):  # what may not be read is told as that
-        return None
-    except OSError as error:
-        reason = f"it cannot be read: {error.strerror}"
-    return Damage(path, reason) if reason else None

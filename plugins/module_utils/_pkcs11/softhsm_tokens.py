@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm, softhsm_store
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm, softhsm_damage, softhsm_store
 
 _MISSING = "it is missing"
 _TOKEN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -18,28 +18,36 @@ _TOKEN_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class TokensFolder(softhsm_store.Store):
     """The folder of all tokens, which has a folder a token."""
 
-    def damaged(self) -> list[softhsm_store.Damage]:
+    def damaged(self) -> list[softhsm_damage.Damage]:
         """The tokens' own files that are damaged, so that the tokens are not seen; sorted."""
         return sorted(self._persisting(self._names()).values())
 
     def _names(self) -> set[str]:
         return {entry.name for entry in softhsm_store.entries(self.folder) if entry.is_dir(follow_symlinks=False)}
 
-    def _damage(self, name: str) -> softhsm_store.Damage | None:
+    def _damage(self, name: str) -> softhsm_damage.Damage | None:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
 
         folder = os.path.join(self.folder, name)
         database, path = (os.path.join(folder, file) for file in (softhsm.DATABASE, softhsm.TOKEN_FILE))
         if os.path.exists(database):
             journal = os.path.exists(f"{database}-journal")
-            return softhsm_store.judged(database, lambda descriptor: softhsm_file.database_damage(descriptor, journal))
+            return softhsm_damage.judged(database, lambda descriptor: softhsm_file.database_damage(descriptor, journal))
         if os.path.isfile(path):
-            return softhsm_store.judged(
-                path, lambda descriptor: softhsm_file.token_damage(softhsm_store.content(descriptor))
+            return softhsm_damage.judged(
+                path, lambda descriptor: softhsm_file.token_damage(softhsm_damage.content(descriptor))
             )
         if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):  # it is told as that, or it is gone
             return None
         # SoftHSM gives every folder a file `generation`, whatever else is in it.
         files = [entry.name for entry in softhsm_store.entries(folder)]
         was_token = _TOKEN_NAME.fullmatch(name) or any(file.endswith((".object", ".lock")) for file in files)
-        return softhsm_store.Damage(path, _MISSING) if was_token else None
+        return softhsm_damage.Damage(path, _MISSING) if was_token else None
+
+
+def overlooked(folder: str) -> list[str]:
+    """Why tokens in this folder stay unseen, a clause a file: it may not be read, or it is damaged."""
+    unseen, advice = "so that a token there stays unseen", "restore it from a backup, or move its folder away"
+    hidden = [f"this user cannot read {path}, {unseen}" for path in softhsm.unreadable(folder)]
+    with TokensFolder(folder, lasting=False) as store:
+        return [*hidden, *(f"{damage}, {unseen} ({advice})" for damage in store.damaged())]

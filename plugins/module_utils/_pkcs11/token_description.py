@@ -153,7 +153,7 @@ def _limit(count: int) -> int | str | None:
     return "unlimited" if count == 0 else _known(count)
 
 
-def _mechanism(code: int, info: structures.CkMechanismInfo | None) -> Described:
+def _mechanism(code: int, info: slots.CkMechanismInfo | None) -> Described:
     """One mechanism; sizes that are none, and flags that are memory which nobody wrote (trap T12), are None."""
     flags = sizes = None
     if info and info.flags < _WORD:

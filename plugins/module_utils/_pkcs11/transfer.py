@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, transfer, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, removal, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism, removal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
@@ -178,5 +178,5 @@ class Transfer:
         return handle
 
 
-def _mechanism(name: str) -> structures.CkMechanism:
+def _mechanism(name: str) -> mechanism.CkMechanism:
     return with_parameter(MECHANISMS[name])

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, slots, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_slot
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CK_ULONG
 
@@ -61,7 +61,7 @@ def test_lists_of_absurd_length(count: int) -> None:
         C_GetSlotInfo=lambda slot, info: 0,
         C_GetTokenInfo=lambda slot, info: 0,
     )
-    for ask in (library.slot_list, lambda: library.mechanism_list(0)):
+    for ask in (lambda: slots.slot_list(library), lambda: slots.mechanism_list(library, 0)):
         with pytest.raises(functions.Nonsense, match=f"with {count} entries"):
             ask()
     (error,) = ask_slot(library, 0).errors
@@ -69,7 +69,7 @@ def test_lists_of_absurd_length(count: int) -> None:
 
 
 def test_a_count_beside_an_error_is_none() -> None:
-    assert MadeUp(C_GetSlotList=lambda a, b, place: count_at(place, HUGE) or 5).slot_list() == (5, [])
+    assert slots.slot_list(MadeUp(C_GetSlotList=lambda a, b, place: count_at(place, HUGE) or 5)) == (5, [])
 
 
 def test_a_function_that_is_not_in_the_list() -> None:

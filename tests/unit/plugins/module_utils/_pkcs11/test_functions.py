@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import CkMechanism
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import CkSessionInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
     CK_ULONG,
     UNAVAILABLE,
-    CkMechanism,
-    CkSessionInfo,
 )
 from ansible_collections.cryptoki.hsm.tests import support
 

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures, token_description
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots, structures, token_description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import SlotAnswers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
     MechanismFlag,
@@ -23,7 +23,7 @@ RSA, EC, SHA256, VENDOR = 0x00, 0x1040, 0x250, 0x80001234
 
 def described(mechanism: int = RSA, **sizes_and_flags: int) -> dict[str, t.Any]:
     """What is told of one mechanism."""
-    info = structures.CkMechanismInfo(**sizes_and_flags)
+    info = slots.CkMechanismInfo(**sizes_and_flags)
     answers = SlotAnswers(1, None, structures.CkTokenInfo(), {mechanism: info}, ())
     (row,) = describe_slot(answers, lambda token: {})["token"]["mechanisms"]
     return t.cast("dict[str, t.Any]", row)
@@ -83,7 +83,7 @@ def test_names_of_mechanisms(code: int, name: str) -> None:
 
 
 def test_what_is_no_utf8_is_shown_nevertheless() -> None:
-    slot = structures.CkSlotInfo(slot_description=b"caf\xe9 \0 ".ljust(64), manufacturer_id=b"M\xc3\xbcller".ljust(32))
+    slot = slots.CkSlotInfo(slot_description=b"caf\xe9 \0 ".ljust(64), manufacturer_id=b"M\xc3\xbcller".ljust(32))
     shown = describe_slot(SlotAnswers(1, slot, None, {}, ()), lambda token: {})
     assert (shown["description"], shown["manufacturer"]) == ("caf\\xe9", "Müller")
 
