@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import typing as t
+import zlib
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
-from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, loaded
+from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, entered, run, shipped
 
 # Bytes of the file that Ansible sends, with all that the module may ever import. A change may raise it in the commit
 # that says why.
@@ -29,6 +30,7 @@ _PAIRS: dict[str, dict[str, t.Any]] = {
     "hsm_rsa_keypair": {"label": "startup", "modulus_bits": 2048},
     "hsm_ecc_keypair": {"label": "startup", "curve": "P-256"},
 }
+_ELSEWHERE = {"_cluster_tool", "_cloudhsm_cli", "_key_mgmt_util", "_replicas"}
 _PING = "ansible.builtin.ping"
 # Options of a task that fails: what is sent for it is the same.
 _NOWHERE = {"module_path": "/nonexistent", "token_label": "startup", "pin_file": "/nonexistent"}
@@ -45,16 +47,24 @@ def startup(folder: Path, rounds: int = ROUNDS) -> list[Table]:
 def _bytes(token: SoftToken) -> Table:
     table = Table(
         "Bytes that an unchanged pair compiles (our source, without docstrings and comments), and those that are sent",
-        ("module", "compiled", "sent", "budget", "verdict"),
+        ("module", "compiled", "of it in functions that run", "sent", "budget", "verdict", "sent for one token"),
     )
     for module in (*_PAIRS, "hsm_token"):
         wish = _PAIRS.get(module)
         size = _sent(f"cryptoki.hsm.{module}", {**_NOWHERE, **(wish or {"so_pin_file": "/nonexistent"})})
-        count = compiled(loaded(module, {**token.login(), **wish})) if wish else ""
-        table.add(module, count, size, SENT, verdict(size <= SENT))
+        files = entered(module, {**token.login(), **wish}) if wish else {}
+        counts = (compiled(files), run(files)) if wish else ("", "")
+        # Over PKCS#11 and on one token no tool of a cluster is needed, and no replicas.
+        elsewhere = [file for file in shipped(module) if _ELSEWHERE & set(file.parts)]
+        table.add(module, *counts, size, SENT, verdict(size <= SENT), size - _packed(elsewhere))
         table.missed |= size > SENT
-    table.add(_PING, "", _sent(_PING, {}), "", "")
+    table.add(_PING, "", "", _sent(_PING, {}), "", "", "")
     return table
+
+
+def _packed(files: t.Iterable[Path]) -> int:
+    """What files take of that which is sent: they are compressed, and written in base64."""
+    return sum(len(zlib.compress(file.read_bytes())) for file in files) * 4 // 3
 
 
 def _sent(module: str, params: t.Mapping[str, t.Any]) -> int:

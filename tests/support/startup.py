@@ -14,37 +14,98 @@ from pathlib import Path
 from ansible_collections.cryptoki.hsm.tests.support.module_process import start_module
 from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
 
-# At its end, the module's process writes which files of ours it has loaded.
+# At its end, the module's process writes which files of ours it has loaded, and the first lines of the functions
+# that it has entered in each.
 _REPORT = """
 import atexit, json, sys
+entered = set()
+def profile(frame, event, _argument):
+    if event == "call":
+        entered.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
 def report():
+    sys.setprofile(None)
     files = [vars(module).get("__file__") for module in list(sys.modules.values())]
-    print(json.dumps([name for name in files if name and "/cryptoki/hsm/plugins/" in name]), file=sys.stderr)
+    ours = [name for name in files if name and "/cryptoki/hsm/plugins/" in name]
+    print(json.dumps({name: [line for file, line in entered if file == name] for name in ours}), file=sys.stderr)
 atexit.register(report)
+sys.setprofile(profile)
 """
 
 
+_PLUGINS = Path(__file__).parents[2] / "plugins"
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def loaded(module: str, params: t.Mapping[str, t.Any]) -> list[Path]:
     """Files of ours that a run of the module loads, in a process of its own."""
+    return sorted(entered(module, params))
+
+
+def entered(module: str, params: t.Mapping[str, t.Any]) -> dict[Path, set[int]]:
+    """The files of `loaded`, each with the first lines of the functions that the run entered."""
     process = start_module(module, module_input(False, params), before=_REPORT)
     stdout, stderr = process.communicate()
     if "failed" in json.loads(stdout):
         raise AssertionError(stdout.decode())
-    return sorted(map(Path, json.loads(stderr.decode().splitlines()[-1])))
+    told = json.loads(stderr.decode().splitlines()[-1])
+    return {Path(name): set(lines) for name, lines in told.items()}
 
 
 def bare(source: str) -> str:
     """The source as the compiler meets it: without comments, docstrings and layout."""
-    tree = ast.parse(source)
+    return ast.unparse(_undocumented(ast.parse(source)))
+
+
+def _undocumented(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node):
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return tree
+
+
+class _Entered(ast.NodeTransformer):
+    """Leaves out the functions that were not entered."""
+
+    def __init__(self, lines: t.Container[int]) -> None:
+        self._lines = lines
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        return self.generic_visit(node) if first in self._lines else None
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
 
 
 def compiled(files: t.Iterable[Path]) -> int:
     """Bytes of the files' source, as `bare` leaves it."""
     return sum(len(bare(file.read_text(encoding="utf-8")).encode()) for file in files)
+
+
+def run(files: t.Mapping[Path, t.Container[int]]) -> int:
+    """As `compiled`, without the functions that were not entered: less cannot be compiled by this way of doing it."""
+    trees = ((_undocumented(ast.parse(file.read_text(encoding="utf-8"))), lines) for file, lines in files.items())
+    return sum(len(ast.unparse(_Entered(lines).visit(tree)).encode()) for tree, lines in trees)
+
+
+def shipped(module: str) -> set[Path]:
+    """Files of ours that Ansible sends with the module: what its imports name, and so on."""
+    found: set[Path] = set()
+    left = [_PLUGINS / "modules" / f"{module}.py"]
+    while left:
+        file = left.pop()
+        if file not in found:
+            found.add(file)
+            left.extend(_named(ast.parse(file.read_text(encoding="utf-8"))))
+    return found
+
+
+def _named(tree: ast.Module) -> t.Iterator[Path]:
+    """The files of module_utils that imports name, those in functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and ".module_utils." in node.module:
+            room = _PLUGINS.joinpath("module_utils", *node.module.split(".module_utils.")[1].split("."))
+            files = [room.with_suffix(".py"), *(room / f"{alias.name}.py" for alias in node.names)]
+            yield from (file for file in files if file.is_file())
