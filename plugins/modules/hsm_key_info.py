@@ -453,7 +453,11 @@ def look(module: HsmModule) -> Result:
     with provider.session(writable=False) as session:
         for warning in session.tell_damage():
             module.warn(warning)
-        return told(session, select(session, selection, to_read(module.params)), module.params)
+        selected = select(session, selection, to_read(module.params))
+        beside = certificates_of(session, selected.pairs)
+        nodes, token = nodes_of(session.nodes()), session.uri_attributes
+    # Only now: a library may hold as much of a large token as is told of it.
+    return {"changed": False, **told(selected, beside, token, module.params), "nodes": nodes}
 
 
 def to_read(params: Params) -> frozenset[str] | None:
@@ -464,9 +468,11 @@ def to_read(params: Params) -> frozenset[str] | None:
     return frozenset(SOURCE.get(name, name) for name in names)
 
 
-def told(session: TokenSession, selected: Selected, params: Params) -> Result:
-    """What is returned of the selected keys."""
-    names, token = params["attributes"], session.uri_attributes
+def told(
+    selected: Selected, beside: t.Sequence[t.Sequence[Certificate]], token: t.Mapping[str, str], params: Params
+) -> Result:
+    """What is returned of the selected keys; `beside` are the certificates of each pair."""
+    names = params["attributes"]
     number_of = {handle: number for number, pair in enumerate(selected.pairs) for handle in pair.handles}
 
     def shown(found: TokenObject) -> Result:
@@ -475,9 +481,7 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
         row = {"class": f"{found.half}_key", "key_pair": number, **describe_object(found, token, spki, names)}
         return {**row, "attribute_file": attribute_file(found, spki)} if params["attribute_file"] else row
 
-    beside = certificates_of(session, selected.pairs)
     return {
-        "changed": False,
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
             {**describe(pair, token, reference), **told_of(found, pair.spki, words)}
@@ -485,7 +489,6 @@ def told(session: TokenSession, selected: Selected, params: Params) -> Result:
                 selected.pairs, problems(selected.pairs, selected.beside), beside, strict=True
             )
         ],
-        "nodes": nodes_of(session.nodes()),
     }
 
 

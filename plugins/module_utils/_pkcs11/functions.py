@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import struct
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
@@ -87,6 +88,9 @@ class CkAttribute(ctypes.Structure):
     """CK_ATTRIBUTE."""
 
     _fields_ = (("type", CK_ULONG), ("value", ctypes.c_void_p), ("length", CK_ULONG))
+
+
+_ENTRY = struct.Struct("@LPL")  # the same for many at once: a large token has many objects to read
 
 
 class ReadValue(t.NamedTuple):
@@ -277,24 +281,23 @@ class Functions:
         return values
 
     def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
-        """One call with room for every value; the room is one block, since a large token has many objects to read."""
-        array = (CkAttribute * len(sizes))()
+        """One call with room for every value; the room is one block."""
         untouched = bytes([_UNTOUCHED]) * sum(sizes.values())
         block = bytearray(untouched)
-        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
         places = list(itertools.accumulate(sizes.values(), initial=0))
-        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
-            entry.type, entry.value, entry.length = code, start + place, size
+        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
+        entries = map(_ENTRY.pack, sizes, (start + place for place in places), sizes.values())
+        array = (CkAttribute * len(sizes)).from_buffer_copy(b"".join(entries))
         rv = self.call("C_GetAttributeValue", session, handle, array, len(sizes))
-        values = {}
-        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
-            length = entry.length
+        values, told = {}, bytes(block)
+        lengths = [length for dummy, dummy, length in _ENTRY.iter_unpack(array)]
+        for (code, size), place, length in zip(sizes.items(), places, lengths, strict=False):
             if length == UNAVAILABLE:
                 values[code] = ReadValue(None, UNAVAILABLE)
-            elif length > size or length and block[place : place + size] == untouched[:size]:
+            elif length > size or length and told[place : place + length] == untouched[:length]:
                 values[code] = ReadValue(None, CKR_OK)
             else:
-                values[code] = ReadValue(bytes(block[place : place + length]), CKR_OK)
+                values[code] = ReadValue(told[place : place + length], CKR_OK)
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
