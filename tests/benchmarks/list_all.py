@@ -1,0 +1,49 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The floor of a listing: what plain python-pkcs11 takes, `list_all.py LIBRARY TOKEN_LABEL`, the PIN on stdin.
+
+It reads the attributes that `hsm_key_info` reads and prints them as JSON. It joins no pairs, makes no PEM,
+fingerprint or URI, looks for no certificates, and masks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+
+import pkcs11
+from pkcs11 import Attribute, ObjectClass
+from pkcs11.attributes import AttributeMapper
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KEY_CLASSES, KeyClass, sizes
+
+_KNOWN = AttributeMapper().attribute_types  # one of ours, allowed_mechanisms, it cannot read
+
+
+def list_all(path: str, token_label: str, pin: str) -> None:
+    """Prints every key of the token."""
+    library = pkcs11.lib(path)
+    with library.get_token(token_label=token_label).open(user_pin=pin) as session:
+        objects = [told for key_class in KEY_CLASSES for told in _keys(session, key_class)]
+    library.finalize()
+    json.dump({"objects": objects}, sys.stdout)
+
+
+def _keys(session: t.Any, key_class: KeyClass) -> t.Iterator[dict[str, t.Any]]:
+    wanted = [Attribute(code) for code in sizes(key_class) if code in _KNOWN]
+    for found in session.get_objects({Attribute.CLASS: ObjectClass[f"{key_class}_key".upper()]}):
+        told = found.get_attributes(wanted)
+        yield {Attribute(name).name.lower(): _plain(value) for name, value in told.items()}
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, bytes):
+        return value.hex(":")
+    return value if isinstance(value, (bool, str, type(None))) else str(value)
+
+
+if __name__ == "__main__":
+    list_all(sys.argv[1], sys.argv[2], sys.stdin.read())
