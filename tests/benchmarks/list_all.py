@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The floor of a listing: what plain python-pkcs11 takes, `list_all.py LIBRARY TOKEN_LABEL`, the PIN on stdin.
+"""The floor of a listing: the least module that reads by python-pkcs11 what `hsm_key_info` reads, and returns it.
 
-It reads the attributes that `hsm_key_info` reads and prints them as JSON. It joins no pairs, makes no PEM,
-fingerprint or URI, looks for no certificates, and masks nothing.
+It joins no pairs, makes no PEM, fingerprint or URI, looks for no certificates, and checks nothing. As every module it
+has Ansible mask the PIN in its result.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import typing as t
 
 import pkcs11
+from ansible.module_utils import basic
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.attributes import AttributeMapper
 
@@ -23,13 +23,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 _KNOWN = AttributeMapper().attribute_types  # one of ours, allowed_mechanisms, it cannot read
 
 
-def list_all(path: str, token_label: str, pin: str) -> None:
-    """Prints every key of the token."""
-    library = pkcs11.lib(path)
-    with library.get_token(token_label=token_label).open(user_pin=pin) as session:
+def main() -> None:
+    """Tells every key of the token."""
+    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.stdin.buffer.read(), "legacy"
+    module = basic.AnsibleModule({"library": {}, "token_label": {}, "pin": {"no_log": True}})
+    library = pkcs11.lib(module.params["library"])
+    token = library.get_token(token_label=module.params["token_label"])
+    with token.open(user_pin=module.params["pin"]) as session:
         objects = [told for key_class in KEY_CLASSES for told in _keys(session, key_class)]
     library.finalize()
-    json.dump({"objects": objects}, sys.stdout)
+    module.exit_json(objects=objects)
 
 
 def _keys(session: t.Any, key_class: KeyClass) -> t.Iterator[dict[str, t.Any]]:
@@ -46,4 +49,4 @@ def _plain(value: t.Any) -> t.Any:
 
 
 if __name__ == "__main__":
-    list_all(sys.argv[1], sys.argv[2], sys.stdin.read())
+    main()
