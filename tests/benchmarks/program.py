@@ -23,6 +23,7 @@ class Cost(t.NamedTuple):
     seconds: float
     peak: int  # KiB of resident memory
     processor: float = 0.0  # seconds that it kept a processor busy: other programs change it less
+    written: int = 0  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +55,11 @@ class Program:
             taken = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
             told.seek(0)
-            text = told.read().decode(errors="replace")
-        if process.returncode or self.answer not in text:
-            raise AssertionError(f"{self.command}: {process.returncode} {text[-2000:]}")
-        return Cost(taken, usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
+            answer = told.read()
+        if process.returncode or self.answer.encode() not in answer:
+            end = answer[-2000:].decode(errors="replace")
+            raise AssertionError(f"{self.command}: {process.returncode} {end}")
+        return Cost(taken, usage.ru_maxrss, usage.ru_utime + usage.ru_stime, len(answer))
 
 
 def medians(programs: t.Mapping[str, Program], rounds: int = ROUNDS) -> dict[str, Cost]:

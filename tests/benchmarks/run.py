@@ -83,7 +83,9 @@ _NOTES = """
 - `hsm_keypairs` proves each new pair and looks for all of them again; one session of python-pkcs11 and the loop of
   `pkcs11-tool` only generate.
 - The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and tells what is wrong
-  with them; name `attributes` on large tokens.
+  with them; name `attributes` on large tokens. Their budget is of processor time and memory. The floor beside it is
+  what the least module takes, which reads the same attributes by python-pkcs11 and returns them by Ansible, whose
+  masking alone goes through every value.
 - On three tokens, the copies of a pair travel under a key that the tokens agree on by pairs on P-521, which are made
   once for all pairs of a task.
 - Seconds of a processor are those that a program kept one busy, in its own code and in the system; other programs

@@ -79,7 +79,7 @@ def pins_in(text: str) -> list[str]:
 @functools.lru_cache  # the URIs of a large token have most of their parts in common
 def _escaped(attribute: str, value: str | int | bytes, in_query: bool) -> str:
     if isinstance(value, bytes):
-        return "".join(f"%{byte:02X}" for byte in value)
+        return f"%{value.hex('%').upper()}" if value else ""
     try:
         return quote(str(value), safe=QUERY_SAFE if in_query else PATH_SAFE)
     except UnicodeEncodeError:
