@@ -88,7 +88,7 @@ class Generation:
         handles: dict[KeyClass, int] = {}
         try:
             handles[PUBLIC], handles[PRIVATE] = self._session.generate(
-                wish.key_type, _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
+                _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
             )
             pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
         except TokenError as error:

@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenInfo,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Packed, Session, attempt, check
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, attempt, check
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkTokenInfo, field_text, version
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
@@ -176,7 +176,7 @@ class Library:
         return Session(self.functions, session, str(token), self._gate)
 
     def _opened(self, token: TokenInfo, rw: bool, login: t.Mapping[str, t.Any]) -> t.Any:
-        return self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **login)
+        return self._slots[token.slot_id].get_token().open(rw=rw, **login)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""

@@ -141,7 +141,7 @@ class Transfer:
         key_type = "rsa" if way.kind == "rsa" else "ec"
         templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
-        public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
+        public, private = self._session.generate(mechanism, templates[PUBLIC], templates[PRIVATE])
         self._made += (PUBLIC, public), (PRIVATE, private)
         self._transport[peer, way] = private
         found = self._session.read(PUBLIC, public)
