@@ -289,12 +289,11 @@ class Functions:
         values = {}
         for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
             length = entry.length
-            if length == UNAVAILABLE:
-                values[code] = ReadValue(None, UNAVAILABLE)
-            elif length > size or length and block[place : place + size] == untouched[:size]:
-                values[code] = ReadValue(None, CKR_OK)
-            else:
-                values[code] = ReadValue(bytes(block[place : place + length]), CKR_OK)
+            if length > size:
+                values[code] = ReadValue(None, UNAVAILABLE if length == UNAVAILABLE else CKR_OK)
+                continue
+            value = bytes(block[place : place + length])
+            values[code] = ReadValue(None if length and value == untouched[:length] else value, CKR_OK)
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
