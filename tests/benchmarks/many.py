@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -28,6 +29,7 @@ CALLS_A_PAIR = 6  # ECC pairs: an index reads both halves, and each pair is prov
 FASTER_THAN_LOOP = 20
 _ROUNDS = 3
 _GENERATE = Path(__file__).resolve().parent / "generate.py"
+_AT_THE_LIMIT = 1.1  # times what the token itself takes for the same calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,22 +136,38 @@ def _playbook(token: SoftToken, name: str, task: t.Mapping[str, t.Any]) -> Progr
 
 
 def generation(folder: Path) -> Table:
-    """Fresh tokens, filled by each program in turn."""
+    """Fresh tokens, filled by each program in turn. Where the token's limit is known, reaching that is enough."""
     columns = ("pairs", "hsm_keypairs", "one session", "times faster", "pkcs11-tool loop", "times faster", "budget")
-    table = Table(f"Generating (seconds, medians of {_ROUNDS}, the loop of pkcs11-tool once)", (*columns, "verdict"))
+    limit_columns = ("the token's limit", "times the limit")
+    table = Table(
+        f"Generating (seconds, medians of {_ROUNDS}, the loop of pkcs11-tool once)",
+        (*columns, *limit_columns, "verdict"),
+    )
+    limit_program = _limit_program(folder)
     for kind in KINDS:
-        programs = _generating(folder / "generation", kind)
+        programs = _generating(folder / "generation", kind, limit_program)
         loop_alone = {"pkcs11-tool": programs.pop("pkcs11-tool")}
-        taken = medians(programs, _ROUNDS) | medians(loop_alone, 1)
-        ours, session, loop = (cost.seconds for cost in taken.values())
-        met = session / ours >= kind.faster and loop > ours
+        taken = medians(programs, _ROUNDS)
+        loop = medians(loop_alone, 1)["pkcs11-tool"].seconds
+        ours, session = taken["hsm_keypairs"].seconds, taken["one session"].seconds
         cells = [f"{value:.2f}" for value in (ours, session, session / ours, loop, loop / ours)]
-        table.add(f"{kind.pairs} {kind.name}", *cells, f"{kind.faster} and 1", verdict(met))
-        table.missed |= not met
+        limit = taken["limit"].seconds if "limit" in taken else None
+        met = session / ours >= kind.faster or (limit is not None and ours <= _AT_THE_LIMIT * limit)
+        told = [f"{limit:.2f}", f"{ours / limit:.2f}"] if limit else ["", ""]
+        table.add(f"{kind.pairs} {kind.name}", *cells, f"{kind.faster} and 1", *told, verdict(met and loop > ours))
+        table.missed |= not (met and loop > ours)
     return table
 
 
-def _generating(folder: Path, kind: Kind) -> dict[str, Program]:
+def _limit_program(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    built = folder / "generate_limit"
+    source = Path(__file__).resolve().parent / "generate_limit.c"
+    subprocess.run(["cc", "-O2", "-std=gnu11", "-o", str(built), str(source), "-ldl", "-lpthread"], check=True)
+    return built
+
+
+def _generating(folder: Path, kind: Kind, limit_program: Path) -> dict[str, Program]:
     def fresh() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         SoftToken(folder)
@@ -163,8 +181,13 @@ def _generating(folder: Path, kind: Kind) -> dict[str, Program]:
     )
     raw = [sys.executable, str(_GENERATE), library(), token.label, kind.name, str(kind.pairs)]
     environment = {**os.environ, **token.environment}
-    return {
+    programs = {
         "hsm_keypairs": Program(module_command("hsm_keypairs"), '"changed": true', given, before=fresh),
         "one session": Program(raw, "", token.pin.encode(), environment, fresh),
         "pkcs11-tool": Program(["sh", "-e", "-c", loop], "done", environment=environment, before=fresh),
     }
+    if kind.name == "P-256":  # the program in C makes no other pairs
+        threads = 2 * len(os.sched_getaffinity(0))  # as hsm_keypairs if nothing is said
+        command = [str(limit_program), library(), str(threads), str(kind.pairs)]
+        programs["limit"] = Program(command, "done", token.pin.encode(), environment, fresh)
+    return programs

@@ -82,6 +82,9 @@ _NOTES = """
 - `pkcs11-tool --list-objects` reads every object of the token; the modules read the one pair.
 - `hsm_keypairs` proves each new pair and looks for all of them again; one session of python-pkcs11 and the loop of
   `pkcs11-tool` only generate.
+- The token's limit is what a program in C takes for the calls that `hsm_keypairs` makes for new P-256 pairs, with as
+  many threads and nothing else: no Python, no module, no check. A goal is met where it is reached, or where
+  `hsm_keypairs` takes at most 1.1 times that limit.
 - The listings differ: `hsm_key_info` reads all attributes that it knows, joins the halves and tells what is wrong
   with them; name `attributes` on large tokens. Their budget is of processor time and memory. The floor beside it is
   what the least module takes, which reads the same attributes by python-pkcs11 and returns them by Ansible, whose

@@ -12,7 +12,7 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -30,14 +30,12 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 PKCS11_IMPORT_ERROR: str | None = None
 try:
     import pkcs11
-    from pkcs11.attributes import AttributeMapper
     from pkcs11.exceptions import PKCS11Error
 
     if not hasattr(pkcs11.KeyType, "ML_DSA"):  # came with 0.10
         PKCS11_IMPORT_ERROR = "python-pkcs11 is older than 0.10"
 except ImportError:
     PKCS11_IMPORT_ERROR = traceback.format_exc()
-    AttributeMapper = object  # type: ignore[assignment,misc]
     PKCS11Error = OSError  # type: ignore[assignment,misc]
 
 _BROKEN = "the library or its connection is broken"
@@ -71,26 +69,10 @@ def check(rv: int, what: str) -> None:
         raise errors.TokenError(what, functions.rv_name(rv))
 
 
-class Packed(AttributeMapper):
-    """Takes templates whose values are packed already, and adds nothing of its own to them (T2, T9)."""
-
-    def pack_attribute(self, key: t.Any, value: t.Any) -> bytes:
-        return value if isinstance(value, bytes) else super().pack_attribute(key, value)
-
-    def public_key_template(self, **dummy: t.Any) -> dict[t.Any, t.Any]:
-        return {}
-
-    private_key_template = public_key_template
-
-
-def _packed(values: t.Mapping[str, Value], key_class: KeyClass | None = None) -> dict[int, bytes]:
-    named = {"class": f"{key_class}_key", **values} if key_class else values
-    return {ATTRIBUTES[name].code: pack(name, value) for name, value in named.items()}
-
-
 def template(values: t.Mapping[str, Value], key_class: KeyClass | None = None) -> functions.Template:
     """What the C functions take for `values`; with the class where an object is made or searched for."""
-    return functions.Template(_packed(values, key_class))
+    named = {"class": f"{key_class}_key", **values} if key_class else values
+    return functions.Template({ATTRIBUTES[name].code: pack(name, value) for name, value in named.items()})
 
 
 class Session:
@@ -199,19 +181,14 @@ class Session:
         return keypair.TokenObject(handle, key_class, values, unreadable)
 
     def generate(
-        self, key_type: str, mechanism: int, public: t.Mapping[str, Value], private: t.Mapping[str, Value]
+        self, mechanism: int, public: t.Mapping[str, Value], private: t.Mapping[str, Value]
     ) -> tuple[int, int]:
         """C_GenerateKeyPair with exactly these templates; the handles of the public and the private half."""
-        with self._gate.write(), attempt(f"generate a key pair on the token {self._token}"):
-            pair = self._session.generate_keypair(
-                pkcs11.KeyType[key_type.upper()],
-                key_length=public.get("modulus_bits"),
-                capabilities=0,
-                mechanism=_mechanism(mechanism),
-                public_template=_packed(public, PUBLIC),
-                private_template=_packed(private, PRIVATE),
-            )
-        return pair[0].handle, pair[1].handle
+        halves = template(public, PUBLIC), template(private, PRIVATE)
+        with self._gate.write():
+            rv, handles = self._calls.make_pair(self._handle, structures.CkMechanism(mechanism), *halves)
+        check(rv, f"generate a key pair on the token {self._token}")
+        return handles
 
     def set_attributes(self, found: keypair.TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all `values` at once."""
@@ -258,13 +235,3 @@ class Session:
         rv, info = slots.session_info(self._calls, self._handle)
         check(rv, f"read the session with the token {self._token}")
         return slots.session_state(info)
-
-
-def _mechanism(code: int) -> t.Any:
-    """A member of the library's enumeration; for a vendor's own mechanism one that it does not list."""
-    try:
-        return pkcs11.Mechanism(code)
-    except ValueError:
-        member = int.__new__(pkcs11.Mechanism, code)
-        member._name_, member._value_ = f"VENDOR_0x{code:08X}", code
-        return member

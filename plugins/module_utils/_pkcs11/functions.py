@@ -272,6 +272,12 @@ class Functions:
         new = structures.CK_ULONG()
         return self.call(name, *arguments, ctypes.byref(new)), new.value
 
+    def make_pair(self, *arguments: t.Any) -> tuple[int, tuple[int, int]]:
+        """C_GenerateKeyPair: the handles of the public and the private half (section 5.18.2)."""
+        public, private = structures.CK_ULONG(), structures.CK_ULONG()
+        rv = self.call("C_GenerateKeyPair", *arguments, ctypes.byref(public), ctypes.byref(private))
+        return rv, (public.value, private.value)
+
     def output(self, name: str, *arguments: t.Any) -> tuple[int, bytes]:
         """What a function writes into a buffer, its last argument but one (section 5.2); a larger one where it asks."""
         size = structures.CK_ULONG(_ROOM)

@@ -74,7 +74,6 @@ class Generation:
         handles: dict[attributes.KeyClass, int] = {}
         try:
             handles[attributes.PUBLIC], handles[attributes.PRIVATE] = self._session.generate(
-                wish.key_type,
                 _key_gen(wish),
                 self._template(wish, attributes.PUBLIC),
                 self._template(wish, attributes.PRIVATE),

@@ -173,7 +173,7 @@ class Library:
         return calls.Session(self.functions, session, str(token), self._gate)
 
     def _opened(self, token: TokenInfo, rw: bool, login: t.Mapping[str, t.Any]) -> t.Any:
-        return self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=calls.Packed(), **login)
+        return self._slots[token.slot_id].get_token().open(rw=rw, **login)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""

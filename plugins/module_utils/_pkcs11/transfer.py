@@ -143,9 +143,7 @@ class Transfer:
         key_type = "rsa" if way.kind == "rsa" else "ec"
         templates = {half: self._facts.sent(half, values) for half, values in transfer.transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
-        public, private = self._session.generate(
-            key_type, mechanism, templates[attributes.PUBLIC], templates[attributes.PRIVATE]
-        )
+        public, private = self._session.generate(mechanism, templates[attributes.PUBLIC], templates[attributes.PRIVATE])
         self._made += (attributes.PUBLIC, public), (attributes.PRIVATE, private)
         self._transport[peer, way] = private
         found = self._session.read(attributes.PUBLIC, public)

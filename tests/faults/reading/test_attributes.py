@@ -85,13 +85,17 @@ def test_value_that_is_none(token: FaultyToken, code: str, value: str, name: str
     assert token.listing() == []
 
 
-def test_value_that_python_pkcs11_does_not_take(token: FaultyToken) -> None:
-    """It raises what is no PKCS#11 error, after the pair was made: that is told, and leaves no pair."""
-    run = token.faulty_ecc(f"{READ} after value {SIGN} 0101", label="k")
-    assert "the HSM answered a value that python-pkcs11 cannot take" in run.msg
-    assert run.msg.endswith("Nothing of it is left on the token.")
+def test_value_of_the_wrong_size(token: FaultyToken) -> None:
+    """A new pair whose `sign` cannot be read cannot be proven: verify=true does not take it, else that is told."""
+    rules = f"{READ} after value {SIGN} 0101"
+    run = token.faulty_ecc(rules, label="k", verify=True)
+    assert "the private key may neither sign, decrypt nor derive" in run.msg
+    assert run.msg.endswith("The new pair was removed again.")
     assert run.writes == {"C_GenerateKeyPair": 1, "C_DestroyObject": 2}
     assert token.listing() == []
+    pair = token.faulty_ecc(rules, label="k").key_pair
+    assert pair["private_key"]["unreadable"] == ["sign"]
+    assert pair["verified"] is None
 
 
 @pytest.mark.parametrize("value", ["0400", "ff" * 65, "0441" + "ff" * 65])
