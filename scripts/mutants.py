@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import ctypes
+import faulthandler
 import importlib
 import multiprocessing
 import os
@@ -27,13 +29,15 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.yml")
-CODE, UNITS = "plugins/module_utils", "unit"
+# Unit tests of documentation and scripts run no line of the code, and some want a work tree of git.
+CODE, UNITS = "plugins/module_utils", "unit/plugins"
 # What the controller loads ends with warnings elsewhere than modules do, so these tests run in processes of their own.
 CONTROLLER = ("action", "callback")
 # Rooms that run in other processes, where nobody sees which lines a test runs: all tests of the room run.
@@ -48,8 +52,11 @@ FAULTS = {
     "_replicas": ["faults/replicas"],
     "_tasks": ["faults/writing", "faults/reading", "faults/token", "faults/keypairs", "faults/login"],
 }
-# A change that makes a program wait forever is noticed, too: after so many seconds of unit tests, of fault tests.
-PATIENCE = 180, 900
+# A change that makes a program wait forever is noticed, too: after so many seconds of one test (unit, fault).
+ONE_TEST = 20, 120
+# Of all tests of a change; the nearest come first, and what none of them noticed until then is not noticed.
+ALL_TESTS = 60, 600
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 PASSED = 77  # an exit status that nothing else has: a changed program may end the tests with 0
 # Imported before tests run in children, which so need not do it again.
 NOT_OURS = ("pytest", "hypothesis", "cryptography.x509", "pkcs11", "ansible.module_utils.basic", "yaml", "pexpect")
@@ -172,7 +179,7 @@ def see(collection: Path) -> dict[str, dict[int, set[str]]]:
     seen = Seen(collection / CODE)
     enter(collection)
     seen.coverage.start()
-    apart = [f"--ignore={UNITS}/plugins/{kind}" for kind in CONTROLLER]
+    apart = [f"--ignore={UNITS}/{kind}" for kind in CONTROLLER]
     if pytest.main(["-q", *apart, UNITS], plugins=[seen]):
         sys.exit("Unit tests fail without any change.")
     seen.coverage.stop()
@@ -187,7 +194,7 @@ def see(collection: Path) -> dict[str, dict[int, set[str]]]:
 
 def unit_tests(mutant: Mutant, seen: dict[int, set[str]]) -> list[str]:
     """The tests that run the changed lines, those of its own file and room first."""
-    room = f"{UNITS}/{CODE}/{mutant.room}"
+    room = f"unit/{CODE}/{mutant.room}"
     lines = range(mutant.first, mutant.last + 1) if mutant.first else seen
     found = set().union(*(seen.get(line, ()) for line in lines))
     whole = [room] if mutant.room in UNSEEN else []
@@ -205,8 +212,33 @@ def enter(collection: Path) -> None:
     os.environ["PYTHONPATH"] = top
 
 
-def passes(collection: Path, tests: list[str], seconds: float) -> bool:
-    """Whether the tests pass, in a child with a session of its own, of which nothing is left."""
+class Patience:
+    """A plugin of pytest: ends the process when one test takes too long, and the run when all of them do."""
+
+    def __init__(self, one: float, together: float) -> None:
+        self.one, self.end = one, time.monotonic() + together
+        self.nowhere = open(os.devnull, "w")  # noqa: SIM115  # faulthandler writes to it when it ends the process
+        faulthandler.dump_traceback_later(together, exit=True, file=self.nowhere)
+
+    def pytest_runtest_logstart(self) -> None:
+        if time.monotonic() > self.end:
+            importlib.import_module("pytest").exit("None of the nearest tests failed.", returncode=0)
+        faulthandler.dump_traceback_later(self.one, exit=True, file=self.nowhere)
+
+
+def left_over() -> list[int]:
+    """This worker's children: those of tests that ended become its own, whatever session they are in."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            dummy, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+def passes(collection: Path, tests: list[str], one: float, together: float) -> bool:
+    """Whether the tests pass, in a child of which nothing is left: a program that loops would keep a processor."""
     child = os.fork()
     if not child:
         me = os.getpid()
@@ -216,18 +248,18 @@ def passes(collection: Path, tests: list[str], seconds: float) -> bool:
             enter(collection)
             for number in range(3):
                 os.dup2(os.open(os.devnull, os.O_RDWR), number)
-            failed = bool(importlib.import_module("pytest").main(["-q", "-x", *tests]))
+            failed = bool(importlib.import_module("pytest").main(["-q", "-x", *tests], [Patience(one, together)]))
         finally:
             os._exit(1 if failed or os.getpid() != me else PASSED)
-    end = time.monotonic() + seconds
+    end = time.monotonic() + together + 2 * one  # for what stops even the child's own clock
     ended = status = 0
     while not ended and time.monotonic() < end:
         time.sleep(0.05)
         ended, status = os.waitpid(child, os.WNOHANG)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
-    if not ended:
-        os.waitpid(child, 0)
+    while pids := left_over():
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     return bool(ended) and os.waitstatus_to_exitcode(status) == PASSED
 
 
@@ -239,8 +271,10 @@ def examine(task: tuple[Mutant, list[str], list[str]]) -> tuple[Mutant, str]:
     original = file.read_text(encoding="utf-8")
     file.write_text(mutated(original, mutant.number), encoding="utf-8")
     try:
-        for name, tests, seconds in zip(("unit tests", "fault tests"), (units, faults), PATIENCE, strict=True):
-            if tests and not passes(collection, tests, seconds):
+        for name, tests, *seconds in zip(
+            ("unit tests", "fault tests"), (units, faults), ONE_TEST, ALL_TESTS, strict=True
+        ):
+            if tests and not passes(collection, tests, *seconds):
                 return mutant, name
         return mutant, ""
     finally:
@@ -254,7 +288,8 @@ def copy(collection: Path, top: str) -> Path:
 
 
 def begin(collection: Path, top: str) -> None:
-    """A worker has a copy of its own, and has imported what is not ours."""
+    """A worker has a copy of its own, has imported what is not ours, and gets the children that its children leave."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     os.environ["MUTANTS_COPY"] = str(copy(collection, top))
     for name in NOT_OURS:
         importlib.import_module(name)
@@ -291,15 +326,17 @@ def main() -> None:
 
     mutants = sample(collection / CODE, given.rooms, given.seed, given.number)
     with tempfile.TemporaryDirectory(prefix="mutants-") as top:
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            seen = pool.apply(see, [copy(collection, top)])
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(1, fork) as pool:
+            seen = pool.submit(see, copy(collection, top)).result()
         tasks = [
             (mutant, unit_tests(mutant, seen.get(mutant.file, {})), FAULTS.get(mutant.room, []) * given.faults)
             for mutant in mutants
         ]
         counts: dict[str, Counter] = defaultdict(Counter)
-        with multiprocessing.get_context("fork").Pool(given.workers, begin, [collection, top]) as pool:
-            for mutant, noticed in pool.imap(examine, tasks):
+        # Unlike a `Pool`, it does not wait forever for a worker that a changed program killed.
+        with ProcessPoolExecutor(given.workers, fork, begin, (collection, top)) as pool:
+            for mutant, noticed in pool.map(examine, tasks):
                 counts[mutant.room][noticed] += 1
                 if not noticed:
                     print(f"not noticed: {mutant.file}:{mutant.line} {mutant.function}: {mutant.change}", flush=True)
