@@ -70,6 +70,12 @@ def test_the_result_is_that_of_the_command_not_of_the_login() -> None:
     assert [node.id for node in parse_answer("genECCKeyPair", failed).nodes] == [0]
 
 
+def test_the_first_failure_is_the_result() -> None:
+    lines = [f"Cfm3DeleteKey returned: 0x{code:02x} : HSM {code}" for code in (0, 0xA8, 0xB3)]
+    for order in (lines, lines[1:]):
+        assert parse_answer("deleteKey", "\n".join(order)).code == 0xA8
+
+
 def test_a_node_counts_once_and_by_its_worst() -> None:
     answer = parse_answer(
         "findSingleKey",

@@ -87,6 +87,10 @@ def test_a_list_in_several_parts() -> None:
     assert found_keys(parse_answer("findKey", text)) == (6, 7, 8, 9)
 
 
+def test_numbers_before_the_list_are_no_handles() -> None:
+    assert found_keys(parse_answer("findKey", f"5, 6\n{samples.FOUND_ONE}")) == (262162,)
+
+
 @pytest.mark.parametrize(
     "mend",
     [

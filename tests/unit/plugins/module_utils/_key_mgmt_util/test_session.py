@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.provider import KeyMgmtUtilProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
@@ -182,3 +185,43 @@ def test_a_curve_on_which_it_may_not_sign(kmu: Kmu, name: str) -> None:
         else:
             assert one.prove(wish, pair).reason.startswith("the tool did not sign on secp521r1 (")
         assert [row.status for row in one.nodes()] == ["ok", "ok"]
+
+
+class Ended:
+    """A tool that does not know a key to remove, or says that it did; and then it ends, or cannot search."""
+
+    alive = True
+    nodes = ()
+
+    def __init__(self, refused: bool) -> None:
+        self.refused = refused
+
+    def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
+        if self.refused:
+            raise TokenError(attempt, said="no removal", hint="")
+        return Answer(0, "", (), ())
+
+
+class Unsearchable(KeyMgmtUtilSession):
+    """A session whose searches fail."""
+
+    def _handles(self, query: Query, attempt: str) -> t.NoReturn:
+        raise TokenError(attempt, said="no search", hint="")
+
+
+@pytest.mark.parametrize(("refused", "said"), [(True, "no removal"), (False, "no search")])
+def test_what_is_told_where_nothing_shows_that_a_key_is_gone(refused: bool, said: str) -> None:
+    tool: t.Any = Ended(refused)
+    told = refusal(lambda: Unsearchable(tool, OWNER, "hsm", lambda: tool).remove(PRIVATE, 7))
+    assert said in told and "Whether the private half is gone is not known." in told
+
+
+def test_only_a_tool_that_has_ended_is_started_again() -> None:
+    tool: t.Any = Ended(False)
+    started: list[t.Any] = []
+    one = KeyMgmtUtilSession(tool, OWNER, "hsm", lambda: started.append(tool) or tool)  # type: ignore[func-returns-value]
+    one.reconnect()
+    assert started == []
+    tool.alive = False
+    one.reconnect()
+    assert started == [tool]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import LIST_ATTRIBUTES, Command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -85,7 +86,7 @@ class Listing(Succeeding):
         self.answer = answer
 
     def print(self, command: Command, attempt: str, patience: float | None = 0) -> str:
-        assert str(command) == "help"
+        assert str(command) in ("help", str(LIST_ATTRIBUTES))
         return self.answer
 
 
@@ -96,3 +97,34 @@ class Listing(Succeeding):
 def test_what_a_build_has(banner: str, answer: str, tmp_path: Path) -> None:
     tool = Listing(tmp_path, banner, answer)
     assert tool.has("findKey") and tool.has("shareKey") and not tool.has("share")
+
+
+def test_what_attributes_a_build_has(tmp_path: Path) -> None:
+    listing = Listing(tmp_path, "", "\tOBJ_ATTR_LABEL = 3\n\tOBJ_ATTR_WRAP_WITH_TRUSTED = 528\n")
+    assert listing.lists_attribute("label") and not listing.lists_attribute("trusted")
+    assert Listing(tmp_path, "", "unknown command").lists_attribute("trusted")
+
+
+class NotAsking(Dialogue):
+    """It never asks for a password; keeps what was typed."""
+
+    def __init__(self) -> None:
+        self._executable = "tool"
+        self.typed: list[str] = []
+        self.closed = False
+
+    def _login(self, attempt: str, form: str) -> tuple[str, bool]:
+        self.typed.append(form)
+        return "usage: loginHSM", False
+
+    def close(self, patience: float = 0) -> None:
+        self.closed = True
+
+
+def test_a_password_that_cannot_be_typed_in_the_line_is_not() -> None:
+    blank, plain = NotAsking(), NotAsking()
+    told = refusal(lambda: blank.login("ann", "two words"))
+    assert "one with blanks cannot be given in the line itself" in told and "two words" not in told
+    assert blank.typed == ["loginHSM -u CU -s ann -hpswd", "loginHSM -u CU -s ann"] and blank.closed
+    assert "what cannot be read" in refusal(lambda: plain.login("ann", "word"))
+    assert plain.typed == [*blank.typed, "loginHSM -u CU -s ann -p word"]

@@ -62,6 +62,7 @@ def test_what_is_shown() -> None:
     shown = {**options, "pin": HIDDEN, "x": HIDDEN, "expect_token": {"model": "m", "y": HIDDEN}}
     assert without_secrets(SPEC, options) == shown
     assert without_secrets(SPEC, {"crypto_user": "ann", "pin": "bob"}, {"ann"})["crypto_user"] == "ann"
+    assert without_secrets(SPEC, {"unknown": None, "pin": None, "x": True}) == {"unknown": None, "pin": None, "x": True}
     assert without_secrets(SPEC, {"replicas": ["a", 5]}) == {"replicas": [HIDDEN, HIDDEN]}
 
 

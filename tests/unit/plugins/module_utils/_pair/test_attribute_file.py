@@ -102,3 +102,9 @@ def test_the_tokens_own_check_value_and_numbers_of_vendors() -> None:
     assert lines_after(text, "CLASS") == "0x04"
     assert lines_after(text, "KEY_TYPE") == "0x80000001"
     assert lines_after(text, "KCV") == "0xabcdef"
+
+
+def test_a_value_of_no_bytes_is_none() -> None:
+    values: dict[str, Value] = {"class": "public_key", "key_type": "rsa", "modulus": b"", "check_value": b""}
+    text = attribute_file(TokenObject(1, PUBLIC, values), None)
+    assert text and "OBJ_ATTR_MODULUS\n" not in text and "OBJ_ATTR_KCV" not in text

@@ -22,6 +22,8 @@ KEYS = [private_key("secp256r1", number) for number in range(3)]
 ONE, TWO = pair_of(KEYS[0], handle=1, label="a", id=b"1"), pair_of(KEYS[1], handle=11, label="b", id=b"2")
 UNNAMED = pair_of(KEYS[2], handle=21, label="a", id=b"")
 RSA = pair_of(rsa_material(2**2047 + 1), handle=31, label="a", id=b"")
+OTHER_RSA = pair_of(rsa_material(2**2047 + 3), handle=41, label="a", id=b"9")
+NAMELESS = pair_of(KEYS[0], label="", id=b"1")
 
 
 def halves(pair: KeyPair) -> tuple[KeyPair, KeyPair]:
@@ -62,6 +64,8 @@ HIDDEN = dataclasses.replace(without(ONE.private, "label", "id"), unreadable={"l
             [halves(ONE)[0], *halves(with_id(ONE, b"9"))[1:], *halves(with_id(ONE, b"8"))[1:]],
             [["half"], *[["half", "ids"]] * 2],
         ),
+        ([KeyPair(with_id(RSA, b"1").publics), KeyPair((), OTHER_RSA.privates)], [["half"], ["half"]]),  # no curve
+        ([halves(NAMELESS)[0], halves(with_id(NAMELESS, b"9"))[1]], [["half"], ["half"]]),
         ([], []),
     ],
 )

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves as _curves
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import refused_curves as _refused_curves
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import (
     CURVES,
     Curve,
@@ -362,3 +365,17 @@ def test_the_refusals_of_weak_curves_and_their_names_go_together() -> None:
 
 def test_what_names_no_curve() -> None:
     assert name_of(b"\x06\x03*\x03\x04") == "1.2.3.4" and name_of(b"\x05\x00") is None and name_of(b"") is None
+    assert name_of(b"\x06\x03*\x03\x04\x00") is None  # nothing may follow
+
+
+def test_without_asn1crypto_no_weak_curve_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asn1crypto", None)
+    spec = importlib.util.spec_from_file_location("curves_alone", _curves.__file__)
+    assert spec and spec.loader
+    alone = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, alone)
+    spec.loader.exec_module(alone)
+    assert alone.HAS_ASN1CRYPTO is False
+    assert alone.curve_by_ec_params(curve_by_name("P-256").ec_params()) is None
+    monkeypatch.setattr(_refused_curves, "HAS_ASN1CRYPTO", False)
+    assert weak_curve("P-192") is None

@@ -259,3 +259,9 @@ def test_dates_of_versions_without_time_zones() -> None:
     assert _crl.next_update(t.cast("t.Any", Old)) is None
     Old.next_update = Old.last_update
     assert _crl.next_update(t.cast("t.Any", Old)) == moment("2026-01-01", NOW).at
+
+
+def test_an_entry_in_one_line() -> None:
+    one = entry(7, reason="superseded", revocation_date="+0s", invalidity_date="20261101000000Z")
+    assert one.text() == "2026-11-26T12:00:00Z, invalid since 2026-11-01T00:00:00Z, superseded"
+    assert one.text(foretold=True) == "not known, invalid since 2026-11-01T00:00:00Z, superseded"
