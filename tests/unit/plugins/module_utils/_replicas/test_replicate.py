@@ -262,6 +262,16 @@ def test_who_cannot_be_reached_is_told(nodes: Nodes) -> None:
     assert not nodes.moved()
 
 
+def test_of_many_pairs_only_the_first_waits_for_a_token(nodes: Nodes) -> None:
+    gamma = nodes.all["gamma"]
+    gamma.obey(open="CKR_DEVICE_REMOVED")
+    with group_of(*nodes.all.values()) as group:
+        for _pair in range(2):
+            told = refusal(lambda: replicate(group, WISH, "present", Terms(3, None), check_mode=False))
+            assert "Node 'gamma': Could not" in told and told.count("Node ") == 1
+    assert gamma.calls == ["open"]
+
+
 def test_without_its_source_nothing_is_made(nodes: Nodes) -> None:
     nodes.all["alpha"].obey(open="CKR_DEVICE_REMOVED")
     message = nodes.refusal(min_servers=1)
