@@ -337,12 +337,12 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.certificate import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import certificate
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    certificate.run()
 
 
 if __name__ == "__main__":

@@ -218,12 +218,12 @@ ckr:
   sample: CKR_DEVICE_ERROR
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.certificate_object import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import certificate_object
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    certificate_object.run()
 
 
 if __name__ == "__main__":

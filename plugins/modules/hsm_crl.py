@@ -388,12 +388,12 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.crl import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import crl
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    crl.run()
 
 
 if __name__ == "__main__":

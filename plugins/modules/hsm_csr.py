@@ -220,12 +220,12 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.csr import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import csr
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    csr.run()
 
 
 if __name__ == "__main__":

@@ -289,12 +289,12 @@ differences:
   elements: dict
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypair
 
 
 def main() -> None:
     """Entry point."""
-    run("ecc")
+    keypair.run("ecc")
 
 
 if __name__ == "__main__":

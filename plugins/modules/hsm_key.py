@@ -376,12 +376,12 @@ differences:
   elements: dict
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.key import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import key
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    key.run()
 
 
 if __name__ == "__main__":

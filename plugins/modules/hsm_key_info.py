@@ -425,38 +425,40 @@ provider_error:
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, key_groups
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import NAMES, attribute_file
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe, describe_object
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import problems
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selected, select, selection_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
 # Attributes that are returned in another form than they are read.
 SOURCE = {"kcv": "check_value", "id_hex": "id"}
 
 
-def look(module: HsmModule) -> Result:
+def look(module: edge.HsmModule) -> edge.Result:
     """Looks for the keys that the options select, those of other users too, and changes nothing."""
     selection = dataclasses.replace(selection_from(module.params), others=True)
-    provider, login = provider_from(module.params)
+    provider, login = providers.provider_from(module.params)
     module.know(login)
     module.require_libraries(provider)
     with provider.session(writable=False) as session:
         for warning in session.tell_damage():
             module.warn(warning)
-        return told(session, select(session, selection, to_read(module.params)), module.params)
+        selected = select(session, selection, to_read(module.params))
+        beside = certificates_of(session, selected.pairs)
+        nodes, token = nodes_of(session.nodes()), session.uri_attributes
+    # Only now: a library may hold as much of a large token as is told of it.
+    return {"changed": False, **told(selected, beside, token, module.params), "nodes": nodes}
 
 
-def to_read(params: Params) -> frozenset[str] | None:
+def to_read(params: edge.Params) -> frozenset[str] | None:
     """The attributes to ask the token for; None is all."""
     if params["attributes"] is None:
         return None
@@ -464,37 +466,43 @@ def to_read(params: Params) -> frozenset[str] | None:
     return frozenset(SOURCE.get(name, name) for name in names)
 
 
-def told(session: TokenSession, selected: Selected, params: Params) -> Result:
-    """What is returned of the selected keys."""
-    names, token = params["attributes"], session.uri_attributes
+def told(
+    selected: Selected,
+    beside: t.Sequence[t.Sequence[certificate.Certificate]],
+    token: t.Mapping[str, str],
+    params: edge.Params,
+) -> edge.Result:
+    """What is returned of the selected keys; `beside` are the certificates of each pair."""
+    names = params["attributes"]
     number_of = {handle: number for number, pair in enumerate(selected.pairs) for handle in pair.handles}
 
-    def shown(found: TokenObject) -> Result:
+    def shown(found: TokenObject) -> edge.Result:
         number = number_of.get(found.handle)
         spki = None if number is None else selected.pairs[number].spki
-        row = {"class": f"{found.half}_key", "key_pair": number, **describe_object(found, token, spki, names)}
+        row = {
+            "class": f"{found.half}_key",
+            "key_pair": number,
+            **description.describe_object(found, token, spki, names),
+        }
         return {**row, "attribute_file": attribute_file(found, spki)} if params["attribute_file"] else row
 
-    beside = certificates_of(session, selected.pairs)
     return {
-        "changed": False,
         "objects": [shown(found) for found in (*selected.objects, *selected.unread)],
         "key_pairs": [
-            {**describe(pair, token, reference), **told_of(found, pair.spki, words)}
+            {**description.describe(pair, token, reference), **told_of(found, pair.spki, words)}
             for pair, words, found in zip(
                 selected.pairs, problems(selected.pairs, selected.beside), beside, strict=True
             )
         ],
-        "nodes": nodes_of(session.nodes()),
     }
 
 
-def reference(found: TokenObject) -> Result:
+def reference(found: TokenObject) -> edge.Result:
     """A half of a pair, by what finds it among the objects."""
     return {"handle": found.handle or None}
 
 
-def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[list[Certificate]]:
+def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[list[certificate.Certificate]]:
     """For each pair the certificates that have an id of it; one search."""
     ids = {one for pair in pairs for one in pair.ids}
     found = session.certificates(identifier=ids.pop() if len(ids) == 1 else None) if ids else []
@@ -505,19 +513,19 @@ def certificates_of(session: TokenSession, pairs: t.Sequence[KeyPair]) -> list[l
     return [[found[place] for place in of_pair] for of_pair in of_pairs]
 
 
-def told_of(found: t.Sequence[Certificate], spki: bytes | None, words: list[str]) -> Result:
+def told_of(found: t.Sequence[certificate.Certificate], spki: bytes | None, words: list[str]) -> edge.Result:
     """What is returned of a pair's certificates and of what is wrong with it."""
     if not found:
         return {"certificates": [], "problems": words}
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import describe_certificate, is_stale
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
-    stale = ["stale_certificate"] if any(is_stale(one, spki) for one in found) else []
-    return {"certificates": [describe_certificate(one) for one in found], "problems": [*words, *stale]}
+    stale = ["stale_certificate"] if any(certificate.is_stale(one, spki) for one in found) else []
+    return {"certificates": [certificate.describe_certificate(one) for one in found], "problems": [*words, *stale]}
 
 
 def main() -> None:
     """Entry point."""
-    HsmModule(LOGIN + KEY_INFO, kind_of).run(look)
+    edge.HsmModule(groups.LOGIN + key_groups.KEY_INFO, providers.kind_of).run(look)
 
 
 if __name__ == "__main__":

@@ -371,12 +371,12 @@ provider_error:
   sample: HSM is disconnected
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypairs import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypairs
 
 
 def main() -> None:
     """Entry point."""
-    run()
+    keypairs.run()
 
 
 if __name__ == "__main__":

@@ -311,12 +311,12 @@ differences:
   elements: dict
 """
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import run
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypair
 
 
 def main() -> None:
     """Entry point."""
-    run("rsa")
+    keypair.run("rsa")
 
 
 if __name__ == "__main__":

@@ -171,19 +171,18 @@ ckr:
 import dataclasses
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, PIN_CHOICE, OptionGroup
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, secret
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import diff, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, changed_fields
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NO_SLOTS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import TokenWish, make_token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import new_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge
 
-NEW_TOKEN = OptionGroup(
+NEW_TOKEN = groups.OptionGroup(
     spec={
         "token_label": {"type": "raw", "required": True, "aliases": ["label"], "no_log": False},
         "so_pin": {"type": "raw", "no_log": True},
@@ -192,7 +191,7 @@ NEW_TOKEN = OptionGroup(
     mutually_exclusive=(("so_pin", "so_pin_file"),),
 )
 # The label is that of the token to make, and the slot may be chosen beside it.
-OPTIONS = dataclasses.replace(LOGIN, mutually_exclusive=(PIN_CHOICE,)) + NEW_TOKEN
+OPTIONS = dataclasses.replace(groups.LOGIN, mutually_exclusive=(groups.PIN_CHOICE,)) + NEW_TOKEN
 MEANINGLESS = {
     "token_serial": "a new token has no serial number yet",
     "token_uri": "a token is made by its label",
@@ -201,20 +200,20 @@ MEANINGLESS = {
 }
 
 
-def kind_of(params: Params) -> type[Pkcs11Provider]:
+def kind_of(params: edge.Params) -> type[Pkcs11Provider]:
     """Only PKCS#11 makes tokens, so that the other providers need not reach the target."""
     if params["provider"] != Pkcs11Provider.name:
-        raise InputError("provider", NO_SLOTS, params["provider"])
+        raise errors.InputError("provider", session.NO_SLOTS, params["provider"])
     return Pkcs11Provider
 
 
-def make(module: HsmModule) -> Result:
+def make(module: edge.HsmModule) -> edge.Result:
     """Makes the token if it is not there, finishes it if a broken run left it without a user PIN."""
     params = module.params
     for option, reason in MEANINGLESS.items():
         if params[option] != OPTIONS.spec[option].get("default"):
-            raise InputError(option, reason)
-    wish = TokenWish(
+            raise errors.InputError(option, reason)
+    wish = new_token.TokenWish(
         label=_values.token_label(params["token_label"]),
         so_pin=given_pin(module, "so_pin"),
         pin=given_pin(module, "pin"),
@@ -225,7 +224,7 @@ def make(module: HsmModule) -> Result:
     module.know(login)
     module.require_libraries(provider)
     with provider.library() as library:
-        outcome = make_token(provider, library, wish, module.check_mode)
+        outcome = new_token.make_token(provider, library, wish, module.check_mode)
     before, after = (described(token) for token in (outcome.before, outcome.after))
     # Which slot it is in afterwards is not known, and the rest of the URI is told already.
     rows = changed_fields(before, {**after, "serial": after["serial"] or None, "slot_id": None, "uri": None})
@@ -234,15 +233,15 @@ def make(module: HsmModule) -> Result:
         "outcome": WORDS[outcome.action],
         "changes": [row.data() for row in rows],
         "token": after,
-        "diff": [side_by_side(f"the token {outcome.after.label}", rows)] if outcome.changed else [],
+        "diff": [diff.side_by_side(f"the token {outcome.after.label}", rows)] if outcome.changed else [],
     }
 
 
-def given_pin(module: HsmModule, option: str) -> Secret:
+def given_pin(module: edge.HsmModule, option: str) -> Secret:
     """A PIN that has to be given; Ansible masks it from now on."""
     pin = secret(option, module.params[option], module.params[f"{option}_file"])
     if pin is None:
-        raise InputError(option, f"it is missing; give it or {option}_file")
+        raise errors.InputError(option, f"it is missing; give it or {option}_file")
     module.hide(pin)
     return pin
 
@@ -258,7 +257,7 @@ def described(token: TokenInfo | None) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point."""
-    HsmModule(OPTIONS, kind_of).run(make)
+    edge.HsmModule(OPTIONS, kind_of).run(make)
 
 
 if __name__ == "__main__":

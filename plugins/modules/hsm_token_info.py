@@ -468,28 +468,27 @@ provider_error:
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 
-OPTIONS = LOGIN + OptionGroup(
+OPTIONS = groups.LOGIN + groups.OptionGroup(
     spec={"login": {"type": "bool", "default": False}, "mechanisms": {"type": "bool", "default": False}}
 )
 ONE_TOKEN = "give token_label, token_serial, slot_id or token_uri, or set HSM_TOKEN_LABEL"
 
 
-def look(module: HsmModule) -> Result:
+def look(module: edge.HsmModule) -> edge.Result:
     """Describes the library and its slots, or the HSMs of a cluster."""
     log_in = module.params["login"]
     # Without a login nobody needs the PIN, not even one in a file that the whole group of modules is given.
     params = module.params if log_in else {**module.params, "pin_file": None}
-    provider, login = provider_from(params, any_token=True)
+    provider, login = providers.provider_from(params, any_token=True)
     module.know(login)
     module.require_libraries(provider)
     if "slots" in provider.lacks:
@@ -497,23 +496,19 @@ def look(module: HsmModule) -> Result:
     return slots(module, t.cast("Pkcs11Provider", provider), t.cast(Login, login))
 
 
-def cluster(provider: Provider, log_in: bool) -> Result:
+def cluster(provider: Provider, log_in: bool) -> edge.Result:
     """A cluster has no slots; its HSMs are told without a login."""
     if log_in:
         rule = f"the provider {provider.name} shows nothing more after a login; leave it out"
-        raise InputError("login", rule, "true")
+        raise errors.InputError("login", rule, "true")
     hsms = [{"name": told["serial"], "expect_token": told} for told in provider.identities()]
     return {"changed": False, "library": None, "slots": [], "session": None, "hsms": hsms}
 
 
-def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
+def slots(module: edge.HsmModule, provider: Pkcs11Provider, login: Login) -> edge.Result:
     """The slot of the chosen token, or all; a session with it, if the task logs in."""
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import attempt, check
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, token_description
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
-        describe_library,
-        describe_slot,
-    )
 
     log_in = module.params["login"]
     if not login.selector.chooses:
@@ -523,17 +518,19 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
         if token:
             provider.check_identity(library, token)
         what = f"list the slots of {library.info.path}"
-        with attempt(what):
+        with calls.attempt(what):
             answers, rv = ask_library(library.functions)
-        check(rv, what)
+        calls.check(rv, what)
         told = []
         for slot_id in (token.slot_id,) if token else answers.slot_ids:
-            with attempt(f"ask slot {slot_id} of {library.info.path}"):
+            with calls.attempt(f"ask slot {slot_id} of {library.info.path}"):
                 told.append(ask_slot(library.functions, slot_id, module.params["mechanisms"]))
-        result: Result = {
+        result: edge.Result = {
             "changed": False,
-            "library": describe_library(library.info.path, provider.library_sha256, answers),
-            "slots": [describe_slot(slot, functools.partial(provider.tell, library)) for slot in told],
+            "library": token_description.describe_library(library.info.path, provider.library_sha256, answers),
+            "slots": [
+                token_description.describe_slot(slot, functools.partial(provider.tell, library)) for slot in told
+            ],
             "session": None,
         }
         if log_in and token:
@@ -549,14 +546,14 @@ def slots(module: HsmModule, provider: Pkcs11Provider, login: Login) -> Result:
 def refuse_without_token(login: Login, log_in: bool) -> None:
     """What only one token can answer."""
     if log_in:
-        raise InputError("login", f"it needs one token; {ONE_TOKEN}")
+        raise errors.InputError("login", f"it needs one token; {ONE_TOKEN}")
     if set(login.expect) - {"library_sha256"}:
-        raise InputError("expect_token", f"all but library_sha256 needs one token; {ONE_TOKEN}")
+        raise errors.InputError("expect_token", f"all but library_sha256 needs one token; {ONE_TOKEN}")
 
 
 def main() -> None:
     """Entry point."""
-    HsmModule(OPTIONS, kind_of).run(look)
+    edge.HsmModule(OPTIONS, providers.kind_of).run(look)
 
 
 if __name__ == "__main__":

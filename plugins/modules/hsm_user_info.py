@@ -89,14 +89,13 @@ users:
 
 import dataclasses
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
 
 
-def users(module: HsmModule) -> Result:
+def users(module: edge.HsmModule) -> edge.Result:
     """All users of the HSM, as its own tool lists them."""
-    provider, login = provider_from(module.params, needs="users", any_token=True)
+    provider, login = providers.provider_from(module.params, needs="users", any_token=True)
     module.know(login)
     module.require_libraries(provider)
     return {"changed": False, "users": [dataclasses.asdict(user) for user in provider.users()]}
@@ -104,7 +103,7 @@ def users(module: HsmModule) -> Result:
 
 def main() -> None:
     """Entry point."""
-    HsmModule(LOGIN, kind_of).run(users)
+    edge.HsmModule(groups.LOGIN, providers.kind_of).run(users)
 
 
 if __name__ == "__main__":

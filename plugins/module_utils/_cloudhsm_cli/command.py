@@ -16,30 +16,33 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys im
     reference,
     value_there,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 # What differs from the PKCS#11 library of the same HSMs: attributes can be changed, destroyable and modifiable among
 # them (user guide of AWS CloudHSM, page cloudhsm_cli-key-attributes-table), so that nothing needs a copy.
 FACTS = dataclasses.replace(
-    VENDORS["cloudhsm"], name="the CloudHSM CLI", marks=(), set_attribute=True, copy=True, copy_sets_copyable=False
+    vendors.VENDORS["cloudhsm"],
+    name="the CloudHSM CLI",
+    marks=(),
+    set_attribute=True,
+    copy=True,
+    copy_sets_copyable=False,
 )
 # In a filter the CLI may split a label with other characters, which would look like absence; such labels are compared
 # here instead. How it reads them is documented nowhere.
 _PLAIN_LABEL = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 
 
-def filters_of(query: Query) -> tuple[str, ...]:
+def filters_of(query: session.Query) -> tuple[str, ...]:
     """What the CLI searches for; both halves of a pair come from one list."""
     if query.handle is not None:
         return (reference(query.handle),)
     return tuple(f"attr.{name}={value_there(value)}" for name, value in _filtered(query).items())
 
 
-def _filtered(query: Query) -> dict[str, Value]:
+def _filtered(query: session.Query) -> dict[str, attributes.Value]:
     """What of a query the CLI compares, if it is not asked for a handle."""
     if query.id is not None:
         return {"id": query.id}
@@ -48,13 +51,13 @@ def _filtered(query: Query) -> dict[str, Value]:
     return {}
 
 
-def refuse_others(attempt: str, keys: t.Iterable[Key], query: Query) -> None:
+def refuse_others(attempt: str, keys: t.Iterable[Key], query: session.Query) -> None:
     """A list that holds what was not searched for comes from a filter that was not understood."""
     wanted = _filtered(query) if query.handle is None else {}
     for key in keys:
         for name, value in wanted.items():
             if name not in key.found.unreadable and key.found.attributes.get(name) != value:
-                raise TokenError(attempt, said=f"a key of another {name}, {key.found}", hint="")
+                raise errors.TokenError(attempt, said=f"a key of another {name}, {key.found}", hint="")
 
 
 def option(name: str, value: str) -> list[str]:
@@ -77,7 +80,7 @@ def generation_of(wish: Wish) -> list[str]:
     if wish.quorum:
         for use, quorum in (("manage", wish.management_quorum or wish.quorum), ("use", wish.quorum)):
             arguments += [f"--{use}-private-key-quorum-value", str(quorum)]
-    for half in (PUBLIC, PRIVATE):
+    for half in (attributes.PUBLIC, attributes.PRIVATE):
         sent = attributes_there(FACTS.sent(half, wish.new_half(half)))
         arguments += [f"--{half}-attributes", *sent]
     if wish.share_with:

@@ -16,8 +16,9 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field, rows
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     HALVES,
@@ -25,7 +26,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 
 _CLASSES = {f"{key_class}-key": key_class for key_class in KEY_CLASSES}
 _REFERENCE = re.compile(r"0x[0-9a-fA-F]{1,16}")
@@ -43,7 +43,7 @@ _NAMES_THERE = {name: there for there, name in _NAMES.items()}
 class Key:
     """One key of a list: the object, and whether every HSM of the cluster has it, and equally."""
 
-    found: TokenObject
+    found: keypair.TokenObject
     owners: tuple[str, ...]
     synchronised: bool
 
@@ -67,27 +67,27 @@ def value_there(value: Value) -> str:
 
 def key_from(entry: t.Any) -> Key:
     """A key of `key list --verbose` or of a new pair; raises `Unclear` for what is none."""
-    handle = reference_of(field(entry, "key-reference", str))
-    told = field(entry, "attributes", dict)
-    half = _CLASSES.get(field(told, "class", str))
+    handle = reference_of(answer.field(entry, "key-reference", str))
+    told = answer.field(entry, "attributes", dict)
+    half = _CLASSES.get(answer.field(told, "class", str))
     if half is None:
-        raise Unclear(f"a key of the class '{told['class']}'")
+        raise answer.Unclear(f"a key of the class '{told['class']}'")
     attributes, unreadable = _attributes(told)
     whole = (FULL, SESSION) if attributes.get("token") is False else (FULL,)
     sharing, owners, full = _info(entry, whole)
-    found = TokenObject(handle, half, attributes, unreadable, sharing)
+    found = keypair.TokenObject(handle, half, attributes, unreadable, sharing)
     return Key(found, owners, full and not unreadable)
 
 
 def new_keys(data: t.Any) -> list[Key]:
     """The halves of a new pair; raises `Unclear` for what is none."""
-    return [key_from(field(data, f"{half}_key", dict)) for half in HALVES]
+    return [key_from(answer.field(data, f"{half}_key", dict)) for half in HALVES]
 
 
 def reference_of(text: str) -> int:
     """The number of a key-reference."""
     if not _REFERENCE.fullmatch(text):
-        raise Unclear(f"'{text[:40]}' as a key-reference")
+        raise answer.Unclear(f"'{text[:40]}' as a key-reference")
     return int(text, 16)
 
 
@@ -105,7 +105,7 @@ def _attributes(told: t.Mapping[str, t.Any]) -> tuple[dict[str, Value | None], d
     if told.get("curve") == "ed25519":
         attributes["key_type"] = "ec_edwards"
     if "label" not in told or "key_type" not in {*attributes, *unreadable}:
-        raise Unclear("a key without label or key-type")
+        raise answer.Unclear("a key without label or key-type")
     return attributes, unreadable
 
 
@@ -119,7 +119,7 @@ def _value(name: str, value: t.Any) -> Value | None:
     if isinstance(value, str) and kind not in _JSON_TYPES:
         if name == "ec_params":
             with contextlib.suppress(ValueError):
-                return curve_by_name(value).ec_params()
+                return curves.curve_by_name(value).ec_params()
             return None
         if kind in (Kind.CLASS, Kind.KEY_TYPE):
             return value.replace("-", "_")
@@ -128,25 +128,27 @@ def _value(name: str, value: t.Any) -> Value | None:
         digits = _HEX.fullmatch(re.sub(r"\s", "", value))
         if digits and kind in (Kind.BYTES, Kind.BIG):
             return bytes.fromhex(digits[1])
-    raise Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
+    raise answer.Unclear(f"the value {str(value)[:40]!r} of the attribute {name_there(name)}")
 
 
-def _info(entry: t.Any, whole: t.Container[str]) -> tuple[Sharing, tuple[str, ...], bool]:
+def _info(entry: t.Any, whole: t.Container[str]) -> tuple[keypair.Sharing, tuple[str, ...], bool]:
     """Who may use a key, its owners, and whether its coverage is one of those that are `whole`."""
-    info = field(entry, "key-info", dict)
+    info = answer.field(entry, "key-info", dict)
     owners, owners_full = _users(info, "key-owners")
     shared, shared_full = _users(info, "shared-users")
     quorum = info.get("key-quorum-values", {})  # before 5.14 there is none
-    use, manage = (field(quorum, f"{what}-key-quorum-value", int) if quorum != {} else 0 for what in ("use", "manage"))
-    full = field(info, "cluster-coverage", str) in whole and owners_full and shared_full
-    sharing = Sharing(owners[0] if len(owners) == 1 else None, shared, use, manage)
+    use, manage = (
+        answer.field(quorum, f"{what}-key-quorum-value", int) if quorum != {} else 0 for what in ("use", "manage")
+    )
+    full = answer.field(info, "cluster-coverage", str) in whole and owners_full and shared_full
+    sharing = keypair.Sharing(owners[0] if len(owners) == 1 else None, shared, use, manage)
     return sharing, owners, full
 
 
 def _users(info: t.Mapping[str, t.Any], name: str) -> tuple[tuple[str, ...], bool]:
-    users = rows(info, name)
-    names = tuple(sorted(field(row, "username", str).lower() for row in users))
-    return names, all(field(row, "key-coverage", str) == FULL for row in users)
+    users = answer.rows(info, name)
+    names = tuple(sorted(answer.field(row, "username", str).lower() for row in users))
+    return names, all(answer.field(row, "key-coverage", str) == FULL for row in users)
 
 
 # What of a new half is said otherwise than by an attribute: by flags, or by the kind of command.

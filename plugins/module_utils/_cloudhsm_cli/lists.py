@@ -14,9 +14,9 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field, rows
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key, key_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 
 CRYPTO_USER = "crypto-user"
 # The roles of `user list`, as listUsers of key_mgmt_util calls them.
@@ -43,15 +43,15 @@ def version_of(output: str) -> tuple[int, ...]:
     """The version in the output of `--version`; raises `Unclear` where there is none."""
     found = _VERSION.match(output)
     if not found:
-        raise Unclear(f"no version, {output.strip()[:80]!r}")
+        raise answer.Unclear(f"no version, {output.strip()[:80]!r}")
     return tuple(int(number or 0) for number in found.groups())
 
 
 def hsms_of(data: t.Any) -> list[Hsm]:
     """The HSMs of `cluster hsm-info`."""
-    found = [_hsm(row) for row in rows(data, "hsms")]
+    found = [_hsm(row) for row in answer.rows(data, "hsms")]
     if not found:
-        raise Unclear("a cluster without HSMs")
+        raise answer.Unclear("a cluster without HSMs")
     return found
 
 
@@ -62,7 +62,7 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
     identity = {
         "manufacturer": told.get("vendor", ""),
         "model": told.get("model", ""),
-        "serial": field(row, "serial-number", str),
+        "serial": answer.field(row, "serial-number", str),
         "hardware_version": ".".join(part or "?" for part in hardware),
         "firmware_version": ".".join(part or "?" for part in firmware),
         "firmware_id": told.get("firmware-id", ""),
@@ -71,16 +71,16 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
     return Hsm(identity["serial"], identity)
 
 
-def users_of(data: t.Any) -> list[User]:
+def users_of(data: t.Any) -> list[session.User]:
     """The users of `user list`."""
-    return [_user(row) for row in rows(data, "users")]
+    return [_user(row) for row in answer.rows(data, "users")]
 
 
-def _user(row: t.Mapping[str, t.Any]) -> User:
-    role = field(row, "role", str)
-    return User(
+def _user(row: t.Mapping[str, t.Any]) -> session.User:
+    role = answer.field(row, "role", str)
+    return session.User(
         id=None,
-        name=field(row, "username", str).lower(),
+        name=answer.field(row, "username", str).lower(),
         type=_TYPES.get(role, role),
         two_factor=_enabled(row, "mfa"),
         login_failures=None,
@@ -93,7 +93,7 @@ def _enabled(row: t.Mapping[str, t.Any], name: str) -> bool | None:
     """Whether one of the listed mechanisms is enabled; None where the version does not list any kind of them."""
     if name not in row:
         return None
-    return any(str(one.get("status")).lower() == "enabled" for one in rows(row, name))
+    return any(str(one.get("status")).lower() == "enabled" for one in answer.rows(row, name))
 
 
 @dataclasses.dataclass
@@ -107,21 +107,21 @@ class Pages:
 
     def add(self, data: t.Any) -> bool:
         """Takes the next page; whether there are more. Raises `Unclear` where the pages do not add up."""
-        listed = rows(data, "matched_keys")
-        total, returned = (field(data, f"{what}_key_count", int) for what in ("total", "returned"))
+        listed = answer.rows(data, "matched_keys")
+        total, returned = (answer.field(data, f"{what}_key_count", int) for what in ("total", "returned"))
         if returned != len(listed):
-            raise Unclear(f"{len(listed)} keys where it says {returned}")
+            raise answer.Unclear(f"{len(listed)} keys where it says {returned}")
         if self.total not in (None, total):
-            raise Unclear(f"a list that changed from {self.total} to {total} keys while it was read")
+            raise answer.Unclear(f"a list that changed from {self.total} to {total} keys while it was read")
         self.total = total
         self.keys.extend(map(key_from, listed))
         self.token = data.get("next_token")
         if self.token is None:
             handles = {key.found.handle for key in self.keys}
             if not len(handles) == len(self.keys) == total:
-                raise Unclear(f"{len(handles)} different keys in {len(self.keys)} entries where it says {total}")
+                raise answer.Unclear(f"{len(handles)} different keys in {len(self.keys)} entries where it says {total}")
         elif not isinstance(self.token, str) or self.token in self._tokens or not listed:
-            raise Unclear(f"a next_token that leads nowhere, {str(self.token)[:40]!r}")
+            raise answer.Unclear(f"a next_token that leads nowhere, {str(self.token)[:40]!r}")
         else:
             self._tokens.add(self.token)
         return self.token is not None

@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import Hsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CloudHsmCliSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import check_expected
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 # The first version with commands for keys (release notes of the client SDK, 5.10.0).
 _KEY_COMMANDS = (5, 10)
 
 
-class CloudHsmCliProvider(ToolProvider):
+class CloudHsmCliProvider(provider.ToolProvider):
     """AWS CloudHSM, through the CloudHSM CLI."""
 
     name = "cloudhsm_cli"
@@ -32,7 +32,7 @@ class CloudHsmCliProvider(ToolProvider):
     )
     answers_anybody = True
     cannot = {
-        **ToolProvider.cannot,
+        **provider.ToolProvider.cannot,
         "replicas": Unable(
             "the cluster copies its keys itself: use min_servers; what copies them to another cluster (key replicate)"
             " needs a login to both in one command, and is for people"
@@ -65,7 +65,7 @@ class CloudHsmCliProvider(ToolProvider):
         tool.require(_KEY_COMMANDS, "the management of keys")
         return tool
 
-    def _hsms(self, tool: Tool) -> list[Hsm]:
+    def _hsms(self, tool: Tool) -> list[lists.Hsm]:
         """The HSMs of the cluster, each of which must be as expected; of a FIPS state its number is enough."""
         hsms = tool.hsms()
         for hsm in hsms:
@@ -73,7 +73,7 @@ class CloudHsmCliProvider(ToolProvider):
             number = actual["fips_state"].split(" ", 1)[0]
             if self._login.expect.get("fips_state") == number:
                 actual["fips_state"] = number
-            check_expected(f"HSM {hsm.serial}", self._login.expect, actual)
+            token.check_expected(f"HSM {hsm.serial}", self._login.expect, actual)
         return hsms
 
     def _check_user(self, users: t.Sequence[User]) -> None:
@@ -82,11 +82,15 @@ class CloudHsmCliProvider(ToolProvider):
         named = [user for user in users if user.name == name]
         if not any(user.type == "CU" for user in named):
             kind = f"a user of the type {named[0].type}" if named else "no user"
-            raise HsmError(f"Refused to log in as '{name}': the cluster has {kind} of that name, and no crypto user.")
+            raise errors.HsmError(
+                f"Refused to log in as '{name}': the cluster has {kind} of that name, and no crypto user."
+            )
         if any(user.two_factor for user in named):
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to log in as '{name}': that user has a second factor, which needs a token that is signed"
                 " during the login, and a single command cannot wait for one; use a crypto user without."
             )
         if any(user.locked for user in named if user.type == "CU"):
-            raise HsmError(f"Refused to log in as '{name}': that user is locked; let an admin set a new password.")
+            raise errors.HsmError(
+                f"Refused to log in as '{name}': that user is locked; let an admin set a new password."
+            )

@@ -11,17 +11,17 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import keys as _keys
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import signatures as _signatures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.lists import Hsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession, awaited
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING, HALVES, KeyClass, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _QUORUM_VERSION = (5, 14)
 _ED25519_VERSION = (5, 17)
@@ -35,7 +35,7 @@ class CloudHsmCliSession(ToolSession):
     nothing_left = "Nothing of that name is on the token now; an HSM that was slow may still show it later."
     patience = TIMEOUT
 
-    def __init__(self, tool: Tool, login: ToolLogin, hsms: t.Sequence[Hsm], users: t.Sequence[User]) -> None:
+    def __init__(self, tool: Tool, login: ToolLogin, hsms: t.Sequence[lists.Hsm], users: t.Sequence[User]) -> None:
         self._tool = tool
         self._hsms = hsms
         self._users = {user.name for user in users if user.type == "CU"}
@@ -48,7 +48,7 @@ class CloudHsmCliSession(ToolSession):
 
     def crypto_user(self, name: str) -> str:
         if name not in self._users:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to share a key with '{name}': the cluster has no crypto user of that name."
                 " The CloudHSM CLI knows users by name, not by number."
             )
@@ -56,13 +56,13 @@ class CloudHsmCliSession(ToolSession):
 
     # What there is
 
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         return self._searched(f"search the {query.key_class} keys on the token '{self.token_name}'", query) or []
 
-    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+    def survey(self, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         return self._searched(f"list the keys on the token '{self.token_name}'", query, at_most)
 
-    def _searched(self, attempt: str, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+    def _searched(self, attempt: str, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         filters = _command.filters_of(query)
         if filters not in self._lists:
             keys = self._tool.keys(attempt, filters, at_most)
@@ -84,7 +84,7 @@ class CloudHsmCliSession(ToolSession):
         different = [name for name, value in query.attributes().items() if told.attributes.get(name) != value]
         if different and told.unreadable.keys() >= set(different):
             # What the HSMs do not agree on may be the wished value: that is no absence.
-            raise TokenError(
+            raise errors.TokenError(
                 f"search the {query.key_class} keys on the token '{self.token_name}'",
                 said=f"that the HSMs do not agree on the {different[0]} of {told}",
                 hint="let an admin synchronise the cluster (key replicate)",
@@ -98,20 +98,20 @@ class CloudHsmCliSession(ToolSession):
     def place(self, handle: int) -> str:
         return _keys.reference(handle)
 
-    def read(self, found: TokenObject) -> TokenObject:
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
         key = self._key(found)
         if key is None:
-            raise TokenError(self._attempt("read", found), said="that it is not there", hint="")
+            raise errors.TokenError(self._attempt("read", found), said="that it is not there", hint="")
         return key.found
 
-    def _key(self, found: TokenObject) -> _keys.Key | None:
+    def _key(self, found: keypair.TokenObject) -> _keys.Key | None:
         attempt = self._attempt("read", found)
         keys = self._tool.keys(attempt, [_keys.reference(found.handle)]) or []
         if [key.found.handle for key in keys] not in ([], [found.handle]):
-            raise TokenError(attempt, said="other keys than the one that was asked for", hint="")
+            raise errors.TokenError(attempt, said="other keys than the one that was asked for", hint="")
         return keys[0] if keys else None
 
-    def _attempt(self, verb: str, found: TokenObject) -> str:
+    def _attempt(self, verb: str, found: keypair.TokenObject) -> str:
         return f"{verb} the {found.half} key {_keys.reference(found.handle)} on the token '{self.token_name}'"
 
     def nodes(self) -> list[Node]:
@@ -124,13 +124,13 @@ class CloudHsmCliSession(ToolSession):
     def size(self) -> int:
         return len(self._hsms)
 
-    def missing(self, wanted: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: keypair.KeyPair) -> str:
         self._hsms = self._tool.hsms()
         if len(self._hsms) < wanted:
             return f"{len(self._hsms)} answer"
         return "not all of them have both halves yet" if self._find_lagging(pair) else ""
 
-    def _find_lagging(self, pair: KeyPair) -> set[int]:
+    def _find_lagging(self, pair: keypair.KeyPair) -> set[int]:
         """Handles of the halves that are not on every HSM."""
         keys = [(found, self._key(found)) for found in pair.objects]
         self._lagging = {found.handle for found, key in keys if key is None or not key.synchronised}
@@ -154,7 +154,7 @@ class CloudHsmCliSession(ToolSession):
     def drawn_id(self, wish: Wish) -> bytes:
         return wish.drawn_id or draw(self.facts.id_length)
 
-    def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
+    def make(self, wish: Wish, attempt: str) -> list[keypair.TokenObject]:
         data = self._tool.command(attempt, _command.generation_of(wish))
         with self._tool.clear(attempt):
             keys = _keys.new_keys(data)
@@ -170,12 +170,12 @@ class CloudHsmCliSession(ToolSession):
             return "the CloudHSM CLI can only sign with it"
         return super().unprovable(attributes, quorum)
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> Proof:
         if pair.handles <= self._made:
             self.await_servers(wish, pair)  # first: the time of the task runs from the generation on
         return super().prove(wish, pair, passive)
 
-    def signer(self, pair: KeyPair) -> Signer:
+    def signer(self, pair: keypair.KeyPair) -> Signer:
         if self._lagging & {found.handle for found in pair.objects}:
             # The next command may talk to an HSM that has not got the new key yet.
             awaited(lambda: self._find_lagging(pair), _SETTLING)
@@ -183,27 +183,27 @@ class CloudHsmCliSession(ToolSession):
 
     # What is done to it
 
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+    def set_attributes(self, found: keypair.TokenObject, values: t.Mapping[str, Value]) -> keypair.TokenObject:
         done: list[str] = []
         self.look_anew()
         for name, value in values.items():
             done.append(name)
             try:
                 self._set(found, name, value)
-            except TokenError as error:
+            except errors.TokenError as error:
                 raise error.at(error.attempt, self._set_back(found, done)) from None
         return self.read(found)
 
-    def _set(self, found: TokenObject, name: str, value: Value) -> None:
+    def _set(self, found: keypair.TokenObject, name: str, value: Value) -> None:
         attribute = ["--name", _keys.name_there(name), *_command.option("--value", _keys.value_there(value))]
         self._change("set-attribute", self._attempt(f"set {name} of", found), found.handle, attribute)
 
-    def _set_back(self, found: TokenObject, done: t.Sequence[str]) -> str:
+    def _set_back(self, found: keypair.TokenObject, done: t.Sequence[str]) -> str:
         """Undoes what was set before a failure, or by the command that failed; the answer tells what stays."""
         left = []
         for name in done:
             old = found.attributes.get(name)
-            with contextlib.suppress(HsmError):
+            with contextlib.suppress(errors.HsmError):
                 if old is not None and self.read(found).attributes.get(name) != old:
                     self._set(found, name, old)
                 if self.read(found).attributes.get(name) == old:
@@ -214,17 +214,17 @@ class CloudHsmCliSession(ToolSession):
     def _change(self, command: str, attempt: str, handle: int, flags: t.Sequence[str] = ()) -> None:
         self._tool.command(attempt, ["key", command, "--filter", _keys.reference(handle), *flags])
 
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
         return self.set_attributes(found, {name: values[name] for name in FREEZING if name in values})
 
-    def change_sharing(self, found: TokenObject, users: t.Sequence[str], away: bool) -> None:
+    def change_sharing(self, found: keypair.TokenObject, users: t.Sequence[str], away: bool) -> None:
         command = "unshare" if away else "share"
         key = f"the key {_keys.reference(found.handle)}"
         for user in users:
             attempt = f"{command} {key} with '{user}' on the token '{self.token_name}'"
             self._change(command, attempt, found.handle, ["--username", user, "--role", "crypto-user"])
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         if found.attributes.get("token") is not False:  # a session key went with the command that made it
             super().destroy(found)
 
@@ -235,12 +235,12 @@ class CloudHsmCliSession(ToolSession):
         answer = None
         try:
             self._change("delete", attempt, handle)
-        except TokenError as error:
+        except errors.TokenError as error:
             answer = error
         seconds = 0 if answer else _SETTLING
         try:
             left = awaited(lambda: self._tool.keys(attempt, [_keys.reference(handle)]), seconds)
-        except TokenError as error:
+        except errors.TokenError as error:
             raise (answer or error).at(attempt, f"Whether the {half} half is gone is not known.") from None
         if left:
-            raise answer or TokenError(attempt, said="success, and the key is still there", hint="")
+            raise answer or errors.TokenError(attempt, said="success, and the key is still there", hint="")

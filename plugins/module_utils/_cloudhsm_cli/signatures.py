@@ -15,13 +15,11 @@ import base64
 import binascii
 import hashlib
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import keys
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Unclear, field
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import reference
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 # From 5.16 on it takes no hash that is weaker than the curve (page ki-all).
@@ -32,17 +30,17 @@ SIGNING_VERSION = (5, 11)
 TOO_OLD = "the CloudHSM CLI signs from version 5.11 on"
 
 
-def mechanisms_for(curve: Curve | None) -> frozenset[int]:
+def mechanisms_for(curve: curves.Curve | None) -> frozenset[int]:
     """What a key on this curve, or an RSA key, can sign with."""
     bits = curve.bits if curve else 0
     names = [*_OTHERS, *(name for name, strength in _ECDSA if strength >= bits)]
     return frozenset(MECHANISMS[name].code for name in names)
 
 
-class CloudHsmCliSigner(Signer):
+class CloudHsmCliSigner(session.Signer):
     """The private half `found`, which can only sign."""
 
-    def __init__(self, tool: Tool, token: str, found: TokenObject) -> None:
+    def __init__(self, tool: Tool, token: str, found: keypair.TokenObject) -> None:
         self._tool = tool
         self._token = token
         self._found = found
@@ -60,16 +58,16 @@ class CloudHsmCliSigner(Signer):
         return TOO_OLD if self._tool.version < SIGNING_VERSION else None
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
-        key = reference(self._found.handle)
+        key = keys.reference(self._found.handle)
         attempt = f"sign with the private key {key} on the token '{self._token}' by {mechanism.name}"
         if mechanism.code not in self.mechanisms:
-            raise TokenError(attempt, "CKR_MECHANISM_INVALID")
+            raise errors.TokenError(attempt, "CKR_MECHANISM_INVALID")
         arguments = ["crypto", "sign", *_command(mechanism), "--data", base64.b64encode(data).decode()]
         answer = self._tool.command(attempt, [*arguments, "--key-filter", key])
         try:
             return base64.b64decode(field(answer, "signature", str), validate=True)
         except (Unclear, binascii.Error) as error:
-            raise TokenError(attempt, said=f"no signature ({error})", hint="") from None
+            raise errors.TokenError(attempt, said=f"no signature ({error})", hint="") from None
 
 
 def _command(mechanism: Mechanism) -> list[str]:

@@ -14,14 +14,14 @@ import functools
 import subprocess
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.answer import Refused, Unclear, data_of, shown
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.child import run_child
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import child
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import masked
 
 # The CLI itself gives up after 87.2 seconds where a key is not available on enough HSMs; it must not be cut off then,
@@ -55,7 +55,7 @@ class Tool:
         self._login = login
         self._timeout = timeout
         self._logged_in = False
-        self._refusal: TokenError | None = None
+        self._refusal: errors.TokenError | None = None
 
     @functools.cached_property
     def version(self) -> tuple[int, ...]:
@@ -64,14 +64,16 @@ class Tool:
         output = self._run(attempt, ["--version"], {})
         try:
             return _lists.version_of(output.decode(errors="replace"))
-        except Unclear as error:
-            raise TokenError(attempt, said=str(error), hint="it is not the CloudHSM CLI; check executable") from None
+        except answer.Unclear as error:
+            raise errors.TokenError(
+                attempt, said=str(error), hint="it is not the CloudHSM CLI; check executable"
+            ) from None
 
     def require(self, needed: tuple[int, int], what: str) -> None:
         """Refuses a version that lacks something."""
         if self.version < needed:
             there, wanted = (".".join(map(str, numbers)) for numbers in (self.version, needed))
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to use the CloudHSM CLI {there}: {what} needs {wanted} or later. Update the client."
             )
 
@@ -79,7 +81,7 @@ class Tool:
         """The HSMs of the cluster; needs no login."""
         return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], _lists.hsms_of)
 
-    def users(self) -> list[User]:
+    def users(self) -> list[session.User]:
         """The users of the cluster; needs no login."""
         return self._read("list the users of the cluster", ["user", "list"], _lists.users_of)
 
@@ -91,7 +93,7 @@ class Tool:
     def keys(self, attempt: str, filters: t.Sequence[str] = (), at_most: int | None = None) -> list[Key] | None:
         """All keys that match, or None where they are more than `at_most`; a list that is not whole is an error."""
         for _again in range(_READINGS - 1):
-            with contextlib.suppress(Unclear):
+            with contextlib.suppress(answer.Unclear):
                 return self._pages(attempt, filters, at_most)
         with self.clear(attempt):
             return self._pages(attempt, filters, at_most)
@@ -116,7 +118,7 @@ class Tool:
         secrets = {"CLOUDHSM_ROLE": "crypto-user", "CLOUDHSM_PIN": f"{user}:{password}"}
         try:
             data = self._answer(attempt, arguments, secrets)
-        except TokenError as error:
+        except errors.TokenError as error:
             if not self._logged_in:
                 self._refusal = error
             raise
@@ -130,21 +132,25 @@ class Tool:
         output = self._run(attempt, [*arguments[:words], *cluster, *arguments[words:]], secrets)
         try:
             with self.clear(attempt):
-                return data_of(output, self._hidden)
-        except Refused as error:
+                return answer.data_of(output, self._hidden)
+        except answer.Refused as error:
             said = self._masked(str(error)).rstrip(".")
             hint = next((advice for text, advice in _HINTS if text in said.lower()), "")
-            raise TokenError(attempt, said=f"'{said}'", hint=hint) from None
+            raise errors.TokenError(attempt, said=f"'{said}'", hint=hint) from None
 
     def _run(self, attempt: str, arguments: t.Sequence[str], secrets: t.Mapping[str, str]) -> bytes:
         try:
-            ended = run_child([self._login.executable, *arguments], tool_environment(**secrets), self._timeout)
+            ended = child.run_child(
+                [self._login.executable, *arguments], environment.tool_environment(**secrets), self._timeout
+            )
         except subprocess.TimeoutExpired:
             said = f"nothing within {self._timeout:g} seconds"
-            raise TokenError(attempt, said=said, hint=_UNCLEAR) from None
+            raise errors.TokenError(attempt, said=said, hint=_UNCLEAR) from None
         if not ended.stdout.strip() and ended.status:
-            said = f"with exit status {ended.status} and {shown(self._hidden(ended.stderr))} on its standard error"
-            raise TokenError(attempt, said=said, hint="check executable and the tool's configuration")
+            said = (
+                f"with exit status {ended.status} and {answer.shown(self._hidden(ended.stderr))} on its standard error"
+            )
+            raise errors.TokenError(attempt, said=said, hint="check executable and the tool's configuration")
         return ended.stdout
 
     @contextlib.contextmanager
@@ -152,8 +158,8 @@ class Tool:
         """For what reads an answer: one that is unclear is a failure, never an absence."""
         try:
             yield
-        except Unclear as error:
-            raise TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR) from None
+        except answer.Unclear as error:
+            raise errors.TokenError(attempt, said=self._masked(str(error)), hint=_UNCLEAR) from None
 
     def _masked(self, text: str) -> str:
         return self._hidden(text.encode(errors="surrogateescape")).decode(errors="replace")

@@ -10,18 +10,9 @@ import dataclasses
 import os
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import (
-    UNUSED_PIN,
-    Params,
-    Secret,
-    crypto_user_from,
-    expected_from,
-    give_pin,
-    secret,
-    short_pin,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +22,16 @@ class ToolLogin:
     executable: str
     cluster: str | None
     crypto_user: str | None
-    pin: Secret | None
+    pin: login.Secret | None
     expect: t.Mapping[str, str]
     unused_pin: str | None = None
 
     def credentials(self) -> tuple[str, str]:
         """User and password; raises `InputError` where one was not given."""
         if self.crypto_user is None:
-            raise InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
+            raise errors.InputError("crypto_user", "it is missing; give the crypto user who owns the keys")
         if self.pin is None:
-            raise InputError("pin", f"it is missing; {give_pin(self.unused_pin)}")
+            raise errors.InputError("pin", f"it is missing; {login.give_pin(self.unused_pin)}")
         return self.crypto_user, self.pin.reveal()
 
     def harmless(self) -> list[str]:
@@ -54,24 +45,24 @@ class ToolLogin:
 
     def warnings(self) -> list[str]:
         """What may be wrong about the secrets, and is no reason to refuse."""
-        return short_pin(self.pin)
+        return login.short_pin(self.pin)
 
 
-def tool_login_from(params: Params, default: str, expectable: t.Sequence[str]) -> ToolLogin:
+def tool_login_from(params: login.Params, default: str, expectable: t.Sequence[str]) -> ToolLogin:
     """The checked login of a cluster's tool; raises `InputError`.
 
     `default`: the executable, if none is given. `expectable`: what expect_token can pin.
     """
     executable = params["executable"] or default
     if not os.path.isabs(executable):
-        raise InputError("executable", "give an absolute path", executable)
+        raise errors.InputError("executable", "give an absolute path", executable)
     label = params["token_label"]
-    user = crypto_user_from(params["crypto_user"])
+    user = login.crypto_user_from(params["crypto_user"])
     return ToolLogin(
         executable=executable,
         cluster=None if label is None else _values.text("token_label", label),
         crypto_user=None if user is None else user.lower(),
-        pin=secret("pin", params["pin"], params["pin_file"]),
-        expect=expected_from(params["expect_token"], expectable),
-        unused_pin=params.get(UNUSED_PIN),
+        pin=login.secret("pin", params["pin"], params["pin_file"]),
+        expect=login.expected_from(params["expect_token"], expectable),
+        unused_pin=params.get(login.UNUSED_PIN),
     )

@@ -13,24 +13,15 @@ import functools
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
-    Proof,
-    Query,
-    TokenSession,
-    Undoing,
-    undone,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, session, vendor_limits
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, KeyClass
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 _POLL = 1.0  # seconds between two looks at the cluster
 
 
-class ToolSession(TokenSession):
+class ToolSession(session.TokenSession):
     """One crypto user's view of one cluster."""
 
     by_value = False
@@ -43,7 +34,7 @@ class ToolSession(TokenSession):
     _made: frozenset[int] = frozenset()
     _counted: frozenset[int] = frozenset()
 
-    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
+    def further(self) -> contextlib.AbstractContextManager[session.TokenSession]:
         return contextlib.nullcontext(self)
 
     @abc.abstractmethod
@@ -51,7 +42,7 @@ class ToolSession(TokenSession):
         """How a message names a key by its handle."""
 
     @abc.abstractmethod
-    def read(self, found: TokenObject) -> TokenObject:
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
         """A key as it is now; raises `TokenError` where it is not there."""
 
     # Users
@@ -63,16 +54,18 @@ class ToolSession(TokenSession):
     def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
         names = tuple(sorted(self.crypto_user(user) for user in users))
         if self.user in names:
-            raise HsmError(f"Refused to share a key with '{self.user}': the caller owns it and is not shared with.")
+            raise errors.HsmError(
+                f"Refused to share a key with '{self.user}': the caller owns it and is not shared with."
+            )
         if len(set(names)) < len(names):
-            raise HsmError(f"Refused to share a key with [{', '.join(users)}]: that names a user twice.")
+            raise errors.HsmError(f"Refused to share a key with [{', '.join(users)}]: that names a user twice.")
         return names
 
     @abc.abstractmethod
-    def change_sharing(self, found: TokenObject, users: t.Sequence[str], away: bool) -> None:
+    def change_sharing(self, found: keypair.TokenObject, users: t.Sequence[str], away: bool) -> None:
         """Shares a key with users, or takes it away from them."""
 
-    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+    def share(self, found: keypair.TokenObject, users: t.Collection[str]) -> keypair.TokenObject:
         wished, there = set(users), set(found.sharing.shared_with) if found.sharing else set()
         self.look_anew()
         for names, away in ((wished - there, False), (there - wished, True)):
@@ -91,12 +84,12 @@ class ToolSession(TokenSession):
         return f"each use of the key needs the approval of {quorum} users" if quorum else None
 
     def check_generation(self, wish: Wish) -> None:
-        reason = self.refusal(wish) or self._beyond(wish) or vendor_refusal(wish, self.facts)
+        reason = self.refusal(wish) or self._beyond(wish) or vendor_limits.vendor_refusal(wish, self.facts)
         unproven = self.unprovable(wish.template(PRIVATE), wish.quorum or 0) if wish.verify else None
         if unproven and not reason:
             reason = f"verify is true, and the pair cannot be proven, because {unproven}"
         if reason:
-            raise HsmError(f"Refused to generate {wish} on the token '{self.token_name}': {reason}.")
+            raise errors.HsmError(f"Refused to generate {wish} on the token '{self.token_name}': {reason}.")
 
     def _beyond(self, wish: Wish) -> str | None:
         """Why there cannot be as many HSMs as wished."""
@@ -110,23 +103,23 @@ class ToolSession(TokenSession):
         """The id of a new pair for which none is wished."""
 
     @abc.abstractmethod
-    def make(self, wish: Wish, attempt: str) -> list[TokenObject]:
+    def make(self, wish: Wish, attempt: str) -> list[keypair.TokenObject]:
         """Generates the halves of a pair, with the id of the wish. An error that has no `remains` has it looked for."""
 
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         drawn = wish.id is None
         if drawn:
             wish = dataclasses.replace(wish, id=self.drawn_id(wish))
         attempt = f"generate {wish} on the token '{self.token_name}'"
         self.look_anew()
         try:
-            pairs = pair_up(self.make(wish, attempt))
-        except TokenError as error:
+            pairs = keypair.pair_up(self.make(wish, attempt))
+        except errors.TokenError as error:
             raise error.at(attempt, "" if error.remains else self._take_back(wish, drawn)) from None
-        told = unlike(wish.id, pairs)
+        told = expectation.unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
-            raise HsmError(f"Could not {attempt}: the HSM returned {told}. {self._take_back(wish, drawn)}")
+            raise errors.HsmError(f"Could not {attempt}: the HSM returned {told}. {self._take_back(wish, drawn)}")
         self._made |= pairs[0].handles
         return pairs[0]
 
@@ -139,9 +132,9 @@ class ToolSession(TokenSession):
             return "Nothing of it is left, because it was a pair of this session."
         try:
             self.reconnect()
-            found = [key for half in HALVES for key in self.find(Query(half, id=wish.id))]
-        except HsmError as error:
-            reason = error.said if isinstance(error, TokenError) else error.msg
+            found = [key for half in HALVES for key in self.find(session.Query(half, id=wish.id))]
+        except errors.HsmError as error:
+            reason = error.said if isinstance(error, errors.TokenError) else error.msg
             return f"What it left on the token is not known, because a search failed ({reason})."
         if not found:
             return self.nothing_left
@@ -152,8 +145,8 @@ class ToolSession(TokenSession):
 
     def taken_back(self, halves: t.Iterable[tuple[KeyClass, int]]) -> str:
         """Destroys what a generation made, the private half first, and tells what remains."""
-        return undone(
-            Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
+        return session.undone(
+            session.Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
             for half, handle in sorted(halves)
         )
 
@@ -161,13 +154,13 @@ class ToolSession(TokenSession):
     def remove(self, half: KeyClass, handle: int) -> None:
         """Removes a key; raises `TokenError` where it is still there, whatever the command answers."""
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         self.remove(found.half, found.handle)
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> session.Proof:
         quorum = pair.private.sharing.quorum if pair.private.sharing else 0
         reason = self.unprovable(pair.private.attributes, quorum)
-        return Proof(None, reason) if reason else super().prove(wish, pair, passive)
+        return session.Proof(None, reason) if reason else super().prove(wish, pair, passive)
 
     # The HSMs of the cluster
 
@@ -176,10 +169,10 @@ class ToolSession(TokenSession):
         """How many HSMs the cluster has; 0 where the tool does not tell it."""
 
     @abc.abstractmethod
-    def missing(self, wanted: int, pair: KeyPair) -> str:
+    def missing(self, wanted: int, pair: keypair.KeyPair) -> str:
         """Why not so many HSMs have the pair; empty if they have."""
 
-    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+    def await_servers(self, wish: Wish, pair: keypair.KeyPair, patient: bool = True) -> None:
         """As the contract has it. A pair that was there is waited for where the task says how long."""
         wanted = wish.min_servers
         if wanted is None or pair.handles <= self._counted:
@@ -191,7 +184,7 @@ class ToolSession(TokenSession):
             waited = f" within {wish.timeout} seconds" if wish.timeout and patient else ""
             why = "timeout is not given" if patient else "check mode does not wait"
             once = "" if seconds else f" It was looked at once, because {why}."
-            raise HsmError(
+            raise errors.HsmError(
                 f"Could not find {wish} on {wanted} HSMs of the token '{self.token_name}'{waited}: {reason}.{once}"
             )
         self._counted |= pair.handles

@@ -17,9 +17,8 @@ import signal
 import subprocess
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import held_descriptors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import ending_with_parent
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock, parent
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _LAST_WORDS = 5  # seconds for what a killed child wrote
 
@@ -46,13 +45,15 @@ def run_child(argv: t.Sequence[str], environment: t.Mapping[str, str], timeout: 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=held_descriptors(),
+            pass_fds=lock.held_descriptors(),
             start_new_session=True,
-            preexec_fn=ending_with_parent(),  # pylint: disable=subprocess-popen-preexec-fn
+            preexec_fn=parent.ending_with_parent(),  # pylint: disable=subprocess-popen-preexec-fn
         )
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise HsmError(f"Could not start {argv[0]}: {reason}. Install the tool, or name it by executable.") from None
+        raise errors.HsmError(
+            f"Could not start {argv[0]}: {reason}. Install the tool, or name it by executable."
+        ) from None
     try:
         stdout, stderr = child.communicate(timeout=timeout)
     finally:

@@ -20,8 +20,8 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import watch_parent
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import parent
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -53,7 +53,7 @@ class Deadline:
         return self if left is None else Deadline(left / parts)
 
 
-class WorkerLost(TokenError):
+class WorkerLost(errors.TokenError):
     """The process is gone, and with it the session: `said` tells how."""
 
 
@@ -140,7 +140,7 @@ def _live(
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         with contextlib.suppress(RuntimeError):  # no room for a thread: it ends with its parent unless it hangs
-            watch_parent(pipe.fileno(), _CLOSING)
+            parent.watch_parent(pipe.fileno(), _CLOSING)
         _serve(pipe, target)
         status = 0
     finally:
@@ -156,7 +156,7 @@ def _serve(pipe: Connection, target: t.Callable[[], contextlib.AbstractContextMa
                 if worked_on is None:
                     worked_on = entered.enter_context(target())
                 answer = "result", operator.attrgetter(name)(worked_on)(*arguments)
-            except HsmError as error:
+            except errors.HsmError as error:
                 answer = "error", error
             except Exception:  # pylint: disable=broad-except
                 answer = "bug", traceback.format_exc()

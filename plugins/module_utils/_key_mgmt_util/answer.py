@@ -16,7 +16,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 UNAVAILABLE = 0x30000085  # the state of a node: 'Server in cluster is unavailable' (AWS, genECCKeyPair)
 
@@ -32,7 +32,7 @@ def readable(attempt: str) -> t.Iterator[None]:
         yield
     except Unreadable as error:
         said = f"what cannot be read ({error})"
-        raise TokenError(attempt, said=said, hint="nothing was concluded from it") from None
+        raise errors.TokenError(attempt, said=said, hint="nothing was concluded from it") from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import UNAVAILABLE, Answer, Node
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 INVALID_HANDLE = 0xA8
 ACCESS_DENIED = 0xC6
@@ -68,6 +68,6 @@ def hint(answer: Answer) -> str:
     return _MEANINGS.get(answer.code, _UNKNOWN).hint
 
 
-def refusal(attempt: str, answer: Answer) -> TokenError:
+def refusal(attempt: str, answer: Answer) -> errors.TokenError:
     """What the tool refused, as the user sees it."""
-    return TokenError(attempt, said=said(answer), hint=hint(answer))
+    return errors.TokenError(attempt, said=said(answer), hint=hint(answer))

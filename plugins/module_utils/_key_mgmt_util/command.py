@@ -13,10 +13,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dump import ALL
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import CLASSES, KEY_TYPES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 # The types that findKey documents for its option -t.
 _SOUGHT_TYPES = ("rsa", "dsa", "ec", "generic_secret", "des3", "aes")
@@ -56,12 +56,12 @@ LIST_USERS = Command("listUsers")
 LIST_ATTRIBUTES = Command("listAttributes")
 
 
-def find_key(query: Query) -> Command:
+def find_key(query: session.Query) -> Command:
     """A search; what cannot be typed is left out of it, and has to be looked at in what is found."""
     return _command(
         "findKey",
-        ("-c", CLASSES[f"{query.key_class}_key"]),
-        ("-t", KEY_TYPES[query.key_type] if query.key_type in _SOUGHT_TYPES else None),
+        ("-c", attributes.CLASSES[f"{query.key_class}_key"]),
+        ("-t", attributes.KEY_TYPES[query.key_type] if query.key_type in _SOUGHT_TYPES else None),
         ("-l", query.label if typable(query.label or "") else None),
         ("-id", id_text(query.id)),
         ("-sess", None if query.token is None else int(not query.token)),
@@ -70,7 +70,7 @@ def find_key(query: Query) -> Command:
 
 def find_shared(user: int) -> Command:
     """A search for the private keys that both this user and the caller may use."""
-    return _command("findKey", ("-c", CLASSES["private_key"]), ("-u", user))
+    return _command("findKey", ("-c", attributes.CLASSES["private_key"]), ("-u", user))
 
 
 def id_text(id_: bytes | None) -> str | None:
@@ -89,7 +89,7 @@ def on_key(name: str, handle: int) -> Command:
 
 def get_attribute(handle: int, path: str) -> Command:
     """All attributes of a key, written to a file."""
-    return _command("getAttribute", ("-o", handle), ("-a", ALL), ("-out", path))
+    return _command("getAttribute", ("-o", handle), ("-a", dump.ALL), ("-out", path))
 
 
 def sign(path: str, handle: int, mechanism: int, signature_path: str) -> Command:

@@ -19,8 +19,9 @@ import time
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.environment import tool_environment
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.parent import ending_with_parent
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import environment
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import parent
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import (
     Answer,
     Node,
@@ -29,9 +30,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer
     plain_lines,
     readable,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 PEXPECT_IMPORT_ERROR: str | None = None
 try:
@@ -70,16 +70,16 @@ class Dialogue:
         try:
             child = pexpect.spawn(
                 self._executable,
-                env=tool_environment(TERM="dumb"),
+                env=environment.tool_environment(TERM="dumb"),
                 echo=False,
                 timeout=None,
                 maxread=65536,
                 dimensions=(50, 2000),
-                preexec_fn=ending_with_parent(),
+                preexec_fn=parent.ending_with_parent(),
             )
         except (pexpect.ExceptionPexpect, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
-            raise HsmError(
+            raise errors.HsmError(
                 f"Could not start {self._executable}: {reason}. Install the vendor's client, or name its tool by the"
                 " option executable."
             ) from None
@@ -102,7 +102,9 @@ class Dialogue:
         self._secret = password
         if not typable(user):
             self.close()
-            raise HsmError(f"Could not {attempt}: a user's name with blanks cannot be typed at the tool's prompt.")
+            raise errors.HsmError(
+                f"Could not {attempt}: a user's name with blanks cannot be typed at the tool's prompt."
+            )
         form = f"loginHSM -u CU -s {user}"
         forms = [f"{form} -hpswd", form, *([f"{form} -p {password}"] if typable(password) else [])]
         printed, answered = "", False
@@ -110,7 +112,7 @@ class Dialogue:
             printed, answered = self._login(attempt, forms.pop(0))
         if not answered and not typable(password):
             self.close()
-            raise HsmError(
+            raise errors.HsmError(
                 f"Could not {attempt}: this build does not ask for the password, and one with blanks cannot be given in"
                 " the line itself."
             )
@@ -120,7 +122,7 @@ class Dialogue:
             raise self._failure(attempt, f"what cannot be read ({error})", printed) from None
         if answer.code:
             self.close()
-            raise refusal(attempt, answer)
+            raise codes.refusal(attempt, answer)
         self.nodes = answer.nodes
 
     def _login(self, attempt: str, form: str) -> tuple[str, bool]:
@@ -151,7 +153,7 @@ class Dialogue:
     def print(self, command: Command, attempt: str, patience: float | None = ANSWERING) -> str:
         """What a command prints until the next prompt."""
         if not self.alive:
-            raise TokenError(attempt, said=f"nothing, because {self._executable} was ended before", hint="")
+            raise errors.TokenError(attempt, said=f"nothing, because {self._executable} was ended before", hint="")
         self._send(str(command))
         return self._until((_PROMPT,), attempt, patience)[0]
 
@@ -174,14 +176,14 @@ class Dialogue:
             raise self._failure(attempt, f"nothing whole within {patience:g} seconds", printed)
         return printed, found
 
-    def _failure(self, attempt: str, what: str, printed: str) -> TokenError:
+    def _failure(self, attempt: str, what: str, printed: str) -> errors.TokenError:
         """The tool is ended, because nobody knows what it does now."""
         self.close(patience=0)
         last = next((line.strip() for line in reversed(plain_lines(printed)) if line.strip()), "")
         said = f"{what}; its last words were '{last[:200]}'" if last else what
         known = "start the vendor's client daemon on this host" if "aemon" in printed else ""
         hint = known or "look for what it did before anything is done again"
-        return TokenError(attempt, said=said, hint=hint)
+        return errors.TokenError(attempt, said=said, hint=hint)
 
     def close(self, patience: float = _ENDING) -> None:
         """Ends the tool and everything that it started; a session's keys are gone then."""

@@ -13,12 +13,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import points
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.points import (
-    curve_by_nid,
-    curve_of_point,
-    raw_point,
-)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     KEY_CLASSES,
@@ -111,8 +107,8 @@ def _add_material(attributes: Attributes, text: str) -> None:
     """The modulus of an RSA key; of an EC key the point, which stands in its place, and the curve that it is on."""
     if attributes["key_type"] == "ec":
         nid = attributes.pop("modulus_bits", None)
-        point = raw_point(bytes.fromhex(_matched("modulus", _MATERIAL, text))) if text else b""
-        curve = curve_of_point(point) or curve_by_nid(nid)
+        point = points.raw_point(bytes.fromhex(_matched("modulus", _MATERIAL, text))) if text else b""
+        curve = points.curve_of_point(point) or points.curve_by_nid(nid)
         if point:
             attributes["ec_point"] = point
         if curve:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import id_text, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ALL_USAGE_BITS,
     HALVES,
@@ -27,7 +28,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES
 
 # What a new half has true of that which an option of ours could ask for. Of the RSA private half and of the ECC public
 # half no dump is documented: assumed from the other halves.
@@ -46,14 +46,14 @@ _NOT_REFUSED = frozenset({"label", "id", "sensitive", "extractable", LATER})
 _OLDER_FALSE = frozenset({"private", "wrap"})
 _FAMILIES: t.Mapping[object, Family] = {"rsa": "rsa", "ec": "ecc"}
 
-FACTS = VendorFacts(
+FACTS = vendors.VendorFacts(
     "key_mgmt_util",
     id_length=8,  # as 16 hexadecimal digits, because ids are texts here
     label_max=127,
     not_sent=frozenset((half, name) for half in HALVES for name in (*ALL_USAGE_BITS[half], "private")),
     set_attribute=False,
     copy=False,
-    curves=frozenset(curve.name for curve in CURVES if curve.number is not None),
+    curves=frozenset(curve.name for curve in curves.CURVES if curve.number is not None),
 )
 
 
@@ -63,9 +63,9 @@ SHARED_ELSEWHERE = {"shared_with": "share it by shareKey of the vendor's managem
 
 def generation_refusal(wish: Wish, older: bool = False) -> str | None:
     """Why a pair as wished cannot be had from key_mgmt_util, or None; `older`: from a build without `LATER`."""
-    if wish.label is not None and not typable(wish.label):
+    if wish.label is not None and not command.typable(wish.label):
         return "a label with blanks, with control characters or with a hyphen at its beginning cannot be typed there"
-    if wish.id is not None and id_text(wish.id) is None:
+    if wish.id is not None and command.id_text(wish.id) is None:
         return "its id cannot be typed there: it must be a text without blanks, which the tool's prompt can read"
     if wish.session and wish.share_with:
         return "it shares no pair that lives as long as the session only"

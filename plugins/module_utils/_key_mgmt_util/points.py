@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, Curve
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import unwrapped
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves, public_key
 
 
 def raw_point(point: bytes) -> bytes:
@@ -18,10 +17,14 @@ def raw_point(point: bytes) -> bytes:
 
     Its length tells: a raw point begins as an OCTET STRING does, and one P-256 point in 256 can be read as one.
     """
-    return point if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in CURVES} else unwrapped(point)
+    return (
+        point
+        if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in curves.CURVES}
+        else public_key.unwrapped(point)
+    )
 
 
-def curve_of_point(point: bytes) -> Curve | None:
+def curve_of_point(point: bytes) -> curves.Curve | None:
     """The curve of genECCKeyPair on which an uncompressed point lies (SEC 1, 2.3.3), or None.
 
     Sizes of P-256 and secp256k1 are the same; a point is on one of them only.
@@ -30,7 +33,7 @@ def curve_of_point(point: bytes) -> Curve | None:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     known: dict[str, t.Any] = {str(kind.name): kind for kind in ec.EllipticCurve.__subclasses__()}
-    for curve in CURVES:
+    for curve in curves.CURVES:
         if curve.number is not None and curve.name in known and point[:1] == b"\x04":
             with contextlib.suppress(ValueError, UnsupportedAlgorithm):
                 ec.EllipticCurvePublicKey.from_encoded_point(known[curve.name](), point)
@@ -38,9 +41,9 @@ def curve_of_point(point: bytes) -> Curve | None:
     return None
 
 
-def curve_by_nid(nid: object) -> Curve | None:
+def curve_by_nid(nid: object) -> curves.Curve | None:
     """The curve by the number that stands where an RSA key has its size; where the point is not told.
 
     The dump of a P-256 key in the documentation of genECCKeyPair has 0x19f, which is OpenSSL's number of that curve.
     """
-    return next((curve for curve in CURVES if nid is not None and curve.nid == nid), None)
+    return next((curve for curve in curves.CURVES if nid is not None and curve.nid == nid), None)

@@ -10,22 +10,22 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import PEXPECT_IMPORT_ERROR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
 
 
-class KeyMgmtUtilProvider(ToolProvider):
+class KeyMgmtUtilProvider(provider.ToolProvider):
     """Clusters of LiquidSecurity HSMs, through the tool that their vendors make of key_mgmt_util."""
 
     name = "key_mgmt_util"
     executable = "/opt/cloudhsm/bin/key_mgmt_util"
     answers_anybody = False
-    requires = {**ToolProvider.requires, "pexpect": PEXPECT_IMPORT_ERROR}
+    requires = {**provider.ToolProvider.requires, "pexpect": dialogue.PEXPECT_IMPORT_ERROR}
     cannot = {
-        **ToolProvider.cannot,
+        **provider.ToolProvider.cannot,
         "token_label": Unable("the tool's client is configured for one cluster: choose it by executable", filters=True),
         "management_quorum": Unable("the tool has one value for use and management: use quorum"),
         "expect_token": Unable("the tool tells nothing to compare: use attest, which checks the firmware"),

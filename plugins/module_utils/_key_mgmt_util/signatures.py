@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 # The numbers of the command's option -m (AWS, key_mgmt_util-sign; Alibaba's are the same).
@@ -32,7 +30,7 @@ _NUMBERS = {
 }
 
 
-def mechanisms_for(curve: Curve | None) -> frozenset[int]:
+def mechanisms_for(curve: curves.Curve | None) -> frozenset[int]:
     """What the tool can sign with; on a curve the one hash that is as strong (FIPS policies refuse a weaker one)."""
     if curve is None:
         return frozenset(_NUMBERS)
@@ -40,10 +38,10 @@ def mechanisms_for(curve: Curve | None) -> frozenset[int]:
     return frozenset({MECHANISMS[f"CKM_ECDSA_SHA{bits}"].code})
 
 
-class KeyMgmtUtilSigner(Signer):
+class KeyMgmtUtilSigner(session.Signer):
     """The private half of `pair`, which can only sign."""
 
-    def __init__(self, tool: Tool, token_name: str, pair: KeyPair) -> None:
+    def __init__(self, tool: Tool, token_name: str, pair: keypair.KeyPair) -> None:
         self._tool = tool
         self._token_name = token_name
         self._pair = pair
@@ -61,7 +59,7 @@ class KeyMgmtUtilSigner(Signer):
         found = self._pair.private
         attempt = f"sign with the {found.half} key {found.handle} on the token '{self._token_name}'"
         if mechanism.code not in self.mechanisms:
-            raise TokenError(attempt, "CKR_MECHANISM_INVALID")
+            raise errors.TokenError(attempt, "CKR_MECHANISM_INVALID")
         signature = self._tool.sign(found.handle, _NUMBERS[mechanism.code], data, attempt)
         if found.key_type == "ec" and found.curve:
             return side_by_side(signature, (found.curve.bits + 7) // 8)

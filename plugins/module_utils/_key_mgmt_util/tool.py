@@ -13,18 +13,16 @@ import re
 import tempfile
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes, dialogue, handles
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump as _dump
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, readable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.codes import ACCESS_DENIED, refusal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.dialogue import Dialogue
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, made_pair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 
 # A pair may take long to find, and the HSMs long to copy it, before the tool's own -timeout begins to count.
 _GENERATING = 300.0
@@ -32,7 +30,7 @@ _GENERATING = 300.0
 T = t.TypeVar("T")
 
 
-class Tool(Dialogue):
+class Tool(dialogue.Dialogue):
     """A running tool that somebody is logged in to; `folder` is for the files that it exchanges."""
 
     def __init__(self, executable: str, folder: str) -> None:
@@ -56,7 +54,7 @@ class Tool(Dialogue):
         """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
         answer = self.ask(command, attempt)
         if answer.code not in (0, also):
-            raise refusal(attempt, answer)
+            raise codes.refusal(attempt, answer)
         return answer
 
     def read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
@@ -65,13 +63,13 @@ class Tool(Dialogue):
         with readable(attempt):
             return reader(answer)
 
-    def users(self) -> tuple[User, ...]:
+    def users(self) -> tuple[session.User, ...]:
         """All users of the cluster."""
         return self.read(_command.LIST_USERS, "list the users of the cluster", listed_users)
 
     def users_of(self, handle: int, attempt: str) -> KeyUsers | None:
         """Who may use a key; None where the tool does not tell this user, who is not its owner then."""
-        answer = self.run(_command.on_key("getKeyInfo", handle), attempt, also=ACCESS_DENIED)
+        answer = self.run(_command.on_key("getKeyInfo", handle), attempt, also=codes.ACCESS_DENIED)
         with readable(attempt):
             return None if answer.code else key_users(answer)
 
@@ -83,16 +81,16 @@ class Tool(Dialogue):
             half, attributes = _dump.key_attributes(raw, _dump.dumped_count(answer))
         return half, attributes, raw.decode(errors="backslashreplace")
 
-    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> Made:
+    def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> handles.Made:
         """A new pair; raises `TokenError` where there is none."""
         # For ever where the tool itself waits for ever (its option -timeout).
         for_ever = wish.min_servers is not None and wish.timeout is None
         patience = None if for_ever else _GENERATING + (wish.timeout or 0)
         answer = self.ask(_command.generate(wish, users), attempt, patience)
         with readable(attempt):
-            made = made_pair(answer)
+            made = handles.made_pair(answer)
         if made is None:
-            raise refusal(attempt, answer)
+            raise codes.refusal(attempt, answer)
         self.nodes = made.nodes
         return made
 
@@ -113,7 +111,7 @@ class Tool(Dialogue):
                 return answer, file.read()
         except OSError as error:
             reason = f"success, and its file cannot be read ({os.strerror(error.errno or 0)})"
-            raise TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
+            raise errors.TokenError(attempt, said=reason, hint="see that the tool runs as the task's user") from None
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -124,7 +122,7 @@ def private_folder() -> t.Iterator[str]:
     """A folder of this user alone, for the files that the tool exchanges; its name can be typed."""
     with tempfile.TemporaryDirectory(prefix="cryptoki-hsm-") as folder:
         if not typable(folder):
-            raise HsmError(
+            raise errors.HsmError(
                 f"The folder {folder} cannot be typed at the tool's prompt; set TMPDIR to one without blanks."
             )
         yield folder

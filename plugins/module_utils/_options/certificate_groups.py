@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup, Spec, each
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, key_groups
 
 _CHOICE = ("label", "id", "id_hex", "fingerprint", "uri", "key_type", "handle")
 # The extensions of a request that can be taken over.
@@ -34,7 +33,7 @@ def _critical(*aliases: str) -> dict[str, object]:
     return {"type": "bool", "default": False, "no_log": False, "aliases": list(aliases)}
 
 
-_SUBJECT: Spec = {
+_SUBJECT: groups.Spec = {
     "subject": {"type": "dict"},
     "subject_ordered": {"type": "list", "elements": "dict"},
     "country_name": {"type": "str", "aliases": ["C", "countryName"]},
@@ -48,7 +47,7 @@ _SUBJECT: Spec = {
 # The single fields, in the order in which they stand in a subject.
 SUBJECT_FIELDS = tuple(name for name in _SUBJECT if name not in ("subject", "subject_ordered"))
 
-_EXTENSIONS: Spec = {
+_EXTENSIONS: groups.Spec = {
     "subject_alt_name": _texts("subjectAltName"),
     "subject_alt_name_critical": _critical("subjectAltName_critical"),
     "use_common_name_for_san": {"type": "bool", "default": True, "aliases": ["useCommonNameForSAN"]},
@@ -100,7 +99,7 @@ _EXTENSIONS: Spec = {
     },
 }
 
-PROFILE = OptionGroup(
+PROFILE = groups.OptionGroup(
     spec={**_SUBJECT, **_EXTENSIONS},
     mutually_exclusive=tuple(("subject_ordered", name) for name in ("subject", *SUBJECT_FIELDS)),
     required_by={
@@ -110,26 +109,26 @@ PROFILE = OptionGroup(
 )
 
 # The private key that signs, and how.
-SIGNING_KEY = OptionGroup(
+SIGNING_KEY = groups.OptionGroup(
     spec={
-        **{name: KEY_INFO.spec[name] for name in _CHOICE},
+        **{name: key_groups.KEY_INFO.spec[name] for name in _CHOICE},
         "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
         "signature_scheme": {"type": "str", "choices": ["pkcs1v15", "pss"]},
     },
-    mutually_exclusive=KEY_INFO.mutually_exclusive,
+    mutually_exclusive=key_groups.KEY_INFO.mutually_exclusive,
     required_one_of=(tuple(name for name in _CHOICE if name != "key_type"),),
 )
 
 # What Ansible's own functions for files read (FILE_COMMON_ARGUMENTS), as far as a group can say it.
-_COMMON: Spec = {
+_COMMON: groups.Spec = {
     "mode": {"type": "raw"},
-    **each("str", ("owner", "group", "seuser", "serole", "selevel", "setype")),
+    **groups.each("str", ("owner", "group", "seuser", "serole", "selevel", "setype")),
     "attributes": {"type": "str", "aliases": ["attr"]},
     "unsafe_writes": {"type": "bool", "default": False},
 }
 
 # Where the result is, or goes to.
-FILE = OptionGroup(
+FILE = groups.OptionGroup(
     spec={
         "path": {"type": "path"},
         "content": {"type": "str", "no_log": False},
@@ -143,7 +142,7 @@ FILE = OptionGroup(
 CSR = SIGNING_KEY + FILE + PROFILE
 
 # What is issued: for whom, by whom, for how long.
-_ISSUE = OptionGroup(
+_ISSUE = groups.OptionGroup(
     spec={
         "csr_path": {"type": "path"},
         "csr_content": {"type": "str"},
@@ -170,14 +169,16 @@ _ISSUE = OptionGroup(
     ),
 )
 # The identifier of the key is made unless that is not wished.
-_IDENTIFIED = OptionGroup(spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}})
+_IDENTIFIED = groups.OptionGroup(
+    spec={"create_subject_key_identifier": {"type": "bool", "default": True, "no_log": False}}
+)
 
-_DIGEST = OptionGroup(spec={"digest": {**SIGNING_KEY.spec["digest"], "aliases": _also("digest")}})
+_DIGEST = groups.OptionGroup(spec={"digest": {**SIGNING_KEY.spec["digest"], "aliases": _also("digest")}})
 
 CERTIFICATE = SIGNING_KEY + FILE + PROFILE + _IDENTIFIED + _DIGEST + _ISSUE
 
 # A certificate that is revoked.
-_REVOKED: Spec = {
+_REVOKED: groups.Spec = {
     "path": {"type": "path"},
     "content": {"type": "str", "no_log": False},
     "serial_number": {"type": "raw"},
@@ -190,7 +191,7 @@ _REVOKED: Spec = {
     "invalidity_date_critical": _critical(),
 }
 # What is revoked, by whom, and when it is looked at again.
-_REVOCATION = OptionGroup(
+_REVOCATION = groups.OptionGroup(
     spec={
         "ca_path": {"type": "path"},
         "ca_content": {"type": "str"},

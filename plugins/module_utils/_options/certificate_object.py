@@ -6,24 +6,22 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import SIGNING_KEY
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import certificate_groups, groups, key_groups
 
 # The options of which one chooses the key.
-CHOOSING = SIGNING_KEY.required_one_of[0]
+CHOOSING = certificate_groups.SIGNING_KEY.required_one_of[0]
 _SOURCES = ("path", "content")
 
-CERTIFICATE_OBJECT = OptionGroup(
+CERTIFICATE_OBJECT = groups.OptionGroup(
     spec={
-        **{name: KEY.spec[name] for name in (*CHOOSING, "key_type", "state")},
+        **{name: key_groups.KEY.spec[name] for name in (*CHOOSING, "key_type", "state")},
         "path": {"type": "path"},
         "content": {"type": "str", "no_log": False},
         "chain_path": {"type": "path"},
         "chain_content": {"type": "str", "no_log": False},
         "force": {"type": "bool", "default": False},
     },
-    mutually_exclusive=(*SIGNING_KEY.mutually_exclusive, _SOURCES, ("chain_path", "chain_content")),
+    mutually_exclusive=(*certificate_groups.SIGNING_KEY.mutually_exclusive, _SOURCES, ("chain_path", "chain_content")),
     required_one_of=((*CHOOSING, *_SOURCES),),
     required_if=(("state", "present", CHOOSING, True), ("state", "present", _SOURCES, True)),
 )

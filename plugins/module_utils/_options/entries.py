@@ -9,19 +9,18 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, RSA
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, key_groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 Params = t.Mapping[str, t.Any]
 
-_OWN_OPTIONS: dict[Family, tuple[str, ...]] = {"rsa": tuple(RSA.spec), "ecc": tuple(ECC.spec)}
+_OWN_OPTIONS: dict[Family, tuple[str, ...]] = {"rsa": tuple(groups.RSA.spec), "ecc": tuple(groups.ECC.spec)}
 # The option that each family needs for a new pair.
 _SIZE: dict[Family, str] = {"rsa": "modulus_bits", "ecc": "curve"}
 # Options of the module that the rules of a single pair look at, too.
-_COMMON = (*FOR_ALL_PAIRS, "crypto_user", "lock_timeout")
+_COMMON = (*key_groups.FOR_ALL_PAIRS, "crypto_user", "lock_timeout")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +43,16 @@ def entries_from(params: Params) -> list[Entry]:
     for number, given in enumerate(params["keypairs"]):
         try:
             entries.append(_entry(number, {**given, **{name: params[name] for name in _COMMON}}))
-        except InputError as error:
+        except errors.InputError as error:
             raise (error if error.option in _COMMON else _told(error, number, given["label"])) from None
     _refuse_duplicates(entries)
     return entries
 
 
-def _told(error: InputError, number: int, label: t.Any) -> InputError:
+def _told(error: errors.InputError, number: int, label: t.Any) -> errors.InputError:
     told = error.within(f"keypairs[{number}]")
     if error.option != "label" and isinstance(label, str):
-        told.msg += f" Its label is '{one_line(label)}'."
+        told.msg += f" Its label is '{errors.one_line(label)}'."
     return told
 
 
@@ -62,14 +61,14 @@ def _entry(number: int, given: dict[str, t.Any]) -> Entry:
     for other, options in _OWN_OPTIONS.items():
         for option in options:
             if other != family and given[option] is not None:
-                raise InputError(option, f"it is not for {FAMILY_NAME[family]} pairs", given[option])
+                raise errors.InputError(option, f"it is not for {FAMILY_NAME[family]} pairs", given[option])
     if given["state"] == "present" and given[_SIZE[family]] is None:
-        raise InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
+        raise errors.InputError(_SIZE[family], f"it is missing; a new {FAMILY_NAME[family]} pair needs it")
     wish = wish_from(family, given)
     if given["state"] == "present" and wish.verify:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
-        refuse_unprovable(wish, f"the options of keypairs[{number}]")
+        proof.refuse_unprovable(wish, f"the options of keypairs[{number}]")
     return Entry(number, given["state"], wish)
 
 
@@ -80,7 +79,7 @@ def _refuse_duplicates(entries: t.Sequence[Entry]) -> None:
         for name, shown in _names(entry.wish):
             other = seen.setdefault(name, entry)
             if other is not entry:
-                raise InputError(entry.option, f"{other.option} has the same {shown}")
+                raise errors.InputError(entry.option, f"{other.option} has the same {shown}")
     _refuse_shared_labels(entries)
 
 
@@ -104,4 +103,4 @@ def _refuse_shared_labels(entries: t.Sequence[Entry]) -> None:
         if unnamed and others:
             first, second = sorted((unnamed, others[0]), key=lambda entry: entry.number)
             rule = f"{first.option} has the same type and label '{first.wish.label}'; give each an id of its own"
-            raise InputError(second.option, rule)
+            raise errors.InputError(second.option, rule)

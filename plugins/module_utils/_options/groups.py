@@ -11,20 +11,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.archive import compile_once
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import archive
 
-compile_once()  # first, as most of what a module imports comes after it
+archive.compile_once()  # first, as most of what a module imports comes after it
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.raw_secrets import raw_secrets, without_secrets
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    HALVES,
-    PRIVATE,
-    PUBLIC,
-    RETURNED,
-    SETTABLE,
-    USAGE_BITS,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import spellings
 
 Spec = dict[str, dict[str, t.Any]]
@@ -121,7 +114,7 @@ _TOKEN: Spec = {
     "token_uri": {"type": "str", "no_log": True},  # it may hold a PIN, until it is checked
     "library_environment": {"type": "dict", "no_log": True},  # likewise
     "library_parameters": {"type": "raw", "no_log": True},  # likewise
-    "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(VENDORS)]},
+    "vendor": {"type": "str", "default": "auto", "choices": ["auto", *sorted(vendors.VENDORS)]},
     "vendor_facts": {
         "type": "dict",
         "options": {
@@ -132,7 +125,7 @@ _TOKEN: Spec = {
                 "curves",
                 "fixed",
                 "not_searched",
-                *(f"{what}_{half}" for what in ("not_sent", "only_true") for half in HALVES),
+                *(f"{what}_{half}" for what in ("not_sent", "only_true") for half in attributes.HALVES),
             ),
         },
     },
@@ -173,9 +166,9 @@ KEYPAIR = OptionGroup(
         "session": {"type": "bool", "default": False, "aliases": ["sess"]},
         "extractable": {"type": "bool"},
         "nex": {"type": "bool"},  # the flag -nex as it is: no alias can say the reverse
-        "usage": {"type": "list", "elements": "str", "choices": list(USAGE_BITS)},
-        "private_attributes": {"type": "dict", "options": each("bool", SETTABLE[PRIVATE])},
-        "public_attributes": {"type": "dict", "options": each("bool", SETTABLE[PUBLIC])},
+        "usage": {"type": "list", "elements": "str", "choices": list(attributes.USAGE_BITS)},
+        "private_attributes": {"type": "dict", "options": each("bool", attributes.SETTABLE[attributes.PRIVATE])},
+        "public_attributes": {"type": "dict", "options": each("bool", attributes.SETTABLE[attributes.PUBLIC])},
         "allowed_mechanisms": {"type": "list", "elements": "str"},
         "key_gen_mechanism": {"type": "str", "no_log": False},
         "on_mismatch": {"type": "str", "default": "fail", "choices": ["fail", "keep", "replace"]},
@@ -194,7 +187,7 @@ KEYPAIR = OptionGroup(
             "mutually_exclusive": [TOKEN_CHOICE, PIN_CHOICE],
         },
         "wrapping_key": {"type": "str", "no_log": False},
-        "return_attributes": {"type": "list", "elements": "str", "choices": list(RETURNED)},
+        "return_attributes": {"type": "list", "elements": "str", "choices": list(attributes.RETURNED)},
     },
     mutually_exclusive=(("id", "id_hex"), ("extractable", "nex")),
     required_if=(("state", "present", ("label",)), ("state", "absent", ("label", "id", "id_hex", "fingerprint"), True)),

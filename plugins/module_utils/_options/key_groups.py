@@ -6,21 +6,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
-    ECC,
-    KEYPAIR,
-    RSA,
-    OptionGroup,
-    Spec,
-    each,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KEY_CLASSES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 # What concerns the login, the servers and the proofs is said once for all pairs of a list.
 FOR_ALL_PAIRS = ("verify", "min_servers", "timeout", "replicas", "wrapping_key", "return_attributes")
 
-KEYPAIRS = OptionGroup(
+KEYPAIRS = groups.OptionGroup(
     spec={
         "keypairs": {
             "type": "list",
@@ -28,52 +21,55 @@ KEYPAIRS = OptionGroup(
             "required": True,
             "no_log": False,
             "options": {
-                "type": {"type": "str", "required": True, "choices": list(KEY_TYPES_OF)},
-                **{name: row for name, row in KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
-                **RSA.spec,
-                **ECC.spec,
+                "type": {"type": "str", "required": True, "choices": list(wish.KEY_TYPES_OF)},
+                **{name: row for name, row in groups.KEYPAIR.spec.items() if name not in FOR_ALL_PAIRS},
+                **groups.RSA.spec,
+                **groups.ECC.spec,
             },
-            "mutually_exclusive": KEYPAIR.mutually_exclusive,
-            "required_if": KEYPAIR.required_if,
+            "mutually_exclusive": groups.KEYPAIR.mutually_exclusive,
+            "required_if": groups.KEYPAIR.required_if,
         },
-        **{name: KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
+        **{name: groups.KEYPAIR.spec[name] for name in FOR_ALL_PAIRS},
         "parallel": {"type": "int"},
         "progress_file": {"type": "path"},
     },
 )
 
 # What chooses keys that are there.
-_CHOICE: Spec = {
-    **each("raw", ("label", "id", "id_hex", "fingerprint")),
+_CHOICE: groups.Spec = {
+    **groups.each("raw", ("label", "id", "id_hex", "fingerprint")),
     "uri": {"type": "str"},
     "key_type": {"type": "raw", "no_log": False},
     "handle": {"type": "int"},
 }
 _ONE_ID = (("id", "id_hex"), ("uri", "label"), ("uri", "id"), ("uri", "id_hex"))
 
-KEY_INFO = OptionGroup(
+KEY_INFO = groups.OptionGroup(
     spec={
         **_CHOICE,
-        **each("raw", ("label_regex", "modulus", "kcv")),
-        "object_class": {"type": "str", "choices": [f"{name}_key" for name in KEY_CLASSES]},
+        **groups.each("raw", ("label_regex", "modulus", "kcv")),
+        "object_class": {"type": "str", "choices": [f"{name}_key" for name in attributes.KEY_CLASSES]},
         "session": {"type": "bool"},
         "shared_with": {"type": "list", "elements": "raw"},
-        "attributes": KEYPAIR.spec["return_attributes"],
+        "attributes": groups.KEYPAIR.spec["return_attributes"],
         "attribute_file": {"type": "bool", "default": False},
     },
     mutually_exclusive=_ONE_ID,
 )
 
-KEY = OptionGroup(
+KEY = groups.OptionGroup(
     spec={
         **_CHOICE,
-        "state": KEYPAIR.spec["state"],
+        "state": groups.KEYPAIR.spec["state"],
         "count": {"type": "int", "default": 1},
-        **each("raw", ("new_label", "new_id", "new_id_hex")),
-        **{name: KEYPAIR.spec[name] for name in ("extractable", "usage", "private_attributes", "public_attributes")},
+        **groups.each("raw", ("new_label", "new_id", "new_id_hex")),
+        **{
+            name: groups.KEYPAIR.spec[name]
+            for name in ("extractable", "usage", "private_attributes", "public_attributes")
+        },
         "share_with": {"type": "list", "elements": "raw"},
         "share_mode": {"type": "str", "default": "exact", "choices": ["exact", "add", "remove"]},
-        **{name: KEYPAIR.spec[name] for name in ("certificates", "timeout", "replicas", "return_attributes")},
+        **{name: groups.KEYPAIR.spec[name] for name in ("certificates", "timeout", "replicas", "return_attributes")},
     },
     mutually_exclusive=(*_ONE_ID, ("new_id", "new_id_hex")),
     required_one_of=(("label", "id", "id_hex", "fingerprint", "uri", "handle"),),

@@ -9,15 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import weak_curve
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, refused_curves
 
 
-def legacy_value(option: str, value: t.Any, refusal: InputError) -> t.Any:
+def legacy_value(option: str, value: t.Any, refusal: errors.InputError) -> t.Any:
     """The value of a pair that is there; raises `refusal` for what no pair has."""
     if option == "label":
         return _values.text("label", value)
-    known = weak_curve(value) if option == "curve" else value if value > 0 else None
+    known = refused_curves.weak_curve(value) if option == "curve" else value if value > 0 else None
     if known is None:
         raise refusal
     return known

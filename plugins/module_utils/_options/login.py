@@ -13,10 +13,10 @@ import stat
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import PIN_CHOICE, TOKEN_CHOICE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenSelector
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, pins_in
 
 Params = t.Mapping[str, t.Any]
@@ -27,9 +27,9 @@ EXPECTABLE = ("library_sha256", "manufacturer", "model", "serial", "hardware_ver
 # use would hand the PIN of one token to another.
 _ENVIRONMENT: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (("module_path",), {"PKCS11_MODULE": "module_path"}),
-    (TOKEN_CHOICE, {"HSM_TOKEN_LABEL": "token_label"}),
+    (groups.TOKEN_CHOICE, {"HSM_TOKEN_LABEL": "token_label"}),
     (
-        ("crypto_user", *PIN_CHOICE),
+        ("crypto_user", *groups.PIN_CHOICE),
         {"HSM_CRYPTO_USER": "crypto_user", "HSM_PIN": "pin", "HSM_PIN_FILE": "pin_file"},
     ),
 )
@@ -77,7 +77,7 @@ class Login:
     """Everything that is needed to reach one token; `pin` is None where none was given."""
 
     module_path: str
-    selector: TokenSelector
+    selector: token.TokenSelector
     environment: t.Mapping[str, str]
     vendor: str
     crypto_user: str | None
@@ -97,14 +97,16 @@ class Login:
         if self.crypto_user is not None:
             return f"{self.crypto_user}:{self.pin.reveal()}"
         if composite and ":" not in self.pin.reveal():
-            raise HsmError("Refused to log in: this library's PINs are user:password; give the user as crypto_user.")
+            raise errors.HsmError(
+                "Refused to log in: this library's PINs are user:password; give the user as crypto_user."
+            )
         return self.pin.reveal()
 
     def check_user(self, writable: bool) -> None:
         """Refuses a limited user for a task that may write."""
         if writable and self.limited:
             rule = "it uses keys, and neither generates, changes nor removes any; run the task in check mode to look"
-            raise InputError("user_type", rule, "limited_user")
+            raise errors.InputError("user_type", rule, "limited_user")
 
     def harmless(self) -> list[str]:
         """Checked values that may be seen, although their options are masked until they are checked."""
@@ -194,13 +196,13 @@ def _given(variables: t.Mapping[str, str], environ: t.Mapping[str, str]) -> dict
     """The options that are given by variables."""
     given = {option: environ[name] for name, option in variables.items() if environ.get(name)}
     if "pin" in given and "pin_file" in given:
-        raise InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
+        raise errors.InputError("HSM_PIN", "the environment holds HSM_PIN_FILE as well; set one of them")
     return given
 
 
 def _unused(options: t.Container[str], params: Params, environ: t.Mapping[str, str]) -> dict[str, str]:
     """The variable with a PIN that does not count, where the task gives a user and no PIN."""
-    if "pin" not in options or any(params.get(option) is not None for option in PIN_CHOICE):
+    if "pin" not in options or any(params.get(option) is not None for option in groups.PIN_CHOICE):
         return {}
     unused = next((name for name in ("HSM_PIN_FILE", "HSM_PIN") if environ.get(name)), None)
     return {UNUSED_PIN: unused} if unused else {}
@@ -215,16 +217,16 @@ def login_from(params: Params, any_token: bool = False) -> Login:
     in_uri = _parsed(uri).module_path if uri else None
     path = params["module_path"] or in_uri
     if path and in_uri and os.path.realpath(path) != os.path.realpath(in_uri):
-        raise InputError(
+        raise errors.InputError(
             "module_path", "the module-path of token_uri names another library; leave one of them out", path
         )
     if not path:
-        raise InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
+        raise errors.InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
     if not os.path.isabs(path):
-        raise InputError("module_path", "give an absolute path", path)
+        raise errors.InputError("module_path", "give an absolute path", path)
     kind = _file.irregular(path)
     if kind not in (None, "a directory"):  # of a folder the loader says as much
-        raise InputError("module_path", f"it is {kind}, not a library", path)
+        raise errors.InputError("module_path", f"it is {kind}, not a library", path)
     return Login(
         module_path=path,
         selector=_selector(params, any_token),
@@ -243,32 +245,34 @@ def login_from(params: Params, any_token: bool = False) -> Login:
 
 
 def _parsed(uri: str) -> PKCS11Uri:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri_parser
 
     try:
-        parsed = parse_uri(uri)
+        parsed = uri_parser.parse_uri(uri)
     except ValueError as error:
-        raise InputError("token_uri", str(error)) from None
+        raise errors.InputError("token_uri", str(error)) from None
     for name in ("slot_manufacturer", "slot_description", "object", "type", "id", "module_name"):
         if getattr(parsed, name) is not None:
-            raise InputError("token_uri", f"{name.replace('_', '-')} does not choose a token here; leave it out")
+            raise errors.InputError("token_uri", f"{name.replace('_', '-')} does not choose a token here; leave it out")
     if not any(getattr(parsed, name) is not None for name in ("token", "serial", "model", "manufacturer", "slot_id")):
-        raise InputError("token_uri", "it names no token; give token, serial, model, manufacturer or slot-id in it")
+        raise errors.InputError(
+            "token_uri", "it names no token; give token, serial, model, manufacturer or slot-id in it"
+        )
     return parsed
 
 
-def _selector(params: Params, any_token: bool) -> TokenSelector:
-    given = [option for option in TOKEN_CHOICE if params[option] is not None]
+def _selector(params: Params, any_token: bool) -> token.TokenSelector:
+    given = [option for option in groups.TOKEN_CHOICE if params[option] is not None]
     if any_token and not given:
-        return TokenSelector()
+        return token.TokenSelector()
     if len(given) != 1:
         rule = "give exactly one of token_label, token_serial, slot_id and token_uri, or set HSM_TOKEN_LABEL"
-        raise InputError("token_label", rule)
-    choices: dict[str, t.Callable[[t.Any], TokenSelector]] = {
-        "token_uri": lambda value: TokenSelector(uri=_parsed(value)),
-        "slot_id": lambda value: TokenSelector(slot_id=_values.slot_id(value)),
-        "token_serial": lambda value: TokenSelector(serial=_values.text("token_serial", value)),
-        "token_label": lambda value: TokenSelector(label=_values.token_label(value)),
+        raise errors.InputError("token_label", rule)
+    choices: dict[str, t.Callable[[t.Any], token.TokenSelector]] = {
+        "token_uri": lambda value: token.TokenSelector(uri=_parsed(value)),
+        "slot_id": lambda value: token.TokenSelector(slot_id=_values.slot_id(value)),
+        "token_serial": lambda value: token.TokenSelector(serial=_values.text("token_serial", value)),
+        "token_label": lambda value: token.TokenSelector(label=_values.token_label(value)),
     }
     return choices[given[0]](params[given[0]])
 
@@ -278,7 +282,7 @@ def library_environment(variables: Params | None) -> dict[str, str]:
     checked = {}
     for name, value in (variables or {}).items():
         if "=" in name or not name:
-            raise InputError("library_environment", "no variable has such a name", name)
+            raise errors.InputError("library_environment", "no variable has such a name", name)
         checked[name] = _values.text(f"library_environment.{name}", value)
     return checked
 
@@ -303,7 +307,7 @@ def crypto_user_from(value: t.Any) -> str | None:
     user = str(value) if by_number else _values.text("crypto_user", value)
     if ":" in user:
         # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
-        raise InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
+        raise errors.InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
     return user
 
 
@@ -313,9 +317,9 @@ def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
         return Secret(_values.text(option, value, secret=True))
     if path is None:
         return None
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pin_file import pin_in
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options import pin_file
 
-    return Secret(pin_in(f"{option}_file", path))
+    return Secret(pin_file.pin_in(f"{option}_file", path))
 
 
 def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE) -> dict[str, str]:
@@ -326,9 +330,11 @@ def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE)
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):
-            raise InputError("expect_token.library_sha256", "give 64 hexadecimal digits", checked["library_sha256"])
+            raise errors.InputError(
+                "expect_token.library_sha256", "give 64 hexadecimal digits", checked["library_sha256"]
+            )
     for name in checked:
         if name not in expectable:
             rule = f"this provider does not tell it; choose from {', '.join(expectable)}"
-            raise InputError(f"expect_token.{name}", rule)
+            raise errors.InputError(f"expect_token.{name}", rule)
     return checked

@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _PATIENCE = 5.0  # seconds for all searches of one task together
 _LONGEST = 1024  # characters
@@ -35,12 +35,12 @@ class Pattern:
         self._option = option
         self._left = _PATIENCE
         if len(self.pattern) > _LONGEST:
-            raise InputError(option, f"it has more than {_LONGEST} characters")
+            raise errors.InputError(option, f"it has more than {_LONGEST} characters")
         try:
             with self._watched():
                 self._compiled = re.compile(self.pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise InputError(option, f"it is no regular expression of Python, {error}", value) from None
+            raise errors.InputError(option, f"it is no regular expression of Python, {error}", value) from None
 
     def search(self, text: str) -> bool:
         """Whether it is found in `text`."""
@@ -59,7 +59,7 @@ class Pattern:
             yield
         except _Late:
             rule = f"it takes more than {_PATIENCE:g} seconds; write it without repetitions in repetitions"
-            raise InputError(self._option, rule, self.pattern) from None
+            raise errors.InputError(self._option, rule, self.pattern) from None
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)

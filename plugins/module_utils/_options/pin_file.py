@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem, read
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _LONGEST = 4096  # bytes
 
@@ -16,13 +16,13 @@ _LONGEST = 4096  # bytes
 def pin_in(option: str, path: str) -> str:
     """The PIN in the file that an option names (one trailing newline stripped); raises `InputError`."""
     try:
-        raw = read(path, _LONGEST)
-    except FileProblem as error:
-        raise InputError(option, f"it {error}", path) from None
+        raw = file.read(path, _LONGEST)
+    except file.FileProblem as error:
+        raise errors.InputError(option, f"it {error}", path) from None
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise InputError(option, "it is not valid UTF-8", path) from None
+        raise errors.InputError(option, "it is not valid UTF-8", path) from None
     stripped = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
     _refuse_editors_traces(option, stripped, path)
     return _values.text(option, stripped, secret=True)
@@ -31,11 +31,11 @@ def pin_in(option: str, path: str) -> str:
 def _refuse_editors_traces(option: str, text: str, path: str) -> None:
     """Refuses what an editor put into the file and nobody sees: sent to the token, it would count as a wrong PIN."""
     if text.startswith("\ufeff"):
-        raise InputError(option, "it begins with a byte order mark; save it as UTF-8 without one", path)
+        raise errors.InputError(option, "it begins with a byte order mark; save it as UTF-8 without one", path)
     if len(text.splitlines()) > 1 or text.strip("\r\n") != text:
-        raise InputError(option, "it has more than one line", path)
+        raise errors.InputError(option, "it has more than one line", path)
     if text.rstrip() != text:
-        raise InputError(
+        raise errors.InputError(
             option,
             f"it ends with a blank; if the PIN does, too, give it by the option {option.removesuffix('_file')}",
             path,

@@ -10,9 +10,8 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import SUBJECT_FIELDS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import found_version, is_below
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import certificate_groups
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, versions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import extensions as _extensions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import attribute, is_host_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, has_option, name_of
@@ -24,7 +23,7 @@ Params = t.Mapping[str, t.Any]
 T = t.TypeVar("T")
 # The fields of a subject under the names that attribute types have.
 _FIELD_TYPES = {
-    **{name: name.title().replace("_", "") for name in SUBJECT_FIELDS},
+    **{name: name.title().replace("_", "") for name in certificate_groups.SUBJECT_FIELDS},
     "email_address": "emailAddress",
 }
 # The options that make an extension by themselves, each with what makes it.
@@ -63,9 +62,11 @@ def _as_critical(one: Wished, params: Params) -> Wished:
 
 def check_scheme(params: Params, what: str = "requests") -> None:
     """Refuses a scheme that the installed cryptography makes no requests, or no lists, with."""
-    version = found_version("cryptography")
-    if params["signature_scheme"] == "pss" and version and is_below(version, "42"):
-        raise InputError("signature_scheme", f"{what} with it need cryptography 42 or later, found {version}", "pss")
+    version = versions.found_version("cryptography")
+    if params["signature_scheme"] == "pss" and version and versions.is_below(version, "42"):
+        raise errors.InputError(
+            "signature_scheme", f"{what} with it need cryptography 42 or later, found {version}", "pss"
+        )
 
 
 def _made(option: str, make: t.Callable[[t.Any], T], value: t.Any) -> T:
@@ -75,16 +76,16 @@ def _made(option: str, make: t.Callable[[t.Any], T], value: t.Any) -> T:
             made.public_bytes()  # some of what is wrong is only seen when it is written
         return made
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(option, str(error)) from None
+        raise errors.InputError(option, str(error)) from None
 
 
 def _subject(params: Params) -> x509.Name:
     """The subject: the single fields in their order, then `subject`; or `subject_ordered` as it is."""
-    fields = [(name, _FIELD_TYPES[name], params[name]) for name in SUBJECT_FIELDS if params[name]]
+    fields = [(name, _FIELD_TYPES[name], params[name]) for name in certificate_groups.SUBJECT_FIELDS if params[name]]
     fields += [("subject", str(kind), value) for kind, value in (params["subject"] or {}).items()]
     for row in params["subject_ordered"] or ():
         if len(row) != 1:
-            raise InputError("subject_ordered", "each entry has exactly one key and its value", row)
+            raise errors.InputError("subject_ordered", "each entry has exactly one key and its value", row)
         fields += [("subject_ordered", str(kind), value) for kind, value in row.items()]
     return x509.Name(
         [
@@ -100,7 +101,7 @@ def _texts(option: str, value: t.Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     for one in values:
         if isinstance(one, bool) or not isinstance(one, (str, int)) or one == "":
-            raise InputError(option, "each value is a text that is not empty, or a list of them", one)
+            raise errors.InputError(option, "each value is a text that is not empty, or a list of them", one)
     return [str(one) for one in values]
 
 
@@ -119,11 +120,11 @@ def _wished(params: Params) -> t.Iterator[Wished]:
     yield from _identifiers(params)
     oids = [row["oid"] for row in params["extensions"] or ()]
     if len(oids) > len({*oids}):
-        raise InputError("extensions", "one OID is there twice", oids)
+        raise errors.InputError("extensions", "one OID is there twice", oids)
     for row in params["extensions"] or ():
         other = Wished(_made("extensions", _extensions.any_other, row), row["critical"])
         if has_option(other.oid):
-            raise InputError("extensions", "an option of its own says this extension", other.oid)
+            raise errors.InputError("extensions", "an option of its own says this extension", other.oid)
         yield other
 
 

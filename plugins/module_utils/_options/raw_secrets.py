@@ -13,7 +13,7 @@ import re
 import typing as t
 from urllib.parse import unquote
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import pins_in
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri
 
 Spec = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -49,7 +49,7 @@ def _secrets_of(row: t.Mapping[str, t.Any], value: t.Any) -> t.Iterator[str]:
         for entry in _entries(value):
             yield from _secrets(row["options"], entry)
     for text in _texts(value):
-        yield from pins_in(text)
+        yield from uri.pins_in(text)
 
 
 def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t.Any:
@@ -69,7 +69,7 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
         return HIDDEN
     if row.get("no_log"):
         return _shown_as_checked(value, seen)
-    if any(pins_in(text) for text in _texts(value)):
+    if any(uri.pins_in(text) for text in _texts(value)):
         return HIDDEN
     if "options" not in row:
         return value
@@ -98,18 +98,18 @@ def _may_hold_secrets(spec: Spec) -> bool:
 
 def _entries(value: t.Any) -> t.Iterable[t.Any]:
     if isinstance(value, str):
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._options.options_in_text import literal
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._options import options_in_text
 
-        value = literal(value, "[")
+        value = options_in_text.literal(value, "[")
     return value if isinstance(value, (list, tuple)) else [value]
 
 
 def _as_options(given: t.Any) -> t.Any:
     if not isinstance(given, str):
         return given
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._options.options_in_text import as_options
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._options import options_in_text
 
-    return as_options(given)
+    return options_in_text.as_options(given)
 
 
 def _texts(value: t.Any) -> t.Iterator[str]:

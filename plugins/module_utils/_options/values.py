@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 LABEL_MAX = 127  # bytes; genECCKeyPair, option -l
 TOKEN_LABEL_MAX = 32  # bytes
@@ -26,21 +26,21 @@ def text(option: str, value: t.Any, secret: bool = False) -> str:
     if isinstance(value, bool) or not isinstance(value, str):
         kind = {bool: "a boolean", int: "a number", float: "a number"}.get(type(value))
         if kind is None:
-            raise InputError(option, "it is no text")
-        raise InputError(
+            raise errors.InputError(option, "it is no text")
+        raise errors.InputError(
             option,
             f"it came as {kind}; quote it, in an INI inventory twice, or end its template in | string",
             None if secret else value,
         )
     if not value:
-        raise InputError(option, "it is empty")
+        raise errors.InputError(option, "it is empty")
     try:
         value.encode()
     except UnicodeEncodeError:
         # `from None` and no value: the exception holds the whole text, which may be a PIN (trap T13).
-        raise InputError(option, "it is not valid UTF-8") from None
+        raise errors.InputError(option, "it is not valid UTF-8") from None
     if "\0" in value:
-        raise InputError(option, "it holds a NUL character")
+        raise errors.InputError(option, "it holds a NUL character")
     return str(value)
 
 
@@ -49,7 +49,7 @@ def label(option: str, value: t.Any, longest: int = LABEL_MAX) -> str:
     checked = text(option, value)
     size = len(checked.encode())
     if size > longest:
-        raise InputError(option, f"it has {size} bytes of UTF-8, at most {longest} are allowed", checked)
+        raise errors.InputError(option, f"it has {size} bytes of UTF-8, at most {longest} are allowed", checked)
     return checked
 
 
@@ -57,7 +57,9 @@ def token_label(value: t.Any) -> str:
     """A token's label of 1 to 32 bytes, padded with blanks on the token (CK_TOKEN_INFO, PKCS#11 3.1, section 3.2)."""
     checked = label("token_label", value, TOKEN_LABEL_MAX)
     if checked.endswith(" "):
-        raise InputError("token_label", "it ends with a blank, which a token cannot tell from its padding", checked)
+        raise errors.InputError(
+            "token_label", "it ends with a blank, which a token cannot tell from its padding", checked
+        )
     return checked
 
 
@@ -65,10 +67,10 @@ def slot_id(value: t.Any) -> int:
     """A slot's number, decimal or as `0x…`, which is how pkcs11-tool prints it."""
     digits = str(value).strip().lower()
     if isinstance(value, bool) or not _NUMBER.fullmatch(digits):
-        raise InputError("slot_id", "give the slot's number, decimal or as 0x…", value)
+        raise errors.InputError("slot_id", "give the slot's number, decimal or as 0x…", value)
     number = int(digits, 16 if digits.startswith("0x") else 10)
     if number.bit_length() > 64:
-        raise InputError("slot_id", "no slot has a number of more than 64 bits", value)
+        raise errors.InputError("slot_id", "no slot has a number of more than 64 bits", value)
     return number
 
 
@@ -80,7 +82,7 @@ def identifier(params: t.Mapping[str, t.Any]) -> bytes | None:
         return None
     digits = text("id_hex", params["id_hex"])
     if not _HEX.fullmatch(digits):
-        raise InputError("id_hex", "give pairs of hexadecimal digits, with or without colons", digits)
+        raise errors.InputError("id_hex", "give pairs of hexadecimal digits, with or without colons", digits)
     return bytes.fromhex(digits.replace(":", ""))
 
 
@@ -91,7 +93,7 @@ def fingerprint(value: t.Any) -> str | None:
     given = text("fingerprint", value)
     digits = given.lower().removeprefix("sha256:").replace(":", "")
     if not _FINGERPRINT.fullmatch(digits):
-        raise InputError("fingerprint", "give the SHA-256 of the public key as 64 hexadecimal digits", given)
+        raise errors.InputError("fingerprint", "give the SHA-256 of the public key as 64 hexadecimal digits", given)
     return digits
 
 
@@ -108,7 +110,7 @@ def user(option: str, value: t.Any) -> str:
 def modulus_bits(value: int | None) -> int | None:
     """An RSA size of at least 2048 bits (genRSAKeyPair, option -m); the token's own limits are read from it later."""
     if value is not None and value < 2048:
-        raise InputError("modulus_bits", "it must be at least 2048", value)
+        raise errors.InputError("modulus_bits", "it must be at least 2048", value)
     return value
 
 
@@ -117,9 +119,9 @@ def public_exponent(value: int | None) -> int | None:
     if value is None:
         return None
     if value < 65537:
-        raise InputError("public_exponent", "it must be at least 65537", value)
+        raise errors.InputError("public_exponent", "it must be at least 65537", value)
     if value % 2 == 0:
-        raise InputError("public_exponent", "it must be odd", value)
+        raise errors.InputError("public_exponent", "it must be odd", value)
     if value.bit_length() > 256:
-        raise InputError("public_exponent", "it must be below 2^256", value)
+        raise errors.InputError("public_exponent", "it must be below 2^256", value)
     return value

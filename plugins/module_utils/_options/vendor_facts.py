@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ATTRIBUTES, SETTABLE, Half
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, curves, errors
 
 # Sent whatever a user says, because they protect the private key.
 _PROTECTING = ("private", "sensitive", "extractable")
 _SEARCHABLE = ("ec_point", "id", "key_type", "label", "modulus", "token")
-_CHANGEABLE = frozenset({*SETTABLE["public"], *SETTABLE["private"], "extractable", "allowed_mechanisms"})
+_CHANGEABLE = frozenset(
+    {*attributes.SETTABLE["public"], *attributes.SETTABLE["private"], "extractable", "allowed_mechanisms"}
+)
 
 
 def facts_from(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -27,30 +27,32 @@ def _checked(name: str, value: t.Any) -> t.Any:
     option = f"vendor_facts.{name}"
     if isinstance(value, int):  # a boolean, too
         if value < 0:
-            raise InputError(option, "give a number of bytes, or 0", value)
+            raise errors.InputError(option, "give a number of bytes, or 0", value)
         return value
     if name == "curves":
         return [_curve(option, curve) for curve in value]
     known = _attributes(name)
     for attribute in value:
         if attribute not in known:
-            raise InputError(option, f"choose from {', '.join(sorted(known))}", attribute)
+            raise errors.InputError(option, f"choose from {', '.join(sorted(known))}", attribute)
     return value
 
 
 def _curve(option: str, name: str) -> str:
     try:
-        return curve_by_name(name).name
+        return curves.curve_by_name(name).name
     except ValueError as error:
-        raise InputError(option, str(error)) from None
+        raise errors.InputError(option, str(error)) from None
 
 
 def _attributes(name: str) -> t.Collection[str]:
     """The attributes that a fact may name."""
     if name in ("fixed", "not_searched"):
         return _CHANGEABLE if name == "fixed" else _SEARCHABLE
-    half = t.cast(Half, name.rpartition("_")[2])
+    half = t.cast(attributes.Half, name.rpartition("_")[2])
     known = {
-        attribute for attribute in (*SETTABLE[half], "allowed_mechanisms") if half in ATTRIBUTES[attribute].classes
+        attribute
+        for attribute in (*attributes.SETTABLE[half], "allowed_mechanisms")
+        if half in attributes.ATTRIBUTES[attribute].classes
     }
     return known.difference(_PROTECTING) if name.startswith("not_sent") else known

@@ -11,15 +11,10 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
-    MECHANISMS,
-    mechanism_code,
-    mechanism_name,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
 Params = t.Mapping[str, t.Any]
 
@@ -31,7 +26,7 @@ def wish_from(family: Family, params: Params) -> Wish:
     """The wished pair of a module's options; raises `InputError` with option, value and rule."""
     for option, broken, rule in _rules(params):
         if broken:
-            raise InputError(option, rule, params[option])
+            raise errors.InputError(option, rule, params[option])
     described, refusal = _described(params)
     wish = Wish(
         family=family,
@@ -60,12 +55,12 @@ def _described(params: Params) -> tuple[dict[str, t.Any], str]:
         value = params.get(option)
         try:
             values[option] = None if value is None else check(value)
-        except InputError as error:
+        except errors.InputError as error:
             if not there:
                 raise
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._options.legacy import legacy_value
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._options import legacy
 
-            values[option] = legacy_value(option, value, error)
+            values[option] = legacy.legacy_value(option, value, error)
             refusals.append(error.msg)
     return values, " ".join(refusals)
 
@@ -81,21 +76,21 @@ def attributes(params: Params) -> dict[str, t.Any]:
     return {"extractable": params["extractable"] if nex is None else not nex, "usage": usage, **halves}
 
 
-def _curve(value: t.Any) -> Curve:
+def _curve(value: t.Any) -> curves.Curve:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
+        raise errors.InputError("curve", "give its name, its number or its OID; quote what YAML would change", value)
     # RSA pairs need no table of curves.
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
     try:
-        return curve_by_name(value)
+        return curves.curve_by_name(value)
     except ValueError as error:
-        raise InputError("curve", str(error), value) from None
+        raise errors.InputError("curve", str(error), value) from None
 
 
 def _modulus_bits(value: int) -> int | None:
     if value % 2 and value > 2048:
-        raise InputError("modulus_bits", "it must be even; tokens silently make another size of it", value)
+        raise errors.InputError("modulus_bits", "it must be even; tokens silently make another size of it", value)
     return _values.modulus_bits(value)
 
 
@@ -112,9 +107,9 @@ def _mechanism(option: str, value: str | None) -> int | None:
     if value is None:
         return None
     try:
-        return mechanism_code(value)
+        return mechanisms.mechanism_code(value)
     except ValueError as error:
-        raise InputError(option, str(error), value) from None
+        raise errors.InputError(option, str(error), value) from None
 
 
 def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
@@ -122,9 +117,9 @@ def _mechanisms(values: t.Sequence[str] | None) -> tuple[int, ...] | None:
         return None
     codes = [code for code in (_mechanism("allowed_mechanisms", value) for value in values) if code is not None]
     if len(set(codes)) < len(codes):
-        raise InputError("allowed_mechanisms", "it names a mechanism twice", list(values))
+        raise errors.InputError("allowed_mechanisms", "it names a mechanism twice", list(values))
     if not codes:
-        raise InputError("allowed_mechanisms", "it is empty, and a key that no mechanism may use is of no use")
+        raise errors.InputError("allowed_mechanisms", "it is empty, and a key that no mechanism may use is of no use")
     return tuple(codes)
 
 
@@ -164,19 +159,19 @@ def sharing(params: Params) -> tuple[str, ...] | None:
         return None
     names = {_values.user("share_with", user) for user in users}
     if len(names) < len(users):
-        raise InputError("share_with", "it names a user twice", users)
+        raise errors.InputError("share_with", "it names a user twice", users)
     if params["crypto_user"] is not None and _values.user("crypto_user", params["crypto_user"]) in names:
-        raise InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
+        raise errors.InputError("share_with", "the caller owns the key and is not shared with", params["crypto_user"])
     return tuple(sorted(names))
 
 
 def _check_quorum(option: str, quorum: int, params: Params) -> None:
     if not 0 <= quorum <= 8:
-        raise InputError(option, "it must be from 0 to 8", quorum)
+        raise errors.InputError(option, "it must be from 0 to 8", quorum)
     if quorum > len(params["share_with"] or ()) + 1:
-        raise InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
+        raise errors.InputError(option, "it may be at most the number of users in share_with and the owner", quorum)
     if quorum and not params["quorum"]:
-        raise InputError(option, "it needs quorum: a key has both or none", quorum)
+        raise errors.InputError(option, "it needs quorum: a key has both or none", quorum)
 
 
 def _check_mechanisms(wish: Wish) -> None:
@@ -192,25 +187,27 @@ def _check_mechanisms(wish: Wish) -> None:
 
 
 def _check_mechanism(option: str, code: int, wish: Wish, families: t.Collection[str]) -> None:
-    row, generates = MECHANISMS.get(mechanism_name(code)), option == "key_gen_mechanism"
+    row, generates = mechanisms.MECHANISMS.get(mechanisms.mechanism_name(code)), option == "key_gen_mechanism"
     if row and row.family not in families:
-        raise InputError(option, f"it is not for keys of the type {wish.key_type}", row.name)
+        raise errors.InputError(option, f"it is not for keys of the type {wish.key_type}", row.name)
     if row and (row.use == "generate") != generates:
         rule = "it does not generate pairs" if generates else "it only generates pairs"
-        raise InputError(option, rule, row.name)
+        raise errors.InputError(option, rule, row.name)
 
 
 def check_usage(wish: Wish) -> None:
     """Refuses what a key of this type cannot be used for."""
     private = wish.private_attributes
     if private.get("always_authenticate") is True and private.get("private") is False:
-        raise InputError("private_attributes.always_authenticate", "it needs private, which is false", "true")
+        raise errors.InputError("private_attributes.always_authenticate", "it needs private, which is false", "true")
     for word in wish.usage or ():
         if wish.family == "rsa" and word == "derive":
-            raise InputError(
+            raise errors.InputError(
                 "usage", f"{FAMILY_NAME[wish.family]} keys derive nothing; choose sign, decrypt or wrap", word
             )
         if wish.family == "ecc" and word in ("decrypt", "wrap"):
-            raise InputError("usage", f"{FAMILY_NAME[wish.family]} keys encrypt nothing; choose sign or derive", word)
+            raise errors.InputError(
+                "usage", f"{FAMILY_NAME[wish.family]} keys encrypt nothing; choose sign or derive", word
+            )
         if wish.key_type == "ec_edwards" and word != "sign":
-            raise InputError("usage", "keys on Edwards curves only sign", word)
+            raise errors.InputError("usage", "keys on Edwards curves only sign", word)

@@ -13,17 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ATTRIBUTES,
-    CLASSES,
-    KEY_TYPES,
-    PUBLIC,
-    Kind,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
 
 _WIDTH = 80
 # In the order of the dumps.
@@ -37,7 +29,7 @@ _OF_RSA_ONLY = NAMES[20:]
 _EXTRACTABLE_ANYWAY = "extractable"
 
 
-def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
+def attribute_file(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     """The text for one key, None where nothing of it could be read; what the command itself wrote, where it did.
 
     `spki` is its public key, where it is known from the other half.
@@ -55,43 +47,43 @@ def attribute_file(found: TokenObject, spki: bytes | None) -> str | None:
     return "\n".join(lines) + "\n"
 
 
-def _value(name: str, found: TokenObject, spki: bytes | None) -> str | None:
+def _value(name: str, found: keypair.TokenObject, spki: bytes | None) -> str | None:
     if found.hides(name):
         return None
     if name in _OWN:
         return _OWN[name](found, spki)
     value = found.attributes.get(name)
-    if isinstance(value, int) and ATTRIBUTES[name].kind is Kind.ULONG:
+    if isinstance(value, int) and attributes.ATTRIBUTES[name].kind is attributes.Kind.ULONG:
         return f"0x{value:08x}"
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     return _bit(name, found, value)
 
 
-def _coded(name: str, codes: t.Mapping[str, int], found: TokenObject) -> str | None:
+def _coded(name: str, codes: t.Mapping[str, int], found: keypair.TokenObject) -> str | None:
     """A value that PKCS#11 names, as its number; a vendor's own is one already."""
     value = found.attributes.get(name)
     number = codes.get(str(value), value)
     return f"0x{number:02x}" if isinstance(number, int) else None
 
 
-def _bit(name: str, found: TokenObject, value: Value | None) -> str | None:
+def _bit(name: str, found: keypair.TokenObject, value: attributes.Value | None) -> str | None:
     if isinstance(value, bool):
         return f"0x{value:02x}"
-    row = ATTRIBUTES[name]
-    if row.kind is not Kind.BOOL or found.half in row.classes:
+    row = attributes.ATTRIBUTES[name]
+    if row.kind is not attributes.Kind.BOOL or found.half in row.classes:
         return None  # the key lacks it, or does not tell it
-    return "0x01" if name == _EXTRACTABLE_ANYWAY and found.half == PUBLIC else "0x00"
+    return "0x01" if name == _EXTRACTABLE_ANYWAY and found.half == attributes.PUBLIC else "0x00"
 
 
-def _kcv(found: TokenObject, spki: bytes | None) -> str | None:
+def _kcv(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     value = found.attributes.get("check_value")
     if isinstance(value, bytes) and value:
         return f"0x{value.hex()}"
     return f"0x{_public_key.kcv(spki)}" if spki else None
 
 
-def _modulus(found: TokenObject, spki: bytes | None) -> str | None:
+def _modulus(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     value = found.attributes.get("modulus")
     if isinstance(value, bytes) and value:
         text = f"0x{value.hex()}"
@@ -99,25 +91,25 @@ def _modulus(found: TokenObject, spki: bytes | None) -> str | None:
     return _public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
 
 
-def _modulus_bits(found: TokenObject, _spki: bytes | None) -> str | None:
+def _modulus_bits(found: keypair.TokenObject, _spki: bytes | None) -> str | None:
     value = found.modulus_bits if found.key_type == "rsa" else found.curve and found.curve.nid
     return f"0x{value:08x}" if value else None
 
 
 def _id(value: bytes) -> str:
     try:
-        return one_line(value.decode())
+        return errors.one_line(value.decode())
     except UnicodeDecodeError:
         return f"0x{value.hex()}"
 
 
 # The attributes that are told each in a way of its own.
-_OWN: dict[str, t.Callable[[TokenObject, bytes | None], str | None]] = {
-    "class": lambda found, _spki: _coded("class", CLASSES, found),
+_OWN: dict[str, t.Callable[[keypair.TokenObject, bytes | None], str | None]] = {
+    "class": lambda found, _spki: _coded("class", attributes.CLASSES, found),
     "id": lambda found, _spki: _id(found.id),
     "kcv": _kcv,
-    "key_type": lambda found, _spki: _coded("key_type", KEY_TYPES, found),
-    "label": lambda found, _spki: one_line(found.label or ""),
+    "key_type": lambda found, _spki: _coded("key_type", attributes.KEY_TYPES, found),
+    "label": lambda found, _spki: errors.one_line(found.label or ""),
     "modulus": _modulus,
     "modulus_bits": _modulus_bits,
 }

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
     from cryptography.x509 import Certificate as Parsed
@@ -36,7 +36,7 @@ class Certificate(t.NamedTuple):
         told = describe_certificate(self)
         read = f"subject '{told['subject']}', serial number {told['serial_number']}, " if told["subject"] else ""
         label = f"label '{self.label}'" if self.label is not None else "label unreadable"
-        return one_line(f"(certificate, {read}{label}, id {self.id.hex(':') or 'none'})")
+        return errors.one_line(f"(certificate, {read}{label}, id {self.id.hex(':') or 'none'})")
 
     def is_among(self, others: t.Iterable[Certificate]) -> bool:
         """Whether it is one of these, whatever their id is now."""

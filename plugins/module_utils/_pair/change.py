@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Half, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 
 
 @dataclasses.dataclass(frozen=True)
-class Change(Wish):
+class Change(wish.Wish):
     """What is wished of a pair, or of one half, that was chosen otherwise: nothing else is compared.
 
     `chosen`: how messages name it; `chosen_exactly`: whether that names one key. `label` and `id` are the new ones.
@@ -41,11 +41,11 @@ class Change(Wish):
         """Whether there is a new label or id."""
         return self.label is not None or self.id is not None
 
-    def has_name(self, found: TokenObject) -> bool:
+    def has_name(self, found: keypair.TokenObject) -> bool:
         """Whether a half was renamed already."""
         return self.renames and self.label in (None, found.label) and self.id in (None, found.id)
 
-    def required(self, half: Half) -> dict[str, Value]:
+    def required(self, half: attributes.Half) -> dict[str, attributes.Value]:
         wished = super().required(half)
         wished.pop("sensitive", None)
         return wished

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms, uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
@@ -17,18 +18,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     Kind,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
 
 # Read for the pairing only: the public key is returned as PEM.
 _NOT_RETURNED = ("public_key_info", "check_value")
 
 
 def describe(
-    pair: KeyPair | None,
+    pair: keypair.KeyPair | None,
     uri_attributes: t.Mapping[str, str],
-    half_told: t.Callable[[TokenObject], dict[str, t.Any]] | None = None,
+    half_told: t.Callable[[keypair.TokenObject], dict[str, t.Any]] | None = None,
     names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
     """`key_pair` of the documentation; an empty dictionary where there is no pair. A lone half describes itself.
@@ -78,7 +77,10 @@ def _ids(raw: bytes) -> dict[str, str | None]:
 
 
 def describe_object(
-    found: TokenObject, uri_attributes: t.Mapping[str, str], spki: bytes | None, names: t.Collection[str] | None = None
+    found: keypair.TokenObject,
+    uri_attributes: t.Mapping[str, str],
+    spki: bytes | None,
+    names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
     """One key; `spki` is its public key, where it is known from the other half."""
     told = {name: value for name, value in found.attributes.items() if value is not None and name not in _NOT_RETURNED}
@@ -104,24 +106,24 @@ def plain(name: str, value: Value) -> t.Any:
     if isinstance(value, bytes):
         return colon_hex(value)
     if isinstance(value, tuple):
-        return sorted(mechanism_name(code) for code in value)
+        return sorted(mechanisms.mechanism_name(code) for code in value)
     if kind is Kind.MECHANISM and isinstance(value, int):
-        return mechanism_name(value)
+        return mechanisms.mechanism_name(value)
     if kind in (Kind.CLASS, Kind.KEY_TYPE) and isinstance(value, int):
         return f"0x{value:08x}"
     return value
 
 
-def half_uri(found: TokenObject, token: t.Mapping[str, str] | None = None) -> str:
+def half_uri(found: keypair.TokenObject, token: t.Mapping[str, str] | None = None) -> str:
     """RFC 7512 URI of one object, on any token where none is named."""
     return _uri(token or {}, found, URI_TYPES[found.half])
 
 
-def _uri(token: t.Mapping[str, str], found: TokenObject, kind: str | None = None) -> str:
+def _uri(token: t.Mapping[str, str], found: keypair.TokenObject, kind: str | None = None) -> str:
     """RFC 7512 URI of an object, or of both halves where `kind` is None."""
     named = {"object": found.label or None, "id": found.id or None, "type": kind}
     values: dict[str, t.Any] = {**token, **named}
-    return build_uri(PKCS11Uri(**values))
+    return uri.build_uri(uri.PKCS11Uri(**values))
 
 
 def spoiled(value: t.Any, secrets: t.Collection[str]) -> list[str]:

@@ -9,22 +9,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import (
-    WORDS,
-    ChangedValue,
-    born_values,
-    changed_values,
-    described_key,
-    gone_values,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, outcome, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 # From so many changed pairs on each has one line.
 MANY = 20
-_REMAINS = ChangedValue(None, "remains", "of a run that was killed", None)
+_REMAINS = outcome.ChangedValue(None, "remains", "of a run that was killed", None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,45 +24,45 @@ class Told:
 
     wish: Wish
     token: str
-    action: Action
-    before: KeyPair | None
-    after: KeyPair | None
+    action: plan.Action
+    before: keypair.KeyPair | None
+    after: keypair.KeyPair | None
 
     @property
     def name(self) -> str:
         """How the pair was called before, else how it is called now."""
         pair = self.before or self.after
-        names = described_key(pair) if pair else {}
-        return one_line(next((names[name] for name in ("label", "id_hex", "fingerprint") if name in names), ""))
+        names = outcome.described_key(pair) if pair else {}
+        return errors.one_line(next((names[name] for name in ("label", "id_hex", "fingerprint") if name in names), ""))
 
     @property
     def title(self) -> str:
         """Pair and token."""
-        return one_line(f"{self.name} on {self.token}")
+        return errors.one_line(f"{self.name} on {self.token}")
 
     @property
-    def changes(self) -> list[ChangedValue]:
+    def changes(self) -> list[outcome.ChangedValue]:
         """Each value before and after. A repair that shows in none was the removal of remains."""
-        rows = changed_values(self.before, self.after)
-        return rows or ([_REMAINS] if self.action is Action.REPAIR else [])
+        rows = outcome.changed_values(self.before, self.after)
+        return rows or ([_REMAINS] if self.action is plan.Action.REPAIR else [])
 
     def diff(self) -> dict[str, str]:
         """The pair's diff as Ansible shows it; of a new pair the wish, of a removed one what names it."""
         rows = self.changes
-        if self.action is Action.GENERATE and self.after:
-            rows = born_values(self.wish, self.after)
-        elif self.action is Action.REMOVE and self.before:
-            rows = gone_values(self.before)
+        if self.action is plan.Action.GENERATE and self.after:
+            rows = outcome.born_values(self.wish, self.after)
+        elif self.action is plan.Action.REMOVE and self.before:
+            rows = outcome.gone_values(self.before)
         return side_by_side(self.title, rows)
 
     def line(self, several: bool) -> str:
         """The pair in one line; `several`: there is more than one token."""
         told = ", ".join(map(_in_line, self.changes))
-        word = "" if self.action is Action.CHANGE else f"{WORDS[self.action]}, "
+        word = "" if self.action is plan.Action.CHANGE else f"{outcome.WORDS[self.action]}, "
         return f"{self.title if several else self.name}: {word}{told}"
 
 
-def side_by_side(title: str, rows: t.Iterable[ChangedValue]) -> dict[str, str]:
+def side_by_side(title: str, rows: t.Iterable[outcome.ChangedValue]) -> dict[str, str]:
     """One diff of a list, as Ansible takes it: the same values in the same order in both texts."""
     rows = list(rows)
     return {
@@ -91,11 +82,11 @@ def diffs(pairs: t.Sequence[t.Sequence[Told]]) -> list[dict[str, str]]:
     return [{"prepared": "".join(f"{told.line(several)}\n" for told in every)}]
 
 
-def _named(row: ChangedValue) -> str:
+def _named(row: outcome.ChangedValue) -> str:
     return f"{row.half}.{row.name}" if row.half else row.name
 
 
-def _in_line(row: ChangedValue) -> str:
+def _in_line(row: outcome.ChangedValue) -> str:
     if None in (row.before, row.after):
         return f"{_named(row)} {_shown(row.after if row.before is None else row.before)}"
     return f"{_named(row)} {_shown(row.before)} -> {_shown(row.after)}"
@@ -106,4 +97,4 @@ def _shown(value: t.Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(str, value))}]"
-    return one_line(str(value)) or "empty"
+    return errors.one_line(str(value)) or "empty"

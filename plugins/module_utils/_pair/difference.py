@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, Half, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, mechanisms
 
 
 class Difference(t.NamedTuple):
     """One attribute that is not as wished; `half` is None for what both halves share."""
 
-    half: Half | None
+    half: attributes.Half | None
     name: str
     found: t.Any
     wished: t.Any
@@ -34,7 +33,7 @@ class Difference(t.NamedTuple):
 
 def _returned(value: t.Any) -> t.Any:
     if isinstance(value, tuple):
-        return [mechanism_name(one) if isinstance(one, int) else one for one in value]
+        return [mechanisms.mechanism_name(one) if isinstance(one, int) else one for one in value]
     return value.hex(":") if isinstance(value, bytes) else value
 
 
@@ -48,7 +47,7 @@ def _shown(value: t.Any) -> str:
     return "missing" if value is None else str(value)
 
 
-def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+def differences(wish: Wish, pair: keypair.KeyPair) -> list[Difference]:
     """Everything in which an existing pair, or a lone half, is not as wished."""
     rows = key_differences(wish, pair)
     for half in pair.halves:
@@ -56,7 +55,7 @@ def differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     return rows + sharing_differences(wish, pair)
 
 
-def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+def key_differences(wish: Wish, pair: keypair.KeyPair) -> list[Difference]:
     """What differs of the key itself (size, exponent, curve, type): nothing can change it."""
     found = pair.objects[0]
     rows: list[tuple[str, t.Any, t.Any]] = []
@@ -67,31 +66,35 @@ def key_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
     return [Difference(None, name, value, wished) for name, value, wished in rows if wished not in (None, value)]
 
 
-def _curve_of(found: TokenObject) -> str:
+def _curve_of(found: keypair.TokenObject) -> str:
     if found.curve:
         return found.curve.name
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import name_of
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import refused_curves
 
     params = found.attributes.get("ec_params")
-    return (name_of(params) if isinstance(params, bytes) else None) or "unknown"
+    return (refused_curves.name_of(params) if isinstance(params, bytes) else None) or "unknown"
 
 
-def sharing_differences(wish: Wish, pair: KeyPair) -> list[Difference]:
+def sharing_differences(wish: Wish, pair: keypair.KeyPair) -> list[Difference]:
     """What differs of the users of a private half, where the HSM tells them."""
     if not pair.privates:
         return []
     sharing = pair.private.sharing
     if sharing is None:
         users = wish.users()
-        return [Difference(PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
+        return [Difference(attributes.PRIVATE, "shared_with", None, users)] if users or wish.quorum else []
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import compared
 
     return [
-        Difference(PRIVATE, name, found, wished) for name, found, wished in compared(wish, sharing) if found != wished
+        Difference(attributes.PRIVATE, name, found, wished)
+        for name, found, wished in compared(wish, sharing)
+        if found != wished
     ]
 
 
-def attribute_differences(half: Half, found: TokenObject, wished: t.Mapping[str, Value | None]) -> list[Difference]:
+def attribute_differences(
+    half: attributes.Half, found: keypair.TokenObject, wished: t.Mapping[str, attributes.Value | None]
+) -> list[Difference]:
     """What differs of the attributes of one half; one that the object lacks counts as missing.
 
     One that the token tells of no key is no difference where the wish is what such keys are made with.

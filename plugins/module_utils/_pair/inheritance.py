@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import refuse_indestructible
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, plan, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ALL_USAGE_BITS,
     COMPARE_ONLY,
@@ -22,7 +21,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     SETTABLE,
     Half,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
 _QUORUM = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
@@ -31,18 +29,18 @@ _RSA = frozenset(["sign", "sign_recover", "decrypt", "unwrap", "verify", "verify
 _USES = {"rsa": _RSA, "ec": frozenset({"sign", "verify", "derive"}), "ec_edwards": frozenset({"sign", "verify"})}
 
 
-def replacing(wish: Wish, old: KeyPair, facts: VendorFacts, token: str, differs: str) -> Wish:
+def replacing(wish: Wish, old: keypair.KeyPair, facts: vendors.VendorFacts, token: str, differs: str) -> Wish:
     """What is wished of the pair in the place of the old one; refuses what is not safe at every moment of it."""
     new = inherited(wish, old)
     what = f"replace {wish.on(token)}"
     why = irreplaceable(new, facts) or (_QUORUM if _needs_approval(old) else misfit(new, old))
     if why:
-        raise HsmError.refused(what, why, differs)
-    refuse_indestructible(what, old, differs)
+        raise errors.HsmError.refused(what, why, differs)
+    plan.refuse_indestructible(what, old, differs)
     return new
 
 
-def irreplaceable(wish: Wish, facts: VendorFacts) -> str:
+def irreplaceable(wish: Wish, facts: vendors.VendorFacts) -> str:
     """Why no pair can be replaced by one as wished; empty if it can."""
     if not facts.set_attribute:
         return f"{facts.name} cannot rename a key, which a safe replacement needs"
@@ -51,12 +49,12 @@ def irreplaceable(wish: Wish, facts: VendorFacts) -> str:
     return _QUORUM if wish.quorum else ""
 
 
-def _needs_approval(old: KeyPair) -> bool:
+def _needs_approval(old: keypair.KeyPair) -> bool:
     sharing = old.private.sharing
     return sharing is not None and max(sharing.quorum, sharing.manage_quorum) > 0
 
 
-def inherited(wish: Wish, old: KeyPair) -> Wish:
+def inherited(wish: Wish, old: keypair.KeyPair) -> Wish:
     """The wish with what it leaves unsaid as the old pair has it."""
     private, sharing = old.private.attributes, old.private.sharing
     mechanisms = private.get("allowed_mechanisms")
@@ -72,7 +70,7 @@ def inherited(wish: Wish, old: KeyPair) -> Wish:
     return dataclasses.replace(wish, **unsaid)
 
 
-def _bits(wish: Wish, old: KeyPair, half: Half) -> dict[str, bool]:
+def _bits(wish: Wish, old: keypair.KeyPair, half: Half) -> dict[str, bool]:
     """The bits of a half that the wish does not name, as far as the old pair tells them."""
     told, usage, bits = old.half(half).attributes, ALL_USAGE_BITS[half], {}
     for name in SETTABLE[half]:
@@ -86,7 +84,7 @@ def _bits(wish: Wish, old: KeyPair, half: Half) -> dict[str, bool]:
     return bits
 
 
-def misfit(wish: Wish, old: KeyPair) -> str | None:
+def misfit(wish: Wish, old: keypair.KeyPair) -> str | None:
     """Why a pair cannot have what it is to inherit; None if it can."""
     rows = [MECHANISMS.get(mechanism_name(code)) for code in wish.allowed_mechanisms or ()]
     names = [row.name for row in rows if row and row.family != wish.key_type]

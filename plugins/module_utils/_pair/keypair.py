@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     HALVES,
@@ -19,10 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     KeyClass,
     Value,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import one_line
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,15 +89,15 @@ class TokenObject:
         return f"0x{value:08x}" if isinstance(value, int) else str(value or "unknown")
 
     @functools.cached_property
-    def curve(self) -> Curve | None:
+    def curve(self) -> curves.Curve | None:
         """The curve, where this is an EC key on one that we know."""
         params = self.attributes.get("ec_params")
         if not isinstance(params, bytes):
             return None
         # RSA keys need no table of curves.
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
-        return curve_by_ec_params(params)
+        return curves.curve_by_ec_params(params)
 
     @property
     def modulus(self) -> int | None:
@@ -138,7 +138,7 @@ class TokenObject:
             parts.append(f"of {self.modulus_bits} bits")
         elif self.curve:
             parts.append(f"on {self.curve.name}")
-        parts.append(f"label '{one_line(self.label)}'" if self.label is not None else "label unreadable")
+        parts.append(f"label '{errors.one_line(self.label)}'" if self.label is not None else "label unreadable")
         parts.append(f"id {self.id.hex(':') or 'none'}")
         parts.append(f"fingerprint {bytes.fromhex(self.fingerprint or '').hex(':') or 'unknown'}")
         return f"({', '.join(parts)})"

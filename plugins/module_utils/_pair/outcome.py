@@ -10,38 +10,29 @@ import collections
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import plain
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description, keypair, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ALL_USAGE_BITS,
-    IDENTITY,
-    PRIVATE,
-    PUBLIC,
-    Half,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, text
 
-WORDS: dict[Action, str] = {
-    Action.GENERATE: "generated",
-    Action.CHANGE: "changed",
-    Action.REPLACE: "replaced",
-    Action.REMOVE: "removed",
-    Action.REPAIR: "repaired",
-    Action.NOTHING: "none",
+WORDS: dict[plan.Action, str] = {
+    plan.Action.GENERATE: "generated",
+    plan.Action.CHANGE: "changed",
+    plan.Action.REPLACE: "replaced",
+    plan.Action.REMOVE: "removed",
+    plan.Action.REPAIR: "repaired",
+    plan.Action.NOTHING: "none",
 }
 NOT_KNOWN = "not known"
-_PRIVATE_FIRST: tuple[Half, ...] = (PRIVATE, PUBLIC)
+_PRIVATE_FIRST: tuple[attributes.Half, ...] = (attributes.PRIVATE, attributes.PUBLIC)
 # Told once of the key itself, by its fingerprint and its size or curve.
-_MATERIAL = (IDENTITY - {"token"}) | {"check_value", "value_len"}
+_MATERIAL = (attributes.IDENTITY - {"token"}) | {"check_value", "value_len"}
 
 
 @dataclasses.dataclass(frozen=True)
 class ChangedValue:
     """One value; `half` is None for what both halves share, `before` or `after` where there was or is none."""
 
-    half: Half | None
+    half: attributes.Half | None
     name: str
     before: t.Any
     after: t.Any
@@ -51,10 +42,10 @@ class ChangedValue:
         return dataclasses.asdict(self)
 
 
-def main_action(actions: t.Collection[Action]) -> Action:
+def main_action(actions: t.Collection[plan.Action]) -> plan.Action:
     """What is told where several things were done: the one that weighs most."""
-    weighty = (Action.REMOVE, Action.GENERATE, Action.REPLACE, Action.REPAIR, Action.CHANGE)
-    return next((action for action in weighty if action in actions), Action.NOTHING)
+    weighty = (plan.Action.REMOVE, plan.Action.GENERATE, plan.Action.REPLACE, plan.Action.REPAIR, plan.Action.CHANGE)
+    return next((action for action in weighty if action in actions), plan.Action.NOTHING)
 
 
 def counted(words: t.Iterable[str]) -> dict[str, int]:
@@ -75,7 +66,7 @@ def changed_fields(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) 
     return [row for row in rows if row.after not in (None, row.before)] + gone
 
 
-def changed_values(before: KeyPair | None, after: KeyPair | None) -> list[ChangedValue]:
+def changed_values(before: keypair.KeyPair | None, after: keypair.KeyPair | None) -> list[ChangedValue]:
     """What differs of a pair. One that comes or goes is named by its fingerprint, and by its halves if it is torn."""
     if before and after:
         return [*_key_changes(before, after), *_half_changes(before, after)]
@@ -87,15 +78,15 @@ def changed_values(before: KeyPair | None, after: KeyPair | None) -> list[Change
     return [*rows, *(_one_sided(half, "class", f"{half}_key", bool(before)) for half in halves)]
 
 
-def _one_sided(half: Half | None, name: str, value: t.Any, gone: bool) -> ChangedValue:
+def _one_sided(half: attributes.Half | None, name: str, value: t.Any, gone: bool) -> ChangedValue:
     return ChangedValue(half, name, value, None) if gone else ChangedValue(half, name, None, value)
 
 
-def _fingerprint(pair: KeyPair) -> str:
-    return colon_hex(bytes.fromhex(pair.fingerprint)) if pair.fingerprint else NOT_KNOWN
+def _fingerprint(pair: keypair.KeyPair) -> str:
+    return text.colon_hex(bytes.fromhex(pair.fingerprint)) if pair.fingerprint else NOT_KNOWN
 
 
-def _key(pair: KeyPair) -> dict[str, t.Any]:
+def _key(pair: keypair.KeyPair) -> dict[str, t.Any]:
     """What is told of the key itself."""
     public, leading = (pair.publics or pair.privates)[0], (pair.privates or pair.publics)[0]
     curve = public.curve or leading.curve
@@ -108,14 +99,14 @@ def _key(pair: KeyPair) -> dict[str, t.Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _key_changes(before: KeyPair, after: KeyPair) -> list[ChangedValue]:
+def _key_changes(before: keypair.KeyPair, after: keypair.KeyPair) -> list[ChangedValue]:
     old = {**_key(before), "fingerprint": _fingerprint(before)}
     new = {**_key(after), "fingerprint": _fingerprint(after)}
     rows = [ChangedValue(None, name, old.get(name), new.get(name)) for name in {**old, **new}]
     return [row for row in rows if row.before != row.after]
 
 
-def _half_changes(before: KeyPair, after: KeyPair) -> list[ChangedValue]:
+def _half_changes(before: keypair.KeyPair, after: keypair.KeyPair) -> list[ChangedValue]:
     shared: dict[str, tuple[t.Any, t.Any]] = {}
     rows: list[ChangedValue] = []
     for half in _PRIVATE_FIRST:
@@ -125,7 +116,9 @@ def _half_changes(before: KeyPair, after: KeyPair) -> list[ChangedValue]:
             continue
         for name, was, becomes in _attribute_changes(old, new):
             if shared.get(name) == (was, becomes):
-                rows[rows.index(ChangedValue(PRIVATE, name, was, becomes))] = ChangedValue(None, name, was, becomes)
+                rows[rows.index(ChangedValue(attributes.PRIVATE, name, was, becomes))] = ChangedValue(
+                    None, name, was, becomes
+                )
                 continue
             if name in ("label", "id_hex"):
                 shared[name] = (was, becomes)
@@ -133,7 +126,7 @@ def _half_changes(before: KeyPair, after: KeyPair) -> list[ChangedValue]:
     return rows
 
 
-def _attribute_changes(old: TokenObject, new: TokenObject) -> t.Iterator[tuple[str, t.Any, t.Any]]:
+def _attribute_changes(old: keypair.TokenObject, new: keypair.TokenObject) -> t.Iterator[tuple[str, t.Any, t.Any]]:
     """What differs of a half. What nobody could read, and what check mode cannot foresee, did not change."""
     was, becomes = _told(old), _told(new)
     for name in sorted({**was, **becomes}):
@@ -142,11 +135,11 @@ def _attribute_changes(old: TokenObject, new: TokenObject) -> t.Iterator[tuple[s
             yield name, was.get(name), becomes.get(name)
 
 
-def _told(found: TokenObject) -> dict[str, t.Any]:
+def _told(found: keypair.TokenObject) -> dict[str, t.Any]:
     values = {name: value for name, value in found.attributes.items() if value is not None and name not in _MATERIAL}
-    told = {name: plain(name, value) for name, value in values.items()}
+    told = {name: description.plain(name, value) for name, value in values.items()}
     # An id that would be drawn is not known.
-    names = {"label": found.label, "id_hex": colon_hex(found.id) if found.id or found.handle else None}
+    names = {"label": found.label, "id_hex": text.colon_hex(found.id) if found.id or found.handle else None}
     told |= {name: value for name, value in names.items() if value is not None}
     if found.sharing:
         told["shared_with"] = list(found.sharing.shared_with)
@@ -154,9 +147,9 @@ def _told(found: TokenObject) -> dict[str, t.Any]:
     return told
 
 
-def born_values(wish: Wish, pair: KeyPair) -> list[ChangedValue]:
+def born_values(wish: Wish, pair: keypair.KeyPair) -> list[ChangedValue]:
     """A new pair as it was wished: the key, what it may be used for, what the task says of it; and its fingerprint."""
-    rows: list[tuple[Half | None, str, t.Any]] = []
+    rows: list[tuple[attributes.Half | None, str, t.Any]] = []
     rows += [(None, name, value) for name, value in described_key(pair).items() if value != NOT_KNOWN]
     for half in pair.halves:
         rows += [(half, name, value) for name, value in _wished(wish, half, pair.half(half)).items()]
@@ -164,22 +157,22 @@ def born_values(wish: Wish, pair: KeyPair) -> list[ChangedValue]:
     return [ChangedValue(half, name, None, value) for half, name, value in rows]
 
 
-def _wished(wish: Wish, half: Half, found: TokenObject) -> dict[str, t.Any]:
+def _wished(wish: Wish, half: attributes.Half, found: keypair.TokenObject) -> dict[str, t.Any]:
     """What a new half may be used for, and what the task says of it; labels and ids are told of the pair."""
     told = _told(found)
-    uses = [name for name in ALL_USAGE_BITS[half] if told.get(name) is True]
+    uses = [name for name in attributes.ALL_USAGE_BITS[half] if told.get(name) is True]
     names = [*uses, "extractable", *wish.required(half), *wish.freezing(half), "shared_with", "quorum"]
     values = {name: told.get(name) for name in names if name != "label"}
     return {name: value for name, value in values.items() if value or value is False}
 
 
-def gone_values(pair: KeyPair) -> list[ChangedValue]:
+def gone_values(pair: keypair.KeyPair) -> list[ChangedValue]:
     """A removed pair, as one would name it."""
     rows = [ChangedValue(None, name, value, None) for name, value in described_key(pair).items()]
     return rows + ([] if pair.whole else [ChangedValue(half, "class", f"{half}_key", None) for half in pair.halves])
 
 
-def described_key(pair: KeyPair) -> dict[str, t.Any]:
+def described_key(pair: keypair.KeyPair) -> dict[str, t.Any]:
     """The names of a pair, and what is told of the key."""
     names = _told((pair.privates or pair.publics)[0])
     told = {name: names[name] for name in ("label", "id_hex") if names.get(name)}

@@ -9,25 +9,9 @@ from __future__ import annotations
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import (
-    Difference,
-    differences,
-    key_differences,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ATTRIBUTES,
-    PRIVATE,
-    PUBLIC,
-    Attribute,
-    Changeable,
-    Half,
-    Kind,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 
 class Action(enum.Enum):
@@ -44,16 +28,16 @@ class Action(enum.Enum):
 class Step(t.NamedTuple):
     """One change of one half: `kind` says whether it can be undone, or needs a copy of the object."""
 
-    half: Half
-    values: dict[str, Value]
-    kind: Changeable
+    half: attributes.Half
+    values: dict[str, attributes.Value]
+    kind: attributes.Changeable
 
 
 class Plan(t.NamedTuple):
     """The decision; `pair` is what was found, `steps` are in the order in which they are made."""
 
     action: Action
-    pair: KeyPair | None = None
+    pair: keypair.KeyPair | None = None
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
     # What is wished of the pair that takes the place of this one.
@@ -65,52 +49,65 @@ class Plan(t.NamedTuple):
 
 
 # In which order a pair is changed: what can be undone first, then what goes one way, then what needs a copy.
-_ORDER = (Changeable.ANY, Changeable.SHARING, Changeable.TO_TRUE, Changeable.BY_COPY)
+_ORDER = (
+    attributes.Changeable.ANY,
+    attributes.Changeable.SHARING,
+    attributes.Changeable.TO_TRUE,
+    attributes.Changeable.BY_COPY,
+)
 
 
-def decide_present(wish: Wish, pair: KeyPair | None, facts: VendorFacts, token: str) -> Plan:
+def decide_present(wish: Wish, pair: keypair.KeyPair | None, facts: vendors.VendorFacts, token: str) -> Plan:
     """What to do so that the pair is there as wished; raises `HsmError` where that is refused."""
     if pair is None:
         if wish.fingerprint is not None:
             why = "fingerprint names an existing pair, and it is not there"
-            raise HsmError.refused(f"generate {wish.on(token)}", why)
+            raise errors.HsmError.refused(f"generate {wish.on(token)}", why)
         if wish.refusal:
-            raise HsmError.refused(f"generate {wish.on(token)}", wish.refusal[:-1], "There is none that could be kept.")
+            raise errors.HsmError.refused(
+                f"generate {wish.on(token)}", wish.refusal[:-1], "There is none that could be kept."
+            )
         return Plan(Action.GENERATE)
-    rows = differences(wish, pair)
+    rows = difference.differences(wish, pair)
     kinds = [_step_kind(facts, pair, row) for row in rows]
     fixed = [row for row, kind in zip(rows, kinds, strict=True) if kind is None]
     if not fixed:
         steps = _steps(rows, kinds)
         if wish.share_with is not None:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.sharing import refuse_below_quorum
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import sharing
 
-            refuse_below_quorum(wish, pair, token)
+            sharing.refuse_below_quorum(wish, pair, token)
         return Plan(Action.CHANGE if steps else Action.NOTHING, pair, steps)
     if wish.on_mismatch == "keep":
         warning = f"Kept {wish.on(token)} as it is: {_listed(rows)}."
         return Plan(Action.NOTHING, pair, warnings=(warning,))
     if wish.on_mismatch == "replace":
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import replacing
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import inheritance
 
-        return Plan(Action.REPLACE, pair, wish=replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."))
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import unchangeable
+        return Plan(
+            Action.REPLACE,
+            pair,
+            wish=inheritance.replacing(wish, pair, facts, token, f"What differs: {_listed(fixed)}."),
+        )
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import refusals
 
-    raise unchangeable(wish, pair, fixed, facts, token)
+    raise refusals.unchangeable(wish, pair, fixed, facts, token)
 
 
-def decide_absent(wish: Wish, pairs: t.Sequence[KeyPair], token: str) -> Plan:
+def decide_absent(wish: Wish, pairs: t.Sequence[keypair.KeyPair], token: str) -> Plan:
     """What to do so that the pair is gone; raises `HsmError` where that is refused. `pairs` is unclear no more."""
     if not pairs:
         return Plan(Action.NOTHING)
     (pair,) = pairs
     lone = pair.lone
-    if lone and lone.half == PUBLIC and not wish.exact:
+    if lone and lone.half == attributes.PUBLIC and not wish.exact:
         why = f"it is a public half without its private half, {lone}"
-        raise HsmError.refused(f"remove {wish.on(token)}", why, "Name it by id or fingerprint to remove it.")
-    rows = key_differences(wish, pair)
+        raise errors.HsmError.refused(f"remove {wish.on(token)}", why, "Name it by id or fingerprint to remove it.")
+    rows = difference.key_differences(wish, pair)
     if rows:
-        raise HsmError.refused(f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows])
+        raise errors.HsmError.refused(
+            f"remove {wish.on(token)}", _listed(rows), differences=[row.data() for row in rows]
+        )
     refuse_indestructible(f"remove {wish.on(token)}", pair)
     return Plan(Action.REMOVE, pair)
 
@@ -119,14 +116,16 @@ def _listed(rows: t.Iterable[object]) -> str:
     return "; ".join(map(str, rows))
 
 
-def refuse_indestructible(what: str, pair: KeyPair, remedy: str = "") -> None:
+def refuse_indestructible(what: str, pair: keypair.KeyPair, remedy: str = "") -> None:
     """Refuses to do what needs a pair to go that may not."""
     kept = [str(found) for found in pair.objects if found.forbids("destroyable")]
     if kept:
-        raise HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
+        raise errors.HsmError.refused(what, f"destroyable is false for {', '.join(kept)}", remedy)
 
 
-def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable | None:
+def _step_kind(
+    facts: vendors.VendorFacts, pair: keypair.KeyPair, row: difference.Difference
+) -> attributes.Changeable | None:
     """Whether and how one difference can be mended in place; None if it cannot."""
     if row.half is None or row.name in (*facts.fixed, "quorum", "management_quorum"):
         return None
@@ -134,27 +133,35 @@ def _step_kind(facts: VendorFacts, pair: KeyPair, row: Difference) -> Changeable
     if found.needs_signatures:
         return None
     if row.name == "shared_with":
-        return Changeable.SHARING if found.sharing else None
-    attribute = ATTRIBUTES[row.name]
-    if row.found is None and attribute.kind is Kind.BOOL:
+        return attributes.Changeable.SHARING if found.sharing else None
+    attribute = attributes.ATTRIBUTES[row.name]
+    if row.found is None and attribute.kind is attributes.Kind.BOOL:
         return None
     return attribute.change if _can_change(facts, found, row.wished, attribute) else None
 
 
-def _can_change(facts: VendorFacts, found: TokenObject, wished: Value, attribute: Attribute) -> bool:
-    if attribute.change is Changeable.BY_COPY:
+def _can_change(
+    facts: vendors.VendorFacts, found: keypair.TokenObject, wished: attributes.Value, attribute: attributes.Attribute
+) -> bool:
+    if attribute.change is attributes.Changeable.BY_COPY:
         # The copy takes the place of the object, which must go then.
         able = facts.copy and (facts.copy_sets_copyable or attribute.name != "copyable")
         return able and wished is False and not found.forbids("copyable", "destroyable")
-    one_way = {Changeable.TO_TRUE: wished is True, Changeable.TO_FALSE: wished is False, Changeable.NEVER: False}
+    one_way = {
+        attributes.Changeable.TO_TRUE: wished is True,
+        attributes.Changeable.TO_FALSE: wished is False,
+        attributes.Changeable.NEVER: False,
+    }
     return one_way.get(attribute.change, True) and facts.set_attribute and not found.forbids("modifiable")
 
 
-def _steps(rows: t.Sequence[Difference], kinds: t.Sequence[Changeable | None]) -> tuple[Step, ...]:
-    values: dict[tuple[Changeable, Half], dict[str, Value]] = {}
+def _steps(
+    rows: t.Sequence[difference.Difference], kinds: t.Sequence[attributes.Changeable | None]
+) -> tuple[Step, ...]:
+    values: dict[tuple[attributes.Changeable, attributes.Half], dict[str, attributes.Value]] = {}
     for row, kind in zip(rows, kinds, strict=True):
         if kind and row.half:
-            group = Changeable.TO_TRUE if kind is Changeable.TO_FALSE else kind
+            group = attributes.Changeable.TO_TRUE if kind is attributes.Changeable.TO_FALSE else kind
             values.setdefault((group, row.half), {})[row.name] = row.wished
-    order = [(kind, half) for kind in _ORDER for half in (PRIVATE, PUBLIC)]
+    order = [(kind, half) for kind in _ORDER for half in (attributes.PRIVATE, attributes.PUBLIC)]
     return tuple(Step(half, values[kind, half], kind) for kind, half in order if (kind, half) in values)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 
-def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> list[list[str]]:
+def problems(pairs: t.Sequence[keypair.KeyPair], beside: t.Iterable[keypair.KeyPair] = ()) -> list[list[str]]:
     """For each pair the words that fit it.
 
     `half`: a half without its other. `duplicate`: not the only one of its id, or without an id of its label and
@@ -23,7 +23,7 @@ def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> li
     """
     names = [_names(pair) for pair in pairs]
     counts = collections.Counter(name for ids, labels in names for name in {*ids, *labels})
-    lone: dict[t.Hashable, list[TokenObject]] = {}
+    lone: dict[t.Hashable, list[keypair.TokenObject]] = {}
     for half in filter(None, (pair.lone for pair in (*pairs, *beside))):
         lone.setdefault(_kind(half, half.half), []).append(half)
     return [
@@ -32,7 +32,7 @@ def problems(pairs: t.Sequence[KeyPair], beside: t.Iterable[KeyPair] = ()) -> li
     ]
 
 
-def _apart(half: TokenObject | None, lone: t.Mapping[t.Hashable, t.Sequence[TokenObject]]) -> bool:
+def _apart(half: keypair.TokenObject | None, lone: t.Mapping[t.Hashable, t.Sequence[keypair.TokenObject]]) -> bool:
     """Whether exactly one lone half could be this one's other, but for the id; `lone`: such halves by their kind."""
     if half is None or not (half.label and half.curve):
         return False
@@ -40,18 +40,18 @@ def _apart(half: TokenObject | None, lone: t.Mapping[t.Hashable, t.Sequence[Toke
     return len(others) == 1 and others[0].id != half.id
 
 
-def _kind(found: TokenObject, half: KeyClass) -> t.Hashable:
+def _kind(found: keypair.TokenObject, half: attributes.KeyClass) -> t.Hashable:
     return half, found.key_type, found.label, found.curve
 
 
-def _names(pair: KeyPair) -> tuple[set[t.Hashable], set[t.Hashable]]:
+def _names(pair: keypair.KeyPair) -> tuple[set[t.Hashable], set[t.Hashable]]:
     """Its ids and its labels."""
     ids: set[t.Hashable] = {("id", found.id) for found in pair.objects if found.id}
     return ids, {("label", found.key_type, found.label) for found in pair.objects if found.label}
 
 
 def _words(
-    pair: KeyPair, ids: set[t.Hashable], labels: set[t.Hashable], counts: t.Mapping[t.Hashable, int]
+    pair: keypair.KeyPair, ids: set[t.Hashable], labels: set[t.Hashable], counts: t.Mapping[t.Hashable, int]
 ) -> list[str]:
     # Labels may be shared by pairs that have ids of their own.
     shared = any(counts[name] > 1 for name in ids or labels)

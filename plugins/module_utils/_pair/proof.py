@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism, Use
 
 # In the order of preference; what a token lacks or the key must not use is passed over. The first that the token
 # takes is used, CKM_ECDSA with a hash that fits the curve (FIPS 186-5, section 6.4.1).
-_WAYS: dict[tuple[Use, str], tuple[str, ...]] = {
+_WAYS: dict[tuple[mechanisms.Use, str], tuple[str, ...]] = {
     ("sign", "rsa"): (
         "CKM_SHA256_RSA_PKCS",
         "CKM_SHA384_RSA_PKCS",
@@ -34,14 +33,14 @@ _WAYS: dict[tuple[Use, str], tuple[str, ...]] = {
 }
 
 
-def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[Mechanism]:
+def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[mechanisms.Mechanism]:
     """The mechanisms that a private half with these attributes may be proven with, best first; pure.
 
     Signing comes first, then decryption, then derivation, within `allowed_mechanisms`.
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
     rows = [
-        MECHANISMS[name]._replace(use=use)  # CKM_RSA_PKCS both signs and decrypts
+        mechanisms.MECHANISMS[name]._replace(use=use)  # CKM_RSA_PKCS both signs and decrypts
         for (use, of_type), names in _WAYS.items()
         if of_type == key_type and attributes.get(use) is True
         for name in names
@@ -66,10 +65,10 @@ def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
 
             reason = None if _outside.known(wish.curve.name) else _outside.UNKNOWN_CURVE
         if reason:
-            raise InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
+            raise errors.InputError("verify", f"a pair with {options} cannot be proven, because {reason}", "true")
 
 
-def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) -> Proof:
+def standing(session: TokenSession, wish: Wish, pair: keypair.KeyPair, passive: bool) -> Proof:
     """The proof of a pair that was there before and whose halves only an id joins: anyone may have put one there.
 
     Raises `HsmError` where the halves do not belong together; all else is a reason, and a warning if the token refuses.
@@ -81,7 +80,7 @@ def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) ->
         return Proof(None, "always_authenticate asks for the PIN at each use, which is given if verify is true")
     try:
         return session.prove(wish, pair, passive)
-    except TokenError as error:
+    except errors.TokenError as error:
         if wish.verify:
             raise
         warning = (
@@ -89,13 +88,13 @@ def standing(session: TokenSession, wish: Wish, pair: KeyPair, passive: bool) ->
             " the proof out, name the pair by its fingerprint or set verify=false."
         )
         return Proof(None, f"the HSM answered {error.ckr or error.said}", warning)
-    except HsmError as error:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import stranger
+    except errors.HsmError as error:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import refusals
 
-        raise HsmError(f"{error.msg} {stranger(pair.public)}", **error.data) from None
+        raise errors.HsmError(f"{error.msg} {refusals.stranger(pair.public)}", **error.data) from None
 
 
-def prove(signer: Signer, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+def prove(signer: Signer, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> Proof:
     """Proves a pair; raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
 
     `passive`: no object is made, so that nothing is derived.

@@ -13,10 +13,8 @@ import hashlib
 import secrets
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
 
 try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -45,58 +43,60 @@ def known(curve: str) -> bool:
     return curve.lower() in {name.lower() for name in names}
 
 
-def prove_with(signer: Signer, rows: t.Sequence[Mechanism], pair: KeyPair, spki: bytes) -> Proof:
+def prove_with(
+    signer: session.Signer, rows: t.Sequence[mechanisms.Mechanism], pair: keypair.KeyPair, spki: bytes
+) -> session.Proof:
     """The proof with the first mechanism that the token takes. What it has is looked at once it has refused one.
 
     Raises `HsmError` when the halves do not belong together, and `TokenError` as the token does.
     """
     private, public = pair.private.key_type, pair.public.key_type
     if private != public:
-        raise HsmError(f"The halves {pair} do not belong together: the private half is of type {private}.")
+        raise errors.HsmError(f"The halves {pair} do not belong together: the private half is of type {private}.")
     key = _public_key(pair, spki)
     if key is None:
-        return Proof(None, UNKNOWN_CURVE)
+        return session.Proof(None, UNKNOWN_CURVE)
     refusal = None
     for row in rows:
         if refusal and row.code not in signer.mechanisms:
             continue
         try:
             fits = _PROVERS[row.use, pair.private.key_type](signer, row, key)
-        except TokenError as error:
+        except errors.TokenError as error:
             if error.ckr in _REFUSED_MECHANISM:
                 refusal = row.code, error
                 continue
             raise _unproven(error) from None
         if fits:
-            return Proof(row.name)
-        raise HsmError(
+            return session.Proof(row.name)
+        raise errors.HsmError(
             f"The halves {pair} do not belong together: what the private half did by {row.name} does not fit the"
             " public half."
         )
     if refusal and refusal[0] in signer.mechanisms:
         raise _unproven(refusal[1])
-    return Proof(None, "the token has no mechanism for it that can be checked outside")
+    return session.Proof(None, "the token has no mechanism for it that can be checked outside")
 
 
-def _public_key(pair: KeyPair, spki: bytes) -> t.Any:
+def _public_key(pair: keypair.KeyPair, spki: bytes) -> t.Any:
     """The public half; None where it is on a curve that is not known here."""
     try:
         return serialization.load_der_public_key(spki)
     except (UnsupportedAlgorithm, ValueError):
         curve = pair.public.curve
         if curve and known(curve.name):
-            raise HsmError(f"The public half {pair.public} holds no valid public key.") from None
+            raise errors.HsmError(f"The public half {pair.public} holds no valid public key.") from None
         return None
 
 
-def _unproven(error: TokenError) -> TokenError:
+def _unproven(error: errors.TokenError) -> errors.TokenError:
     if error.final:  # the PIN was wrong, whatever the key may do
         return error
     hint = "a key that this token does not let be used this way can be made with verify=false"
-    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
+    return errors.TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
 
 
-def _rsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
+def _rsa_signature(signer: session.Signer, mechanism: mechanisms.Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
     algorithm: t.Any = getattr(hashes, (mechanism.hash or "sha256").upper())()
     scheme: t.Any = padding.PKCS1v15()
@@ -106,7 +106,7 @@ def _rsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
     return _verifies(key, signer.sign(mechanism, message), data, scheme, algorithm)
 
 
-def _ecdsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
+def _ecdsa_signature(signer: session.Signer, mechanism: mechanisms.Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
     name = mechanism.hash or _fitting_hash(key.curve.key_size)
     message = data if mechanism.hash else hashlib.new(name, data).digest()
@@ -122,7 +122,7 @@ def _fitting_hash(bits: int) -> str:
     return "sha256" if bits <= 256 else "sha384" if bits <= 384 else "sha512"
 
 
-def _eddsa_signature(signer: Signer, mechanism: Mechanism, key: t.Any) -> bool:
+def _eddsa_signature(signer: session.Signer, mechanism: mechanisms.Mechanism, key: t.Any) -> bool:
     data = secrets.token_bytes(32)
     return _verifies(key, signer.sign(mechanism, data), data)
 
@@ -135,7 +135,7 @@ def _verifies(key: t.Any, signature: bytes, *arguments: t.Any) -> bool:
     return True
 
 
-def _decryption(signer: Signer, mechanism: Mechanism, key: rsa.RSAPublicKey) -> bool:
+def _decryption(signer: session.Signer, mechanism: mechanisms.Mechanism, key: rsa.RSAPublicKey) -> bool:
     data = secrets.token_bytes(32)
     scheme: t.Any = padding.PKCS1v15()
     if mechanism.name == "CKM_RSA_PKCS_OAEP":  # SHA-1 is the library's default and all that SoftHSM 2.6 takes
@@ -143,14 +143,14 @@ def _decryption(signer: Signer, mechanism: Mechanism, key: rsa.RSAPublicKey) -> 
     return signer.decrypt(mechanism, key.encrypt(data, scheme)) == data
 
 
-def _derivation(signer: Signer, mechanism: Mechanism, key: ec.EllipticCurvePublicKey) -> bool:
+def _derivation(signer: session.Signer, mechanism: mechanisms.Mechanism, key: ec.EllipticCurvePublicKey) -> bool:
     outside = ec.generate_private_key(key.curve)
     point = outside.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     shared = outside.exchange(ec.ECDH(), key)
     return signer.derive(point, len(shared)) == shared
 
 
-_PROVERS: dict[tuple[str, str], t.Callable[[Signer, Mechanism, t.Any], bool]] = {
+_PROVERS: dict[tuple[str, str], t.Callable[[session.Signer, mechanisms.Mechanism, t.Any], bool]] = {
     ("sign", "rsa"): _rsa_signature,
     ("sign", "ec"): _ecdsa_signature,
     ("sign", "ec_edwards"): _eddsa_signature,

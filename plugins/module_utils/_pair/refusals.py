@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import half_uri
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import irreplaceable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import (
+    description,
+    difference,
+    inheritance,
+    keypair,
+    vendors,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _APPROVED = (
     "let them approve it in an interactive session of the vendor's tool, because approvals hold in one session, and a"
@@ -22,13 +24,15 @@ _APPROVED = (
 )
 
 
-def stranger(public: TokenObject) -> str:
+def stranger(public: keypair.TokenObject) -> str:
     """What to do about a public half that is not that of the private one."""
-    call = f"hsm_key with state=absent, uri '{half_uri(public)}'"
+    call = f"hsm_key with state=absent, uri '{description.half_uri(public)}'"
     return f"Bring back the public half of the private one; what is in its place goes by {call}."
 
 
-def unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts: VendorFacts, token: str) -> HsmError:
+def unchangeable(
+    wish: Wish, pair: keypair.KeyPair, fixed: t.Sequence[difference.Difference], facts: vendors.VendorFacts, token: str
+) -> errors.HsmError:
     """The refusal of a change; `fixed` is what nothing can mend in place."""
     why = "That cannot be changed in place"
     halves = [pair.half(row.half) for row in fixed if row.half]
@@ -37,7 +41,7 @@ def unchangeable(wish: Wish, pair: KeyPair, fixed: t.Sequence[Difference], facts
         why = f"That needs the signatures of {bound.manage_quorum} users"
     approved = [_APPROVED] if bound else []
     elsewhere = [facts.elsewhere[row.name] for row in fixed if row.name in facts.elsewhere]
-    remedies = [*approved, *elsewhere, wish.keeping if irreplaceable(wish, facts) else wish.remedy]
+    remedies = [*approved, *elsewhere, wish.keeping if inheritance.irreplaceable(wish, facts) else wish.remedy]
     data = [row.data() for row in fixed]
     told = f"{why}; {', or '.join(remedies)}."
-    return HsmError.refused(f"change {wish.on(token)}", "; ".join(map(str, fixed)), told, differences=data)
+    return errors.HsmError.refused(f"change {wish.on(token)}", "; ".join(map(str, fixed)), told, differences=data)

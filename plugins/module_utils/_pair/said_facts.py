@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS, VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 # Facts of a row that are said for each half apart, as `not_sent_private`.
 PER_HALF = ("not_sent", "only_true")
@@ -20,7 +20,7 @@ _OWN = ("name", "marks", "key_wraps", "elsewhere", "older")
 Said = t.Mapping[str, t.Any]
 
 
-def with_said(row: VendorFacts, said: Said) -> VendorFacts:
+def with_said(row: vendors.VendorFacts, said: Said) -> vendors.VendorFacts:
     """The row with what the option `vendor_facts` says, which was checked; a list takes the place of the row's."""
     changes: dict[str, t.Any] = {}
     for name, value in said.items():
@@ -36,21 +36,24 @@ def with_said(row: VendorFacts, said: Said) -> VendorFacts:
     return dataclasses.replace(row, name=f"{row.name} with vendor_facts", **changes)
 
 
-def told(facts: VendorFacts) -> dict[str, t.Any]:
+def told(facts: vendors.VendorFacts) -> dict[str, t.Any]:
     """All facts as the option takes them."""
     values: dict[str, t.Any] = {}
     for field in dataclasses.fields(facts):
         value = getattr(facts, field.name)
         if field.name in PER_HALF:
             values.update(
-                {f"{field.name}_{half}": sorted(name for part, name in value if part == half) for half in HALVES}
+                {
+                    f"{field.name}_{half}": sorted(name for part, name in value if part == half)
+                    for half in attributes.HALVES
+                }
             )
         elif field.name not in _OWN:
             values[field.name] = sorted(value) if isinstance(value, frozenset) else value
     return values
 
 
-def tell(row: VendorFacts, said: Said) -> dict[str, t.Any]:
+def tell(row: vendors.VendorFacts, said: Said) -> dict[str, t.Any]:
     """The row, the facts in use, and where they come from, as hsm_token_info returns them."""
     return {
         "vendor": row.name,
@@ -59,9 +62,9 @@ def tell(row: VendorFacts, said: Said) -> dict[str, t.Any]:
     }
 
 
-def sources(row: VendorFacts, said: Said) -> dict[str, str]:
+def sources(row: vendors.VendorFacts, said: Said) -> dict[str, str]:
     """Where each fact comes from: the `option`, the row of the `vendor`, or the `standard`."""
-    standard, own = told(VENDORS["generic"]), told(row)
+    standard, own = told(vendors.VENDORS["generic"]), told(row)
     return {
         name: "option" if name in said else "vendor" if own[name] != standard[name] else "standard" for name in standard
     }

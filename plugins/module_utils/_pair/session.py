@@ -11,20 +11,18 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, floors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
 Params = t.Mapping[str, t.Any]
 # It is imported where there is something to check with it.
-CRYPTOGRAPHY_IMPORT_ERROR = cryptography_problem()
+CRYPTOGRAPHY_IMPORT_ERROR = floors.cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 NOT_THERE = "CKR_OBJECT_HANDLE_INVALID"
 NOTHING_LEFT = "Nothing of it is left on the token."
@@ -84,11 +82,11 @@ class Signer(abc.ABC):
 
     def decrypt(self, mechanism: Mechanism, data: bytes) -> bytes:
         """A decryption, with SHA-1 where it is RSAES-OAEP."""
-        raise TokenError("decrypt", _NOT_OFFERED)
+        raise errors.TokenError("decrypt", _NOT_OFFERED)
 
     def derive(self, point: bytes, size: int) -> bytes:
         """The first bytes of an ECDH secret with another's point."""
-        raise TokenError("derive", _NOT_OFFERED)
+        raise errors.TokenError("derive", _NOT_OFFERED)
 
 
 class Unable(t.NamedTuple):
@@ -169,7 +167,7 @@ def undone(steps: t.Iterable[Undoing]) -> str:
     for step in steps:
         try:
             step.destroy()
-        except TokenError as error:
+        except errors.TokenError as error:
             if error.ckr != NOT_THERE:
                 left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
     return f"What remains on the token: {' and '.join(left)}." if left else NOTHING_LEFT
@@ -178,7 +176,7 @@ def undone(steps: t.Iterable[Undoing]) -> str:
 class TokenSession(abc.ABC):
     """A logged-in session. Every method raises `TokenError` where the HSM answers with an error."""
 
-    facts: VendorFacts
+    facts: vendors.VendorFacts
     token_name: str
     uri_attributes: t.Mapping[str, str]
     # Who is logged in, where the HSM has users; keys of others are not looked at then.
@@ -194,7 +192,7 @@ class TokenSession(abc.ABC):
     warnings: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
 
     def check_absence(self) -> None:  # noqa: B027
@@ -212,25 +210,25 @@ class TokenSession(abc.ABC):
         """From now on every answer of `find` comes from the token, should it not have been so before."""
 
     @abc.abstractmethod
-    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+    def survey(self, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         """As `find`, for many: an object that cannot be read is told as one without attributes, and is no error.
 
         None where there are more than `at_most`, which are not read then.
         """
 
-    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[certificate.Certificate]:
         """The certificates of this label and this id, where given; none where the token has no such objects."""
         return []
 
-    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+    def set_certificate_id(self, found: certificate.Certificate, identifier: bytes) -> None:
         """Gives a certificate that was found another id."""
         self.certificate_objects().set_certificate_names(found, None, identifier)
 
-    def destroy_certificate(self, found: Certificate) -> None:
+    def destroy_certificate(self, found: certificate.Certificate) -> None:
         """Removes a certificate that was found; an error with `remains` tells that it is still there."""
         self.certificate_objects().destroy_certificate(found)
 
-    def certificate_objects(self) -> CertificateObjects:
+    def certificate_objects(self) -> certificate.CertificateObjects:
         """The certificates of the token, for what makes or changes them; never asked of a provider that lacks them."""
         raise NotImplementedError(type(self).__name__)
 
@@ -243,44 +241,44 @@ class TokenSession(abc.ABC):
         """Refuses a pair that the token cannot generate, before the attempt; changes nothing."""
 
     @abc.abstractmethod
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         """A new pair, read back, with the id that was drawn for it or told.
 
         After an error nothing of it is left, or the error names what remains.
         """
 
     @abc.abstractmethod
-    def read(self, found: TokenObject) -> TokenObject:
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
         """An object as it is now; raises `TokenError` where it is not there."""
 
     @abc.abstractmethod
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+    def set_attributes(self, found: keypair.TokenObject, values: t.Mapping[str, Value]) -> keypair.TokenObject:
         """Changes an object in place and reads it back. An error does not tell whether it was changed."""
 
     @abc.abstractmethod
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
         """Sets what can only be set at birth or by copying (modifiable, copyable, destroyable) to false.
 
         In place, or (`freezes_by_copy`) in a copy, which has another handle. The original stays beside it.
         """
 
     @abc.abstractmethod
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         """Removes one object, and looks whether it is gone, whatever the HSM answers.
 
         Raises `TokenError` where it is still there, or where that is not known, which `remains` says then.
         CKR_OBJECT_HANDLE_INVALID tells that it was gone before.
         """
 
-    def signer(self, pair: KeyPair) -> Signer:
+    def signer(self, pair: keypair.KeyPair) -> Signer:
         """The private half of a pair at work."""
         raise NotImplementedError(type(self).__name__)
 
-    def barred(self, pair: KeyPair) -> str | None:
+    def barred(self, pair: keypair.KeyPair) -> str | None:
         """Why nothing can be done with the private half in this task, whatever it is allowed; None if it can."""
         return self.signer(pair).barred()
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> Proof:
         """Proves that the halves belong together by what the private half may do; raises `HsmError` if they do not.
 
         `passive`: without making any object, not even one of the session.
@@ -297,11 +295,11 @@ class TokenSession(abc.ABC):
         """Names of crypto users that were given by name or number, sorted; raises `HsmError` for an unknown one."""
         return tuple(sorted(users))
 
-    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+    def share(self, found: keypair.TokenObject, users: t.Collection[str]) -> keypair.TokenObject:
         """Shares a private half with exactly these users and reads it back; adds before it takes away."""
         raise NotImplementedError(type(self).__name__)
 
-    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:  # noqa: B027
+    def await_servers(self, wish: Wish, pair: keypair.KeyPair, patient: bool = True) -> None:  # noqa: B027
         """Waits until `min_servers` HSMs have the pair; raises `HsmError` when `timeout` ends before.
 
         `patient`: false looks once, for check mode.
@@ -341,18 +339,18 @@ class Provider(abc.ABC):
         """Refuses, before any login, the first option that cannot be honoured; `within` names a list's entry."""
         for option, unable in cls.cannot.items():
             if unable.asked_for(params.get(option)) and not params.get(unable.unless):
-                refusal = InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
+                refusal = errors.InputError(option, f"the provider {cls.name} cannot do it; {unable.alternative}")
                 raise refusal.within(within) if within else refusal
 
     @classmethod
     def refuse_lacking(cls, needs: Ability | None) -> None:
         """Refuses, before any login, a module that needs what the provider does not have."""
         if needs is not None and needs in cls.lacks:
-            raise InputError("provider", cls.lacks[needs], cls.name)
+            raise errors.InputError("provider", cls.lacks[needs], cls.name)
 
     def identities(self) -> list[dict[str, str]]:
         """What the option expect_token can pin of each HSM of a cluster, without a login."""
-        raise InputError("provider", "its tool tells nothing of the HSMs that could be pinned", self.name)
+        raise errors.InputError("provider", "its tool tells nothing of the HSMs that could be pinned", self.name)
 
     def users(self) -> list[User]:
         """All users of the HSM; never asked of a provider that lacks them."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 
-def compared(wish: Wish, sharing: Sharing) -> t.Iterator[tuple[str, t.Any, t.Any]]:
+def compared(wish: Wish, sharing: keypair.Sharing) -> t.Iterator[tuple[str, t.Any, t.Any]]:
     """The users and the quorums of a key beside those that are wished; one quorum alone is wished for both."""
     yield "shared_with", sharing.shared_with, wish.users(sharing.shared_with)
     quorum: t.Any = sharing.quorum
@@ -25,12 +25,12 @@ def compared(wish: Wish, sharing: Sharing) -> t.Iterator[tuple[str, t.Any, t.Any
         yield "quorum", quorum, wish.quorum
 
 
-def refuse_below_quorum(wish: Wish, pair: KeyPair, token: str) -> None:
+def refuse_below_quorum(wish: Wish, pair: keypair.KeyPair, token: str) -> None:
     """Refuses to change the users to fewer than must approve a use: the key could never be used again."""
     sharing = pair.private.sharing if pair.privates else None
     users = wish.users(sharing.shared_with) if sharing else ()
     if sharing and users != sharing.shared_with and len(users) + 1 < sharing.quorum:
-        raise HsmError.refused(
+        raise errors.HsmError.refused(
             f"share {wish.on(token)} with [{', '.join(users)}]",
             f"{sharing.quorum} users must approve each use of it, the owner among them, and so many would not be left",
         )

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import Difference
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import ALL_USAGE_BITS, PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 # Answers to a template that is right and not to the token's taste.
 _TASTE = ("CKR_TEMPLATE_INCONSISTENT", "CKR_ATTRIBUTE_VALUE_INVALID")
 
 
-def with_options_to_try(error: TokenError, wish: Wish) -> TokenError:
+def with_options_to_try(error: errors.TokenError, wish: Wish) -> errors.TokenError:
     """The answer to a generation, with the options that strict tokens want and the task does not give."""
     lines = [] if wish.extractable is not None else ["extractable: false"]
     if wish.usage is None and wish.family == "rsa":  # an EC key only signs by default
@@ -26,20 +24,24 @@ def with_options_to_try(error: TokenError, wish: Wish) -> TokenError:
     if error.ckr not in _TASTE or not lines:
         return error
     hint = f"{error.hint}; a strict token may want these options of the task: {' and '.join(map(repr, lines))}"
-    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint, remains=error.remains)
+    return errors.TokenError(error.attempt, error.ckr, said=error.said, hint=hint, remains=error.remains)
 
 
-def stands(wish: Wish, pair: KeyPair, rows: t.Sequence[Difference]) -> bool:
+def stands(wish: Wish, pair: keypair.KeyPair, rows: t.Sequence[difference.Difference]) -> bool:
     """Whether a new pair that differs from the wish in `rows` is good for what was asked for.
 
     It is where the token only took away what the task did not ask for by name, and left the private key a use.
     """
-    left = [name for name in ALL_USAGE_BITS[PRIVATE] if wish.template(PRIVATE).get(name) is True]
+    left = [
+        name
+        for name in attributes.ALL_USAGE_BITS[attributes.PRIVATE]
+        if wish.template(attributes.PRIVATE).get(name) is True
+    ]
     uses = any(pair.private.attributes.get(name) is True for name in left)
     return uses and all(_stricter(wish, row) for row in rows)
 
 
-def _stricter(wish: Wish, row: Difference) -> bool:
+def _stricter(wish: Wish, row: difference.Difference) -> bool:
     if row.half is None or row.name in wish.required(row.half) or (row.found, row.wished) != (False, True):
         return False
-    return row.name == "extractable" or row.name in ALL_USAGE_BITS[row.half]
+    return row.name == "extractable" or row.name in attributes.ALL_USAGE_BITS[row.half]

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, build_uri
 
 
@@ -158,21 +158,21 @@ def choose_token(
         return found[0]
     if found:
         names = ", ".join(map(str, found))
-        raise HsmError(
+        raise errors.HsmError(
             f"Could not choose a token {selector} in {library.path}: {len(found)} match: {names}."
             " Choose one by token_serial, slot_id or token_uri."
         )
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.missing_token import missing_token
 
     dead = [slot for slot in slots if isinstance(slot, DeadSlot)]
-    raise HsmError(missing_token(selector, tokens, dead, library, overlooked()))
+    raise errors.HsmError(missing_token(selector, tokens, dead, library, overlooked()))
 
 
 def check_expected(what: str, expected: t.Mapping[str, str], actual: t.Mapping[str, str]) -> None:
     """Compares the values pinned by the option `expect_token` with those of `what`; raises `HsmError`."""
     for name, wish in expected.items():
         if actual[name] != wish:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to use the {what}: its {name} is {actual[name]!r}, expect_token says {wish!r}. Nothing was"
                 " done; find out why it is another one."
             )

@@ -22,22 +22,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import KeyWrap, VendorFacts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ALL_USAGE_BITS,
-    COMPARE_ONLY,
-    FREEZING,
-    HALVES,
-    PRIVATE,
-    PUBLIC,
-    SETTABLE,
-    Half,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, curves, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
 
 TRANSPORT_CURVE = "secp521r1"
@@ -66,18 +53,18 @@ class Able:
 
     token_name: str
     mechanisms: frozenset[int]
-    facts: VendorFacts
+    facts: vendors.VendorFacts
 
     def has(self, *names: str) -> bool:
         """Whether it has all these mechanisms."""
         return all(MECHANISMS[name].code in self.mechanisms for name in names)
 
-    def key_wraps(self) -> dict[KeyWrap, str]:
+    def key_wraps(self) -> dict[vendors.KeyWrap, str]:
         """By which mechanisms AES keys wrap others, best first."""
         return {kind: name for kind, name in self.facts.key_wraps if self.has(name)}
 
 
-def choose_way(pair: KeyPair, source: Able, replica: Able, wrapping_key: str | None) -> Way:
+def choose_way(pair: keypair.KeyPair, source: Able, replica: Able, wrapping_key: str | None) -> Way:
     """The way for a pair; raises `HsmError` where the tokens have none in common."""
     ours, theirs = source.key_wraps(), replica.key_wraps()
     kind = next((kind for kind in ours if kind in theirs), None)
@@ -95,7 +82,7 @@ def choose_way(pair: KeyPair, source: Able, replica: Able, wrapping_key: str | N
     raise _no_way(source, replica, "neither RSA-OAEP nor ECDH to agree on a key that is strong enough")
 
 
-def _rsa_bits(key: TokenObject) -> int:
+def _rsa_bits(key: keypair.TokenObject) -> int:
     """The size of an RSA transport key that is at least as strong as `key`; 0 where none is practical."""
     if key.curve:
         return _SMALLEST_RSA if key.curve.bits <= _RSA_MATCHES_CURVE_BITS else 0
@@ -103,59 +90,65 @@ def _rsa_bits(key: TokenObject) -> int:
     return bits if bits <= _LARGEST_RSA else 0
 
 
-def _no_way(source: Able, replica: Able, what: str) -> HsmError:
-    return HsmError(
+def _no_way(source: Able, replica: Able, what: str) -> errors.HsmError:
+    return errors.HsmError(
         f"Refused to copy a key from the token '{source.token_name}' to '{replica.token_name}': they have {what} in"
         " common. Name an AES key that is on both by wrapping_key, or use the vendor's own cloning."
     )
 
 
-def transport_pair(way: Way) -> dict[Half, dict[str, Value]]:
+def transport_pair(way: Way) -> dict[attributes.Half, dict[str, attributes.Value]]:
     """The templates of a transport pair, of the session and for nothing else: RSA wraps and unwraps, EC derives."""
-    values: dict[Half, dict[str, Value]] = {
-        half: {"token": False, "private": half == PRIVATE, **dict.fromkeys(ALL_USAGE_BITS[half], False)}
-        for half in HALVES
+    values: dict[attributes.Half, dict[str, attributes.Value]] = {
+        half: {
+            "token": False,
+            "private": half == attributes.PRIVATE,
+            **dict.fromkeys(attributes.ALL_USAGE_BITS[half], False),
+        }
+        for half in attributes.HALVES
     }
-    values[PRIVATE] |= {"sensitive": True, "extractable": False}
+    values[attributes.PRIVATE] |= {"sensitive": True, "extractable": False}
     if way.kind == "rsa":
-        values[PUBLIC] |= {"wrap": True, "modulus_bits": way.rsa_bits, "public_exponent": _EXPONENT}
-        values[PRIVATE]["unwrap"] = True
+        values[attributes.PUBLIC] |= {"wrap": True, "modulus_bits": way.rsa_bits, "public_exponent": _EXPONENT}
+        values[attributes.PRIVATE]["unwrap"] = True
     else:
-        values[PUBLIC]["ec_params"] = curve_by_name(TRANSPORT_CURVE).ec_params()
-        values[PRIVATE]["derive"] = True
+        values[attributes.PUBLIC]["ec_params"] = curves.curve_by_name(TRANSPORT_CURVE).ec_params()
+        values[attributes.PRIVATE]["derive"] = True
     return values
 
 
-def transport_public(modulus: bytes) -> dict[str, Value]:
+def transport_public(modulus: bytes) -> dict[str, attributes.Value]:
     """The replica's public transport key as an object of the source's session, which may only wrap."""
-    values: dict[str, Value] = {"key_type": "rsa", "token": False, "private": False}
-    values |= dict.fromkeys(ALL_USAGE_BITS[PUBLIC], False)
+    values: dict[str, attributes.Value] = {"key_type": "rsa", "token": False, "private": False}
+    values |= dict.fromkeys(attributes.ALL_USAGE_BITS[attributes.PUBLIC], False)
     return {**values, "wrap": True, "modulus": modulus, "public_exponent": _EXPONENT}
 
 
-def kek(*, wraps: bool, extractable: bool = False) -> dict[str, Value]:
+def kek(*, wraps: bool, extractable: bool = False) -> dict[str, attributes.Value]:
     """The template of the KEK, of the session: on the source it may only wrap, on the replica only unwrap."""
     bits = dict.fromkeys(("encrypt", "decrypt", "sign", "verify", "derive"), False)
-    values: dict[str, Value] = {"key_type": "aes", "token": False, "private": True, **bits}
+    values: dict[str, attributes.Value] = {"key_type": "aes", "token": False, "private": True, **bits}
     return {**values, "sensitive": True, "extractable": extractable, "wrap": wraps, "unwrap": not wraps}
 
 
-def copied(wish: Wish, pair: KeyPair, half: Half) -> dict[str, Value]:
+def copied(wish: Wish, pair: keypair.KeyPair, half: attributes.Half) -> dict[str, attributes.Value]:
     """The attributes of the copy of one half: as the source's are, and as wished. What freezes it comes last of all."""
-    names = ["label", "id", "key_type", "token", *SETTABLE[half]]
-    if half == PRIVATE:
+    names = ["label", "id", "key_type", "token", *attributes.SETTABLE[half]]
+    if half == attributes.PRIVATE:
         names += ["sensitive", "extractable", "allowed_mechanisms"]
     else:
         names += ["modulus", "public_exponent", "ec_params", "ec_point"]
     found = pair.half(half).attributes
-    values = {name: value for name in names if name not in FREEZING and (value := found.get(name)) is not None}
+    values = {
+        name: value for name in names if name not in attributes.FREEZING and (value := found.get(name)) is not None
+    }
     if not values.get("allowed_mechanisms", True):  # an empty list means all
         del values["allowed_mechanisms"]
     values |= wish.unfrozen().required(half)
-    return {name: value for name, value in values.items() if name not in COMPARE_ONLY}
+    return {name: value for name, value in values.items() if name not in attributes.COMPARE_ONLY}
 
 
-def not_as_original(original: KeyPair, copy: KeyPair) -> list[str]:
+def not_as_original(original: keypair.KeyPair, copy: keypair.KeyPair) -> list[str]:
     """In what a copy differs, and has to: for the report."""
     rows = [(original.private.attributes.get(name), copy.private.attributes.get(name), name) for name in NOT_COPIED]
     return [name for first, second, name in rows if first is not None and first != second]

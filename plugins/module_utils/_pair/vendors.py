@@ -10,13 +10,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    PRIVATE,
-    PUBLIC,
-    SETTABLE,
-    Half,
-    Value,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 KeyWrap = t.Literal["KWP", "PAD", "KW"]
 
@@ -54,8 +48,8 @@ class VendorFacts:
     label_max: int = 0
     label_is_id: bool = False
     halves_are_one: bool = False
-    not_sent: frozenset[tuple[Half, str]] = frozenset()
-    only_true: frozenset[tuple[Half, str]] = frozenset()
+    not_sent: frozenset[tuple[attributes.Half, str]] = frozenset()
+    only_true: frozenset[tuple[attributes.Half, str]] = frozenset()
     fixed: frozenset[str] = frozenset()
     not_searched: frozenset[str] = frozenset()
     elsewhere: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -80,22 +74,29 @@ class VendorFacts:
         changes = [values for before, values in self.older if version < before]
         return dataclasses.replace(self, **changes[0]) if changes else self
 
-    def sends(self, half: Half, name: str, value: object) -> bool:
+    def sends(self, half: attributes.Half, name: str, value: object) -> bool:
         """Whether a template for `half` may hold this attribute with this value."""
         return (half, name) not in self.not_sent and ((half, name) not in self.only_true or value is True)
 
-    def sent(self, half: Half, values: t.Mapping[str, Value]) -> dict[str, Value]:
+    def sent(self, half: attributes.Half, values: t.Mapping[str, attributes.Value]) -> dict[str, attributes.Value]:
         """What of a template for `half` is sent."""
         return {name: value for name, value in values.items() if self.sends(half, name, value)}
 
 
-def _attributes(half: Half, names: str) -> frozenset[tuple[Half, str]]:
+def _attributes(half: attributes.Half, names: str) -> frozenset[tuple[attributes.Half, str]]:
     return frozenset((half, name) for name in names.split())
 
 
 # All that the standard lets be changed, beside label and id.
-_ALL_BUT_NAMES = frozenset({*SETTABLE[PUBLIC], *SETTABLE[PRIVATE], "extractable", "allowed_mechanisms"})
-_NO_WRAPPING = _attributes(PRIVATE, "unwrap") | _attributes(PUBLIC, "wrap")
+_ALL_BUT_NAMES = frozenset(
+    {
+        *attributes.SETTABLE[attributes.PUBLIC],
+        *attributes.SETTABLE[attributes.PRIVATE],
+        "extractable",
+        "allowed_mechanisms",
+    }
+)
+_NO_WRAPPING = _attributes(attributes.PRIVATE, "unwrap") | _attributes(attributes.PUBLIC, "wrap")
 
 # Where each fact is from: measured with the library itself, or read in its source or its vendor's documentation.
 _TABLE = (
@@ -115,9 +116,9 @@ _TABLE = (
         "cloudhsm",
         marks=("cloudhsm", "cavium", "marvell"),
         label_max=127,
-        not_sent=_attributes(PRIVATE, "sign_recover allowed_mechanisms always_authenticate copyable")
-        | _attributes(PUBLIC, "verify_recover copyable"),
-        only_true=_attributes(PRIVATE, "private") | _attributes(PUBLIC, "private"),
+        not_sent=_attributes(attributes.PRIVATE, "sign_recover allowed_mechanisms always_authenticate copyable")
+        | _attributes(attributes.PUBLIC, "verify_recover copyable"),
+        only_true=_attributes(attributes.PRIVATE, "private") | _attributes(attributes.PUBLIC, "private"),
         set_attribute=False,
         copy=False,
         read_only_sessions=False,
@@ -150,8 +151,8 @@ _TABLE = (
     VendorFacts(
         "nss",
         marks=("mozilla", "nss"),
-        not_sent=_attributes(PRIVATE, "wrap_with_trusted destroyable copyable")
-        | _attributes(PUBLIC, "destroyable copyable"),
+        not_sent=_attributes(attributes.PRIVATE, "wrap_with_trusted destroyable copyable")
+        | _attributes(attributes.PUBLIC, "destroyable copyable"),
         # Several threads wait for each other's database locks: ten removals took a minute and more, two times of three.
         threads=False,
     ),
@@ -172,8 +173,9 @@ _TABLE = (
         label_max=128,
         label_is_id=True,
         halves_are_one=True,
-        not_sent=_attributes(PRIVATE, "unwrap") | _attributes(PUBLIC, "encrypt verify wrap verify_recover derive"),
-        only_true=_attributes(PRIVATE, "derive"),
+        not_sent=_attributes(attributes.PRIVATE, "unwrap")
+        | _attributes(attributes.PUBLIC, "encrypt verify wrap verify_recover derive"),
+        only_true=_attributes(attributes.PRIVATE, "derive"),
         not_searched=frozenset({"key_type", "token", "modulus", "ec_point"}),
         set_attribute=False,
         copy=False,
@@ -190,7 +192,7 @@ _TABLE = (
         "tpm2",
         marks=("tpm2",),
         not_sent=_NO_WRAPPING,
-        only_true=_attributes(PRIVATE, "sign decrypt") | _attributes(PUBLIC, "encrypt verify"),
+        only_true=_attributes(attributes.PRIVATE, "sign decrypt") | _attributes(attributes.PUBLIC, "encrypt verify"),
         fixed=_ALL_BUT_NAMES,
         copy=False,
     ),

@@ -9,20 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ALL_USAGE_BITS,
-    COMPARE_ONLY,
-    FREEZING,
-    HALVES,
-    PRIVATE,
-    PUBLIC,
-    USAGE_BITS,
-    Half,
-    Value,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
 Family = t.Literal["rsa", "ecc"]
 # The key types that each module manages.
@@ -44,7 +34,7 @@ class Wish:
     fingerprint: str | None = None
     modulus_bits: int | None = None
     public_exponent: int | None = None
-    curve: Curve | None = None
+    curve: curves.Curve | None = None
     session: bool = False
     extractable: bool | None = None
     usage: tuple[str, ...] | None = None
@@ -99,14 +89,14 @@ class Wish:
         """Name of the CKA_KEY_TYPE of a new pair."""
         return self.curve.key_type if self.curve else KEY_TYPES_OF[self.family][0]
 
-    def own_attributes(self, half: Half) -> t.Mapping[str, bool]:
+    def own_attributes(self, half: attributes.Half) -> t.Mapping[str, bool]:
         """The three-state booleans that the user set for `half`; they win over `usage`."""
-        return self.private_attributes if half == PRIVATE else self.public_attributes
+        return self.private_attributes if half == attributes.PRIVATE else self.public_attributes
 
-    def required(self, half: Half) -> dict[str, Value]:
+    def required(self, half: attributes.Half) -> dict[str, attributes.Value]:
         """What an existing half must have: that which the user said, and CKA_SENSITIVE."""
-        wished: dict[str, Value | None] = {"label": self.label, "id": self.id}
-        if half == PRIVATE:
+        wished: dict[str, attributes.Value | None] = {"label": self.label, "id": self.id}
+        if half == attributes.PRIVATE:
             wished |= {"sensitive": True, "extractable": self.extractable}
             wished["allowed_mechanisms"] = self.allowed_mechanisms
         if self.usage is not None:
@@ -114,27 +104,31 @@ class Wish:
         wished |= self.own_attributes(half)
         return {name: value for name, value in wished.items() if value is not None}
 
-    def _usage_bits(self, half: Half, usage: t.Sequence[str]) -> dict[str, bool]:
-        return {bits[half]: word in usage for word, bits in USAGE_BITS.items() if half in bits}
+    def _usage_bits(self, half: attributes.Half, usage: t.Sequence[str]) -> dict[str, bool]:
+        return {bits[half]: word in usage for word, bits in attributes.USAGE_BITS.items() if half in bits}
 
-    def template(self, half: Half) -> dict[str, Value]:
+    def template(self, half: attributes.Half) -> dict[str, attributes.Value]:
         """Every attribute of a new half with its value, less the key's size or curve and what freezes the pair."""
         usage = DEFAULT_USAGE[self.family] if self.usage is None else self.usage
-        wished: dict[str, Value] = {"token": not self.session, "private": half == PRIVATE}
-        wished |= dict.fromkeys(ALL_USAGE_BITS[half], False) | self._usage_bits(half, usage)
-        if half == PRIVATE:
+        wished: dict[str, attributes.Value] = {"token": not self.session, "private": half == attributes.PRIVATE}
+        wished |= dict.fromkeys(attributes.ALL_USAGE_BITS[half], False) | self._usage_bits(half, usage)
+        if half == attributes.PRIVATE:
             wished["extractable"] = True
         wished |= self.required(half)
-        return {name: value for name, value in wished.items() if name not in (*COMPARE_ONLY, *self.freezing(half))}
+        return {
+            name: value
+            for name, value in wished.items()
+            if name not in (*attributes.COMPARE_ONLY, *self.freezing(half))
+        }
 
-    def new_half(self, half: Half) -> dict[str, Value]:
+    def new_half(self, half: attributes.Half) -> dict[str, attributes.Value]:
         """All attributes that a new half gets, with those that describe the key itself."""
         values = self.template(half)
-        if half == PUBLIC and self.family == "rsa":
+        if half == attributes.PUBLIC and self.family == "rsa":
             exponent = self.public_exponent or DEFAULT_EXPONENT
             values["modulus_bits"] = self.modulus_bits or 0
             values["public_exponent"] = exponent.to_bytes((exponent.bit_length() + 7) // 8, "big")
-        if half == PUBLIC and self.curve:
+        if half == attributes.PUBLIC and self.curve:
             values["ec_params"] = self.curve.ec_params()
         return values
 
@@ -147,19 +141,19 @@ class Wish:
             wished = set(there) - wished
         return tuple(sorted(wished))
 
-    def freezing(self, half: Half) -> dict[str, bool]:
+    def freezing(self, half: attributes.Half) -> dict[str, bool]:
         """The attributes of a half that are set to false after every check, in this order.
 
         `copyable` alone is set at birth; beside another one it has to wait for the copy which that needs.
         """
         own = self.own_attributes(half)
-        wished = {name: False for name in FREEZING if own.get(name) is False}
+        wished = {name: False for name in attributes.FREEZING if own.get(name) is False}
         return {} if list(wished) == ["copyable"] else wished
 
     def unfrozen(self) -> Wish:
         """The same wish without what is set to false after every check."""
         public, private = (
             {name: value for name, value in self.own_attributes(half).items() if name not in self.freezing(half)}
-            for half in HALVES
+            for half in attributes.HALVES
         )
         return dataclasses.replace(self, private_attributes=private, public_attributes=public)

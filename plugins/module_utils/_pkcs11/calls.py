@@ -11,9 +11,10 @@ import struct
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     BY_CODE,
@@ -25,7 +26,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     sizes,
     unpack,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 PKCS11_IMPORT_ERROR: str | None = None
 try:
@@ -52,23 +52,23 @@ def attempt(what: str) -> t.Iterator[None]:
     try:
         yield
     except PKCS11Error as error:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_of
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import return_values
 
-        raise TokenError(what, ckr_of(error), said=str(error) or type(error).__name__) from None
+        raise errors.TokenError(what, return_values.ckr_of(error), said=str(error) or type(error).__name__) from None
     except functions.Nonsense as error:
-        raise TokenError(what, said=str(error), hint=_BROKEN) from None
+        raise errors.TokenError(what, said=str(error), hint=_BROKEN) from None
     except (MemoryError, OverflowError):
-        raise TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
+        raise errors.TokenError(what, said="a size that no memory holds", hint=_BROKEN) from None
     except UnicodeDecodeError:  # python-pkcs11 decodes descriptions of slots and tokens
-        raise TokenError(what, said="a text that is no UTF-8") from None
+        raise errors.TokenError(what, said="a text that is no UTF-8") from None
     except (ValueError, LookupError, struct.error) as error:  # of values that python-pkcs11 does not know (T8)
-        raise TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
+        raise errors.TokenError(what, said=f"a value that python-pkcs11 cannot take ({type(error).__name__})") from None
 
 
 def check(rv: int, what: str) -> None:
     """Raises a `TokenError` for a return value other than CKR_OK."""
     if rv != functions.CKR_OK:
-        raise TokenError(what, functions.rv_name(rv))
+        raise errors.TokenError(what, functions.rv_name(rv))
 
 
 class Packed(AttributeMapper):
@@ -116,7 +116,7 @@ class Session:
 
     def find(
         self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
-    ) -> list[TokenObject]:
+    ) -> list[keypair.TokenObject]:
         """All keys of one class that match, with `names` of their attributes; an error is never an empty answer.
 
         A key that another host removes between the search and the read is searched for again.
@@ -128,26 +128,26 @@ class Session:
                 for key in found:
                     self._check_found(key, wanted)
                 return found
-            except TokenError as error:
+            except errors.TokenError as error:
                 if error.ckr != "CKR_OBJECT_HANDLE_INVALID" or looks == _LOOKS:
                     raise
             looks += 1
 
     @staticmethod
-    def _check_found(key: TokenObject, wanted: t.Mapping[str, Value]) -> None:
+    def _check_found(key: keypair.TokenObject, wanted: t.Mapping[str, Value]) -> None:
         """A token that passes over a part of a search would have another pair changed or removed."""
         for name in _NAMING:
             if name in wanted and key.attributes.get(name, wanted[name]) != wanted[name]:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.sieve import unwanted
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import sieve
 
-                raise unwanted(key, name, wanted[name])
+                raise sieve.unwanted(key, name, wanted[name])
 
     def handles(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
         """Handles of all keys of one class that match; more than `at_most` only tell that there are more."""
         if self.not_searched and wanted:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.sieve import sieved
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import sieve
 
-            return sieved(self, key_class, wanted)
+            return sieve.sieved(self, key_class, wanted)
         return self.answered(key_class, wanted, at_most)
 
     def answered(self, key_class: KeyClass, wanted: t.Mapping[str, Value], at_most: int | None = None) -> list[int]:
@@ -168,16 +168,16 @@ class Session:
     def _check_login(self, what: str) -> None:
         """Who was logged out, by a device that was restarted for instance, finds no private key, without an error."""
         state = ""
-        with contextlib.suppress(TokenError):  # one that does not tell is believed
+        with contextlib.suppress(errors.TokenError):  # one that does not tell is believed
             state = self.state()
         if state.endswith("public"):
-            raise TokenError(what, "CKR_USER_NOT_LOGGED_IN")
+            raise errors.TokenError(what, "CKR_USER_NOT_LOGGED_IN")
 
     def raw(self, handle: int, sizes: t.Mapping[int, int]) -> dict[int, functions.ReadValue]:
         """Attributes of one object by their codes, as bytes."""
         return self._calls.read(self._handle, handle, sizes)
 
-    def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> TokenObject:
+    def read(self, key_class: KeyClass, handle: int, names: frozenset[str] | None = None) -> keypair.TokenObject:
         """One object with all its attributes that this collection knows, or those of `names` (T8)."""
         values: dict[str, Value | None] = {}
         unreadable: dict[str, str] = {}
@@ -193,10 +193,10 @@ class Session:
         what = f"read the {key_class} key with handle {handle} on the token {self._token}"
         if not values:
             answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]
-            raise TokenError(what, answers[0])
+            raise errors.TokenError(what, answers[0])
         if values.get("class") not in (None, f"{key_class}_key"):
-            raise TokenError(what, said=f"an object of the class {values['class']!r}", hint=_BROKEN)
-        return TokenObject(handle, key_class, values, unreadable)
+            raise errors.TokenError(what, said=f"an object of the class {values['class']!r}", hint=_BROKEN)
+        return keypair.TokenObject(handle, key_class, values, unreadable)
 
     def generate(
         self, key_type: str, mechanism: int, public: t.Mapping[str, Value], private: t.Mapping[str, Value]
@@ -213,7 +213,7 @@ class Session:
             )
         return pair[0].handle, pair[1].handle
 
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> None:
+    def set_attributes(self, found: keypair.TokenObject, values: t.Mapping[str, Value]) -> None:
         """C_SetAttributeValue with all `values` at once."""
         what = f"set {', '.join(values)} of the {found.half} key '{found.label}'"
         self.write(what, "C_SetAttributeValue", found.handle, template(values))
@@ -248,16 +248,16 @@ class Session:
         """The value of a secret key that may be read."""
         read = self.raw(handle, {_VALUE: size})[_VALUE]
         if read.value is None:
-            raise TokenError(f"{what} on the token {self._token}", functions.rv_name(read.rv))
+            raise errors.TokenError(f"{what} on the token {self._token}", functions.rv_name(read.rv))
         return read.value
 
     def state(self) -> str:
         """What C_GetSessionInfo says of the login."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import session_state
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
 
         rv, info = self._calls.session_info(self._handle)
         check(rv, f"read the session with the token {self._token}")
-        return session_state(info)
+        return slots.session_state(info)
 
 
 def _mechanism(code: int) -> t.Any:

@@ -14,21 +14,20 @@ import contextlib
 import threading
 import weakref
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import Pkcs11Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
 
 ASKS = "always_authenticate asks for the PIN at each use"
 NO_PIN = f"{ASKS}, and this task has none to give"
 _CONTEXT_SPECIFIC = 2  # CKU_CONTEXT_SPECIFIC, section 3.4
-_MAY_LOCK = TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY
+_MAY_LOCK = token.TokenFlag.USER_PIN_LOCKED | token.TokenFlag.USER_PIN_FINAL_TRY
 # A token that does not want it after all; what it does then is seen.
 _NOT_WANTED = ("CKR_USER_ALREADY_LOGGED_IN", "CKR_OPERATION_NOT_INITIALIZED")
 # Who was refused; threads share a library and ask one after the other.
-_refused: weakref.WeakKeyDictionary[Library, TokenError] = weakref.WeakKeyDictionary()
+_refused: weakref.WeakKeyDictionary[Library, errors.TokenError] = weakref.WeakKeyDictionary()
 _one_asks = threading.Lock()
 
 
@@ -38,7 +37,7 @@ def pin_of(library: Library) -> str | None:
     return pin if isinstance(pin, str) else None
 
 
-class AskingSigner(Pkcs11Signer):
+class AskingSigner(signer.Pkcs11Signer):
     """A private half that wants the PIN at each use."""
 
     def barred(self) -> str | None:
@@ -50,13 +49,13 @@ class AskingSigner(Pkcs11Signer):
             return f"{ASKS}, and a wrong one would lock it now (CKF_USER_PIN_FINAL_TRY)"
         return None
 
-    def _output(self, what: str, function: str, mechanism: Mechanism, data: bytes) -> bytes:
+    def _output(self, what: str, function: str, mechanism: mechanisms.Mechanism, data: bytes) -> bytes:
         self._session.call(what, f"{function}Init", with_parameter(mechanism), self._found.handle)
         try:
             with _one_asks:
                 self._log_in()
-        except TokenError:
-            with contextlib.suppress(TokenError):
+        except errors.TokenError:
+            with contextlib.suppress(errors.TokenError):
                 self._session.output(what, function, data)  # it is refused, and that ends it for the session
             raise
         return self._session.output(what, function, data)
@@ -68,7 +67,7 @@ class AskingSigner(Pkcs11Signer):
         try:
             what, pin = f"log in for one use of the private key '{self._found.label}'", pin_of(self._library)
             self._session.call(what, "C_Login", _CONTEXT_SPECIFIC, (pin or "").encode())
-        except TokenError as error:
+        except errors.TokenError as error:
             if error.ckr not in _NOT_WANTED:
                 error.final = True
                 _refused[self._library] = error

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 
-def start_failure(path: str, error: TokenError, parameters: str | None) -> HsmError:
+def start_failure(path: str, error: errors.TokenError, parameters: str | None) -> errors.HsmError:
     """The error with what can be done; `parameters`: what the library was initialised with."""
     if error.ckr == "CKR_CRYPTOKI_NOT_INITIALIZED":  # the one that was initialised is another (trap T16)
-        return HsmError(
+        return errors.HsmError(
             f"Could not use {path}: it is not the same library for each part of this program. p11-kit's proxy"
             " is so with a version of python-pkcs11 that this collection does not know; give the path of the module"
             " behind it."
@@ -22,4 +22,4 @@ def start_failure(path: str, error: TokenError, parameters: str | None) -> HsmEr
         hint = (
             "it may want library_parameters, as NSS softokn does" if parameters is None else "check library_parameters"
         )
-    return TokenError(error.attempt, error.ckr, said=error.said, hint=hint)
+    return errors.TokenError(error.attempt, error.ckr, said=error.said, hint=hint)

@@ -17,18 +17,10 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import struct
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
-    CK_ULONG,
-    UNAVAILABLE,
-    CkInfo,
-    CkMechanismInfo,
-    CkSessionInfo,
-    CkSlotInfo,
-    CkTokenInfo,
-    FunctionList,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
 
 CKR_OK = 0x00
 CKR_ARGUMENTS_BAD = 0x07
@@ -77,7 +69,7 @@ class _CkInitializeArgs(ctypes.Structure):
 
     _fields_ = (
         ("functions", ctypes.c_void_p * 4),
-        ("flags", CK_ULONG),
+        ("flags", structures.CK_ULONG),
         ("reserved", ctypes.c_char_p),
         ("more", ctypes.c_void_p),
     )
@@ -86,7 +78,10 @@ class _CkInitializeArgs(ctypes.Structure):
 class CkAttribute(ctypes.Structure):
     """CK_ATTRIBUTE."""
 
-    _fields_ = (("type", CK_ULONG), ("value", ctypes.c_void_p), ("length", CK_ULONG))
+    _fields_ = (("type", structures.CK_ULONG), ("value", ctypes.c_void_p), ("length", structures.CK_ULONG))
+
+
+_ENTRY = struct.Struct("@LPL")  # the same for many at once: a large token has many objects to read
 
 
 class ReadValue(t.NamedTuple):
@@ -111,14 +106,14 @@ class Template:
 
 def rv_name(rv: int) -> str:
     """The name of a CK_RV. Most tasks meet no error, and need no table of them."""
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_name
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import return_values
 
-    return ckr_name(rv)
+    return return_values.ckr_name(rv)
 
 
-def _function_list(path: str) -> FunctionList:
+def _function_list(path: str) -> structures.FunctionList:
     """What C_GetFunctionList gives (section 5.4.4)."""
-    pointer = ctypes.POINTER(FunctionList)()
+    pointer = ctypes.POINTER(structures.FunctionList)()
     rv = ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(pointer))
     if rv != CKR_OK or not pointer:
         raise OSError(f"C_GetFunctionList answered 0x{rv:X}")
@@ -129,13 +124,13 @@ def _as_c(arguments: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
     """A number as CK_ULONG, a structure by its address, bytes and templates followed by their length."""
     for value in arguments:
         if isinstance(value, int):
-            yield CK_ULONG(value)
+            yield structures.CK_ULONG(value)
         elif isinstance(value, ctypes.Structure):
             yield ctypes.byref(value)
         elif isinstance(value, bytes):
-            yield from (value, CK_ULONG(len(value)))
+            yield from (value, structures.CK_ULONG(len(value)))
         elif isinstance(value, Template):
-            yield from (value.array, CK_ULONG(value.count))
+            yield from (value.array, structures.CK_ULONG(value.count))
         else:
             yield value
 
@@ -149,16 +144,16 @@ class Functions:
     def share(self, part: t.Any) -> None:
         """Goes by the list that python-pkcs11 got for `part` of it, which it keeps first, if that is another (T16)."""
         if ctypes.c_void_p.from_address(id(part) + object.__basicsize__).value != ctypes.addressof(self._table):
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.other_list import list_of
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import other_list
 
-            self._table = list_of(part) or self._table
+            self._table = other_list.list_of(part) or self._table
 
     def call(self, name: str, *arguments: t.Any) -> int:
         """Any function that is not below. A list may lack one, although the standard wants it to answer as much."""
         address = self._table.functions[_INDEX[name]]
         if not address:
             return CKR_FUNCTION_NOT_SUPPORTED
-        return t.cast(int, ctypes.CFUNCTYPE(CK_ULONG)(address)(*_as_c(arguments)))
+        return t.cast(int, ctypes.CFUNCTYPE(structures.CK_ULONG)(address)(*_as_c(arguments)))
 
     def initialize(self, flags: int = 0, reserved: str | None = None) -> int:
         """C_Initialize, with CK_C_INITIALIZE_ARGS where there are `flags` or a text for pReserved (section 5.4.1)."""
@@ -167,14 +162,14 @@ class Functions:
         self._reserved = None if reserved is None else reserved.encode()  # kept: a library may look at it later
         return self.call("C_Initialize", _CkInitializeArgs(flags=flags, reserved=self._reserved))
 
-    def token_info(self, slot_id: int) -> tuple[int, CkTokenInfo]:
+    def token_info(self, slot_id: int) -> tuple[int, structures.CkTokenInfo]:
         """C_GetTokenInfo (section 5.5.3)."""
-        info = CkTokenInfo()
+        info = structures.CkTokenInfo()
         return self.call("C_GetTokenInfo", slot_id, info), info
 
-    def info(self) -> tuple[int, CkInfo]:
+    def info(self) -> tuple[int, structures.CkInfo]:
         """C_GetInfo (section 5.4.3)."""
-        info = CkInfo()
+        info = structures.CkInfo()
         return self.call("C_GetInfo", info), info
 
     def slot_list(self) -> tuple[int, list[int]]:
@@ -185,30 +180,30 @@ class Functions:
         """The return value of C_GetSlotList; raises `Nonsense` where it tells more slots than any HSM has."""
         return self._size("C_GetSlotList", ctypes.c_ubyte(False))[0]
 
-    def slot_info(self, slot_id: int) -> tuple[int, CkSlotInfo]:
+    def slot_info(self, slot_id: int) -> tuple[int, structures.CkSlotInfo]:
         """C_GetSlotInfo (section 5.5.2)."""
-        info = CkSlotInfo()
+        info = structures.CkSlotInfo()
         return self.call("C_GetSlotInfo", slot_id, info), info
 
     def mechanism_list(self, slot_id: int) -> tuple[int, list[int]]:
         """C_GetMechanismList (section 5.5.5)."""
         return self._list("C_GetMechanismList", slot_id)
 
-    def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
+    def mechanism_info(self, slot_id: int, mechanism: int) -> tuple[int, structures.CkMechanismInfo]:
         """C_GetMechanismInfo (section 5.5.6)."""
-        info = CkMechanismInfo()
+        info = structures.CkMechanismInfo()
         return self.call("C_GetMechanismInfo", slot_id, mechanism, info), info
 
-    def session_info(self, session: int) -> tuple[int, CkSessionInfo]:
+    def session_info(self, session: int) -> tuple[int, structures.CkSessionInfo]:
         """C_GetSessionInfo (section 5.6.4)."""
-        info = CkSessionInfo()
+        info = structures.CkSessionInfo()
         return self.call("C_GetSessionInfo", session, info), info
 
     def _list(self, name: str, first: t.Any) -> tuple[int, list[int]]:
         """What a function lists in two calls, the first for the count; once more where it has grown in between."""
         for _dummy in range(2):
             rv, size = self._size(name, first)
-            numbers, count = (CK_ULONG * size)(), CK_ULONG(size)
+            numbers, count = (structures.CK_ULONG * size)(), structures.CK_ULONG(size)
             if numbers:
                 rv = self.call(name, first, numbers, ctypes.byref(count))
             if rv != CKR_BUFFER_TOO_SMALL:
@@ -217,7 +212,7 @@ class Functions:
 
     def _size(self, name: str, first: t.Any) -> tuple[int, int]:
         """How many numbers a function would list; raises `Nonsense` for more than any HSM has."""
-        count = CK_ULONG()
+        count = structures.CK_ULONG()
         rv = self.call(name, first, None, ctypes.byref(count))
         if rv == CKR_OK and count.value > _MOST_NUMBERS:
             raise Nonsense(f"{name} with {count.value} entries")
@@ -244,7 +239,7 @@ class Functions:
     def _found(self, session: int, at_most: int | None) -> tuple[int, list[int]]:
         """What a search finds, each handle once; one that brings nothing new for long is no search."""
         handles: dict[int, None] = {}
-        found, count, idle = (CK_ULONG * _BATCH)(), CK_ULONG(), 0
+        found, count, idle = (structures.CK_ULONG * _BATCH)(), structures.CK_ULONG(), 0
         while True:
             rv = self.call("C_FindObjects", session, found, _BATCH, ctypes.byref(count))
             if rv != CKR_OK or count.value == 0:
@@ -270,38 +265,39 @@ class Functions:
         if rv == CKR_OBJECT_HANDLE_INVALID:
             return dict.fromkeys(sizes, ReadValue(None, rv))
         for code, read in values.items():
-            if read.value is None and not (read.rv == UNAVAILABLE and rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)):
+            if read.value is None and not (
+                read.rv == structures.UNAVAILABLE and rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)
+            ):
                 values[code] = self._read_alone(session, handle, code)
             elif read.value is None:
                 values[code] = ReadValue(None, CKR_ATTRIBUTE_TYPE_INVALID)
         return values
 
     def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
-        """One call with room for every value; the room is one block, since a large token has many objects to read."""
-        array = (CkAttribute * len(sizes))()
+        """One call with room for every value; the room is one block."""
         untouched = bytes([_UNTOUCHED]) * sum(sizes.values())
         block = bytearray(untouched)
-        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
         places = list(itertools.accumulate(sizes.values(), initial=0))
-        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
-            entry.type, entry.value, entry.length = code, start + place, size
+        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
+        entries = map(_ENTRY.pack, sizes, (start + place for place in places), sizes.values())
+        array = (CkAttribute * len(sizes)).from_buffer_copy(b"".join(entries))
         rv = self.call("C_GetAttributeValue", session, handle, array, len(sizes))
-        values = {}
-        for entry, (code, size), place in zip(array, sizes.items(), places, strict=False):
-            length = entry.length
-            if length == UNAVAILABLE:
-                values[code] = ReadValue(None, UNAVAILABLE)
-            elif length > size or length and block[place : place + size] == untouched[:size]:
+        values, told = {}, bytes(block)
+        lengths = [length for dummy, dummy, length in _ENTRY.iter_unpack(array)]
+        for (code, size), place, length in zip(sizes.items(), places, lengths, strict=False):
+            if length == structures.UNAVAILABLE:
+                values[code] = ReadValue(None, structures.UNAVAILABLE)
+            elif length > size or length and told[place : place + length] == untouched[:length]:
                 values[code] = ReadValue(None, CKR_OK)
             else:
-                values[code] = ReadValue(bytes(block[place : place + length]), CKR_OK)
+                values[code] = ReadValue(told[place : place + length], CKR_OK)
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:
         entry = CkAttribute(code, None, 0)
         arguments = (session, handle, entry, 1)
         rv = self.call("C_GetAttributeValue", *arguments)
-        if rv != CKR_OK or entry.length == UNAVAILABLE:
+        if rv != CKR_OK or entry.length == structures.UNAVAILABLE:
             return ReadValue(None, rv or CKR_ATTRIBUTE_TYPE_INVALID)
         if entry.length > _LONGEST_VALUE:
             return ReadValue(None, CKR_ATTRIBUTE_VALUE_INVALID)
@@ -312,12 +308,12 @@ class Functions:
 
     def make(self, name: str, *arguments: t.Any) -> tuple[int, int]:
         """A function that makes an object, whose handle is its last argument (sections 5.7.1, 5.7.2 and 5.18)."""
-        new = CK_ULONG()
+        new = structures.CK_ULONG()
         return self.call(name, *arguments, ctypes.byref(new)), new.value
 
     def output(self, name: str, *arguments: t.Any) -> tuple[int, bytes]:
         """What a function writes into a buffer, its last argument but one (section 5.2); a larger one where it asks."""
-        size = CK_ULONG(_ROOM)
+        size = structures.CK_ULONG(_ROOM)
         for _dummy in range(2):
             size.value = min(size.value, _MOST_ROOM)
             room = ctypes.create_string_buffer(size.value)

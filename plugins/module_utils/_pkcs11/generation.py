@@ -10,33 +10,13 @@ import dataclasses
 import traceback
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import unlike
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, vendor_limits, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import (
-    one_name,
-    use_refusal,
-    vendor_refusal,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    PRIVATE,
-    PUBLIC,
-    Half,
-    KeyClass,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import (
-    KEY_GEN,
-    MECHANISMS,
-    mechanism_name,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors, mechanisms
 
 _VENDORS_OWN = 0x80000000  # CKM_VENDOR_DEFINED
 
@@ -44,7 +24,7 @@ _VENDORS_OWN = 0x80000000  # CKM_VENDOR_DEFINED
 class Generation:
     """The making of pairs in one session."""
 
-    def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
+    def __init__(self, library: Library, session: calls.Session, token: TokenInfo, facts: vendors.VendorFacts) -> None:
         self._library = library
         self._session = session
         self._token = token
@@ -53,24 +33,30 @@ class Generation:
 
     def check(self, wish: Wish) -> None:
         """As `TokenSession.check_generation`."""
-        reason = self._mechanism_refusal(wish) or vendor_refusal(wish, self._facts) or use_refusal(wish, self._facts)
+        reason = (
+            self._mechanism_refusal(wish)
+            or vendor_limits.vendor_refusal(wish, self._facts)
+            or vendor_limits.use_refusal(wish, self._facts)
+        )
         if not reason and wish.verify:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import candidates
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
-            if not {row.code for row in candidates(wish, wish.template(PRIVATE))} & self._mechanisms:
+            if not {row.code for row in proof.candidates(wish, wish.template(attributes.PRIVATE))} & self._mechanisms:
                 reason = "verify is true and the token has no mechanism to prove the pair with"
             elif wish.private_attributes.get("always_authenticate"):
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN, pin_of
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import context_login
 
-                reason = None if pin_of(self._library) else f"verify is true, and {NO_PIN}"
+                reason = None if context_login.pin_of(self._library) else f"verify is true, and {context_login.NO_PIN}"
         if reason:
-            raise HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
+            raise errors.HsmError(f"Refused to generate {wish} on the token {self._token}: {reason}.")
 
     def _mechanism_refusal(self, wish: Wish) -> str | None:
         """Why the token's own mechanisms cannot make the pair."""
         mechanism = _key_gen(wish)
         if mechanism not in self._mechanisms:
-            return f"the token has no {mechanism_name(mechanism)}; {_other_mechanism(wish, self._mechanisms)}"
+            return (
+                f"the token has no {mechanisms.mechanism_name(mechanism)}; {_other_mechanism(wish, self._mechanisms)}"
+            )
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
         smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
@@ -78,43 +64,50 @@ class Generation:
             return f"the token makes keys of {smallest} to {largest} bits, not of {bits}"
         return None
 
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         """As `TokenSession.generate`."""
         if self._facts.label_is_id:
-            wish = dataclasses.replace(wish, id=one_name(wish))
+            wish = dataclasses.replace(wish, id=vendor_limits.one_name(wish))
         drawn = wish.id is None and self._facts.id_length > 0
         if drawn:
-            wish = dataclasses.replace(wish, id=wish.drawn_id or draw(self._facts.id_length))
-        handles: dict[KeyClass, int] = {}
+            wish = dataclasses.replace(wish, id=wish.drawn_id or drawn_id.draw(self._facts.id_length))
+        handles: dict[attributes.KeyClass, int] = {}
         try:
-            handles[PUBLIC], handles[PRIVATE] = self._session.generate(
-                wish.key_type, _key_gen(wish), self._template(wish, PUBLIC), self._template(wish, PRIVATE)
+            handles[attributes.PUBLIC], handles[attributes.PRIVATE] = self._session.generate(
+                wish.key_type,
+                _key_gen(wish),
+                self._template(wish, attributes.PUBLIC),
+                self._template(wish, attributes.PRIVATE),
             )
-            pairs = pair_up([self._session.read(half, handle) for half, handle in handles.items()])
-        except TokenError as error:
+            pairs = keypair.pair_up([self._session.read(half, handle) for half, handle in handles.items()])
+        except errors.TokenError as error:
             remains = self._undo(wish, drawn, handles) or NOTHING_LEFT
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.strict_token import with_options_to_try
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import strict_token
 
-            raise with_options_to_try(error.at(f"generate {wish} on the token {self._token}", remains), wish) from None
+            raise strict_token.with_options_to_try(
+                error.at(f"generate {wish} on the token {self._token}", remains), wish
+            ) from None
         except Exception as error:  # pylint: disable=broad-except
             why = f"unexpected {type(error).__name__}; this is a bug of cryptoki.hsm, please report it"
             remains = self._undo(wish, drawn, handles) or NOTHING_LEFT
             told = f"generate {wish} on the token {self._token}"
-            raise HsmError.failed(told, why, remains, exception=traceback.format_exc()) from None
-        told = unlike(wish.id, pairs)
+            raise errors.HsmError.failed(told, why, remains, exception=traceback.format_exc()) from None
+        told = expectation.unlike(wish.id, pairs)
         if told:
             # The handles may be those of keys which were there before: nothing is destroyed by them.
             left = self._undo(wish, drawn, {}) or "That was left alone, for it may be another host's."
-            raise HsmError.failed(f"generate {wish} on the token {self._token}", f"the HSM returned {told}", left)
+            raise errors.HsmError.failed(
+                f"generate {wish} on the token {self._token}", f"the HSM returned {told}", left
+            )
         return pairs[0]
 
-    def _template(self, wish: Wish, half: Half) -> dict[str, Value]:
+    def _template(self, wish: Wish, half: attributes.Half) -> dict[str, attributes.Value]:
         values = wish.new_half(half)
         if not self._facts.copy:
             values.update(wish.freezing(half))
         return self._facts.sent(half, values)
 
-    def _undo(self, wish: Wish, drawn: bool, returned: t.Mapping[KeyClass, int]) -> str:
+    def _undo(self, wish: Wish, drawn: bool, returned: t.Mapping[attributes.KeyClass, int]) -> str:
         """As `Remains.take_back`."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.remains import Remains
 
@@ -123,7 +116,7 @@ class Generation:
 
 def _other_mechanism(wish: Wish, there: frozenset[int]) -> str:
     """What to do where the mechanism of a generation is missing, by the mechanisms that are `there`."""
-    able = [row for row in MECHANISMS.values() if (row.family, row.use) == (wish.key_type, "generate")]
+    able = [row for row in mechanisms.MECHANISMS.values() if (row.family, row.use) == (wish.key_type, "generate")]
     others = ", ".join(row.name for row in able if row.code in there)
     if others:
         return f"set key_gen_mechanism to one that it has: {others}"
@@ -135,4 +128,4 @@ def _other_mechanism(wish: Wish, there: frozenset[int]) -> str:
 def _key_gen(wish: Wish) -> int:
     if wish.key_gen_mechanism is not None:
         return wish.key_gen_mechanism
-    return MECHANISMS[KEY_GEN[wish.key_type]].code
+    return mechanisms.MECHANISMS[mechanisms.KEY_GEN[wish.key_type]].code

@@ -20,11 +20,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     TokenFlag,
     TokenInfo,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Packed, Session, attempt, check
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, functions, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkTokenInfo, field_text, version
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import mechanism_name
 
 try:
@@ -38,16 +36,16 @@ except ImportError:
 USERS = {"security officer": 0, "user": 1, "limited user": 0x80000001}
 
 
-def token_info(slot_id: int, info: CkTokenInfo) -> TokenInfo:
+def token_info(slot_id: int, info: structures.CkTokenInfo) -> TokenInfo:
     """What this collection goes by of a token."""
     return TokenInfo(
         slot_id=slot_id,
-        label=field_text(info, "label"),
-        manufacturer=field_text(info, "manufacturer_id"),
-        model=field_text(info, "model"),
-        serial=field_text(info, "serial_number"),
-        hardware_version=version(info.hardware_version),
-        firmware_version=version(info.firmware_version),
+        label=structures.field_text(info, "label"),
+        manufacturer=structures.field_text(info, "manufacturer_id"),
+        model=structures.field_text(info, "model"),
+        serial=structures.field_text(info, "serial_number"),
+        hardware_version=structures.version(info.hardware_version),
+        firmware_version=structures.version(info.firmware_version),
         flags=TokenFlag(info.flags & sum(TokenFlag)),
         pin_length_min=info.min_pin_len,
         pin_length_max=info.max_pin_len,
@@ -75,27 +73,27 @@ class Library:
         try:
             self.functions = functions.Functions(path)
         except (OSError, AttributeError) as error:
-            raise HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
+            raise errors.HsmError(f"Could not load the PKCS#11 library {path}: {error}. Check module_path.") from None
         self.threads = threads
         self._gate = Gate()
         try:
             self._lib = self._initialised(path, parameters)
-        except TokenError as error:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.failed_start import start_failure
+        except errors.TokenError as error:
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import failed_start
 
-            raise start_failure(path, error, parameters) from None
+            raise failed_start.start_failure(path, error, parameters) from None
         major, minor = self._lib.library_version
         self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
         self._mechanisms: dict[int, frozenset[int]] = {}
         self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
         self.login: dict[str, t.Any] = {}
-        self._refused: TokenError | None = None
+        self._refused: errors.TokenError | None = None
 
     def _initialised(self, path: str, parameters: str | None) -> t.Any:
         """The library, with locking if threads want it and it has any (PKCS#11 3.1, section 5.4.1)."""
         part: t.Any = _InitialisedLib
-        with attempt(f"initialise the PKCS#11 library {path}"):
+        with calls.attempt(f"initialise the PKCS#11 library {path}"):
             lib = part.__new__(part, path)
             self.functions.share(lib)
             if self.threads:
@@ -103,7 +101,7 @@ class Library:
                 self.threads = rv not in (functions.CKR_CANT_LOCK, functions.CKR_ARGUMENTS_BAD)
             if not self.threads:
                 rv = self.functions.initialize(0, parameters)
-            check(rv, f"initialise the PKCS#11 library {path}")
+            calls.check(rv, f"initialise the PKCS#11 library {path}")
             lib.__init__(path)
         return lib
 
@@ -114,8 +112,8 @@ class Library:
     def slots(self) -> list[TokenInfo | DeadSlot]:
         """What each slot holds; slots without a token are left out, dead ones are told (T7)."""
         what = f"list the slots of {self.info.path}"
-        with attempt(what):
-            check(self.functions.slot_count(), what)  # python-pkcs11 walks through as many as the library says
+        with calls.attempt(what):
+            calls.check(self.functions.slot_count(), what)  # python-pkcs11 walks through as many as the library says
             self._slots = {slot.slot_id: slot for slot in self._lib.get_slots()}
         empty = (functions.CKR_TOKEN_NOT_PRESENT, functions.CKR_TOKEN_NOT_RECOGNIZED)
         answers = [(slot_id, *self.functions.token_info(slot_id)) for slot_id in self._slots]
@@ -128,17 +126,17 @@ class Library:
     def token(self, slot_id: int) -> TokenInfo:
         """The token in one slot, read again."""
         rv, info = self.functions.token_info(slot_id)
-        check(rv, f"read the token in slot {slot_id}")
+        calls.check(rv, f"read the token in slot {slot_id}")
         return token_info(slot_id, info)
 
     def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
         """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
-        check(
+        calls.check(
             self.functions.init_token(slot_id, so_pin.encode(), label.encode()),
             f"initialise a token labelled '{label}' in slot {slot_id}",
         )
 
-    def open(self, token: TokenInfo, pin: str | None, *, rw: bool, user: str = "user") -> Session:
+    def open(self, token: TokenInfo, pin: str | None, *, rw: bool, user: str = "user") -> calls.Session:
         """The one session of this process with a token (T4), logged in when there is a PIN.
 
         A failed login is final: it is not tried again, and leaves no session behind (T3).
@@ -148,15 +146,15 @@ class Library:
             pin_pad = token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
             self.login = {**self.login, "user_pin": pkcs11.PROTECTED_AUTH} if pin_pad else {}
         try:
-            with attempt(f"log in as {user} to the token {token}" if self.login else f"open the token {token}"):
+            with calls.attempt(f"log in as {user} to the token {token}" if self.login else f"open the token {token}"):
                 session = self._opened(token, rw, self.login)
-        except TokenError as error:
+        except errors.TokenError as error:
             self.functions.call("C_CloseAllSessions", token.slot_id)
             error.final = True
             raise
-        return Session(self.functions, session, str(token), self._gate)
+        return calls.Session(self.functions, session, str(token), self._gate)
 
-    def open_further(self, token: TokenInfo, *, rw: bool, login: bool = False) -> Session:
+    def open_further(self, token: TokenInfo, *, rw: bool, login: bool = False) -> calls.Session:
         """Another session with a token that this process is logged in to, which holds for all of them (T4).
 
         `login`: it does not on this token, so that each session logs in. Once one was refused, none is tried again.
@@ -164,27 +162,27 @@ class Library:
         if self._refused:
             raise self._refused
         try:
-            with attempt(f"open another session with the token {token}"):
+            with calls.attempt(f"open another session with the token {token}"):
                 session = self._opened(token, rw, self.login if login else {})
-        except TokenError as error:
+        except errors.TokenError as error:
             if login and error.ckr == "CKR_USER_ALREADY_LOGGED_IN":  # it does hold for all
                 self.login = {}  # nor is it tried again, since each refused one leaves a session (T3)
                 return self.open_further(token, rw=rw)
             if login and error.ckr != "CKR_SESSION_COUNT":
                 self._refused = error
             raise
-        return Session(self.functions, session, str(token), self._gate)
+        return calls.Session(self.functions, session, str(token), self._gate)
 
     def _opened(self, token: TokenInfo, rw: bool, login: t.Mapping[str, t.Any]) -> t.Any:
-        return self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=Packed(), **login)
+        return self._slots[token.slot_id].get_token().open(rw=rw, attribute_mapper=calls.Packed(), **login)
 
     def mechanisms(self, slot_id: int) -> frozenset[int]:
         """Codes of the mechanisms of the token in a slot, asked for once."""
         if slot_id not in self._mechanisms:
             what = f"list the mechanisms of slot {slot_id}"
-            with attempt(what):
+            with calls.attempt(what):
                 rv, codes = self.functions.mechanism_list(slot_id)
-            check(rv, what)
+            calls.check(rv, what)
             self._mechanisms[slot_id] = frozenset(codes)
         return self._mechanisms[slot_id]
 
@@ -192,7 +190,7 @@ class Library:
         """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
         if (slot_id, mechanism) not in self._key_sizes:
             rv, info = self.functions.mechanism_info(slot_id, mechanism)
-            check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
+            calls.check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
             self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
         return self._key_sizes[slot_id, mechanism]
 

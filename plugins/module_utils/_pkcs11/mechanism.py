@@ -8,13 +8,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
-    CkEcdhParams,
-    CkMechanism,
-    CkOaepParams,
-    CkPssParams,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms
 
 # CKM_… of a hash, and the mask generation function CKG_MGF1_… with it (PKCS#11 3.1, pkcs11t.h).
 _HASHES = {
@@ -28,17 +23,17 @@ _DATA_SPECIFIED = 1  # CKZ_DATA_SPECIFIED
 _NO_KDF = 1  # CKD_NULL
 
 
-def with_parameter(mechanism: Mechanism) -> CkMechanism:
+def with_parameter(mechanism: mechanisms.Mechanism) -> structures.CkMechanism:
     """RSASSA-PSS takes its own hash, and a salt as long; RSAES-OAEP takes SHA-1, which is all that SoftHSM 2.6 has."""
     if mechanism.name.endswith("_PSS") and mechanism.hash:
         salt = hashlib.new(mechanism.hash).digest_size
-        return CkMechanism(mechanism.code, CkPssParams(*_HASHES[mechanism.hash], salt))
+        return structures.CkMechanism(mechanism.code, structures.CkPssParams(*_HASHES[mechanism.hash], salt))
     if mechanism.name == "CKM_RSA_PKCS_OAEP":
-        return CkMechanism(mechanism.code, CkOaepParams(*_HASHES["sha1"], _DATA_SPECIFIED))
-    return CkMechanism(mechanism.code)
+        return structures.CkMechanism(mechanism.code, structures.CkOaepParams(*_HASHES["sha1"], _DATA_SPECIFIED))
+    return structures.CkMechanism(mechanism.code)
 
 
-def ecdh(point: bytes) -> CkMechanism:
+def ecdh(point: bytes) -> structures.CkMechanism:
     """CKM_ECDH1_DERIVE with another's point; the key is the secret's first bytes, as they are."""
-    parameter = CkEcdhParams(kdf=_NO_KDF, public_length=len(point), public_data=point)
-    return CkMechanism(MECHANISMS["CKM_ECDH1_DERIVE"].code, parameter)
+    parameter = structures.CkEcdhParams(kdf=_NO_KDF, public_length=len(point), public_data=point)
+    return structures.CkMechanism(mechanisms.MECHANISMS["CKM_ECDH1_DERIVE"].code, parameter)

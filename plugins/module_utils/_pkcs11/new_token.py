@@ -10,11 +10,11 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import login
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import DeadSlot, TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
@@ -27,8 +27,8 @@ class TokenWish:
     """The wished token; `slot_id` chooses the slot where several are free."""
 
     label: str
-    so_pin: Secret
-    pin: Secret
+    so_pin: login.Secret
+    pin: login.Secret
     slot_id: int | None
 
 
@@ -36,14 +36,14 @@ class TokenWish:
 class TokenOutcome:
     """What was there and what is there now (in check mode: would be, with an empty serial number)."""
 
-    action: Action
+    action: plan.Action
     before: TokenInfo | None
     after: TokenInfo
 
     @property
     def changed(self) -> bool:
         """Whether anything was done, or would be."""
-        return self.action is not Action.NOTHING
+        return self.action is not plan.Action.NOTHING
 
 
 def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, check_mode: bool) -> TokenOutcome:
@@ -54,13 +54,13 @@ def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, chec
     unfinished = token and token.flags & _PIN_FLAGS == TokenFlag.TOKEN_INITIALIZED
     if token and not unfinished:
         check_identity(library, token)
-        return TokenOutcome(Action.NOTHING, token, token)
+        return TokenOutcome(plan.Action.NOTHING, token, token)
     if token and token.flags & (TokenFlag.SO_PIN_LOCKED | TokenFlag.SO_PIN_FINAL_TRY):
-        raise HsmError(
+        raise errors.HsmError(
             f"Refused to log in as security officer to the token {token}: its SO PIN is locked, or a wrong one would"
             " lock it now."
         )
-    action = Action.REPAIR if token else Action.GENERATE
+    action = plan.Action.REPAIR if token else plan.Action.GENERATE
     target = token or _free_slot(library, wish, slots)
     check_identity(library, target)
     _check_pin("so_pin", wish.so_pin, target)
@@ -109,22 +109,22 @@ def _free_slot(library: Library, wish: TokenWish, slots: t.Sequence[TokenInfo | 
     raise _refusal(wish, where, why)
 
 
-def _refusal(wish: TokenWish, where: str, why: str) -> HsmError:
-    return HsmError(f"Refused to make a token labelled '{wish.label}' {where}: {why}")
+def _refusal(wish: TokenWish, where: str, why: str) -> errors.HsmError:
+    return errors.HsmError(f"Refused to make a token labelled '{wish.label}' {where}: {why}")
 
 
-def _check_pin(option: str, pin: Secret, token: TokenInfo) -> None:
+def _check_pin(option: str, pin: login.Secret, token: TokenInfo) -> None:
     size = len(pin.reveal().encode())
     shortest, longest = token.pin_length_min, token.pin_length_max
     if longest and not shortest <= size <= longest:
-        raise InputError(option, f"the token takes {shortest} to {longest} bytes")
+        raise errors.InputError(option, f"the token takes {shortest} to {longest} bytes")
 
 
 def _set_user_pin(library: Library, wish: TokenWish, token: TokenInfo) -> None:
     try:
         with contextlib.closing(library.open(token, wish.so_pin.reveal(), rw=True, user="security officer")) as session:
             session.init_pin(wish.pin.reveal())
-    except TokenError as error:
+    except errors.TokenError as error:
         raise error.at(
             f"set the user PIN of the token {token}",
             "The token is initialised and has no user PIN; the same task finishes it.",

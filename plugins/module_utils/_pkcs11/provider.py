@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout, host_locks
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, give_pin, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import (
     CRYPTOGRAPHY_IMPORT_ERROR,
     Params,
@@ -28,20 +29,16 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     check_expected,
     choose_token,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import vendor_facts
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm as _softhsm
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import PKCS11_IMPORT_ERROR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, text
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.p11_kit import P11Kit
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, p11_kit, softhsm_store
 
 _LOOKS = 3  # how often SoftHSM's folder of a token is looked for
 _PAUSE = 0.1  # seconds
@@ -55,7 +52,7 @@ class Pkcs11Provider(Provider):
     name = "pkcs11"
     persistent_handles = False
     requires = {
-        "python-pkcs11 >= 0.10": PKCS11_IMPORT_ERROR,
+        "python-pkcs11 >= 0.10": calls.PKCS11_IMPORT_ERROR,
         "cryptography >= 41": CRYPTOGRAPHY_IMPORT_ERROR,
     }
     lacks = {"users": f"PKCS#11 tells nothing of users; {_TWO_TOOLS}"}
@@ -116,14 +113,14 @@ class Pkcs11Provider(Provider):
             with contextlib.closing(_session(library, opened, token, facts, store)) as session:
                 yield session
 
-    def _row(self, library: Library, token: TokenInfo) -> VendorFacts:
-        return vendor_facts(
+    def _row(self, library: Library, token: TokenInfo) -> vendors.VendorFacts:
+        return vendors.vendor_facts(
             self._login.vendor,
             *(library.info.manufacturer, library.info.description, token.manufacturer, token.model),
             version=library.info.version,
         )
 
-    def _facts(self, library: Library, token: TokenInfo) -> VendorFacts:
+    def _facts(self, library: Library, token: TokenInfo) -> vendors.VendorFacts:
         """The row of the token's vendor, and what the user says on top of it."""
         row = self._row(library, token)
         if not self._login.vendor_facts:
@@ -132,16 +129,16 @@ class Pkcs11Provider(Provider):
 
         return with_said(row, self._login.vendor_facts)
 
-    def _refuse_uses(self, facts: VendorFacts, token: TokenInfo) -> None:
+    def _refuse_uses(self, facts: vendors.VendorFacts, token: TokenInfo) -> None:
         """Refuses, before the login, what no key of the vendor may be used for."""
         if not (self._wishes and facts.not_sent):
             return
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import use_refusal
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendor_limits
 
         for wish in self._wishes:
-            reason = use_refusal(wish, facts)
+            reason = vendor_limits.use_refusal(wish, facts)
             if reason:
-                raise HsmError.refused(f"generate {wish} on the token {token}", reason)
+                raise errors.HsmError.refused(f"generate {wish} on the token {token}", reason)
 
     def tell(self, library: Library, token: TokenInfo) -> dict[str, t.Any]:
         """What the options expect_token and vendor_facts take, as it is now, and where the facts come from."""
@@ -173,10 +170,10 @@ class Pkcs11Provider(Provider):
         return _softhsm.token_folder(self._environment)
 
     @functools.cached_property
-    def _kit(self) -> P11Kit:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.p11_kit import P11Kit
+    def _kit(self) -> p11_kit.P11Kit:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import p11_kit
 
-        return P11Kit(self._login.module_path, self._environment)
+        return p11_kit.P11Kit(self._login.module_path, self._environment)
 
     def _own_folder(self, token: TokenInfo) -> str | None:
         """The folder of one token of SoftHSM, whose file another program may just be writing."""
@@ -190,13 +187,15 @@ class Pkcs11Provider(Provider):
             time.sleep(_PAUSE)
         return None
 
-    def _store(self, own: str | None, lasting: bool) -> contextlib.AbstractContextManager[TokenStore | None]:
+    def _store(
+        self, own: str | None, lasting: bool
+    ) -> contextlib.AbstractContextManager[softhsm_store.TokenStore | None]:
         if own is None:
             return contextlib.nullcontext()
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
 
         library = self._login.module_path if self._soft_folder else self._kit.library or ""
-        return TokenStore(own, lasting, lambda: _softhsm.file_umask(library, self._environment))
+        return softhsm_store.TokenStore(own, lasting, lambda: _softhsm.file_umask(library, self._environment))
 
     @functools.cached_property
     def lock_key(self) -> str:
@@ -215,11 +214,11 @@ class Pkcs11Provider(Provider):
         folder = self._soft_folder
         if not folder:
             return []
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_tokens import TokensFolder
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_tokens
 
         unseen, advice = "so that a token there stays unseen", "restore it from a backup, or move its folder away"
         hidden = [f"this user cannot read {path}, {unseen}" for path in _softhsm.unreadable(folder)]
-        with TokensFolder(folder, lasting=False) as store:
+        with softhsm_tokens.TokensFolder(folder, lasting=False) as store:
             return [*hidden, *(f"{damage}, {unseen} ({advice})" for damage in store.damaged())]
 
     @contextlib.contextmanager
@@ -227,9 +226,9 @@ class Pkcs11Provider(Provider):
         """What SoftHSM makes within is known as unfinished should this process be killed."""
         with contextlib.ExitStack() as opened:
             if self._soft_folder:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_tokens import TokensFolder
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_tokens
 
-                opened.enter_context(TokensFolder(self._soft_folder, lasting=True)).begin()
+                opened.enter_context(softhsm_tokens.TokensFolder(self._soft_folder, lasting=True)).begin()
             yield
 
     def choose(self, library: Library) -> TokenInfo:
@@ -250,34 +249,38 @@ class Pkcs11Provider(Provider):
     @functools.cached_property
     def library_sha256(self) -> str:
         """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
-        return colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
+        return text.colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
 
     def _check_configuration(self) -> None:
         """For SoftHSM: that it can start."""
         environment, path = self._environment, self._login.module_path
         problem = _softhsm.is_softhsm(path, environment) and _softhsm.configuration_problem(environment)
         if problem:
-            raise HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
+            raise errors.HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
 
     def _check_hidden(self, token: TokenInfo, own: str | None) -> None:
         """For SoftHSM: that no file of the token is hidden from this user; `own` is its folder, if that is known."""
         folder = own or self._soft_folder
         hidden = _softhsm.unreadable(folder) if folder else []
         if hidden:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"
                 " files without an error. Run the task as the token's owner."
             )
 
 
 def _session(
-    library: Library, opened: Session, token: TokenInfo, facts: VendorFacts, store: TokenStore | None
+    library: Library,
+    opened: calls.Session,
+    token: TokenInfo,
+    facts: vendors.VendorFacts,
+    store: softhsm_store.TokenStore | None,
 ) -> Pkcs11Session:
     if store is None:
         return Pkcs11Session(library, opened, token, facts)
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_session import SoftHsmSession
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_session
 
-    return SoftHsmSession(library, opened, token, facts, store)
+    return softhsm_session.SoftHsmSession(library, opened, token, facts, store)
 
 
 @contextlib.contextmanager
@@ -288,12 +291,12 @@ def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[
         with host_locks([provider.lock_key for provider in providers], timeout):
             yield
     except LockTimeout as error:
-        raise HsmError(
+        raise errors.HsmError(
             f"Could not use the token {tokens} within {timeout:g} seconds: process {error.holder_pid or 'unknown'}"
             f" holds the lock {error.path}. Wait for it, or raise lock_timeout."
         ) from None
     except LockError as error:
-        raise HsmError(f"Could not lock the token {tokens} on this host: {error}.") from None
+        raise errors.HsmError(f"Could not lock the token {tokens} on this host: {error}.") from None
 
 
 def _token_identity(token: TokenInfo) -> dict[str, str]:
@@ -314,14 +317,14 @@ def check_pin_state(token: TokenInfo, login: Login) -> None:
     """Refuses a login that cannot succeed or may lock the PIN (PKCS#11 3.1, table 6: CKF_USER_PIN_…)."""
     flags = token.flags
     if flags & TokenFlag.USER_PIN_LOCKED:
-        raise HsmError(
+        raise errors.HsmError(
             f"Refused to log in to the token {token}: its user PIN is locked; let the security officer set it."
         )
     if flags & TokenFlag.USER_PIN_FINAL_TRY and not login.force_login:
-        raise HsmError(
+        raise errors.HsmError(
             f"Refused to log in to the token {token}: a wrong PIN would lock it now (CKF_USER_PIN_FINAL_TRY)."
             " Make sure of the PIN, then set force_login=true once."
         )
     pin_pad = flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH
     if login.pin is None and flags & TokenFlag.LOGIN_REQUIRED and not pin_pad:
-        raise InputError("pin", f"the token {token} needs a login; {give_pin(login.unused_pin)}")
+        raise errors.InputError("pin", f"the token {token} needs a login; {give_pin(login.unused_pin)}")

@@ -10,17 +10,11 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import take_back
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    HALVES,
-    KEY_CLASSES,
-    KeyClass,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
-_Key = tuple[KeyClass, int]
+_Key = tuple[attributes.KeyClass, int]
 
 # Bytes of a drawn id that no other key has by chance; vendors and users may say that a token takes shorter ones.
 _NEVER_TWICE = 8
@@ -32,7 +26,7 @@ class Remains:
     Secret keys are looked for, too: YubiHSM's module makes one where it misreads the template of a private half.
     """
 
-    def __init__(self, session: Session, wish: Wish, drawn: bool) -> None:
+    def __init__(self, session: calls.Session, wish: Wish, drawn: bool) -> None:
         self._session = session
         self._wish = wish
         self._drawn = drawn
@@ -41,32 +35,32 @@ class Remains:
         self._by_id = [key for key in by_id if not self._is_anothers(*key)]
         self._by_label = self._search({"label": wish.label}) if wish.label else []
 
-    def _search(self, name: dict[str, Value]) -> list[_Key]:
+    def _search(self, name: dict[str, attributes.Value]) -> list[_Key]:
         """A class whose search fails hides no other one."""
         found: list[_Key] = []
-        for key_class in KEY_CLASSES:
+        for key_class in attributes.KEY_CLASSES:
             try:
                 found += [(key_class, handle) for handle in self._session.handles(key_class, name)]
-            except TokenError as error:
+            except errors.TokenError as error:
                 self._failed[error.ckr or error.said] = None
         return found
 
-    def _is_anothers(self, key_class: KeyClass, handle: int) -> bool:
+    def _is_anothers(self, key_class: attributes.KeyClass, handle: int) -> bool:
         """Whether it tells another id and is found by any: a token that does not go by ids finds every key."""
         own = self._wish.id or b""
         try:
             found = self._session.read(key_class, handle, frozenset({"class", "id"}))
-        except TokenError:
+        except errors.TokenError:
             return False
         if found.hides("id") or found.id == own:
             return False
         try:
             return handle in self._session.handles(key_class, {"id": bytes(255 - byte for byte in own)})
-        except TokenError as error:
+        except errors.TokenError as error:
             self._failed[error.ckr or error.said] = None
             return True
 
-    def take_back(self, returned: t.Mapping[KeyClass, int]) -> str:
+    def take_back(self, returned: t.Mapping[attributes.KeyClass, int]) -> str:
         """Removes what is surely of this generation, and names what may be; empty where nothing has a drawn name.
 
         That is what carries an id drawn for it (trap T14), and what the token `returned` with an id that was told; the
@@ -85,7 +79,7 @@ class Remains:
         named = {key: told for key in others if (told := self._told(key))}
         if not named:
             return ""
-        pair = any(key_class in HALVES for key_class, _handle in named)
+        pair = any(key_class in attributes.HALVES for key_class, _handle in named)
         proof = " If it is a pair, verify=true proves it." if pair else ""
         return f"What is there now under this name: {', '.join(named.values())}.{proof}"
 
@@ -97,14 +91,14 @@ class Remains:
 
     def _is_drawn(self, key: _Key) -> bool:
         """Keys of the user's may have a short id by chance, and secret ones any: so the label has to fit as well."""
-        certain = key[0] in HALVES and len(self._wish.id or b"") >= _NEVER_TWICE
+        certain = key[0] in attributes.HALVES and len(self._wish.id or b"") >= _NEVER_TWICE
         return self._drawn and (certain or key in self._by_label)
 
     def _told(self, key: _Key) -> str:
         """One key for a message; empty for another one of the same label, which has an id of its own."""
         try:
             found = self._session.read(*key)
-        except TokenError as error:
+        except errors.TokenError as error:
             return f"a {key[0]} key with handle {key[1]} that cannot be read ({error.ckr or error.said})"
         another = not self._drawn and key not in self._by_id and found.id
         return "" if another else str(found)

@@ -10,51 +10,55 @@ import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Undoing, undone
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, KeyClass
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 
-def destroy(session: Session, key_class: KeyClass, handle: int) -> TokenError | None:
+def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int) -> errors.TokenError | None:
     """Destroys an object; raises `TokenError` where it is still there, or where that cannot be seen (`remains`).
 
     One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too. The result is the
     error that was answered although the object is gone.
     """
-    answer, failed = TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint=""), False
+    answer, failed = (
+        errors.TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint=""),
+        False,
+    )
     try:
         session.destroy(key_class, handle)
-    except TokenError as error:
+    except errors.TokenError as error:
         answer, failed = error, True
     try:
         gone = _is_gone(session, key_class, handle, answer if failed else None)
-    except TokenError as error:
+    except errors.TokenError as error:
         unknown = f"Whether it is gone is not known ({error.ckr or error.said})."
         if answer.ckr == NOT_THERE:  # that of every private key when nobody is logged in any more
-            raise TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
+            raise errors.TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
         raise answer.at(answer.attempt, unknown) from None
     if gone and answer.ckr != NOT_THERE:
         return answer if failed else None
     if not gone and answer.ckr in (None, NOT_THERE):
         told = f"{answer.ckr or answer.said}, and the key is still there"
-        raise TokenError(answer.attempt, said=told, hint="")
+        raise errors.TokenError(answer.attempt, said=told, hint="")
     raise answer
 
 
-def _is_gone(session: Session, key_class: KeyClass, handle: int, after: TokenError | None) -> bool:
+def _is_gone(
+    session: calls.Session, key_class: attributes.KeyClass, handle: int, after: errors.TokenError | None
+) -> bool:
     """Whether an object is there no more; raises `TokenError` where that cannot be seen."""
     try:
         session.read(key_class, handle, frozenset({"class"}))
-    except TokenError as error:
+    except errors.TokenError as error:
         gone = error.ckr == NOT_THERE or handle not in session.handles(key_class, {})
     else:
         return False
     if gone and after and not session.state().endswith("user"):  # who is logged out sees no private key
-        raise TokenError(after.attempt, "CKR_USER_NOT_LOGGED_IN")
+        raise errors.TokenError(after.attempt, "CKR_USER_NOT_LOGGED_IN")
     return gone
 
 
-def take_back(session: Session, objects: t.Iterable[tuple[KeyClass, int]]) -> str:
+def take_back(session: calls.Session, objects: t.Iterable[tuple[attributes.KeyClass, int]]) -> str:
     """Destroys what calls of this process made, the private half first: a public one alone harms less."""
     return undone(
         Undoing(f"the new {key[0]} {_what(key[0])}", f"handle {key[1]}", functools.partial(destroy, session, *key))
@@ -62,20 +66,22 @@ def take_back(session: Session, objects: t.Iterable[tuple[KeyClass, int]]) -> st
     )
 
 
-def _what(key_class: KeyClass) -> str:
-    return "half" if key_class in HALVES else "key"
+def _what(key_class: attributes.KeyClass) -> str:
+    return "half" if key_class in attributes.HALVES else "key"
 
 
-def named(session: Session, ident: bytes, objects: t.Mapping[KeyClass, int]) -> list[tuple[KeyClass, int]]:
+def named(
+    session: calls.Session, ident: bytes, objects: t.Mapping[attributes.KeyClass, int]
+) -> list[tuple[attributes.KeyClass, int]]:
     """Those of the returned handles whose objects carry `ident`: a token may have answered with those of others."""
     return [(half, handle) for half, handle in objects.items() if handle in session.handles(half, {"id": ident})]
 
 
-def discard(session: Session, key_class: KeyClass, handle: int) -> None:
+def discard(session: calls.Session, key_class: attributes.KeyClass, handle: int) -> None:
     """Destroys an object of the session before the session ends; never one that was there to stay."""
     try:
         passing = session.read(key_class, handle, frozenset({"token"})).attributes.get("token") is False
-    except TokenError:
+    except errors.TokenError:
         passing = handle in session.handles(key_class, {"token": False})
     if passing:
         session.destroy(key_class, handle)

@@ -10,23 +10,17 @@ import contextlib
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    FREEZING,
-    KEY_CLASSES,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, CertificateObjects
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.generation import Generation
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import generation
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
 
 
@@ -35,7 +29,7 @@ class Pkcs11Session(TokenSession):
 
     _store: t.Any = None  # the folder of a token of SoftHSM's
 
-    def __init__(self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts) -> None:
+    def __init__(self, library: Library, session: calls.Session, token: TokenInfo, facts: vendors.VendorFacts) -> None:
         self._library = library
         self._session = session
         self._token = token
@@ -60,28 +54,28 @@ class Pkcs11Session(TokenSession):
         """What the token can do."""
         return self._library.mechanisms(self._token.slot_id)
 
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         return self._session.find(query.key_class, query.attributes(), query.read)
 
     def look_anew(self) -> None:
         pass  # every search asks the token
 
-    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+    def survey(self, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         handles = self._session.handles(query.key_class, query.attributes(), at_most)
         if at_most is not None and len(handles) > at_most:
             return None
         return [self._read_or_tell(query, handle) for handle in handles]
 
-    def _read_or_tell(self, query: Query, handle: int) -> TokenObject:
+    def _read_or_tell(self, query: Query, handle: int) -> keypair.TokenObject:
         try:
             return self._session.read(query.key_class, handle, query.read)
-        except TokenError as error:
-            return TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
+        except errors.TokenError as error:
+            return keypair.TokenObject(handle, query.key_class, {}, {"class": error.ckr or error.said})
 
-    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[certificate.Certificate]:
         return self.certificate_objects().certificates(label, identifier) if self.facts.certificates else []
 
-    def certificate_objects(self) -> CertificateObjects:
+    def certificate_objects(self) -> certificate.CertificateObjects:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.certificates import Pkcs11Certificates
 
         return Pkcs11Certificates(self._session, str(self._token), self._store)
@@ -91,7 +85,7 @@ class Pkcs11Session(TokenSession):
         with contextlib.closing(Pkcs11Session(self._library, self._further(), self._token, self.facts)) as session:
             yield session
 
-    def _further(self) -> Session:
+    def _further(self) -> calls.Session:
         rw, login = not self.write_protected, self.facts.login_each_session
         return self._library.open_further(self._token, rw=rw, login=login)
 
@@ -104,36 +98,38 @@ class Pkcs11Session(TokenSession):
     def check_generation(self, wish: Wish) -> None:
         self._generation.check(wish)
 
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         return self._generation.generate(wish)
 
     @property
-    def _generation(self) -> Generation:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.generation import Generation
+    def _generation(self) -> generation.Generation:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import generation
 
-        return Generation(self._library, self._session, self._token, self.facts)
+        return generation.Generation(self._library, self._session, self._token, self.facts)
 
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+    def set_attributes(
+        self, found: keypair.TokenObject, values: t.Mapping[str, attributes.Value]
+    ) -> keypair.TokenObject:
         self._session.set_attributes(found, values)
         return self.read(found)
 
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
         if not self.facts.copy:
             return found  # sent at birth: this vendor has no other way
         what = f"copy the {found.half} key '{found.label}'"
-        changed = template({name: values[name] for name in FREEZING if name in values})
+        changed = calls.template({name: values[name] for name in attributes.FREEZING if name in values})
         handle = self._session.make(what, "C_CopyObject", found.handle, changed)
         if handle in (0, found.handle):  # CK_INVALID_HANDLE, or no copy at all
-            raise TokenError(what, said=f"with the handle {handle}, which is no copy's", hint="")
+            raise errors.TokenError(what, said=f"with the handle {handle}, which is no copy's", hint="")
         return self._session.read(found.half, handle)
 
-    def read(self, found: TokenObject) -> TokenObject:
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
         return self._session.read(found.half, found.handle)
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         self._destroyed(found)
 
-    def _destroyed(self, found: TokenObject) -> TokenError | None:
+    def _destroyed(self, found: keypair.TokenObject) -> errors.TokenError | None:
         """As `destroy`; the result is the error that was answered although the object is gone."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import destroy
 
@@ -141,10 +137,10 @@ class Pkcs11Session(TokenSession):
 
     def describe(self) -> dict[str, t.Any]:
         """The state of the session, and how many key objects it sees; three searches."""
-        objects = {f"{name}_key": len(self._session.handles(name, {})) for name in KEY_CLASSES}
+        objects = {f"{name}_key": len(self._session.handles(name, {})) for name in attributes.KEY_CLASSES}
         return {"state": self._session.state(), "objects": objects}
 
-    def signer(self, pair: KeyPair) -> Signer:
+    def signer(self, pair: keypair.KeyPair) -> Signer:
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.signer import signer_of
 
         return signer_of(self._library, self._token, self._session, pair.private)

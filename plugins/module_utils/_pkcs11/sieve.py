@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 _NO_VALUE = "no valid value"  # what cannot be read as a value is none that was wished
 _ALWAYS = ("key_type", "token")  # what every key has
 
 
-def sieved(session: Session, key_class: KeyClass, wanted: t.Mapping[str, Value]) -> list[int]:
+def sieved(
+    session: calls.Session, key_class: attributes.KeyClass, wanted: t.Mapping[str, attributes.Value]
+) -> list[int]:
     """As `Session.handles`, by the attributes that the token takes; each key is compared with all that is wanted.
 
     A value that the token takes for none of its keys' is looked for among all keys: an error is never an empty answer.
@@ -26,17 +27,17 @@ def sieved(session: Session, key_class: KeyClass, wanted: t.Mapping[str, Value])
     told = {name: value for name, value in wanted.items() if name not in session.not_searched}
     try:
         handles = session.answered(key_class, told)
-    except TokenError as error:
+    except errors.TokenError as error:
         if not told or error.ckr != "CKR_ATTRIBUTE_VALUE_INVALID":
             raise
         handles = session.answered(key_class, {})
     return [handle for handle in handles if _is_wanted(session, key_class, handle, wanted)]
 
 
-def unwanted(found: TokenObject, name: str, wanted: Value) -> TokenError:
+def unwanted(found: keypair.TokenObject, name: str, wanted: attributes.Value) -> errors.TokenError:
     """What a token answered that passes over `name` in a search, and how the user says so."""
     sought, told = (value.hex() if isinstance(value, bytes) else value for value in (wanted, found.attributes[name]))
-    return TokenError(
+    return errors.TokenError(
         f"find the {found.half} key with the {name} {sought!r}",
         said=f"a key with the {name} {told!r}",
         hint=f"where the token is known to pass over a {name} in searches, say 'not_searched: [{name}]' in"
@@ -44,11 +45,13 @@ def unwanted(found: TokenObject, name: str, wanted: Value) -> TokenError:
     )
 
 
-def _is_wanted(session: Session, key_class: KeyClass, handle: int, wanted: t.Mapping[str, Value]) -> bool:
+def _is_wanted(
+    session: calls.Session, key_class: attributes.KeyClass, handle: int, wanted: t.Mapping[str, attributes.Value]
+) -> bool:
     """Whether a key is what is wanted, which one that is gone is not; raises `TokenError` where it does not tell."""
     try:
         found = session.read(key_class, handle, frozenset({"class", *wanted}))
-    except TokenError as error:
+    except errors.TokenError as error:
         if error.ckr == NOT_THERE:
             return False
         raise
@@ -57,11 +60,11 @@ def _is_wanted(session: Session, key_class: KeyClass, handle: int, wanted: t.Map
         return False
     for name in untold:
         what = f"compare the {name} of the {key_class} key with handle {handle}"
-        raise TokenError(what, found.unreadable.get(name, "CKR_ATTRIBUTE_TYPE_INVALID"))
+        raise errors.TokenError(what, found.unreadable.get(name, "CKR_ATTRIBUTE_TYPE_INVALID"))
     return True
 
 
-def _is_untold(found: TokenObject, name: str) -> bool:
+def _is_untold(found: keypair.TokenObject, name: str) -> bool:
     """Whether the key has it and does not tell it; what it may lack, and lacks, is not what was wished."""
     if name in found.unreadable:
         return found.unreadable[name] != _NO_VALUE

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, removal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import discard
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import SECRET, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 
-_READABLE: dict[str, Value] = {"key_type": "generic_secret", "token": False, "sensitive": False, "extractable": True}
+_READABLE: dict[str, attributes.Value] = {
+    "key_type": "generic_secret",
+    "token": False,
+    "sensitive": False,
+    "extractable": True,
+}
 
 
-def signer_of(library: Library, token: TokenInfo, session: Session, found: TokenObject) -> Pkcs11Signer:
+def signer_of(library: Library, token: TokenInfo, session: calls.Session, found: keypair.TokenObject) -> Pkcs11Signer:
     """The private half `found`, which may want the PIN at each use."""
     kind = Pkcs11Signer
     if found.attributes.get("always_authenticate"):
@@ -34,7 +38,7 @@ def signer_of(library: Library, token: TokenInfo, session: Session, found: Token
 class Pkcs11Signer(Signer):
     """The private half `found`."""
 
-    def __init__(self, library: Library, token: TokenInfo, session: Session, found: TokenObject) -> None:
+    def __init__(self, library: Library, token: TokenInfo, session: calls.Session, found: keypair.TokenObject) -> None:
         self._library = library
         self._token = token
         self._session = session
@@ -56,9 +60,9 @@ class Pkcs11Signer(Signer):
         return self._session.output(what, function, data)
 
     def derive(self, point: bytes, size: int) -> bytes:
-        what, readable = f"derive {self._key}", template({**_READABLE, "value_len": size}, SECRET)
+        what, readable = f"derive {self._key}", calls.template({**_READABLE, "value_len": size}, attributes.SECRET)
         handle = self._session.make(what, "C_DeriveKey", ecdh(point), self._found.handle, readable)
         try:
             return self._session.secret(what, handle, size)
         finally:
-            discard(self._session, SECRET, handle)
+            removal.discard(self._session, attributes.SECRET, handle)

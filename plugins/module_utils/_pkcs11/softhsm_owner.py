@@ -15,7 +15,7 @@ import pwd
 import stat
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _USUAL_UMASK = 0o077
 _FILES = 0o666
@@ -33,7 +33,7 @@ def refuse_foreign(folder: str, umask: t.Callable[[], str | None], what: str) ->
     owner, caller = status.st_uid, os.geteuid()
     if owner in (caller, 0) or _may_read(status, owner, _mode(umask())):
         return
-    raise HsmError(
+    raise errors.HsmError(
         f"Refused to {what}: its folder {folder} belongs to {_name(owner)}, who could not read what {_name(caller)}"
         f" makes there. Run the task as the owner (become: true, become_user: {_plain(owner)})."
     )

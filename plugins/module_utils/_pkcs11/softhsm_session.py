@@ -10,15 +10,13 @@ import contextlib
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, softhsm_store
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_store import TokenStore
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
@@ -28,7 +26,12 @@ class SoftHsmSession(Pkcs11Session):
     """As every session of PKCS#11, and it knows the folder that the token's files lie in."""
 
     def __init__(
-        self, library: Library, session: Session, token: TokenInfo, facts: VendorFacts, store: TokenStore
+        self,
+        library: Library,
+        session: calls.Session,
+        token: TokenInfo,
+        facts: vendors.VendorFacts,
+        store: softhsm_store.TokenStore,
     ) -> None:
         super().__init__(library, session, token, facts)
         self._store = store
@@ -44,7 +47,7 @@ class SoftHsmSession(Pkcs11Session):
     def introduction(self) -> dict[str, t.Any]:
         return {**super().introduction(), "warnings": self.warnings}
 
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         found = super().find(query)
         if not found:
             self.check_absence()
@@ -63,16 +66,16 @@ class SoftHsmSession(Pkcs11Session):
     def check_making(self, what: str) -> None:
         self._store.refuse_foreign(what)
 
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         self._store.begin()
         return super().generate(wish)
 
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
         self.check_making(f"copy the {found.half} key '{found.label}' on the token {self._token}")
         self._store.begin()
         return super().freeze(found, values)
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         """SoftHSM forgets an object whose file it could not remove, until the next process reads the file again."""
         before = self._store.count()
         answer = self._destroyed(found)

@@ -17,12 +17,12 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import lock_path
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm import TOKEN_FILE, lock_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
 
 UNFINISHED = "cryptoki-hsm.unfinished"
 _SMALLEST = 32  # bytes; an object has a counter and its class
@@ -45,7 +45,7 @@ class Damage(t.NamedTuple):
 
 def mark_path(folder: str) -> str:
     """The file beside the lock that says what was in the folder before something was made there."""
-    return lock_path(lock_key(folder)).removesuffix("lock") + "before"
+    return lock.lock_path(softhsm.lock_key(folder)).removesuffix("lock") + "before"
 
 
 class Store(abc.ABC):
@@ -80,26 +80,26 @@ class Store(abc.ABC):
             # SoftHSM answers success where the file could not be written to its end.
             why = f"SoftHSM answered success, and {', '.join(map(str, broken))}, so that what was made is not stored"
             remedy = "See that the disk has room and that files may be as long as needed (ulimit -f)."
-            raise HsmError.failed(f"finish in {self.folder}", why, remedy)
+            raise errors.HsmError.failed(f"finish in {self.folder}", why, remedy)
 
     def _settle(self, before: frozenset[str]) -> tuple[Damage, ...]:
         """Tells what is left unfinished from damage, now that whoever began it is at an end; the answer is that."""
         broken = self._persisting(self._names() - before)
         self._unfinished |= broken.keys()
         if self._lasting:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_mark import end
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_mark
 
-            end(self._mark, self._list, self._unfinished)
+            softhsm_mark.end(self._mark, self._list, self._unfinished)
         return tuple(broken.values())
 
     def begin(self) -> None:
         """To be called before anything is made."""
         with self._lock:
             if self._lasting and self._before is None:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_mark import write_before
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_mark
 
                 self._before = frozenset(self._names())
-                write_before(self._mark, self.folder, self._before)
+                softhsm_mark.write_before(self._mark, self.folder, self._before)
 
     def _persisting(self, names: t.Collection[str]) -> dict[str, Damage]:
         """What of these is damaged at every look, less what is known as left by a killed process."""
@@ -129,10 +129,10 @@ class TokenStore(Store):
         self._damaged: dict[str, Damage] | None = None
 
     @functools.cached_property
-    def _objects(self) -> Objects:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.softhsm_file import Objects
+    def _objects(self) -> softhsm_file.Objects:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_file
 
-        return Objects()
+        return softhsm_file.Objects()
 
     def __enter__(self) -> TokenStore:
         super().__enter__()
@@ -165,9 +165,9 @@ class TokenStore(Store):
         """Refuses to take a key for absent that may be in a damaged file."""
         damaged = self.damaged()
         if not os.path.isdir(self.folder):
-            raise TokenError(f"search the token {token}", said=f"nothing, and its folder {self.folder} is gone")
+            raise errors.TokenError(f"search the token {token}", said=f"nothing, and its folder {self.folder} is gone")
         if damaged:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to take a key for absent on the token {token}: {_listed(damaged)}, and SoftHSM passes over"
                 f" such files without an error. {_ADVICE}"
             )
@@ -214,7 +214,7 @@ def entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_object(entry: os.DirEntry[str]) -> bool:
-    return entry.name.endswith(".object") and entry.name != TOKEN_FILE and entry.is_file(follow_symlinks=False)
+    return entry.name.endswith(".object") and entry.name != softhsm.TOKEN_FILE and entry.is_file(follow_symlinks=False)
 
 
 def _size(entry: os.DirEntry[str]) -> int:

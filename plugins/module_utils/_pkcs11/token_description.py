@@ -10,9 +10,7 @@ import enum
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import structures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import any_mechanism_name, token_info
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import LibraryAnswers, SlotAnswers
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import library, slots, structures
 
 Described = dict[str, t.Any]
 
@@ -64,7 +62,7 @@ class MechanismFlag(enum.IntFlag):
 _EC_FLAGS = sum(flag for flag in MechanismFlag if str(flag.name).startswith("EC_"))
 
 
-def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Described:
+def describe_library(path: str, sha256: str, answers: slots.LibraryAnswers) -> Described:
     """`library` of the documentation."""
     return {
         "path": path,
@@ -76,7 +74,7 @@ def describe_library(path: str, sha256: str, answers: LibraryAnswers) -> Describ
     }
 
 
-def describe_slot(answers: SlotAnswers, tell: t.Callable[[TokenInfo], Described]) -> Described:
+def describe_slot(answers: slots.SlotAnswers, tell: t.Callable[[TokenInfo], Described]) -> Described:
     """One of `slots` of the documentation; `tell` gives what options can say of a token."""
     slot = answers.slot
     return {
@@ -91,8 +89,10 @@ def describe_slot(answers: SlotAnswers, tell: t.Callable[[TokenInfo], Described]
     }
 
 
-def _token(answers: SlotAnswers, info: structures.CkTokenInfo, tell: t.Callable[[TokenInfo], Described]) -> Described:
-    token = token_info(answers.slot_id, info)
+def _token(
+    answers: slots.SlotAnswers, info: structures.CkTokenInfo, tell: t.Callable[[TokenInfo], Described]
+) -> Described:
+    token = library.token_info(answers.slot_id, info)
     return {
         "label": token.label,
         "serial": token.serial,
@@ -124,7 +124,7 @@ def _token(answers: SlotAnswers, info: structures.CkTokenInfo, tell: t.Callable[
     }
 
 
-def _mechanisms(answers: SlotAnswers) -> Described:
+def _mechanisms(answers: slots.SlotAnswers) -> Described:
     if answers.mechanisms is None:
         return {}
     return {"mechanisms": [_mechanism(code, told) for code, told in answers.mechanisms.items()]}
@@ -161,7 +161,7 @@ def _mechanism(code: int, info: structures.CkMechanismInfo | None) -> Described:
     if info and 0 < info.max_key_size < _WORD and info.min_key_size <= info.max_key_size:
         sizes = (info.min_key_size, info.max_key_size)
     return {
-        "name": any_mechanism_name(code),
+        "name": library.any_mechanism_name(code),
         "min_key_size": sizes[0] if sizes else None,
         "max_key_size": sizes[1] if sizes else None,
         "flags": flags,

@@ -9,32 +9,12 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, transfer, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import (
-    KEK_BYTES,
-    Able,
-    Way,
-    kek,
-    transport_pair,
-    transport_public,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, removal, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import discard, named, take_back
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    PRIVATE,
-    PUBLIC,
-    SECRET,
-    Half,
-    KeyClass,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import point_of
 
 _OAEP = "CKM_RSA_PKCS_OAEP"
 
@@ -45,30 +25,32 @@ class Transfer:
     Its helpers are objects of the session; `end` destroys them before that.
     """
 
-    def __init__(self, session: Session, token: TokenInfo, mechanisms: frozenset[int], facts: VendorFacts) -> None:
+    def __init__(
+        self, session: calls.Session, token: TokenInfo, mechanisms: frozenset[int], facts: vendors.VendorFacts
+    ) -> None:
         self._session = session
         self._token = token
         self._mechanisms = mechanisms
         self._facts = facts
-        self._keks: dict[tuple[str, Way], int] = {}
-        self._transport: dict[tuple[str, Way], int] = {}
-        self._made: list[tuple[KeyClass, int]] = []
+        self._keks: dict[tuple[str, transfer.Way], int] = {}
+        self._transport: dict[tuple[str, transfer.Way], int] = {}
+        self._made: list[tuple[attributes.KeyClass, int]] = []
 
-    def able(self) -> Able:
+    def able(self) -> transfer.Able:
         """What the token can do for a transfer."""
-        return Able(self._token.label, self._mechanisms, self._facts)
+        return transfer.Able(self._token.label, self._mechanisms, self._facts)
 
     def end(self) -> None:
         """Destroys all helpers; what a token refuses goes with the session."""
         while self._made:
-            with contextlib.suppress(TokenError):
-                discard(self._session, *self._made.pop())
+            with contextlib.suppress(errors.TokenError):
+                removal.discard(self._session, *self._made.pop())
 
-    def offer(self, peer: str, way: Way) -> bytes:
+    def offer(self, peer: str, way: transfer.Way) -> bytes:
         """The replica's first step: its public transport key (RSA modulus or EC point; empty for a trusted key)."""
         return b"" if way.kind == "trusted" else self._new_transport(peer, way)
 
-    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
+    def answer(self, peer: str, way: transfer.Way, offer: bytes) -> bytes:
         """The source's step: from now on it has the KEK; what the replica needs to have it, too."""
         if way.kind == "trusted":
             self._keks[peer, way] = self._trusted(way, "wrap")
@@ -77,100 +59,124 @@ class Transfer:
             point = self._new_transport(peer, way)
             self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
             return point
-        transport = template(self._facts.sent(PUBLIC, transport_public(offer)), PUBLIC)
-        public = self._helper("store a public key", "C_CreateObject", transport, key_class=PUBLIC)
-        secret = template({**kek(wraps=True, extractable=True), "value_len": KEK_BYTES}, SECRET)
+        transport = calls.template(
+            self._facts.sent(attributes.PUBLIC, transfer.transport_public(offer)), attributes.PUBLIC
+        )
+        public = self._helper("store a public key", "C_CreateObject", transport, key_class=attributes.PUBLIC)
+        secret = calls.template(
+            {**transfer.kek(wraps=True, extractable=True), "value_len": transfer.KEK_BYTES}, attributes.SECRET
+        )
         self._keks[peer, way] = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
         return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, self._keks[peer, way])
 
-    def settle(self, peer: str, way: Way, answer: bytes) -> None:
+    def settle(self, peer: str, way: transfer.Way, answer: bytes) -> None:
         """The replica's second step: it has the KEK."""
         if way.kind == "trusted":
             self._keks[peer, way] = self._trusted(way, "unwrap")
         elif way.kind == "ecdh":
             self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
         else:
-            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, template(kek(wraps=False), SECRET)
+            arguments = (
+                _mechanism(_OAEP),
+                self._transport[peer, way],
+                answer,
+                calls.template(transfer.kek(wraps=False), attributes.SECRET),
+            )
             self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
 
-    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
+    def wrap(self, peer: str, way: transfer.Way, found: keypair.TokenObject) -> bytes:
         """A private half of the source, wrapped."""
         arguments = _mechanism(way.wraps), self._keks[peer, way], found.handle
         return self._session.output(f"wrap the private key '{found.label}'", "C_WrapKey", *arguments)
 
     def receive(
-        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
-    ) -> KeyPair:
+        self,
+        peer: str,
+        way: transfer.Way,
+        wrapped: bytes,
+        templates: t.Mapping[attributes.Half, t.Mapping[str, attributes.Value]],
+        pair: keypair.KeyPair,
+    ) -> keypair.KeyPair:
         """The pair as the replica has it then; `pair` is what is there of it already: nothing, or a public half.
 
         After an error nothing that this call made is left, or the error names what remains.
         """
-        sent = {half: template(self._facts.sent(half, values), half) for half, values in templates.items()}
+        sent = {half: calls.template(self._facts.sent(half, values), half) for half, values in templates.items()}
         unwrap = _mechanism(way.unwraps), self._keks[peer, way], wrapped
-        made: dict[KeyClass, int] = {}
+        made: dict[attributes.KeyClass, int] = {}
         try:
             if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
-                made[PUBLIC] = self._session.make("store a public key", "C_CreateObject", sent[PUBLIC])
-            made[PRIVATE] = self._session.make("unwrap a private key", "C_UnwrapKey", *unwrap, sent[PRIVATE])
+                made[attributes.PUBLIC] = self._session.make(
+                    "store a public key", "C_CreateObject", sent[attributes.PUBLIC]
+                )
+            made[attributes.PRIVATE] = self._session.make(
+                "unwrap a private key", "C_UnwrapKey", *unwrap, sent[attributes.PRIVATE]
+            )
             for half, handle in made.items():
                 pair = pair.with_half(self._session.read(half, handle))
-        except TokenError as error:
+        except errors.TokenError as error:
             what = f"copy a key pair to the token {self._token}"
-            raise error.at(what, self._undo(made, templates[PRIVATE].get("id"))) from None
-        pairs = pair_up(pair.objects)
+            raise error.at(what, self._undo(made, templates[attributes.PRIVATE].get("id"))) from None
+        pairs = keypair.pair_up(pair.objects)
         return pairs[0] if len(pairs) == 1 else pair
 
-    def store_public(self, values: t.Mapping[str, Value]) -> TokenObject:
+    def store_public(self, values: t.Mapping[str, attributes.Value]) -> keypair.TokenObject:
         """A public half made of these attributes, read back."""
-        sent = template(self._facts.sent(PUBLIC, values), PUBLIC)
-        return self._session.read(PUBLIC, self._session.make("store a public key", "C_CreateObject", sent))
+        sent = calls.template(self._facts.sent(attributes.PUBLIC, values), attributes.PUBLIC)
+        return self._session.read(attributes.PUBLIC, self._session.make("store a public key", "C_CreateObject", sent))
 
-    def _undo(self, made: t.Mapping[KeyClass, int], ident: Value | None) -> str:
+    def _undo(self, made: t.Mapping[attributes.KeyClass, int], ident: attributes.Value | None) -> str:
         """What was stored goes again, as far as it carries the id of the copy; the caller looks for the rest by it."""
         try:
-            own = named(self._session, ident, made) if isinstance(ident, bytes) and ident else []
-        except TokenError as error:
+            own = removal.named(self._session, ident, made) if isinstance(ident, bytes) and ident else []
+        except errors.TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.ckr or error.said})."
         if len(own) < len(made):
             handles = ", ".join(f"{half} key {handle}" for half, handle in made.items() if (half, handle) not in own)
-            return f"{take_back(self._session, own)} The HSM answered with the {handles}, which may be another's."
-        return take_back(self._session, own)
+            return (
+                f"{removal.take_back(self._session, own)} The HSM answered with the {handles}, which may be another's."
+            )
+        return removal.take_back(self._session, own)
 
-    def _new_transport(self, peer: str, way: Way) -> bytes:
+    def _new_transport(self, peer: str, way: transfer.Way) -> bytes:
         """Makes this side's transport pair; its modulus or point."""
         key_type = "rsa" if way.kind == "rsa" else "ec"
-        templates = {half: self._facts.sent(half, values) for half, values in transport_pair(way).items()}
+        templates = {half: self._facts.sent(half, values) for half, values in transfer.transport_pair(way).items()}
         mechanism = MECHANISMS[KEY_GEN[key_type]].code
-        public, private = self._session.generate(key_type, mechanism, templates[PUBLIC], templates[PRIVATE])
-        self._made += (PUBLIC, public), (PRIVATE, private)
+        public, private = self._session.generate(
+            key_type, mechanism, templates[attributes.PUBLIC], templates[attributes.PRIVATE]
+        )
+        self._made += (attributes.PUBLIC, public), (attributes.PRIVATE, private)
         self._transport[peer, way] = private
-        found = self._session.read(PUBLIC, public)
+        found = self._session.read(attributes.PUBLIC, public)
         modulus = found.attributes.get("modulus")
         if key_type == "rsa" and isinstance(modulus, bytes):
             return modulus
         if found.spki is None:
-            raise HsmError(f"Could not read the public transport key on the token {self._token}.")
-        return point_of(found.spki)
+            raise errors.HsmError(f"Could not read the public transport key on the token {self._token}.")
+        return public_key.point_of(found.spki)
 
-    def _agreed(self, peer: str, way: Way, point: bytes, *, wraps: bool) -> int:
-        agreed = template({**kek(wraps=wraps), "value_len": KEK_BYTES}, SECRET)
+    def _agreed(self, peer: str, way: transfer.Way, point: bytes, *, wraps: bool) -> int:
+        agreed = calls.template({**transfer.kek(wraps=wraps), "value_len": transfer.KEK_BYTES}, attributes.SECRET)
         return self._helper("derive a key", "C_DeriveKey", ecdh(point), self._transport[peer, way], agreed)
 
-    def _trusted(self, way: Way, use: str) -> int:
+    def _trusted(self, way: transfer.Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""
-        found = self._session.handles(SECRET, {"label": way.wrapping_key or "", use: True})
+        found = self._session.handles(attributes.SECRET, {"label": way.wrapping_key or "", use: True})
         if len(found) != 1:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Refused to copy a key with the token {self._token}: {len(found) or 'none'} of its secret keys"
                 f" labelled '{way.wrapping_key}' may {use}. Put one such AES key on each token."
             )
         return found[0]
 
-    def _helper(self, what: str, function: str, *arguments: t.Any, key_class: KeyClass = SECRET) -> int:
+    def _helper(
+        self, what: str, function: str, *arguments: t.Any, key_class: attributes.KeyClass = attributes.SECRET
+    ) -> int:
         handle = self._session.make(what, function, *arguments)
         self._made.append((key_class, handle))
         return handle
 
 
-def _mechanism(name: str) -> CkMechanism:
+def _mechanism(name: str) -> structures.CkMechanism:
     return with_parameter(MECHANISMS[name])

@@ -13,18 +13,18 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _REMEDY = "Say what becomes of that: certificates=follow takes it along, certificates=keep leaves it."
 
 
 @dataclasses.dataclass(frozen=True)
-class Beside(Work):
+class Beside(work.Work):
     """The certificates that go with a pair, as the task says; none where they are to stay."""
 
-    certificates: tuple[Certificate, ...] = ()
+    certificates: tuple[certificate.Certificate, ...] = ()
 
     def of(self, ids: t.Collection[bytes], act: str) -> Beside:
         """The same with those that have these ids; refuses the act where the task does not say what becomes of them."""
@@ -34,13 +34,13 @@ class Beside(Work):
         if not found:
             self.session.check_absence()
         elif self.wish.certificates == "fail":
-            raise self.refused(act, f"its id is that of {listed(found, ' and ')}", _REMEDY)
+            raise self.refused(act, f"its id is that of {work.listed(found, ' and ')}", _REMEDY)
         return dataclasses.replace(self, certificates=tuple(found))
 
-    def _with_ids(self, ids: t.Iterable[bytes]) -> list[Certificate]:
+    def _with_ids(self, ids: t.Iterable[bytes]) -> list[certificate.Certificate]:
         return [one for identifier in sorted(ids) for one in self.session.certificates(identifier=identifier)]
 
-    def _still(self, ids: t.Iterable[bytes]) -> list[Certificate]:
+    def _still(self, ids: t.Iterable[bytes]) -> list[certificate.Certificate]:
         """Those of the certificates that are found with one of these ids."""
         return [one for one in self._with_ids(ids) if one.is_among(self.certificates)]
 
@@ -50,12 +50,12 @@ class Beside(Work):
         for one in self.certificates:
             try:
                 self.session.destroy_certificate(one)
-            except TokenError as error:
-                raise error.at(self._removing, f"{state} What remains: {listed(left, ' and ')}.") from None
+            except errors.TokenError as error:
+                raise error.at(self._removing, f"{state} What remains: {work.listed(left, ' and ')}.") from None
             left.remove(one)
         if self.certificates and (still := self._still({one.id for one in self.certificates})):
-            why = f"the token answered that they are, and there is still {listed(still, ' and ')}"
-            raise HsmError.failed(self._removing, why, state)
+            why = f"the token answered that they are, and there is still {work.listed(still, ' and ')}"
+            raise errors.HsmError.failed(self._removing, why, state)
 
     @property
     def _removing(self) -> str:
@@ -72,22 +72,22 @@ class Beside(Work):
                 self.session.set_certificate_id(one, identifier)
             if self.certificates and len(self._still({identifier})) < len(self.certificates):
                 what = f"give the certificates of {self.where} the id {identifier.hex(':')}"
-                raise HsmError.failed(what, "the token answered that it is done, and they do not have it")
+                raise errors.HsmError.failed(what, "the token answered that it is done, and they do not have it")
             yield
-        except HsmError as error:
+        except errors.HsmError as error:
             stays = self._moved_back()
             if stays:
-                raise HsmError(f"{error.msg} {stays}", **error.data) from None
+                raise errors.HsmError(f"{error.msg} {stays}", **error.data) from None
             raise
 
     def _moved_back(self) -> str:
         """Gives each its own id again; the answer names those that do not have it."""
         for one in self.certificates:
-            with contextlib.suppress(HsmError):
+            with contextlib.suppress(errors.HsmError):
                 self.session.set_certificate_id(one, one.id)
         try:
             back = self._still({one.id for one in self.certificates})
-        except HsmError:
+        except errors.HsmError:
             back = []
         away = [one for one in self.certificates if not one.is_among(back)]
-        return f"What may have the new id: {listed(away, ' and ')}." if away else ""
+        return f"What may have the new id: {work.listed(away, ' and ')}." if away else ""

@@ -10,15 +10,13 @@ import dataclasses
 import functools
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, parsed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import IDENTITY, PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.chain import der, key_identifier, short_name, validity
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, public_key, spki_of
 
 if t.TYPE_CHECKING:
     from cryptography import x509
@@ -47,15 +45,15 @@ class Place:
         return [one for one in self.going if self.wished is None or one.value != self.wished.value]
 
     @property
-    def action(self) -> Action:
+    def action(self) -> plan.Action:
         """What is done to it."""
         if self.wished is None:
-            return Action.REMOVE if self.going else Action.NOTHING
+            return plan.Action.REMOVE if self.going else plan.Action.NOTHING
         if self.outdated:
-            return Action.REPLACE
+            return plan.Action.REPLACE
         if self.found is None:
-            return Action.GENERATE
-        return Action.CHANGE if self.going or self.renamed else Action.NOTHING
+            return plan.Action.GENERATE
+        return plan.Action.CHANGE if self.going or self.renamed else plan.Action.NOTHING
 
     @property
     def before(self) -> Certificate | None:
@@ -69,27 +67,27 @@ def every_certificate(session: TokenSession) -> list[Certificate]:
     for one in there:
         if one.unreadable:
             what = f"read {one} with handle {one.handle} on the token '{session.token_name}'"
-            raise TokenError(what, one.unreadable)
+            raise errors.TokenError(what, one.unreadable)
     return there
 
 
 class PairCertificates:
     """The certificates of a token as seen from one pair; raises `HsmError` where the pair does not tell its key."""
 
-    def __init__(self, session: TokenSession, pair: KeyPair, there: t.Sequence[Certificate]) -> None:
+    def __init__(self, session: TokenSession, pair: keypair.KeyPair, there: t.Sequence[Certificate]) -> None:
         self.session = session
         self.pair = pair
         self.there = there
         self.where = f"the certificate of {pair.private} on the token '{session.token_name}'"
         try:
-            self._spki = spki_of(public_key(pair.spki))
+            self._spki = signature.spki_of(signature.public_key(pair.spki))
         except ValueError as error:
-            raise HsmError.refused(f"touch {self.where}", str(error)) from None
+            raise errors.HsmError.refused(f"touch {self.where}", str(error)) from None
         self._beside_others = functools.lru_cache(maxsize=None)(self._is_anothers_id)
 
     def is_of_key(self, certificate: x509.Certificate | None) -> bool:
         """Whether a certificate is that of the pair's key."""
-        return certificate is not None and spki_of(key_in(certificate)) == self._spki
+        return certificate is not None and signature.spki_of(signature.key_in(certificate)) == self._spki
 
     def own(self) -> list[Certificate]:
         """The certificates of this key; those beside another pair of the same key are that one's."""
@@ -97,20 +95,24 @@ class PairCertificates:
         return [one for one in mine if one.id in self.pair.ids or not self._beside_others(one.id)]
 
     def _is_anothers_id(self, identifier: bytes) -> bool:
-        return bool(identifier) and bool(self.session.find(Query(PRIVATE, id=identifier, read=IDENTITY)))
+        return bool(identifier) and bool(
+            self.session.find(Query(attributes.PRIVATE, id=identifier, read=attributes.IDENTITY))
+        )
 
     def check_beside(self) -> None:
         """Refuses to go on where a certificate of its id cannot be read, which programs would take for the key's."""
         for one in self._with_its_id():
             if parsed(one.value) is None:
                 remedy = "Remove it by another program, or give it another id."
-                raise HsmError.refused(f"touch {self.where}", f"what certificate {one} is cannot be told", remedy)
+                raise errors.HsmError.refused(
+                    f"touch {self.where}", f"what certificate {one} is cannot be told", remedy
+                )
 
     def warnings(self) -> list[str]:
         """What is beside the pair and is not of it."""
         foreign = [one for one in self._with_its_id() if not self.is_of_key(parsed(one.value))]
         told = f"Beside {self.pair.private} on the token '{self.session.token_name}' is the certificate of another key,"
-        return [f"{told} which programs may take for its own: {listed(foreign)}."] if foreign else []
+        return [f"{told} which programs may take for its own: {work.listed(foreign)}."] if foreign else []
 
     def _with_its_id(self) -> list[Certificate]:
         return [one for one in self.there if one.id and one.id in self.pair.ids]
@@ -120,7 +122,9 @@ class PairCertificates:
         identifier = self.pair.private.id
         if not identifier:
             remedy = "Give it one, by new_id of hsm_key."
-            raise HsmError.refused(f"store {self.where}", "programs join them by the id, and the key has none", remedy)
+            raise errors.HsmError.refused(
+                f"store {self.where}", "programs join them by the id, and the key has none", remedy
+            )
         self.check_beside()
         labels = [half.label for half in (*self.pair.privates, *self.pair.publics)]
         wished = Certificate(0, next(filter(None, labels), short_name(given)), identifier, der(given))
@@ -129,8 +133,8 @@ class PairCertificates:
         rivals = [one for one in mine if one.value != wished.value and _issuer(one) == given.issuer]
         later = [one for one in rivals if validity(t.cast("t.Any", parsed(one.value))) > validity(given)]
         if later and not force:
-            why = f"there is a later one of the same issuer, {listed(later)}"
-            raise HsmError.refused(f"store {self.where}", why, "Say force=true to go back to the earlier one.")
+            why = f"there is a later one of the same issuer, {work.listed(later)}"
+            raise errors.HsmError.refused(f"store {self.where}", why, "Say force=true to go back to the earlier one.")
         return Place("key", wished, next(iter(same), None), (*rivals, *same[1:]))
 
 

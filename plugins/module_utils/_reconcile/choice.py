@@ -10,30 +10,26 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import check_usage
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import change, keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.other_half import OtherHalf
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import other_half, reconcile, unclear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import counted, rows
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, SECRET
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 
 class _Chosen(t.NamedTuple):
     """What is meant of one key: `pair`, which may be one half of `of`; `unnamed` of that was not named itself."""
 
-    pair: KeyPair
-    of: KeyPair
-    unnamed: tuple[TokenObject, ...] = ()
+    pair: keypair.KeyPair
+    of: keypair.KeyPair
+    unnamed: tuple[keypair.TokenObject, ...] = ()
 
     @classmethod
-    def of_pair(cls, pair: KeyPair, named: t.Collection[int], one_half: bool) -> _Chosen:
+    def of_pair(cls, pair: keypair.KeyPair, named: t.Collection[int], one_half: bool) -> _Chosen:
         """What is meant of a pair by objects with these handles; the other half of one that was named is left alone."""
-        own = pair_of(key for key in pair.objects if key.handle in named) if one_half else pair
+        own = keypair.pair_of(key for key in pair.objects if key.handle in named) if one_half else pair
         return cls(own, pair, tuple(key for key in pair.objects if key.handle not in named))
 
 
@@ -42,42 +38,44 @@ class KeyTask:
     """Which keys are to be changed or removed, on whatever token, and how many they may be."""
 
     selection: Selection
-    changes: Change
+    changes: change.Change
     state: str = "present"
     count: int = 1
 
-    def bring(self, session: TokenSession, check_mode: bool) -> list[Outcome]:
+    def bring(self, session: TokenSession, check_mode: bool) -> list[reconcile.Outcome]:
         """Does it on one token, or says what that would do; every refusal is before any change."""
         choice = _Choice(session, self.changes, check_mode, task=self)
         work = [(choice.checked(one), one.pair) for one in choice.chosen()]
         if len(work) > 1:
             for changes, pair in work:
-                Reconciliation(session, changes, check_mode=True).manage(pair, self.state)
-        return [Reconciliation(session, changes, check_mode).manage(pair, self.state) for changes, pair in work]
+                reconcile.Reconciliation(session, changes, check_mode=True).manage(pair, self.state)
+        return [
+            reconcile.Reconciliation(session, changes, check_mode).manage(pair, self.state) for changes, pair in work
+        ]
 
     def check_half(self, selection: Selection) -> None:
         """What was said of a half that is not chosen would come to nothing."""
-        if selection.key_class == SECRET:
-            raise InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
+        if selection.key_class == attributes.SECRET:
+            raise errors.InputError("uri", "this module changes and removes the keys of pairs only", "type=secret-key")
         given = {
             "extractable": self.changes.extractable is not None,
             "private_attributes": bool(self.changes.private_attributes),
             "share_with": self.changes.share_with is not None,
         }
-        if selection.key_class == PRIVATE:
+        if selection.key_class == attributes.PRIVATE:
             given = {"public_attributes": bool(self.changes.public_attributes)}
         for option, is_given in given.items():
             if is_given and selection.key_class is not None:
                 by = "uri" if selection.handle is None else "handle"
                 rule = f"the {by} chooses the {selection.key_class} half alone, which it does not concern"
-                raise InputError(option, rule)
+                raise errors.InputError(option, rule)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Choice(Work):
     """What a task chooses of one token's keys."""
 
-    wish: Change
+    wish: change.Change
     task: KeyTask = dataclasses.field(kw_only=True)
 
     def chosen(self) -> list[_Chosen]:
@@ -98,14 +96,14 @@ class _Choice(Work):
         chosen_by = f"chosen by {self.task.selection} {self._on_token}"
         if number > count:
             pairs = [one.pair for one in chosen]
-            why = f"there are {counted(pairs) if len(pairs) == number else f'{number} keys'}, count is {count}"
-            remedy = f"Choose one by id, uri or fingerprint, or set count={number}.{rows(pairs)}"
-            raise HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
+            why = f"there are {unclear.counted(pairs) if len(pairs) == number else f'{number} keys'}, count is {count}"
+            remedy = f"Choose one by id, uri or fingerprint, or set count={number}.{unclear.rows(pairs)}"
+            raise errors.HsmError.refused(f"touch the keys {chosen_by}", why, remedy)
         if number < count and present:
             self.session.check_absence()
             wished = "the key" if count == 1 else f"{count} keys"
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
-            raise HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)
+            raise errors.HsmError.failed(f"find {wished} {chosen_by}", f"there are {number}", remedy)
         return chosen
 
     def _refuse_other_key(self) -> None:
@@ -115,7 +113,7 @@ class _Choice(Work):
         if there:
             remedy = "Handles can change with a restore; choose the key by label, id or fingerprint."
             what = f"touch the key chosen by {self.task.selection} {self._on_token}"
-            raise HsmError.refused(what, f"handle {handle} is that of {listed(there)}", remedy)
+            raise errors.HsmError.refused(what, f"handle {handle} is that of {listed(there)}", remedy)
 
     @property
     def _on_token(self) -> str:
@@ -125,11 +123,11 @@ class _Choice(Work):
         selected = select(self.session, selection)
         for unread in selected.unread:  # it may be the one that is meant: that is no absence
             reason = next(iter(unread.unreadable.values()), None)
-            raise TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
+            raise errors.TokenError(f"read the {unread.half} key with handle {unread.handle} {self._on_token}", reason)
         named = {key.handle for key in selected.objects}
-        pairs: t.Sequence[KeyPair] = selected.pairs
+        pairs: t.Sequence[keypair.KeyPair] = selected.pairs
         if not selection.one_half:
-            pairs = OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
+            pairs = other_half.OtherHalf(self.session, self.wish, self.check_mode).joined(pairs)
         return [_Chosen.of_pair(pair, named, selection.one_half) for pair in pairs]
 
     def _refuse_secrets(self) -> None:
@@ -137,10 +135,10 @@ class _Choice(Work):
         selection = self.task.selection
         if self.task.state == "absent" and selection.key_type is None and selection.handle is None:
             return
-        secrets = [key for key in select(self.session, selection).objects if key.half == SECRET]
+        secrets = [key for key in select(self.session, selection).objects if key.half == attributes.SECRET]
         if secrets:
             why = "hsm_key changes and removes the keys of pairs only"
-            raise HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
+            raise errors.HsmError.refused(f"touch {listed(secrets)} {self._on_token}", why)
 
     def _renamed(self) -> Selection:
         """What the selection means after the change: a key that has its new name already was renamed before."""
@@ -163,24 +161,24 @@ class _Choice(Work):
         pair = self._proven(old, new)
         return [_Chosen(pair, pair)] if pair else chosen
 
-    def _under_new_name(self, half: TokenObject) -> TokenObject | None:
+    def _under_new_name(self, half: keypair.TokenObject) -> keypair.TokenObject | None:
         """The only lone half that could be the other one, and was renamed already."""
         wanted = Selection(self.wish.label, id=self.wish.id, key_class=half.other, key_type=half.key_type)
         lone = [pair.lone for pair in select(self.session, wanted).pairs if pair.lone]
         return lone[0] if len(lone) == 1 else None
 
-    def _proven(self, *halves: TokenObject) -> KeyPair | None:
+    def _proven(self, *halves: keypair.TokenObject) -> keypair.KeyPair | None:
         """The pair of two halves, if it is sure that they are one; without a common name only a proof shows it."""
-        together = pair_up(halves)
+        together = keypair.pair_up(halves)
         if len(together) == 1 and together[0].pairing == "material":
             return together[0]
-        pair = dataclasses.replace(pair_of(halves), pairing="id")
+        pair = dataclasses.replace(keypair.pair_of(halves), pairing="id")
         try:
             return pair if self.session.prove(self.wish, pair, passive=self.check_mode).method else None
-        except HsmError:
+        except errors.HsmError:
             return None
 
-    def checked(self, one: _Chosen) -> Change:
+    def checked(self, one: _Chosen) -> change.Change:
         """The wished changes of one key, now that its type is known; refuses those that cannot be."""
         key, selection = one.pair.objects[0], self.task.selection
         if selection.handle is not None:
@@ -229,7 +227,7 @@ class _Choice(Work):
             why = f"it cannot be kept apart from what was not named, {listed(doubtful)}"
             raise self.refused("touch", why, "Choose the key by its id, or one half by a uri with type=.")
 
-    def _refuse_taken(self, name: str, pair: KeyPair, searches: t.Iterable[dict[str, t.Any]]) -> None:
+    def _refuse_taken(self, name: str, pair: keypair.KeyPair, searches: t.Iterable[dict[str, t.Any]]) -> None:
         """A new name must not be that of another key: an id names one pair only, a shared label names none."""
         wished = getattr(self.wish, name)
         if wished is None or all(getattr(found, name) == wished for found in pair.objects):
@@ -239,7 +237,7 @@ class _Choice(Work):
         if others and not self._is_other_half(pair.lone, others):
             raise self.refused("rename", f"the new {name} belongs to {listed(others)}", f"Choose another {name}.")
 
-    def _is_other_half(self, half: TokenObject | None, others: t.Sequence[TokenObject]) -> bool:
+    def _is_other_half(self, half: keypair.TokenObject | None, others: t.Sequence[keypair.TokenObject]) -> bool:
         """Whether a half alone is to have the name that its other half has already."""
         if half is None or len(others) != 1 or others[0].half == half.half:
             return False

@@ -10,29 +10,25 @@ import dataclasses
 import typing as t
 from collections import deque
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import DEFAULT_EXPONENT
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged, Work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    FREEZING,
-    PRIVATE,
-    PUBLIC,
-    USAGE_BITS,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 
-class Completion(Work):
+class Completion(work.Work):
     """Of one wished pair."""
 
-    def completed(self, private: TokenObject, foretell: t.Callable[[KeyPair], Staged[t.Any]]) -> KeyPair:
+    def completed(
+        self, private: keypair.TokenObject, foretell: t.Callable[[keypair.KeyPair], work.Staged[t.Any]]
+    ) -> keypair.KeyPair:
         """The pair with its new public half, in check mode as it would be; it is proven before that is stored.
 
         `foretell`: what is to be done to the pair then, as in check mode; what that refuses is refused before, too.
         """
         values = self._public(private)
-        expected = KeyPair((TokenObject(0, PUBLIC, {"class": "public_key", **values}),), (private,), "material")
+        expected = keypair.KeyPair(
+            (keypair.TokenObject(0, attributes.PUBLIC, {"class": "public_key", **values}),), (private,), "material"
+        )
         if self.session.write_protected:
             raise self.refused("complete", "the token is write-protected")
         self.session.check_making(f"complete {self.where}")
@@ -43,35 +39,35 @@ class Completion(Work):
         deque(foretell(foretold), maxlen=0)
         try:
             return expected.with_half(t.cast(t.Any, self.session).transfer.store_public(values))
-        except TokenError as error:
+        except errors.TokenError as error:
             raise error.at(f"complete {self.where}") from None
 
     @staticmethod
-    def _born(public: TokenObject) -> TokenObject:
+    def _born(public: keypair.TokenObject) -> keypair.TokenObject:
         """A new half as a token has it, which may be frozen afterwards."""
-        return dataclasses.replace(public, attributes={**dict.fromkeys(FREEZING, True), **public.attributes})
+        return dataclasses.replace(public, attributes={**dict.fromkeys(attributes.FREEZING, True), **public.attributes})
 
-    def _public(self, private: TokenObject) -> dict[str, Value]:
+    def _public(self, private: keypair.TokenObject) -> dict[str, attributes.Value]:
         """The template: what the private half tells, and where nothing is wished, what it may be used for."""
         modulus, exponent = private.attributes.get("modulus"), private.attributes.get("public_exponent")
         if not (isinstance(modulus, bytes) and modulus):
             raise self.refused("complete", f"the token does not tell the modulus of {private}")
         if not (isinstance(exponent, bytes) and exponent):
-            number = self.wish.public_exponent or DEFAULT_EXPONENT
+            number = self.wish.public_exponent or wish.DEFAULT_EXPONENT
             exponent = number.to_bytes((number.bit_length() + 7) // 8, "big")
         return {**self._described(private), "key_type": "rsa", "modulus": modulus, "public_exponent": exponent}
 
-    def _described(self, private: TokenObject) -> dict[str, Value]:
+    def _described(self, private: keypair.TokenObject) -> dict[str, attributes.Value]:
         """Names and uses; a freeze comes last, as for a new pair."""
-        names: dict[str, Value | None] = {"label": private.label, "id": private.id}
-        values = {name: value for name, value in names.items() if value} | self.wish.template(PUBLIC)
+        names: dict[str, attributes.Value | None] = {"label": private.label, "id": private.id}
+        values = {name: value for name, value in names.items() if value} | self.wish.template(attributes.PUBLIC)
         if self.wish.usage is None:
-            pairs = [bits for bits in USAGE_BITS.values() if PUBLIC in bits]
-            told = {bits[PUBLIC]: private.attributes.get(bits[PRIVATE]) is True for bits in pairs}
+            pairs = [bits for bits in attributes.USAGE_BITS.values() if attributes.PUBLIC in bits]
+            told = {bits[attributes.PUBLIC]: private.attributes.get(bits[attributes.PRIVATE]) is True for bits in pairs}
             values |= {name: value for name, value in told.items() if name not in self.wish.public_attributes}
         return values
 
-    def _prove(self, expected: KeyPair) -> None:
+    def _prove(self, expected: keypair.KeyPair) -> None:
         """An exponent that the private half does not tell has to be proven; one that it tells is, where that can be."""
         told = expected.private.public_exponent is not None
         if told and self.wish.verify is False:

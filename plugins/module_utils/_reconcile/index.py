@@ -11,14 +11,13 @@ import dataclasses
 import threading
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
 # Calls that the search for one pair makes: two halves, each with C_FindObjectsInit, C_FindObjects twice,
 # C_FindObjectsFinal and a read. An index costs one call an object.
@@ -32,22 +31,24 @@ _NO_MATCH = "no valid value"
 class KeyIndex:
     """The keys of both halves by id and by label, as they were when the index was made."""
 
-    def __init__(self, objects: t.Iterable[TokenObject]) -> None:
-        self._by_handle: dict[int, TokenObject] = {}
-        self._by_name: dict[t.Hashable, dict[int, TokenObject]] = {}
-        self._certificates: list[Certificate] | None = None
+    def __init__(self, objects: t.Iterable[keypair.TokenObject]) -> None:
+        self._by_handle: dict[int, keypair.TokenObject] = {}
+        self._by_name: dict[t.Hashable, dict[int, keypair.TokenObject]] = {}
+        self._certificates: list[certificate.Certificate] | None = None
         self._lock = threading.RLock()
         for found in objects:
             self.add(found)
 
-    def certificates(self, label: str, read: t.Callable[[], list[Certificate]]) -> list[Certificate]:
+    def certificates(
+        self, label: str, read: t.Callable[[], list[certificate.Certificate]]
+    ) -> list[certificate.Certificate]:
         """Those with this label, as `read` found all of them when it was first asked."""
         with self._lock:
             if self._certificates is None:
                 self._certificates = read()
             return [one for one in self._certificates if one.label == label]
 
-    def add(self, found: TokenObject) -> None:
+    def add(self, found: keypair.TokenObject) -> None:
         """Puts an object in, or its new state."""
         with self._lock:
             self.remove(found)
@@ -55,14 +56,14 @@ class KeyIndex:
             for name in _names(found):
                 self._by_name.setdefault(name, {})[found.handle] = found
 
-    def remove(self, found: TokenObject) -> None:
+    def remove(self, found: keypair.TokenObject) -> None:
         """Takes an object out, whatever its names were."""
         with self._lock:
             known = self._by_handle.pop(found.handle, None)
             for name in _names(known) if known else ():
                 self._by_name[name].pop(found.handle, None)
 
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         """What a search of the token would have found then, in the order of the handles."""
         wanted = query.attributes()
         name = next(((name, wanted[name]) for name in ("id", "label") if name in wanted), None)
@@ -72,7 +73,7 @@ class KeyIndex:
         return [found for found in objects if all(found.attributes.get(key) == wanted[key] for key in wanted)]
 
 
-def _names(found: TokenObject) -> tuple[t.Hashable, ...]:
+def _names(found: keypair.TokenObject) -> tuple[t.Hashable, ...]:
     return ("id", found.id), ("label", found.label)
 
 
@@ -84,11 +85,11 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
     """
     if pairs < _FEWEST:
         return None
-    objects: list[TokenObject] = []
-    for half in HALVES:
+    objects: list[keypair.TokenObject] = []
+    for half in attributes.HALVES:
         try:
             found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
-        except TokenError:  # the search for each pair tells of it, if it lasts
+        except errors.TokenError:  # the search for each pair tells of it, if it lasts
             return None
         if found is None or any(map(_untold, found)):
             return None
@@ -96,7 +97,7 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
     return KeyIndex(objects)
 
 
-def _untold(found: TokenObject) -> bool:
+def _untold(found: keypair.TokenObject) -> bool:
     return any(found.unreadable.get(name, _NO_MATCH) != _NO_MATCH for name in _SEARCHED)
 
 
@@ -125,13 +126,13 @@ class IndexedSession(TokenSession):
         self._current = False
         return self._taken()
 
-    def _noted(self, found: TokenObject) -> TokenObject:
+    def _noted(self, found: keypair.TokenObject) -> keypair.TokenObject:
         """Keeps the index true for the other pairs."""
         if self._index:
             self._index.add(found)
         return found
 
-    def find(self, query: Query) -> list[TokenObject]:
+    def find(self, query: Query) -> list[keypair.TokenObject]:
         lasting = dataclasses.replace(query, token=True)
         if self._index and self._current:
             found = self._index.find(lasting)
@@ -149,20 +150,20 @@ class IndexedSession(TokenSession):
     def look_anew(self) -> None:
         self._current = False
 
-    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
+    def survey(self, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         if self._index and self._current and at_most is None:
             return self._index.find(dataclasses.replace(query, token=True))
         return self._taken().survey(query, at_most)
 
-    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[certificate.Certificate]:
         if self._index and self._current and label is not None and identifier is None:
             return self._index.certificates(label, self._taken().certificates)  # a name only warns
         return self._taken().certificates(label, identifier)
 
-    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+    def set_certificate_id(self, found: certificate.Certificate, identifier: bytes) -> None:
         self._taken().set_certificate_id(found, identifier)
 
-    def destroy_certificate(self, found: Certificate) -> None:
+    def destroy_certificate(self, found: certificate.Certificate) -> None:
         self._taken().destroy_certificate(found)
 
     def further(self) -> contextlib.AbstractContextManager[TokenSession]:
@@ -171,7 +172,7 @@ class IndexedSession(TokenSession):
     def check_generation(self, wish: Wish) -> None:
         self._taken().check_generation(wish)
 
-    def generate(self, wish: Wish) -> KeyPair:
+    def generate(self, wish: Wish) -> keypair.KeyPair:
         pair = self._writing().generate(wish)
         for found in pair.objects:
             self._noted(found)
@@ -182,24 +183,26 @@ class IndexedSession(TokenSession):
         """What stores keys on the token itself."""
         return t.cast(t.Any, self._writing()).transfer
 
-    def read(self, found: TokenObject) -> TokenObject:
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
         return self._noted(self._writing().read(found))
 
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
+    def set_attributes(
+        self, found: keypair.TokenObject, values: t.Mapping[str, attributes.Value]
+    ) -> keypair.TokenObject:
         return self._noted(self._writing().set_attributes(found, values))
 
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
         return self._noted(self._writing().freeze(found, values))
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         self._writing().destroy(found)
         if self._index:
             self._index.remove(found)
 
-    def signer(self, pair: KeyPair) -> Signer:
+    def signer(self, pair: keypair.KeyPair) -> Signer:
         return self._taken().signer(pair)
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+    def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)
 
     def nodes(self) -> list[Node]:
@@ -208,9 +211,9 @@ class IndexedSession(TokenSession):
     def resolve_users(self, users: t.Sequence[str]) -> tuple[str, ...]:
         return self._taken().resolve_users(users)
 
-    def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+    def share(self, found: keypair.TokenObject, users: t.Collection[str]) -> keypair.TokenObject:
         return self._noted(self._writing().share(found, users))
 
-    def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+    def await_servers(self, wish: Wish, pair: keypair.KeyPair, patient: bool = True) -> None:
         if wish.min_servers is not None:
             self._taken().await_servers(wish, pair, patient)

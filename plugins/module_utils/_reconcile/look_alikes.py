@@ -10,16 +10,12 @@ import contextlib
 import typing as t
 import unicodedata
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import KEY_TYPES_OF
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import is_drawn
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session, wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
 
-class LookAlikes(Work):
+class LookAlikes(work.Work):
     """The keys that could be the pair that a wish names and that is not there."""
 
     def warnings(self) -> tuple[str, ...]:
@@ -32,14 +28,14 @@ class LookAlikes(Work):
         ]
         try:
             return *told, *self._certified(known)
-        except TokenError as error:
+        except errors.TokenError as error:
             return *told, f"Whether a certificate names a key that may be meant is not known. {error.msg}"
 
     def _refuse_twin(self) -> set[bytes]:
         """The ids of that label and type; pairs of a group have ids of their own, which somebody chose."""
         pairs = self._with_other_halves(self.by_label_and_type())
         ids = {found.id for pair in pairs for found in pair.objects}
-        drawn = next(filter(is_drawn, sorted(ids)), b"")
+        drawn = next(filter(drawn_id.is_drawn, sorted(ids)), b"")
         if len(pairs) == 1 and (drawn or b"" in ids):  # one half of it may have got an id from another program
             (pair,), wished = pairs, self.wish.id or b""
             has = f"whose id was drawn, {pair}" if drawn else f"without an id, {pair}"
@@ -52,7 +48,7 @@ class LookAlikes(Work):
             raise self.refused("generate", f"there is a pair of that label and type {has}", remedy)
         return ids
 
-    def _found(self, known: t.Collection[bytes]) -> t.Iterator[tuple[TokenObject, str]]:
+    def _found(self, known: t.Collection[bytes]) -> t.Iterator[tuple[keypair.TokenObject, str]]:
         forms = _forms(self.wish.label or "")
         for label, why in forms.items():
             yield from ((found, why) for found in self._private(label=label))
@@ -62,11 +58,11 @@ class LookAlikes(Work):
                 (found, why) for found in self._private(id=_other_reading(self.wish.id)) if self._so_called(found)
             )
 
-    def _private(self, **names: t.Any) -> list[TokenObject]:
-        found = self.session.survey(Query(PRIVATE, **names)) or []
-        return [one for one in found if one.attributes and one.key_type in KEY_TYPES_OF[self.wish.family]]
+    def _private(self, **names: t.Any) -> list[keypair.TokenObject]:
+        found = self.session.survey(session.Query(attributes.PRIVATE, **names)) or []
+        return [one for one in found if one.attributes and one.key_type in wish.KEY_TYPES_OF[self.wish.family]]
 
-    def _so_called(self, found: TokenObject) -> bool:
+    def _so_called(self, found: keypair.TokenObject) -> bool:
         return self.wish.label is None or (found.label or self.wish.label) == self.wish.label
 
     def _certified(self, known: t.Collection[bytes]) -> t.Iterator[str]:

@@ -16,9 +16,9 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, Reconciliation
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
 _END = (
@@ -41,11 +41,11 @@ class Done:
     """
 
     entry: Entry
-    outcome: Outcome | None = None
-    error: HsmError | None = None
+    outcome: reconcile.Outcome | None = None
+    error: errors.HsmError | None = None
     made: bool = False
     nodes: tuple[Node, ...] = ()
-    on_tokens: t.Mapping[str, Outcome] = dataclasses.field(default_factory=dict)
+    on_tokens: t.Mapping[str, reconcile.Outcome] = dataclasses.field(default_factory=dict)
 
 
 class _Sessions:
@@ -82,7 +82,7 @@ class _Sessions:
             try:
                 if self._room:
                     return self._opened.enter_context(self._login.further())
-            except TokenError as error:
+            except errors.TokenError as error:
                 if error.ckr != "CKR_SESSION_COUNT":
                     raise
                 self._room = False
@@ -95,10 +95,10 @@ class _Task:
     def __init__(self, entry: Entry, login: TokenSession, check_mode: bool) -> None:
         self._entry = entry
         self._session = IndexedSession(login)
-        self._stages = Reconciliation(self._session, entry.wish, check_mode).stages(entry.state)
+        self._stages = reconcile.Reconciliation(self._session, entry.wish, check_mode).stages(entry.state)
         self._made = False
 
-    def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[HsmError]) -> Done:
+    def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[errors.HsmError]) -> Done:
         """Works until the next stop. An error is that of the entry; one that ends everything goes to `end`."""
         entry = self._entry
         if end:
@@ -109,16 +109,16 @@ class _Task:
                 next(self._stages)
         except StopIteration as stop:
             return Done(entry, stop.value)
-        except HsmError as error:
+        except errors.HsmError as error:
             if error.data.get("ckr") in _END and not end:
                 end.append(error)
             return Done(entry, error=error)
         self._made = True
         return Done(entry)
 
-    def _ended(self, error: HsmError) -> HsmError:
+    def _ended(self, error: errors.HsmError) -> errors.HsmError:
         what = "Made a new pair, and did not finish" if self._made else "Did not begin with"
-        return HsmError(f"{what} {self._entry.wish}, because of an earlier error. {error.msg}", **error.data)
+        return errors.HsmError(f"{what} {self._entry.wish}, because of an earlier error. {error.msg}", **error.data)
 
 
 def reconcile_many(
@@ -134,7 +134,7 @@ def reconcile_many(
     """
     tasks = {entry.number: _Task(entry, login, check_mode) for entry in entries}
     every: dict[int, Done] = {}
-    end: list[HsmError] = []
+    end: list[errors.HsmError] = []
     with contextlib.ExitStack() as opened, Threads(parallel) as threads:
         sessions = _Sessions(login, opened)
         while tasks:
@@ -167,7 +167,7 @@ def _told_apart(every: t.Sequence[Done], report: t.Callable[[Done], None]) -> li
         other = next((named[fingerprint] for fingerprint in prints if fingerprint in named), None)
         if other:
             msg = f"{other.option} names the same pair as {done.entry.option}: {other.wish} is {done.entry.wish}."
-            done = dataclasses.replace(done, error=HsmError(f"{msg} What was done stays; name each pair once."))
+            done = dataclasses.replace(done, error=errors.HsmError(f"{msg} What was done stays; name each pair once."))
             report(done)
         named.update((fingerprint, done.entry) for fingerprint in prints)
         told.append(done)

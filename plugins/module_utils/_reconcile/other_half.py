@@ -10,82 +10,77 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import half_uri
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_of, pair_up
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import is_drawn
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.public_key import octet_string, point_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description, keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors, public_key
 
 # What tokens answer whose private keys cannot have such an attribute.
 _NO_SUCH_ATTRIBUTE = ("CKR_ATTRIBUTE_TYPE_INVALID", "CKR_ATTRIBUTE_VALUE_INVALID", "CKR_TEMPLATE_INCONSISTENT")
 
 
-class OtherHalf(Work):
+class OtherHalf(work.Work):
     """Of one wished pair."""
 
-    def joined(self, pairs: t.Sequence[KeyPair]) -> list[KeyPair]:
+    def joined(self, pairs: t.Sequence[keypair.KeyPair]) -> list[keypair.KeyPair]:
         """`pairs`, each half that is still alone with its other one, if the token has that under another id."""
-        done: list[KeyPair] = []
+        done: list[keypair.KeyPair] = []
         for pair in pairs:
             if not any(pair.handles & one.handles for one in done):
                 done.append((pair.lone and self._with_other(pair.lone)) or pair)
         return done
 
-    def _with_other(self, half: TokenObject) -> KeyPair | None:
+    def _with_other(self, half: keypair.TokenObject) -> keypair.KeyPair | None:
         return self._by_value(half) or self._by_label(half)
 
-    def _by_value(self, half: TokenObject) -> KeyPair | None:
+    def _by_value(self, half: keypair.TokenObject) -> keypair.KeyPair | None:
         """The pair of a half, if the public value makes one; a second public half of a whole pair stays alone."""
         if not self.session.by_value:
             return None
         found = [one for query in _by_value(half) for one in self._find(query)]
         there = {one.handle: one for one in (half, *found)}
-        group = next(pair for pair in pair_up([*there.values()]) if half.handle in pair.handles)
+        group = next(pair for pair in keypair.pair_up([*there.values()]) if half.handle in pair.handles)
         return group if group.whole else None
 
-    def _find(self, query: Query) -> list[TokenObject]:
+    def _find(self, query: session.Query) -> list[keypair.TokenObject]:
         try:
             return self.session.find(query)
-        except TokenError as error:
+        except errors.TokenError as error:
             if error.ckr in _NO_SUCH_ATTRIBUTE:
                 return []
             raise
 
-    def _by_label(self, half: TokenObject) -> KeyPair | None:
+    def _by_label(self, half: keypair.TokenObject) -> keypair.KeyPair | None:
         """The pair of a half with one of the same label and kind that is alone, too: a proof shows which it is.
 
         Where none can be made of the only one, that may be it, and is never taken for a stranger.
         """
         doubtful = []
         for other in self._alone(half) if half.label else ():
-            pair = dataclasses.replace(pair_of((half, other)), pairing="id")
-            together = pair_up((half, other))
+            pair = dataclasses.replace(keypair.pair_of((half, other)), pairing="id")
+            together = keypair.pair_up((half, other))
             if len(together) == 1:
                 return together[0]
             try:
                 if half.key_type != "rsa" and self.session.prove(self.wish, pair, passive=True).method:
                     return pair
-            except TokenError:
+            except errors.TokenError:
                 pass
-            except HsmError:  # the halves do not belong together
+            except errors.HsmError:  # the halves do not belong together
                 continue
             if half.key_type != "rsa":
                 doubtful.append(pair)
         return doubtful[0] if len(doubtful) == 1 else None
 
-    def _alone(self, half: TokenObject) -> t.Iterator[TokenObject]:
+    def _alone(self, half: keypair.TokenObject) -> t.Iterator[keypair.TokenObject]:
         """Other halves with this half's label, on its curve, that belong to no key by their id."""
-        for other in self.session.find(Query(half.other, label=half.label, key_type=half.key_type)):
+        for other in self.session.find(session.Query(half.other, label=half.label, key_type=half.key_type)):
             if other.curve != half.curve or (other.spki and half.spki and other.spki != half.spki):
                 continue
-            beside = self.session.find(Query(half.half, id=other.id)) if other.id else []
-            if not any(len(pair.halves) == 2 for pair in pair_up([other, *beside])):
+            beside = self.session.find(session.Query(half.half, id=other.id)) if other.id else []
+            if not any(len(pair.halves) == 2 for pair in keypair.pair_up([other, *beside])):
                 yield other
 
-    def told_apart(self, pair: KeyPair, absent: bool) -> tuple[str, ...]:
+    def told_apart(self, pair: keypair.KeyPair, absent: bool) -> tuple[str, ...]:
         """What to warn of where the ids of the halves differ; refuses where one of them was told, or only ids join.
 
         `absent`: the pair is to go, and was not named by an id.
@@ -102,39 +97,39 @@ class OtherHalf(Work):
             return (f"{told} {self.repair(pair)}",)
         raise self.refused("touch", why, f"Nothing was changed. {self.repair(pair)}")
 
-    def _refuse_unproven(self, pair: KeyPair, why: str) -> None:
+    def _refuse_unproven(self, pair: keypair.KeyPair, why: str) -> None:
         proof = self.session.prove(self.wish, pair, passive=True)
         if proof.method is None:
             doubt = f"That they belong together cannot be proven ({proof.reason})"
             remedy = f"{doubt}; if they do, give them one id with the program that changed it."
             raise self.refused("touch", why, f"Nothing was changed. {remedy}")
 
-    def repair(self, pair: KeyPair) -> str:
+    def repair(self, pair: keypair.KeyPair) -> str:
         """The call that gives both halves one id: that of a certificate beside the private one, else the told one."""
         half, identifier, certified = self._to_repair(pair)
-        call = f"hsm_key with uri '{half_uri(half)}', new_id_hex '{identifier.hex(':')}'"
+        call = f"hsm_key with uri '{description.half_uri(half)}', new_id_hex '{identifier.hex(':')}'"
         told = f"Give the {half.half} half the other id: {call}"
         if certified and self.wish.id not in (None, identifier):
             told += f", and give this task id_hex '{identifier.hex(':')}', which the certificate has"
         return f"{told}."
 
-    def _to_repair(self, pair: KeyPair) -> tuple[TokenObject, bytes, bool]:
+    def _to_repair(self, pair: keypair.KeyPair) -> tuple[keypair.TokenObject, bytes, bool]:
         """Which half gets which id, and whether a certificate has that."""
         public, private = pair.public, pair.private
-        with contextlib.suppress(TokenError):
+        with contextlib.suppress(errors.TokenError):
             if private.id and self.session.certificates(identifier=private.id):
                 return public, private.id, True
-        original = public.id if is_drawn(public.id) or not private.id else private.id
+        original = public.id if drawn_id.is_drawn(public.id) or not private.id else private.id
         identifier = original if self.wish.id is None else self.wish.id
         return (private if public.id == identifier else public), identifier, False
 
 
-def _by_value(half: TokenObject) -> t.Iterator[Query]:
+def _by_value(half: keypair.TokenObject) -> t.Iterator[session.Query]:
     """The searches for both halves of a public value."""
     modulus, point = half.attributes.get("modulus"), half.attributes.get("ec_point")
     if isinstance(modulus, bytes) and modulus:
-        yield from (Query(other, modulus=modulus) for other in HALVES)
+        yield from (session.Query(other, modulus=modulus) for other in attributes.HALVES)
     elif isinstance(point, bytes) and point:
-        yield Query(half.other, ec_point=point)
+        yield session.Query(half.other, ec_point=point)
     elif half.spki and half.curve:
-        yield Query(PUBLIC, ec_point=octet_string(point_of(half.spki)))
+        yield session.Query(attributes.PUBLIC, ec_point=public_key.octet_string(public_key.point_of(half.spki)))

@@ -14,15 +14,15 @@ import random
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan, decide_absent, decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, Work, is_clear
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Changeable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
     from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
 
@@ -39,8 +39,8 @@ class Outcome:
     """What was there and what is there now (in check mode: would be), for the result and the diff."""
 
     action: Action
-    before: KeyPair | None
-    after: KeyPair | None
+    before: keypair.KeyPair | None
+    after: keypair.KeyPair | None
     proof: Proof
     warnings: tuple[str, ...] = ()
 
@@ -80,7 +80,7 @@ class Reconciliation(Work):
         why = f"{_RACES} times another host generated a pair of the same name at the same moment"
         raise work.failed("generate", why, "Nothing of this task's is left; run it on one host.")
 
-    def manage(self, pair: KeyPair, state: str) -> Outcome:
+    def manage(self, pair: keypair.KeyPair, state: str) -> Outcome:
         """As `reconcile`, for a pair or a half that was chosen already."""
         work = self._resolved()
         return work._remove([pair]) if state == "absent" else finished(work._bring(pair))
@@ -93,12 +93,12 @@ class Reconciliation(Work):
         return dataclasses.replace(self, wish=dataclasses.replace(self.wish, share_with=users))
 
     @property
-    def _actions(self) -> Actions:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+    def _actions(self) -> actions.Actions:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
 
-        return Actions(self.session, self.wish, self.check_mode)
+        return actions.Actions(self.session, self.wish, self.check_mode)
 
-    def settled(self) -> tuple[list[KeyPair], bool]:
+    def settled(self) -> tuple[list[keypair.KeyPair], bool]:
         """Looks a second time before a half pair or a duplicate is believed: another host may be at work on it.
 
         The second value: whether what a killed run left was finished.
@@ -121,7 +121,7 @@ class Reconciliation(Work):
             self.settle_ids(pair, "absent")
         return self._remove(pairs)
 
-    def _remove(self, pairs: t.Sequence[KeyPair]) -> Outcome:
+    def _remove(self, pairs: t.Sequence[keypair.KeyPair]) -> Outcome:
         plan = decide_absent(self.wish, pairs, self.session.token_name)
         self._refuse_write_protected(plan)
         if plan.pair:
@@ -151,25 +151,30 @@ class Reconciliation(Work):
             return ()
         return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
 
-    def _look(self) -> tuple[KeyPair | None, bool, tuple[str, ...]]:
+    def _look(self) -> tuple[keypair.KeyPair | None, bool, tuple[str, ...]]:
         pairs, mended = self.settled()
         lone = pairs[0].lone if len(pairs) == 1 else None
-        if lone and lone.half == PUBLIC and self.session.facts.set_attribute:
+        if lone and lone.half == attributes.PUBLIC and self.session.facts.set_attribute:
             self._replacement.refuse_public_half(lone)
-        if not (self.wish.complete and lone and lone.half == PRIVATE):
+        if not (self.wish.complete and lone and lone.half == attributes.PRIVATE):
             self.refuse_unclear(pairs)
         if pairs:
             return pairs[0], mended, self.settle_ids(pairs[0])
         return None, mended, self.look_alikes()
 
-    def _bring(self, found: KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()) -> Staged[Outcome]:
+    def _bring(
+        self, found: keypair.KeyPair | None, mended: bool = False, warnings: tuple[str, ...] = ()
+    ) -> Staged[Outcome]:
         """Makes what was found as it is wished."""
         before = found
         if found and found.lone and self.wish.complete:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.completion import Completion
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import completion
 
             check = dataclasses.replace(self, check_mode=True)._bring
-            found, mended = Completion(self.session, self.wish, self.check_mode).completed(found.lone, check), True
+            found, mended = (
+                completion.Completion(self.session, self.wish, self.check_mode).completed(found.lone, check),
+                True,
+            )
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         self._refuse_write_protected(plan)
         work = dataclasses.replace(self, wish=plan.wish) if plan.wish else self
@@ -185,9 +190,9 @@ class Reconciliation(Work):
             after, proof = work._keep(found, plan, standing)
         return Outcome(action, before, after, proof, warnings)
 
-    def _keep(self, found: KeyPair, plan: Plan, standing: Proof) -> tuple[KeyPair | None, Proof]:
+    def _keep(self, found: keypair.KeyPair, plan: Plan, standing: Proof) -> tuple[keypair.KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
-        if any(step.kind is Changeable.BY_COPY for step in plan.steps):
+        if any(step.kind is attributes.Changeable.BY_COPY for step in plan.steps):
             self.session.check_making(f"copy {self.where}")
             self._actions.check_freezing(plan)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
@@ -202,7 +207,7 @@ class Reconciliation(Work):
         again = self.wish.verify and (plan.steps or standing is _ALREADY_THERE)
         return after, self.proof(after) if again else standing
 
-    def _standing(self, found: KeyPair) -> Proof:
+    def _standing(self, found: keypair.KeyPair) -> Proof:
         """Halves that only an id joins are settled by a proof alone, before anything is done to them."""
         if self.wish.verify is False:
             return Proof(None, "verify is false")
@@ -212,7 +217,7 @@ class Reconciliation(Work):
 
         return self.enough(standing(self.session, self.wish, found, self.check_mode))
 
-    def _make(self, old: KeyPair | None, plan: Plan) -> Staged[tuple[Action, KeyPair | None, Proof]]:
+    def _make(self, old: keypair.KeyPair | None, plan: Plan) -> Staged[tuple[Action, keypair.KeyPair | None, Proof]]:
         """A new pair, in the place of the old one if there is one; all that can be refused is refused before."""
         replacement = self._replacement
         # Where no key can be renamed, no replacement was ever begun.
@@ -244,10 +249,10 @@ class Reconciliation(Work):
 
         return Beside(self.session, self.wish, self.check_mode).of(ids, act)
 
-    def _predicted(self, plan: Plan) -> tuple[KeyPair | None, Proof]:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
+    def _predicted(self, plan: Plan) -> tuple[keypair.KeyPair | None, Proof]:
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation
 
-        return predicted(self.wish, plan, self.session.facts, self.session.user), _CHECK_MODE
+        return expectation.predicted(self.wish, plan, self.session.facts, self.session.user), _CHECK_MODE
 
     def _refuse_write_protected(self, plan: Plan) -> None:
         """Before anything is done, so that check mode knows it, too."""

@@ -15,27 +15,22 @@ import dataclasses
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import dishonoured
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.inheritance import inherited
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, inheritance, keypair, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import PROVISIONAL
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions, work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.beside import Beside
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged, is_clear, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 _FINISHED_LATER = "Remove that public half by its fingerprint; the same task then finishes the replacement."
 _BY_HAND = "Give both its halves the wished id and label with hsm_key, each named by its uri."
 
 
-class Draft(Actions):
+class Draft(actions.Actions):
     """The work on the new pair until the old one is gone."""
 
-    def rehearse(self, new: KeyPair, names: t.Iterable[t.Mapping[str, Value]]) -> None:
+    def rehearse(self, new: keypair.KeyPair, names: t.Iterable[t.Mapping[str, attributes.Value]]) -> None:
         """Gives each half another name, and its own again: who cannot rename is found out while the old pair exists."""
-        for half in (PRIVATE, PUBLIC):
+        for half in (attributes.PRIVATE, attributes.PUBLIC):
             for name in [name for values in names for name in values]:
                 own = new.half(half).attributes.get(name)
                 if not isinstance(own, (str, bytes)) or not own:
@@ -46,7 +41,7 @@ class Draft(Actions):
 
 
 @dataclasses.dataclass(frozen=True)
-class Replacement(Actions):
+class Replacement(actions.Actions):
     """The wish is that of the pair in the end; `draft` is the work on the new pair until the old one is gone.
 
     `beside`: the certificates of the old pair that go with it.
@@ -61,27 +56,27 @@ class Replacement(Actions):
         wish = dataclasses.replace(self.wish.unfrozen(), label=label, id=None, fingerprint=None)
         return Draft(self.session, wish, self.check_mode)
 
-    def leftover(self) -> KeyPair | None:
+    def leftover(self) -> keypair.KeyPair | None:
         """The pair that a broken replacement left; raises `HsmError` where it is not what is wished."""
         draft = self.draft
         pairs = draft.find()
         if not pairs:
             return None
-        if not is_clear(pairs):
+        if not work.is_clear(pairs):
             remedy = "remove its keys one by one (state=absent, each by its id)."
-            raise self._unfinished(f"it is not one pair, {listed(pairs, ' and ')}", remedy)
+            raise self._unfinished(f"it is not one pair, {work.listed(pairs, ' and ')}", remedy)
         # What the task leaves unsaid came from the old pair, which may be gone.
-        rows = dishonoured(inherited(draft.wish, pairs[0]), pairs[0], self.session.facts)
+        rows = expectation.dishonoured(inheritance.inherited(draft.wish, pairs[0]), pairs[0], self.session.facts)
         if rows:
-            raise self._unfinished(f"it is not as wished ({listed(rows, '; ')}), {pairs[0]}")
+            raise self._unfinished(f"it is not as wished ({work.listed(rows, '; ')}), {pairs[0]}")
         return pairs[0]
 
-    def refuse_leftover(self, leftover: KeyPair | None) -> None:
+    def refuse_leftover(self, leftover: keypair.KeyPair | None) -> None:
         """Refuses to begin a replacement while another one is begun and the old pair is there."""
         if leftover:
             raise self._unfinished(f"the old pair is there, and beside it the new one, {leftover}")
 
-    def refuse_public_half(self, lone: TokenObject) -> None:
+    def refuse_public_half(self, lone: keypair.TokenObject) -> None:
         """Refuses to begin anew where the old private half is gone, and the new pair is there."""
         leftover = self.leftover()
         if leftover:
@@ -89,35 +84,35 @@ class Replacement(Actions):
             remedy = "remove that public half by state=absent with its fingerprint; the same task then finishes it."
             raise self._unfinished(state, remedy)
 
-    def _unfinished(self, state: str, remedy: str = "") -> HsmError:
+    def _unfinished(self, state: str, remedy: str = "") -> errors.HsmError:
         why = f"a replacement of it was broken off, or another host is at it: {state}"
         usual = f"remove the new one (state=absent, label '{self.draft.wish.label}')."
         return self.refused("touch", why, f"If no other host is at it, {remedy or usual}")
 
-    def finish(self, leftover: KeyPair) -> tuple[KeyPair, Proof]:
+    def finish(self, leftover: keypair.KeyPair) -> tuple[keypair.KeyPair, session.Proof]:
         """Gives the new pair its name after a run that was killed when the old pair was gone."""
         proof = self.prove_new(leftover)
         return self._named(leftover), proof
 
-    def replace(self, old: KeyPair) -> Staged[tuple[KeyPair, Proof]]:
+    def replace(self, old: keypair.KeyPair) -> work.Staged[tuple[keypair.KeyPair, session.Proof]]:
         """Makes and proves another pair under a provisional name, and only then destroys the old one and renames."""
         draft = self.draft
         try:
             new, proof = yield from draft.generate(alone=True)
-        except HsmError as error:
+        except errors.HsmError as error:
             raise self._not_replaced(error) from None
         try:
             draft.rehearse(new, self._names)
-        except HsmError as error:
+        except errors.HsmError as error:
             draft.take_back(new, self._not_replaced(error))
         self._destroy_old(draft, old, new)
         return self._named(new), proof
 
-    def _destroy_old(self, draft: Draft, old: KeyPair, new: KeyPair) -> None:
+    def _destroy_old(self, draft: Draft, old: keypair.KeyPair, new: keypair.KeyPair) -> None:
         """Destroys the old pair; the new one is taken back only if the old private half is surely still there."""
         try:
-            self.destroy(KeyPair(privates=old.privates))
-        except TokenError as error:
+            self.destroy(keypair.KeyPair(privates=old.privates))
+        except errors.TokenError as error:
             there = self._is_there(old.private)
             if there:
                 draft.take_back(new, self._not_replaced(error))
@@ -126,53 +121,53 @@ class Replacement(Actions):
                 f"The old private half {seen}. What remains is its public half, {old.public}, and the new"
                 f" pair, {new}. {_FINISHED_LATER}"
             )
-            raise TokenError(error.attempt, error.ckr, said=error.said, hint="", remains=remains) from None
+            raise errors.TokenError(error.attempt, error.ckr, said=error.said, hint="", remains=remains) from None
         try:
-            self.destroy(KeyPair(publics=old.publics))
-        except TokenError as error:
+            self.destroy(keypair.KeyPair(publics=old.publics))
+        except errors.TokenError as error:
             remains = f"The new pair is there, whole and proven, {new}. {_FINISHED_LATER}"
             raise error.at(error.attempt, remains) from None
 
-    def _is_there(self, private: TokenObject) -> bool | None:
+    def _is_there(self, private: keypair.TokenObject) -> bool | None:
         """Whether a search still finds this private half; None where it fails, and says nothing."""
         try:
-            found = self.session.find(Query(PRIVATE, label=private.label, id=private.id or None))
-        except TokenError:
+            found = self.session.find(session.Query(attributes.PRIVATE, label=private.label, id=private.id or None))
+        except errors.TokenError:
             return None
         return any(_told(other) == _told(private) for other in found)
 
-    def _not_replaced(self, error: HsmError) -> HsmError:
-        return HsmError(f"Did not replace {self.wish}, which is untouched. {error.msg}", **error.data)
+    def _not_replaced(self, error: errors.HsmError) -> errors.HsmError:
+        return errors.HsmError(f"Did not replace {self.wish}, which is untouched. {error.msg}", **error.data)
 
-    def _named(self, new: KeyPair) -> KeyPair:
+    def _named(self, new: keypair.KeyPair) -> keypair.KeyPair:
         """Gives the new pair its name, once no certificate of the old one can be taken for its own."""
         if self.beside:
             self.beside.remove(f"The old pair is gone; the new one is whole: {new}. The same task goes on.")
         return self._rename(new)
 
-    def _rename(self, new: KeyPair) -> KeyPair:
+    def _rename(self, new: keypair.KeyPair) -> keypair.KeyPair:
         """The ids first, on both halves, then the labels: after a kill the halves are found by the one or the other."""
         renamed = new
         try:
             for name in self._names:
-                for half in (PRIVATE, PUBLIC):
+                for half in (attributes.PRIVATE, attributes.PUBLIC):
                     renamed = renamed.with_half(self.set_and_seen(renamed.half(half), name))
-        except TokenError as error:
+        except errors.TokenError as error:
             raise error.at(f"rename the replacement of {self.where}", self._half_renamed(renamed)) from None
         return self.freeze(renamed)
 
     @property
-    def _names(self) -> list[dict[str, Value]]:
+    def _names(self) -> list[dict[str, attributes.Value]]:
         """What the new pair gets in the end, in this order."""
-        label: dict[str, Value] = {"label": self.wish.label or ""}
+        label: dict[str, attributes.Value] = {"label": self.wish.label or ""}
         return [{"id": self.wish.id}, label] if self.wish.id is not None else [label]
 
-    def _half_renamed(self, renamed: KeyPair) -> str:
+    def _half_renamed(self, renamed: keypair.KeyPair) -> str:
         """What is there when a renaming was broken off, as it is seen then: the answer may have been lost."""
         try:
-            for half in (PRIVATE, PUBLIC):
+            for half in (attributes.PRIVATE, attributes.PUBLIC):
                 renamed = renamed.with_half(self.session.read(renamed.half(half)))
-        except TokenError as error:
+        except errors.TokenError as error:
             told = f"The old pair is gone; how the new one is named now is not known ({error.ckr or error.said})"
             return f"{told}, before it was {renamed}. {_BY_HAND}"
         # Halves with different ids, or with the wished id and not the label, are found by neither; only a person can
@@ -183,10 +178,10 @@ class Replacement(Actions):
         return f"The old pair is gone; the new one is whole: {renamed}. {ending}"
 
 
-def _one_label(pair: KeyPair) -> bool:
+def _one_label(pair: keypair.KeyPair) -> bool:
     return len({found.label for found in pair.objects}) == 1
 
 
-def _told(found: TokenObject) -> object:
+def _told(found: keypair.TokenObject) -> object:
     """What tells one private half from another."""
     return found.spki or (found.key_type, found.attributes.get("ec_params"), found.id)

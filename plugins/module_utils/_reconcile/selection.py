@@ -11,28 +11,18 @@ import functools
 import re
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import pattern
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pattern import Pattern
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject, pair_up
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, uri_parser
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    HALVES,
-    IDENTITY,
-    KEY_CLASSES,
-    KEY_TYPES,
-    SECRET,
-    URI_TYPES,
-    KeyClass,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri_parser import parse_uri
 
 Params = t.Mapping[str, t.Any]
 
-CLASSES: dict[str, KeyClass] = {f"{key_class}_key": key_class for key_class in KEY_CLASSES}
-_URI_CLASSES: dict[str, KeyClass] = {name: key_class for key_class, name in URI_TYPES.items()}
+CLASSES: dict[str, attributes.KeyClass] = {f"{key_class}_key": key_class for key_class in attributes.KEY_CLASSES}
+_URI_CLASSES: dict[str, attributes.KeyClass] = {name: key_class for key_class, name in attributes.URI_TYPES.items()}
 _TOKEN_PARTS = ("token", "manufacturer", "serial", "model")
 _KCV = re.compile(r"(0x)?([0-9a-f]{6,16})", re.IGNORECASE)
 _HEX_NUMBER = re.compile(r"0x[0-9a-f]{1,16}", re.IGNORECASE)
@@ -58,9 +48,9 @@ class Selection:
     """
 
     label: str | None = None
-    label_regex: Pattern | None = None
+    label_regex: pattern.Pattern | None = None
     id: bytes | None = None
-    key_class: KeyClass | None = None
+    key_class: attributes.KeyClass | None = None
     key_type: str | None = None
     session: bool | None = None
     modulus: int | None = None
@@ -95,13 +85,13 @@ class Selection:
         """Whether it goes by a name that a key does not have, which says little about the key."""
         return self.label == "" or self.id == b""
 
-    def query(self, key_class: KeyClass, read: frozenset[str] | None) -> Query:
+    def query(self, key_class: attributes.KeyClass, read: frozenset[str] | None) -> Query:
         """The part that the token searches for: the standard lets it compare whole values only."""
         return Query(
             key_class,
             label=self.label or None,
             id=self.id or None,
-            key_type=self.key_type if self.key_type in KEY_TYPES else None,
+            key_type=self.key_type if self.key_type in attributes.KEY_TYPES else None,
             token=None if self.session is None else not self.session,
             read=read,
             handle=self.handle,
@@ -109,81 +99,85 @@ class Selection:
         )
 
     @property
-    def classes(self) -> tuple[KeyClass, ...]:
+    def classes(self) -> tuple[attributes.KeyClass, ...]:
         """Which keys it may mean; both halves always, because each tells something of the other."""
-        return {None: KEY_CLASSES, SECRET: (SECRET,)}.get(self.key_class, HALVES)
+        return {None: attributes.KEY_CLASSES, attributes.SECRET: (attributes.SECRET,)}.get(
+            self.key_class, attributes.HALVES
+        )
 
     def on(self, session: TokenSession) -> Selection:
         """The same on one token, with the users as the HSM calls them; refuses what a URI names on another token."""
         if any(session.uri_attributes.get(name) != value for name, value in self.token.items()):
-            raise InputError("uri", f"it names a key of another token than '{session.token_name}'")
+            raise errors.InputError("uri", f"it names a key of another token than '{session.token_name}'")
         if not self.shared_with:
             return self
         return dataclasses.replace(self, shared_with=session.resolve_users(self.shared_with))
 
-    def meant(self, found: t.Iterable[TokenObject], pairs: t.Iterable[KeyPair]) -> list[TokenObject]:
+    def meant(
+        self, found: t.Iterable[keypair.TokenObject], pairs: t.Iterable[keypair.KeyPair]
+    ) -> list[keypair.TokenObject]:
         """The objects that it means, of those that were found."""
         pair_with = {key.handle: pair for pair in pairs for key in pair.objects}
         return [
             key
             for key in found
-            if key.attributes and self.takes(key) and self.takes_key(key, pair_with.get(key.handle, KeyPair()))
+            if key.attributes and self.takes(key) and self.takes_key(key, pair_with.get(key.handle, keypair.KeyPair()))
         ]
 
     @functools.cached_property
-    def _of_object(self) -> list[tuple[t.Any, t.Callable[[TokenObject], t.Any]]]:
+    def _of_object(self) -> list[tuple[t.Any, t.Callable[[keypair.TokenObject], t.Any]]]:
         """Each wish of the object itself, and what tells it."""
         return [(wish, tell) for name, tell in _OF_OBJECT.items() if (wish := getattr(self, name)) is not None]
 
     @functools.cached_property
-    def _of_key(self) -> list[tuple[t.Any, t.Callable[[TokenObject], set[t.Any]]]]:
+    def _of_key(self) -> list[tuple[t.Any, t.Callable[[keypair.TokenObject], set[t.Any]]]]:
         """Each wish of the key, and what tells it."""
         return [(wish, tell) for name, tell in _OF_KEY.items() if (wish := getattr(self, name)) is not None]
 
-    def takes(self, found: TokenObject) -> bool:
+    def takes(self, found: keypair.TokenObject) -> bool:
         """Whether the object itself is as wished, the key apart."""
         if any(wish != tell(found) for wish, tell in self._of_object):
             return False
         label = _readable_label(found)
         return self.label_regex is None or (label is not None and bool(self.label_regex.search(label)))
 
-    def takes_key(self, found: TokenObject, pair: KeyPair) -> bool:
+    def takes_key(self, found: keypair.TokenObject, pair: keypair.KeyPair) -> bool:
         """Whether the key itself is as wished; a half that does not tell it goes by its pair."""
         if self.shared_with is not None and not set(self.shared_with) <= _users(pair):
             return False
         return all(wish in (tell(found) or set().union(*map(tell, pair.objects))) for wish, tell in self._of_key)
 
 
-def _readable_label(found: TokenObject) -> str | None:
+def _readable_label(found: keypair.TokenObject) -> str | None:
     """A name that cannot be read is not an empty one."""
     return None if found.hides("label") else found.label or ""
 
 
-def _kcvs(found: TokenObject) -> set[str]:
+def _kcvs(found: keypair.TokenObject) -> set[str]:
     value = found.attributes.get("check_value")
     told = {value.hex()} if isinstance(value, bytes) and value else set()
     return told | {_public_key.kcv(found.spki)} if found.spki else told
 
 
-def _moduli(found: TokenObject) -> set[int]:
+def _moduli(found: keypair.TokenObject) -> set[int]:
     return {found.modulus} if found.modulus else set()
 
 
-_OF_OBJECT: dict[str, t.Callable[[TokenObject], t.Any]] = {
+_OF_OBJECT: dict[str, t.Callable[[keypair.TokenObject], t.Any]] = {
     "key_class": lambda found: found.half,
     "key_type": lambda found: found.key_type,
     "handle": lambda found: found.handle,
     "id": lambda found: None if found.hides("id") else found.id,
     "label": _readable_label,
 }
-_OF_KEY: dict[str, t.Callable[[TokenObject], set[t.Any]]] = {
+_OF_KEY: dict[str, t.Callable[[keypair.TokenObject], set[t.Any]]] = {
     "fingerprint": lambda found: {found.fingerprint} if found.fingerprint else set(),
     "kcv": _kcvs,
     "modulus": _moduli,
 }
 
 
-def _users(pair: KeyPair) -> set[str]:
+def _users(pair: keypair.KeyPair) -> set[str]:
     """Who may use the private half: the owner, and those that it is shared with."""
     shared = [half.sharing for half in pair.privates if half.sharing]
     return {user for one in shared for user in (one.owner, *one.shared_with) if user}
@@ -197,10 +191,10 @@ class Selected:
     halves that were looked at on the way, and are not meant.
     """
 
-    objects: tuple[TokenObject, ...]
-    pairs: tuple[KeyPair, ...]
-    unread: tuple[TokenObject, ...] = ()
-    beside: tuple[KeyPair, ...] = ()
+    objects: tuple[keypair.TokenObject, ...]
+    pairs: tuple[keypair.KeyPair, ...]
+    unread: tuple[keypair.TokenObject, ...] = ()
+    beside: tuple[keypair.KeyPair, ...] = ()
 
 
 def selection_from(params: Params) -> Selection:
@@ -221,24 +215,24 @@ def _uri(text: str | None) -> PKCS11Uri:
     if text is None:
         return PKCS11Uri()
     try:
-        uri = parse_uri(text)
+        uri = uri_parser.parse_uri(text)
     except ValueError as error:
-        raise InputError("uri", str(error)) from None
+        raise errors.InputError("uri", str(error)) from None
     if uri.type not in (None, *_URI_CLASSES):
-        raise InputError("uri", "it names no key; its type may be public, private or secret-key", uri.type)
+        raise errors.InputError("uri", "it names no key; its type may be public, private or secret-key", uri.type)
     if uri.object is None and uri.id is None:
-        raise InputError("uri", "it names no key; give object or id in it")
+        raise errors.InputError("uri", "it names no key; give object or id in it")
     for name, value in vars(uri).items():
         if value is not None and name not in (*_TOKEN_PARTS, "object", "id", "type"):
-            raise InputError("uri", f"{name.replace('_', '-')} does not choose a key; leave it out")
+            raise errors.InputError("uri", f"{name.replace('_', '-')} does not choose a key; leave it out")
     return uri
 
 
-def _key_class(option: str | None, uri_type: str | None) -> KeyClass | None:
+def _key_class(option: str | None, uri_type: str | None) -> attributes.KeyClass | None:
     chosen = {CLASSES[option]} if option else set()
     chosen |= {_URI_CLASSES[uri_type]} if uri_type else set()
     if len(chosen) > 1:
-        raise InputError("object_class", f"the uri names a key of the type {uri_type}", option)
+        raise errors.InputError("object_class", f"the uri names a key of the type {uri_type}", option)
     return chosen.pop() if chosen else None
 
 
@@ -254,12 +248,14 @@ def _identifier(params: Params) -> bytes | None:
 
 def _key_type(value: t.Any) -> str:
     name = _values.text("key_type", value).lower()
-    if name in KEY_TYPES:
+    if name in attributes.KEY_TYPES:
         return name
     if _HEX_NUMBER.fullmatch(name):
         number = int(name, 16)
-        return next((known for known, code in KEY_TYPES.items() if code == number), f"0x{number:08x}")
-    raise InputError("key_type", f"choose from {', '.join(KEY_TYPES)}, or give a vendor's number as 0x…", value)
+        return next((known for known, code in attributes.KEY_TYPES.items() if code == number), f"0x{number:08x}")
+    raise errors.InputError(
+        "key_type", f"choose from {', '.join(attributes.KEY_TYPES)}, or give a vendor's number as 0x…", value
+    )
 
 
 def _shared_with(values: t.Sequence[t.Any]) -> tuple[str, ...]:
@@ -271,20 +267,20 @@ def _modulus(value: t.Any) -> int:
     try:
         return int.from_bytes(bytes.fromhex(digits), "big")
     except ValueError:
-        raise InputError("modulus", "give pairs of hexadecimal digits, with or without colons") from None
+        raise errors.InputError("modulus", "give pairs of hexadecimal digits, with or without colons") from None
 
 
 def _kcv(value: t.Any) -> str:
     digits = _KCV.fullmatch(_values.text("kcv", value).replace(":", ""))
     if not digits or len(digits[2]) % 2:
-        raise InputError("kcv", "give at least six hexadecimal digits", value)
+        raise errors.InputError("kcv", "give at least six hexadecimal digits", value)
     return digits[2].lower()
 
 
 # The options that are filters as they stand, each with what checks it.
 _CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "label": _label,
-    "label_regex": functools.partial(Pattern, "label_regex"),
+    "label_regex": functools.partial(pattern.Pattern, "label_regex"),
     "key_type": _key_type,
     "modulus": _modulus,
     "fingerprint": _values.fingerprint,
@@ -300,10 +296,10 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
     """
     selection = selection.on(session)
     if read is not None:
-        read |= IDENTITY | ({"check_value"} if selection.kcv else frozenset())
+        read |= attributes.IDENTITY | ({"check_value"} if selection.kcv else frozenset())
     found = _surveyed(session, [selection.query(one, read) for one in selection.classes])
     others = _other_halves(session, found, read) if selection.named else []
-    pairs = pair_up(_halves([*found, *others]))
+    pairs = keypair.pair_up(_halves([*found, *others]))
     meant = selection.meant(found, pairs)
     handles = {key.handle for key in meant}
     unread = [key for key in (*found, *others) if not key.attributes and selection.key_class in (None, key.half)]
@@ -311,16 +307,18 @@ def select(session: TokenSession, selection: Selection, read: frozenset[str] | N
     return Selected(tuple(meant), tuple(of), tuple(unread), tuple(beside))
 
 
-def _surveyed(session: TokenSession, queries: t.Iterable[Query]) -> list[TokenObject]:
+def _surveyed(session: TokenSession, queries: t.Iterable[Query]) -> list[keypair.TokenObject]:
     return [key for query in queries for key in session.survey(query) or ()]
 
 
-def _halves(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
+def _halves(keys: t.Iterable[keypair.TokenObject]) -> list[keypair.TokenObject]:
     """The readable keys of pairs."""
-    return [key for key in keys if key.half != SECRET and key.attributes]
+    return [key for key in keys if key.half != attributes.SECRET and key.attributes]
 
 
-def _other_halves(session: TokenSession, found: list[TokenObject], read: frozenset[str] | None) -> list[TokenObject]:
+def _other_halves(
+    session: TokenSession, found: list[keypair.TokenObject], read: frozenset[str] | None
+) -> list[keypair.TokenObject]:
     """The halves that were not found by the name, of those that lack their other."""
     keys = {key.handle: key for key in found}
     for searches in (_by_id, _by_value, _by_label):
@@ -331,20 +329,20 @@ def _other_halves(session: TokenSession, found: list[TokenObject], read: frozens
     return [key for key in keys.values() if key.handle not in known]
 
 
-def _lone(keys: t.Iterable[TokenObject]) -> list[TokenObject]:
+def _lone(keys: t.Iterable[keypair.TokenObject]) -> list[keypair.TokenObject]:
     """An object of each key of which one half is missing."""
-    return [pair.objects[0] for pair in pair_up(_halves(keys)) if len(pair.halves) == 1]
+    return [pair.objects[0] for pair in keypair.pair_up(_halves(keys)) if len(pair.halves) == 1]
 
 
-def _by_id(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+def _by_id(lone: t.Sequence[keypair.TokenObject]) -> t.Iterator[Query]:
     ids = sorted({key.id for key in lone if key.id})
-    return (Query(half, id=id_) for id_ in ids for half in HALVES)
+    return (Query(half, id=id_) for id_ in ids for half in attributes.HALVES)
 
 
-def _by_value(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+def _by_value(lone: t.Sequence[keypair.TokenObject]) -> t.Iterator[Query]:
     moduli = [value for key in lone if isinstance(value := key.attributes.get("modulus"), bytes) and value]
-    return (Query(half, modulus=modulus) for modulus in moduli for half in HALVES)
+    return (Query(half, modulus=modulus) for modulus in moduli for half in attributes.HALVES)
 
 
-def _by_label(lone: t.Sequence[TokenObject]) -> t.Iterator[Query]:
+def _by_label(lone: t.Sequence[keypair.TokenObject]) -> t.Iterator[Query]:
     return (Query(key.other, label=key.label, key_type=key.key_type) for key in lone if key.label and key.curve)

@@ -9,19 +9,18 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import unclear
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.unclear import rows
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 
 def of_private_key(selection: Selection) -> Selection:
     """The selection of the private half of what the task chooses; raises `InputError` for a half that cannot sign."""
-    if selection.key_class not in (None, PRIVATE):
-        raise InputError("uri", "only a private key signs; leave its type out", f"type={selection.key_class}")
-    return dataclasses.replace(selection, key_class=PRIVATE)
+    if selection.key_class not in (None, attributes.PRIVATE):
+        raise errors.InputError("uri", "only a private key signs; leave its type out", f"type={selection.key_class}")
+    return dataclasses.replace(selection, key_class=attributes.PRIVATE)
 
 
 def named(selection: Selection) -> str:
@@ -29,7 +28,7 @@ def named(selection: Selection) -> str:
     return f"the private key chosen by {dataclasses.replace(selection, key_class=None)}"
 
 
-def signing_pair(session: TokenSession, selection: Selection, act: str = "sign with") -> KeyPair | None:
+def signing_pair(session: TokenSession, selection: Selection, act: str = "sign with") -> keypair.KeyPair | None:
     """The pair of the chosen private key; None where there is none. Raises `HsmError` for more than one.
 
     `act`: what the key is for, as the refusal tells it.
@@ -38,19 +37,21 @@ def signing_pair(session: TokenSession, selection: Selection, act: str = "sign w
     where = f"on the token '{session.token_name}'"
     for unread in selected.unread:  # it may be the one that is meant
         reason = next(iter(unread.unreadable.values()), None)
-        raise TokenError(f"read the {unread.half} key with handle {unread.handle} {where}", reason)
+        raise errors.TokenError(f"read the {unread.half} key with handle {unread.handle} {where}", reason)
     if not selected.objects:
         session.check_absence()
         return None
     if len(selected.objects) > 1 or len(selected.pairs[0].publics) > 1:
         number = len(selected.objects)
         why = f"there are {number} private keys of it" if number > 1 else "its public key is there more than once"
-        remedy = f"Choose one by id, uri or fingerprint.{rows(selected.pairs)}"
-        raise HsmError.refused(f"{act} {named(selection)} {where}", why, remedy)
+        remedy = f"Choose one by id, uri or fingerprint.{unclear.rows(selected.pairs)}"
+        raise errors.HsmError.refused(f"{act} {named(selection)} {where}", why, remedy)
     return selected.pairs[0]
 
 
-def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.Collection[int]], t.Any]) -> None:
+def check_may_sign(
+    session: TokenSession, pair: keypair.KeyPair, allowed: t.Callable[[t.Collection[int]], t.Any]
+) -> None:
     """Refuses a key that may not sign, or not with a mechanism that would do; `allowed` tells those that would."""
     key, signer = pair.private, session.signer(pair)
     mechanisms = key.attributes.get("allowed_mechanisms")
@@ -68,7 +69,7 @@ def check_may_sign(session: TokenSession, pair: KeyPair, allowed: t.Callable[[t.
         why, remedy = signer.barred() or "", ""
     if not why:
         return
-    raise HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
+    raise errors.HsmError.refused(f"sign with {pair.private} on the token '{session.token_name}'", why, remedy)
 
 
 def _undeclared(signer: Signer, usable: t.Iterable[t.Any]) -> str:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.refusals import stranger
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, refusals
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import FAMILY_NAME, PROVISIONAL, Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import ROW
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 _SURPLUS = "Remove the surplus keys with the vendor's tool or pkcs11-tool."
 _SEVERAL = "Name one pair by id or fingerprint, or remove what is not wanted by state=absent named so."
@@ -23,24 +21,28 @@ _COMPLETE = "Set complete=true to have its public half, which its modulus tells,
 _PUBLIC = "Bring back its private half, or remove the public one by state=absent with its id or fingerprint."
 
 
-def told(wish: Wish, pairs: t.Sequence[KeyPair]) -> tuple[str, str, str]:
+def told(wish: Wish, pairs: t.Sequence[keypair.KeyPair]) -> tuple[str, str, str]:
     """What is there instead of one pair, what to do about it, and the list if that is of several lines."""
     objects = [found for pair in pairs for found in pair.objects]
     if len(objects) == 1:
         (lone,) = objects
         what = f"it is a {lone.half} half without its {lone.other} half: {lone}"
         private = _COMPLETE if lone.modulus else _PRIVATE
-        return what, private if lone.half == PRIVATE else _PUBLIC, ""
+        return what, private if lone.half == attributes.PRIVATE else _PUBLIC, ""
     if len(objects) == 2 and objects[0].half != objects[1].half:
-        public = next(found for found in objects if found.half == PUBLIC)
-        return f"its halves do not belong together{_contrast(*objects)}: {listed(objects)}", stranger(public), ""
+        public = next(found for found in objects if found.half == attributes.PUBLIC)
+        return (
+            f"its halves do not belong together{_contrast(*objects)}: {listed(objects)}",
+            refusals.stranger(public),
+            "",
+        )
     family = FAMILY_NAME[wish.family]
     if len(pairs) == 1:
         return f"{len(objects)} {family} keys have that name: {listed(objects)}", _SURPLUS, ""
     return f"{counted(pairs, f'{family} key ')} have that name", _SEVERAL, rows(pairs)
 
 
-def foreign(others: t.Sequence[TokenObject]) -> tuple[str, str]:
+def foreign(others: t.Sequence[keypair.TokenObject]) -> tuple[str, str]:
     """What has the wished id and another label or type, and what to do about it."""
     advice = "Choose another id, or give the label and the module of that pair."
     if any((found.label or "").startswith(PROVISIONAL) for found in others):
@@ -51,7 +53,7 @@ def foreign(others: t.Sequence[TokenObject]) -> tuple[str, str]:
     return f"its id belongs to {listed(others)}", advice
 
 
-def refuse_unproven(work: Work, pair: KeyPair) -> None:
+def refuse_unproven(work: Work, pair: keypair.KeyPair) -> None:
     """Refuses to touch halves that only an id joins, if no proof can be made of them; in check mode none may be."""
     proof = work.session.prove(work.wish, pair, passive=work.check_mode)
     if proof.method is None and not work.check_mode:
@@ -59,7 +61,7 @@ def refuse_unproven(work: Work, pair: KeyPair) -> None:
         raise work.refused("touch", why, "Name them by label or id.")
 
 
-def counted(pairs: t.Sequence[KeyPair], kind: str = "") -> str:
+def counted(pairs: t.Sequence[keypair.KeyPair], kind: str = "") -> str:
     """How many pairs these are, and how many halves without their other."""
     whole = len([pair for pair in pairs if not pair.lone])
     numbers = [(whole, f"{kind}pair"), (len(pairs) - whole, "half" if whole else f"{kind}half")]
@@ -73,10 +75,10 @@ def _plural(noun: str) -> str:
 
 def rows(things: t.Iterable[object]) -> str:
     """Each on a line of its own."""
-    return "".join(f"{ROW}{thing}" for thing in things)
+    return "".join(f"{errors.ROW}{thing}" for thing in things)
 
 
-def _contrast(one: TokenObject, other: TokenObject) -> str:
+def _contrast(one: keypair.TokenObject, other: keypair.TokenObject) -> str:
     """In what the two differ."""
     names = ("key_type", "curve", "modulus", "public_exponent", "id")
     told = [(name, getattr(one, name), getattr(other, name)) for name in names]

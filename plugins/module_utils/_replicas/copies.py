@@ -12,31 +12,20 @@ import random
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import attribute_differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, copied
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair, session, transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.actions import Actions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    CHANGEABLE,
-    HALVES,
-    PRIVATE,
-    Half,
-    Value,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
 # How often another host may store the same copy at the same moment before this one gives up.
 _RACES = 5
 
 T = t.TypeVar("T")
-Templates = dict[Half, dict[str, Value]]
+Templates = dict[attributes.Half, dict[str, attributes.Value]]
 
 
 class Copies:
@@ -47,22 +36,22 @@ class Copies:
     """
 
     def __init__(
-        self, group: Group, wish: Wish, wrapping_key: str | None, before: t.Mapping[Token, KeyPair | None]
+        self, group: Group, wish: Wish, wrapping_key: str | None, before: t.Mapping[Token, keypair.KeyPair | None]
     ) -> None:
         self._group = group
         self._wish = wish
         self._wrapping_key = wrapping_key
         self._before = before
-        self.original: KeyPair | None = None
-        self.made: dict[Token, tuple[TokenObject, ...]] = {}
+        self.original: keypair.KeyPair | None = None
+        self.made: dict[Token, tuple[keypair.TokenObject, ...]] = {}
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
-    def generate(self, deadline: Deadline) -> Proof:
+    def generate(self, deadline: worker.Deadline) -> session.Proof:
         """Has the source generate the pair, extractable until all copies are there, with an id that is known here."""
         source = self._group.source
         source.session.deadline = deadline
-        self._wish = dataclasses.replace(self._wish, drawn_id=draw(source.session.facts.id_length))
+        self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
         self.original, self.warnings = outcome.after, outcome.warnings
@@ -70,7 +59,7 @@ class Copies:
             self.made[source] = outcome.after.objects
         return outcome.proof
 
-    def copy(self, donor: Token, original: KeyPair, token: Token) -> None:
+    def copy(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
         """Copies the pair to `token`, and proves it there.
 
         After an error nothing of this run is left there, or the error names what remains, or the token is doubtful.
@@ -78,7 +67,7 @@ class Copies:
         if token in self._doubtful:  # the second time: what the first left goes before
             remains = self._take_back_from(token)
             if remains:
-                raise HsmError(remains)
+                raise errors.HsmError(remains)
             self._doubtful.discard(token)
         for lost in range(_RACES):
             try:
@@ -89,64 +78,66 @@ class Copies:
                 if len(there) == 1 and there[0].whole and there[0].spki == original.spki:
                     self.made[token] = ()  # another host stored the same copy
                     return None
-        raise HsmError.failed(
+        raise errors.HsmError.failed(
             f"copy {self._wish} to the token '{token.session.token_name}'",
             f"{_RACES} times another host stored a pair of the same name at the same moment",
             "Nothing of this task's is left there.",
         )
 
-    def _on(self, token: Token) -> Actions:
-        return Actions(token.session, self._wish)
+    def _on(self, token: Token) -> actions.Actions:
+        return actions.Actions(token.session, self._wish)
 
-    def _copy_once(self, donor: Token, original: KeyPair, token: Token) -> None:
+    def _copy_once(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
         source, replica = donor.session.transfer, token.session.transfer
-        way = choose_way(original, source.able(), replica.able(), self._wrapping_key)
+        way = transfer.choose_way(original, source.able(), replica.able(), self._wrapping_key)
         self._group.connect(donor, token, way)
         wrapped = source.wrap(token.name, way, original.private)
-        templates: Templates = {half: copied(self._wish, original, half) for half in HALVES}
-        there = self._before[token] or KeyPair()
+        templates: Templates = {half: transfer.copied(self._wish, original, half) for half in attributes.HALVES}
+        there = self._before[token] or keypair.KeyPair()
         try:
             pair = self._watched(token, lambda: replica.receive(donor.name, way, wrapped, templates, there))
-        except TokenError as error:
+        except errors.TokenError as error:
             self._look_for_remains(token, error)
         self.made[token] = tuple(found for found in pair.objects if found not in there.objects)
         try:
             pair = self._mended(token, pair, templates)
             self._check(token, original, pair, templates)
-        except (HsmError, RaceLost) as error:
+        except (errors.HsmError, RaceLost) as error:
             self._undo(token, error)
 
-    def _mended(self, token: Token, pair: KeyPair, templates: Templates) -> KeyPair:
+    def _mended(self, token: Token, pair: keypair.KeyPair, templates: Templates) -> keypair.KeyPair:
         """Some tokens give an unwrapped key every use whatever the template says (NSS); what they let be set is set.
 
         A half that does not carry the id may be another's key, and is not changed.
         """
         mendable = pair.whole and token.session.facts.set_attribute and self._named(pair.objects)
-        for half in HALVES if mendable else ():
-            rows = attribute_differences(half, pair.half(half), templates[half])
-            values = {row.name: row.wished for row in rows if row.found is not None and row.name in CHANGEABLE}
+        for half in attributes.HALVES if mendable else ():
+            rows = difference.attribute_differences(half, pair.half(half), templates[half])
+            values = {
+                row.name: row.wished for row in rows if row.found is not None and row.name in attributes.CHANGEABLE
+            }
             if values:
                 pair = pair.with_half(token.session.set_attributes(pair.half(half), values))
         return pair
 
-    def _check(self, token: Token, original: KeyPair, pair: KeyPair, templates: Templates) -> None:
+    def _check(self, token: Token, original: keypair.KeyPair, pair: keypair.KeyPair, templates: Templates) -> None:
         """That the copy is the key that it should be, as it should be, and the only one of its name."""
         where = f"the copy of {self._on(token).where}"
         if not pair.whole or pair.spki is None or pair.spki != original.spki:
-            raise HsmError.failed(f"finish {where}", f"its halves do not belong together, {pair}")
+            raise errors.HsmError.failed(f"finish {where}", f"its halves do not belong together, {pair}")
         # What the token does not have, and was not sent, is no matter.
         rows = [
             row
             for half, values in templates.items()
-            for row in attribute_differences(half, pair.half(half), values)
+            for row in difference.attribute_differences(half, pair.half(half), values)
             if row.found is not None and token.session.facts.sends(half, row.name, row.wished)
         ]
         if rows:
-            raise HsmError.failed(f"finish {where}", f"the token stored it otherwise, {listed(rows, '; ')}")
+            raise errors.HsmError.failed(f"finish {where}", f"the token stored it otherwise, {listed(rows, '; ')}")
         proof = self._on(token).prove_new(pair)
         if proof.method is None and self._wish.verify is not False:
             remedy = "With verify=false it counts without a proof."
-            raise HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
+            raise errors.HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
         if not is_clear(self._on(token).find()):
             raise RaceLost
 
@@ -155,24 +146,24 @@ class Copies:
         self._doubtful.add(token)
         try:
             done = work()
-        except (HsmError, RaceLost):  # any other is a bug, after which nothing is known
+        except (errors.HsmError, RaceLost):  # any other is a bug, after which nothing is known
             if token.reached:
                 self._doubtful.discard(token)
             raise
         self._doubtful.discard(token)
         return done
 
-    def _look_for_remains(self, token: Token, error: TokenError) -> t.NoReturn:
+    def _look_for_remains(self, token: Token, error: errors.TokenError) -> t.NoReturn:
         """A token may have stored what it answered an error about (trap T14): it is removed, and `error` raised."""
         if not token.reached or not (self.original and self.original.private.id):
             raise error
         self._doubtful.add(token)
-        with contextlib.suppress(TokenError):
+        with contextlib.suppress(errors.TokenError):
             error = error.at(error.attempt, self._destroyed_left(token))
             self._doubtful.discard(token)
         raise error
 
-    def _undo(self, token: Token, error: HsmError | RaceLost) -> t.NoReturn:
+    def _undo(self, token: Token, error: errors.HsmError | RaceLost) -> t.NoReturn:
         """Removes the copy again and raises `error`; where the process is gone, that has to wait."""
         made = self.made.pop(token)
         if not token.reached:
@@ -180,11 +171,11 @@ class Copies:
             raise error
         # A token may have answered with the handle of another's key; then the copy is looked for by its id.
         remains = self._destroyed(token, made) if self._named(made) else self._destroyed_left(token)
-        if isinstance(error, HsmError):
-            raise HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
-        raise HsmError(remains) if remains else error
+        if isinstance(error, errors.HsmError):
+            raise errors.HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
+        raise errors.HsmError(remains) if remains else error
 
-    def take_back(self, deadline: Deadline) -> str:
+    def take_back(self, deadline: worker.Deadline) -> str:
         """Removes all that this run made, also where a process was lost; the answer tells what remains."""
         involved = [token for token in self._group.all if self.made.get(token) or token in self._doubtful]
         if not involved:
@@ -196,7 +187,7 @@ class Copies:
         told += self._taken_back([token for token in involved if token is self._group.source], deadline)
         return " ".join(filter(None, told)) or "What this run made was removed again."
 
-    def _taken_back(self, tokens: t.Sequence[Token], deadline: Deadline) -> list[str]:
+    def _taken_back(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> list[str]:
         reached = [token for token in tokens if token.reached]
         told = self._group.each(reached, self._take_back_from, deadline)
         unknown = "What is left of it on the {} is not known: {}".format
@@ -217,27 +208,27 @@ class Copies:
         where = f"What this run left on the token '{token.session.token_name}'"
         return f"{where} cannot be told from others' keys: {listed(left) or 'an object without an id'}."
 
-    def _left(self, token: Token, ident: bytes) -> list[TokenObject]:
+    def _left(self, token: Token, ident: bytes) -> list[keypair.TokenObject]:
         """What has the pair's id, and was not there before."""
-        before = self._before.get(token) or KeyPair()
+        before = self._before.get(token) or keypair.KeyPair()
         new = [found for found in self._on(token).search(id=ident) if found.half not in before.halves]
         if self.original is None:
             return new
         return [found for found in new if found.fingerprint in (None, self.original.fingerprint)]
 
-    def _destroyed(self, token: Token, objects: t.Iterable[TokenObject]) -> str:
+    def _destroyed(self, token: Token, objects: t.Iterable[keypair.TokenObject]) -> str:
         """Destroys objects, private halves first; the answer names what remains."""
         left = []
-        for found in sorted(objects, key=lambda found: found.half != PRIVATE):
+        for found in sorted(objects, key=lambda found: found.half != attributes.PRIVATE):
             try:
                 if not self._named([found]):
-                    raise HsmError("it does not carry the id of the pair")
+                    raise errors.HsmError("it does not carry the id of the pair")
                 token.session.destroy(found)
-            except HsmError as error:
+            except errors.HsmError as error:
                 left.append(f"{found} ({error.msg})")
         return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
 
-    def _named(self, objects: t.Iterable[TokenObject]) -> bool:
+    def _named(self, objects: t.Iterable[keypair.TokenObject]) -> bool:
         """Whether these carry the id of the pair: nothing else is changed or destroyed by its handle."""
         return bool(self._ident) and all(found.id == self._ident for found in objects)
 

@@ -9,28 +9,27 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import choice, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import tokens
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
-Outcomes = dict[Token, list[Outcome]]
+Outcomes = dict[tokens.Token, list[reconcile.Outcome]]
 # What became of one key: the outcome with what was done anywhere, and that on each token that has the key.
-Everywhere = tuple[Outcome, t.Mapping[str, Outcome]]
+Everywhere = tuple[reconcile.Outcome, t.Mapping[str, reconcile.Outcome]]
 
 
 def bring_everywhere(
-    group: Group, task: KeyTask, timeout: float | None, check_mode: bool
-) -> tuple[list[Everywhere], list[Node]]:
+    group: tokens.Group, task: choice.KeyTask, timeout: float | None, check_mode: bool
+) -> tuple[list[Everywhere], list[session.Node]]:
     """Does the task on all tokens; the outcomes are the source's, with what was done to the key on any token.
 
     Nothing is changed where a token that is reached refuses. One that is not reached ends a change before it begins,
     and a removal after it was done on all others.
     """
-    deadline = Deadline(timeout)
+    deadline = worker.Deadline(timeout)
     done = looks = _look(group, task, deadline)
     if not check_mode:
         done = group.source_last(looks, lambda token: task.bring(token.session, check_mode=False), deadline)
@@ -39,14 +38,14 @@ def bring_everywhere(
     if undone:
         ready = ", ".join(token.name for token in group.all if token in done) or "none"
         verb = "changed on" if task.state == "present" else "removed from"
-        raise HsmError(
+        raise errors.HsmError(
             f"Could not finish on all {len(group.all)} tokens. {group.reasons(undone)} What remains there is not known;"
             f" {verb}: {ready}. Run the task again when all are reached."
         )
-    return _merged({token.name: done[token] for token in group.all}), [Node(token.name) for token in group.all]
+    return _merged({token.name: done[token] for token in group.all}), [session.Node(token.name) for token in group.all]
 
 
-def _merged(done: t.Mapping[str, list[Outcome]]) -> list[Everywhere]:
+def _merged(done: t.Mapping[str, list[reconcile.Outcome]]) -> list[Everywhere]:
     """The source's outcomes, or for keys that it does not have those of the first token that does."""
     merged: list[Everywhere] = []
     firsts = next(filter(None, done.values()), [])
@@ -60,11 +59,11 @@ def _merged(done: t.Mapping[str, list[Outcome]]) -> list[Everywhere]:
     return merged
 
 
-def _key(outcome: Outcome) -> str | None:
+def _key(outcome: reconcile.Outcome) -> str | None:
     return outcome.before.fingerprint if outcome.before else None
 
 
-def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
+def _look(group: tokens.Group, task: choice.KeyTask, deadline: worker.Deadline) -> Outcomes:
     """What the task would do on each token."""
     removal = task.state == "absent"
     # A removal is done on all that can be reached: who hangs does not use up their time.
@@ -74,7 +73,9 @@ def _look(group: Group, task: KeyTask, deadline: Deadline) -> Outcomes:
     group.refuse_refusals(reached)
     missing = group.without(looks)
     if missing and not removal:
-        raise HsmError(f"Could not reach all {len(group.all)} tokens. {group.reasons(missing)} Nothing was changed.")
+        raise errors.HsmError(
+            f"Could not reach all {len(group.all)} tokens. {group.reasons(missing)} Nothing was changed."
+        )
     _refuse_different(looks, removal)
     return looks
 
@@ -88,4 +89,4 @@ def _refuse_different(looks: Outcomes, removal: bool) -> None:
     there = [names for names in prints.values() if names or not removal]
     if any(names != there[0] for names in there):
         listed = "; ".join(f"'{name}' has {', '.join(names) or 'none'}" for name, names in prints.items())
-        raise HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)
+        raise errors.HsmError.refused("touch keys that differ from token to token, by fingerprint", listed)

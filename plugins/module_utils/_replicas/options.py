@@ -11,13 +11,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import tokens
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 Params = t.Mapping[str, t.Any]
 
@@ -31,12 +30,12 @@ class Replicas:
     lock_timeout: float
 
     @contextlib.contextmanager
-    def group(self, *, writable: bool) -> t.Iterator[Group]:
+    def group(self, *, writable: bool) -> t.Iterator[tokens.Group]:
         """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
         for login in self.logins.values():
             login.check_user(writable)  # before any of them is logged in to
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        group = Group([Token(name, provider, writable) for name, provider in providers.items()])
+        group = tokens.Group([tokens.Token(name, provider, writable) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):
             try:
                 yield group
@@ -44,7 +43,7 @@ class Replicas:
                 for token in group.all:
                     token.close()
 
-    def bring_pair(self, group: Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
+    def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
         """One pair, brought into `state` on all tokens."""
         return replicate(group, wish, state, self.terms, check_mode)
 
@@ -52,25 +51,27 @@ class Replicas:
         """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
         if wish.on_mismatch == "replace":
             rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
-            raise InputError("on_mismatch", rule, "replace")
+            raise errors.InputError("on_mismatch", rule, "replace")
         if wish.extractable is False and self.terms.min_servers < len(self.logins):
             rule = "extractable=false needs every replica, because nothing can be copied any more afterwards"
-            raise InputError("min_servers", rule, self.terms.min_servers)
+            raise errors.InputError("min_servers", rule, self.terms.min_servers)
         if wish.private_attributes.get("wrap_with_trusted") is True and self.terms.wrapping_key is None:
             rule = "it is missing; wrap_with_trusted lets the key be copied under a trusted key only"
-            raise InputError("wrapping_key", rule)
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import unprovable
+            raise errors.InputError("wrapping_key", rule)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
-        reason = unprovable(wish, wish.template(PRIVATE))
+        reason = proof.unprovable(wish, wish.template(attributes.PRIVATE))
         if wish.private_attributes.get("always_authenticate") and not all(one.pin for one in self.logins.values()):
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.context_login import NO_PIN
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import context_login
 
-            reason = reason or NO_PIN
+            reason = reason or context_login.NO_PIN
         if reason and wish.verify is not False:
-            raise InputError("verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false")
+            raise errors.InputError(
+                "verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false"
+            )
 
 
-def replicas_from(params: Params, source: Credentials) -> Replicas:
+def replicas_from(params: Params, source: session.Credentials) -> Replicas:
     """The checked option of a module; raises `InputError`. `source`: its own login."""
     login = t.cast(Login, source)  # a provider with other logins has refused the option
     logins = {login.selector.name: login}
@@ -78,17 +79,17 @@ def replicas_from(params: Params, source: Credentials) -> Replicas:
         option = f"replicas[{number}]"
         name = replica["name"].strip()
         if not name or name in logins:
-            raise InputError("name", "give each replica a name of its own", replica["name"]).within(option)
+            raise errors.InputError("name", "give each replica a name of its own", replica["name"]).within(option)
         try:
             logins[name] = login_from(replica)
-        except InputError as error:
+        except errors.InputError as error:
             told = error.within(option)
-            told.msg += f" Its name is '{one_line(name)}'."
+            told.msg += f" Its name is '{errors.one_line(name)}'."
             raise told from None
     known = len(logins)
     min_servers = params.get("min_servers") or known
     if min_servers > known:
         rule = f"it may be at most the number of tokens, which are {known} with the replicas"
-        raise InputError("min_servers", rule, min_servers)
+        raise errors.InputError("min_servers", rule, min_servers)
     terms = Terms(min_servers, params["timeout"], params.get("wrapping_key"))
     return Replicas(logins, terms, params["lock_timeout"])

@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 # By token; None where the token has nothing of that name.
-Found = t.Mapping[str, "KeyPair | None"]
+Found = t.Mapping[str, "keypair.KeyPair | None"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +38,7 @@ def plan_copies(wish: Wish, found: Found, source: str) -> CopyPlan:
         return CopyPlan(None, tuple(name for name in lack if name != source))
     if source not in whole and wish.fingerprint is None:
         why = f"it is only on replicas, {_listed(whole)}, and not on '{source}'"
-        raise HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
+        raise errors.HsmError.refused(f"touch {wish}", why, "To copy it back, name it by its fingerprint.")
     return CopyPlan(source if source in whole else next(iter(whole)), tuple(lack))
 
 
@@ -49,7 +48,7 @@ def refuse_different(wish: Wish, found: Found) -> None:
     prints = {half.fingerprint for pair in there.values() for half in pair.objects if half.fingerprint}
     if len(prints) > 1:
         remedy = "Nothing was changed. Name the one that is meant by its fingerprint, or remove the others."
-        raise HsmError.refused(
+        raise errors.HsmError.refused(
             f"touch {wish}", f"the tokens have different keys of that name, {_listed(there)}", remedy
         )
 
@@ -58,13 +57,13 @@ def _refuse_halves(wish: Wish, found: Found, *, completable: bool) -> None:
     """A public half may be what a killed copy left, where another token has the pair; all else is no one's leftover."""
     for name, pair in found.items():
         lone = pair.lone if pair else None
-        if pair and not (completable and lone and lone.half == PUBLIC and lone.fingerprint):
+        if pair and not (completable and lone and lone.half == attributes.PUBLIC and lone.fingerprint):
             why = f"what the node '{name}' has of it is no pair, {pair}"
             remedy = "Nothing was changed. Remove it there by state=absent with its id or fingerprint."
-            raise HsmError.refused(f"touch {wish}", why, remedy)
+            raise errors.HsmError.refused(f"touch {wish}", why, remedy)
 
 
-def uncopyable(pair: KeyPair, wrapping_key: str | None) -> str | None:
+def uncopyable(pair: keypair.KeyPair, wrapping_key: str | None) -> str | None:
     """Why a private half cannot leave its token, and what can be done; None if it can."""
     if pair.private.attributes.get("extractable") is not True:
         return (

@@ -14,20 +14,17 @@ import dataclasses
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.expectation import predicted
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, session, transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import choose_way, not_as_original
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import (
     Outcome,
     Reconciliation,
     reconcile,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.copies import Copies
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import (
     CopyPlan,
     plan_copies,
@@ -35,8 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import
     uncopyable,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 _PAUSE = 0.5  # seconds between two rounds
 _GRACE = 10.0  # seconds that taking back gets at least, after a timeout
@@ -56,7 +52,7 @@ class Replicated:
     """What became of the pair: the outcome on the source, with what was done anywhere, and that on each token."""
 
     outcome: Outcome
-    nodes: tuple[Node, ...]
+    nodes: tuple[session.Node, ...]
     on_tokens: t.Mapping[str, Outcome]
 
 
@@ -79,11 +75,11 @@ class _Run:
         self._state = state
         self._terms = terms
         self._check_mode = check_mode
-        self._deadline = Deadline(terms.timeout)
-        self._found: dict[Token, KeyPair | None] = {}
+        self._deadline = worker.Deadline(terms.timeout)
+        self._found: dict[Token, keypair.KeyPair | None] = {}
         self._mended: set[Token] = set()
         self._alike: list[str] = []
-        self._copies = Copies(group, wish, terms.wrapping_key, self._found)
+        self._copies = copies.Copies(group, wish, terms.wrapping_key, self._found)
 
     def present(self) -> Replicated:
         """The pair is there, as wished, on enough tokens."""
@@ -96,7 +92,7 @@ class _Run:
         try:
             proof = self._make(plan)
             outcomes = self._bring(self._wish.unfrozen(), proof)
-        except HsmError as error:
+        except errors.HsmError as error:
             self._take_back(error)
         except Exception:  # a bug, reported as one, and nothing is left
             self._copies.take_back(self._last_deadline())
@@ -117,7 +113,7 @@ class _Run:
         failed = self._group.without(outcomes)
         if failed:
             gone = [token.name for token, outcome in outcomes.items() if outcome.changed]
-            raise HsmError(
+            raise errors.HsmError(
                 f"Could not make sure that {self._wish} is gone from all {len(self._group.all)} tokens."
                 f" {self._group.reasons(failed)} What remains there is not known."
                 f" {'Removed from' if not self._check_mode else 'To be removed from'}: {', '.join(gone) or 'none'}.",
@@ -165,7 +161,7 @@ class _Run:
             self._found[token] = pairs[0] if pairs else None
             self._mended |= {token} if mended else set()
 
-    def _settled(self, token: Token) -> tuple[list[KeyPair], bool]:
+    def _settled(self, token: Token) -> tuple[list[keypair.KeyPair], bool]:
         pairs, mended = self._work(token).settled()
         if not pairs and self._state == "present":
             self._alike.extend(self._work(token).look_alikes())
@@ -177,12 +173,12 @@ class _Run:
     def _has_enough(self, tokens: t.Collection[Token], enough: int) -> bool:
         return self._group.source in tokens and len(tokens) >= enough
 
-    def _share(self, parts: int) -> Deadline:
+    def _share(self, parts: int) -> worker.Deadline:
         """The time for a step, which is all where no token can be done without."""
         needed = self._terms.min_servers == len(self._group.all) and self._state == "present"
         return self._deadline if needed else self._deadline.share(parts)
 
-    def _by_name(self) -> dict[str, KeyPair | None]:
+    def _by_name(self) -> dict[str, keypair.KeyPair | None]:
         return {token.name: self._found[token] for token in self._group.all if token in self._found}
 
     def _rounds(self) -> t.Iterator[None]:
@@ -195,8 +191,8 @@ class _Run:
     def _refuse_unfreezable(self) -> None:
         """What cannot be destroyed any more can only be set when all else is done, and that needs a copy."""
         for token in self._found:
-            if not token.session.facts.copy and any(self._wish.freezing(half) for half in HALVES):
-                raise HsmError.refused(
+            if not token.session.facts.copy and any(self._wish.freezing(half) for half in attributes.HALVES):
+                raise errors.HsmError.refused(
                     f"generate {self._wish} on several tokens",
                     f"'{token.session.token_name}' cannot copy an object, which destroyable=false and modifiable=false"
                     " need there after all else is done",
@@ -204,13 +200,13 @@ class _Run:
 
     # Making
 
-    def _make(self, plan: CopyPlan) -> Proof | None:
+    def _make(self, plan: CopyPlan) -> session.Proof | None:
         """Generates the pair if no token has it, and copies it to those that lack it."""
         proof = self._copies.generate(self._deadline) if plan.donor is None else None
         donor = self._donor(plan)
         original = self._copies.original or self._found[donor]
         if original is None:
-            raise HsmError(f"Could not find {self._wish} on the {donor} after generating it.")
+            raise errors.HsmError(f"Could not find {self._wish} on the {donor} after generating it.")
         self._copies.original = original
         for dummy in self._rounds():
             self._copy_to(self._lacking(plan), donor, original)
@@ -229,20 +225,22 @@ class _Run:
         """The tokens that are to get a copy, and have none yet."""
         return [token for token in self._found if token.name in plan.lack and token not in self._copies.made]
 
-    def _copy_to(self, lacking: t.Sequence[Token], donor: Token, original: KeyPair) -> None:
+    def _copy_to(self, lacking: t.Sequence[Token], donor: Token, original: keypair.KeyPair) -> None:
         waiting = [token for token in lacking if token.may_come]
         self._group.reach([token for token in waiting if not token.reached], self._share(2))
         donor.session.deadline = self._share(2)
         ready = [token for token in waiting if token.reached]
         self._group.each(ready, lambda token: self._copies.copy(donor, original, token), donor.session.deadline)
 
-    def _refuse_no_way(self, plan: CopyPlan, donor: Token, original: KeyPair, token: Token) -> None:
+    def _refuse_no_way(self, plan: CopyPlan, donor: Token, original: keypair.KeyPair, token: Token) -> None:
         """Refuses a copy to a token that lacks the pair, before anything is made."""
         reason = uncopyable(original, self._terms.wrapping_key) if plan.donor else None
         if reason:
-            raise HsmError.refused(f"copy {self._wish} to it", reason)
+            raise errors.HsmError.refused(f"copy {self._wish} to it", reason)
         token.session.check_making(f"copy {self._wish} to the token '{token.session.token_name}'")
-        choose_way(original, donor.session.transfer.able(), token.session.transfer.able(), self._terms.wrapping_key)
+        transfer.choose_way(
+            original, donor.session.transfer.able(), token.session.transfer.able(), self._terms.wrapping_key
+        )
 
     def _require(self, having: t.Collection[Token], so_far: str = "") -> None:
         if not self._has_enough(having, self._terms.min_servers):
@@ -250,7 +248,7 @@ class _Run:
 
     # Finishing
 
-    def _bring(self, wish: Wish, proof: Proof | None) -> dict[Token, Outcome]:
+    def _bring(self, wish: Wish, proof: session.Proof | None) -> dict[Token, Outcome]:
         """Every token that has the pair to what is wished: the replicas first, the source last."""
         source = self._group.source
         made = self._copies.made
@@ -267,7 +265,7 @@ class _Run:
         return outcomes
 
     def _reconciled(
-        self, tokens: t.Sequence[Token], wish: Wish, deadline: Deadline, check_mode: bool = False
+        self, tokens: t.Sequence[Token], wish: Wish, deadline: worker.Deadline, check_mode: bool = False
     ) -> dict[Token, Outcome]:
         return self._group.each(tokens, lambda token: reconcile(token.session, wish, self._state, check_mode), deadline)
 
@@ -278,7 +276,7 @@ class _Run:
         )
         failed = [token for token in before if token not in frozen]
         if failed:
-            raise HsmError(
+            raise errors.HsmError(
                 f"Could not finish {self._wish}: what is set last is not set everywhere. {self._group.reasons(failed)}"
                 f" The pair is on {', '.join(token.name for token in before)}; run the task again."
             )
@@ -300,13 +298,15 @@ class _Run:
         having = [token for token in self._found if token not in lacking and (plan.donor or token is source)]
         outcomes = self._reconciled(having, self._wish, self._deadline, check_mode=True)
         self._group.refuse_refusals(having)
-        original = self._found[donor] or t.cast(KeyPair, predicted(self._wish, Plan(Action.GENERATE)))
+        original = self._found[donor] or t.cast(
+            keypair.KeyPair, expectation.predicted(self._wish, Plan(Action.GENERATE))
+        )
         for token in lacking:
             try:
                 self._refuse_no_way(plan, donor, original, token)
-                outcomes[token] = Outcome(Action.REPAIR, None, original, Proof(None, "check mode"))
-            except HsmError as error:
-                token.set_apart(HsmError(error.msg))
+                outcomes[token] = Outcome(Action.REPAIR, None, original, session.Proof(None, "check mode"))
+            except errors.HsmError as error:
+                token.set_apart(errors.HsmError(error.msg))
         self._require(outcomes, " Nothing was changed.")
         return self._result(outcomes)
 
@@ -327,7 +327,7 @@ class _Run:
         made = self._copies.made
         pairs = {token: self._copies.original if made.get(token) else pair for token, pair in self._found.items()}
         begun = {token: pair for token, pair in pairs.items() if made.get(token) or token in self._mended}
-        return {token: Outcome(Action.NOTHING, None, pair, Proof(None)) for token, pair in begun.items()}
+        return {token: Outcome(Action.NOTHING, None, pair, session.Proof(None)) for token, pair in begun.items()}
 
     def _since(self, token: Token, outcome: Outcome) -> Outcome:
         """The outcome on a token since this run's first look at it; a copy of a pair that was elsewhere is a repair."""
@@ -338,32 +338,34 @@ class _Run:
             action = main_action({action, Action.REPAIR})
         return dataclasses.replace(outcome, action=action, before=self._found.get(token))
 
-    def _rows(self, outcomes: t.Mapping[Token, Outcome]) -> tuple[Node, ...]:
+    def _rows(self, outcomes: t.Mapping[Token, Outcome]) -> tuple[session.Node, ...]:
         original = outcomes[self._group.source].after if self._group.source in outcomes else None
         return tuple(self._row(token, outcomes.get(token), original) for token in self._group.all)
 
-    def _row(self, token: Token, outcome: Outcome | None, original: KeyPair | None) -> Node:
+    def _row(self, token: Token, outcome: Outcome | None, original: keypair.KeyPair | None) -> session.Node:
         if outcome is None:
             status: t.Literal["failed", "unsynchronised"] = "unsynchronised" if token in self._found else "failed"
-            return Node(token.name, status, str(token.error) if token.error else "")
-        names = not_as_original(original, outcome.after) if original and outcome.after and token.reached else []
+            return session.Node(token.name, status, str(token.error) if token.error else "")
+        names = (
+            transfer.not_as_original(original, outcome.after) if original and outcome.after and token.reached else []
+        )
         told = f"a copy, in which {', '.join(names)} cannot be as in the original" if names else ""
-        return Node(token.name, "ok", told)
+        return session.Node(token.name, "ok", told)
 
-    def _too_few(self, reasons: str) -> HsmError:
+    def _too_few(self, reasons: str) -> errors.HsmError:
         answers = [token.error.data["ckr"] for token in self._group.all if token.error and "ckr" in token.error.data]
-        return HsmError(
+        return errors.HsmError(
             f"Could not have {self._wish} on {self._terms.min_servers} of {len(self._group.all)} tokens. {reasons}",
             nodes=[row._asdict() for row in self._rows({})],
             **({"ckr": answers[-1]} if answers else {}),
         )
 
-    def _last_deadline(self) -> Deadline:
-        return Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
+    def _last_deadline(self) -> worker.Deadline:
+        return worker.Deadline(None if self._terms.timeout is None else max(_GRACE, self._terms.timeout))
 
-    def _take_back(self, error: HsmError) -> t.NoReturn:
+    def _take_back(self, error: errors.HsmError) -> t.NoReturn:
         """Removes what this run made, on every token that it can reach, and raises `error` with what remains."""
         remains = self._copies.take_back(self._last_deadline())
         there = [token.name for token, pair in self._found.items() if pair]
         stays = f"The pair that was there before stays on {', '.join(there)}." if there else ""
-        raise HsmError(" ".join(filter(None, (error.msg, remains, stays))), **error.data) from None
+        raise errors.HsmError(" ".join(filter(None, (error.msg, remains, stays))), **error.data) from None

@@ -10,15 +10,13 @@ import contextlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import transfer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
 # What the steps of a transfer attempt; `{2}` is the third argument.
 _STEPS = {
@@ -41,7 +39,7 @@ class _RemoteTransfer:
         return lambda *arguments: self._call(_STEPS[step].format(*arguments), f"transfer.{step}", *arguments)
 
 
-class WorkerSession(TokenSession):
+class WorkerSession(session.TokenSession):
     """The session of one token. `open` logs in; nothing else does, and never twice."""
 
     slot_id: int
@@ -51,13 +49,13 @@ class WorkerSession(TokenSession):
         self._worker = worker
         self._opened = False
         self.deadline = Deadline()
-        self.transfer = t.cast(Transfer, _RemoteTransfer(self._call))
+        self.transfer = t.cast(transfer.Transfer, _RemoteTransfer(self._call))
 
     def open(self) -> None:
         """Lets the worker load, choose the token and log in; what it answers with is known here from then on."""
         try:
             introduction = self._call("reach the token", "introduction")
-        except HsmError as error:
+        except errors.HsmError as error:
             error.final |= isinstance(error, WorkerLost)  # it may have been lost in the middle of the login
             self.close()
             raise
@@ -77,8 +75,8 @@ class WorkerSession(TokenSession):
     def _call(self, what: str, name: str, *arguments: t.Any) -> t.Any:
         return self._worker.call(f"{what} on the node '{self._name}'", self.deadline, name, *arguments)
 
-    def find(self, query: Query) -> list[TokenObject]:
-        return t.cast("list[TokenObject]", self._call("search", "find", query))
+    def find(self, query: session.Query) -> list[keypair.TokenObject]:
+        return t.cast("list[keypair.TokenObject]", self._call("search", "find", query))
 
     def check_absence(self) -> None:
         self._call("look at the storage", "check_absence")
@@ -92,41 +90,43 @@ class WorkerSession(TokenSession):
     def look_anew(self) -> None:
         pass  # every search asks the token
 
-    def survey(self, query: Query, at_most: int | None = None) -> list[TokenObject] | None:
-        return t.cast("list[TokenObject] | None", self._call("search", "survey", query, at_most))
+    def survey(self, query: session.Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
+        return t.cast("list[keypair.TokenObject] | None", self._call("search", "survey", query, at_most))
 
-    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[Certificate]:
-        return t.cast("list[Certificate]", self._call("search", "certificates", label, identifier))
+    def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[certificate.Certificate]:
+        return t.cast("list[certificate.Certificate]", self._call("search", "certificates", label, identifier))
 
-    def set_certificate_id(self, found: Certificate, identifier: bytes) -> None:
+    def set_certificate_id(self, found: certificate.Certificate, identifier: bytes) -> None:
         self._call(f"change {found}", "set_certificate_id", found, identifier)
 
-    def destroy_certificate(self, found: Certificate) -> None:
+    def destroy_certificate(self, found: certificate.Certificate) -> None:
         self._call(f"remove {found}", "destroy_certificate", found)
 
-    def further(self) -> contextlib.AbstractContextManager[TokenSession]:
-        raise HsmError(f"The node '{self._name}' has one session.")
+    def further(self) -> contextlib.AbstractContextManager[session.TokenSession]:
+        raise errors.HsmError(f"The node '{self._name}' has one session.")
 
     def check_generation(self, wish: Wish) -> None:
         self._call(f"look whether {wish} can be generated", "check_generation", wish)
 
-    def generate(self, wish: Wish) -> KeyPair:
-        return t.cast(KeyPair, self._call(f"generate {wish}", "generate", wish))
+    def generate(self, wish: Wish) -> keypair.KeyPair:
+        return t.cast(keypair.KeyPair, self._call(f"generate {wish}", "generate", wish))
 
-    def read(self, found: TokenObject) -> TokenObject:
-        return t.cast(TokenObject, self._call(f"read {found}", "read", found))
+    def read(self, found: keypair.TokenObject) -> keypair.TokenObject:
+        return t.cast(keypair.TokenObject, self._call(f"read {found}", "read", found))
 
-    def set_attributes(self, found: TokenObject, values: t.Mapping[str, Value]) -> TokenObject:
-        return t.cast(TokenObject, self._call(f"change {found}", "set_attributes", found, values))
+    def set_attributes(
+        self, found: keypair.TokenObject, values: t.Mapping[str, attributes.Value]
+    ) -> keypair.TokenObject:
+        return t.cast(keypair.TokenObject, self._call(f"change {found}", "set_attributes", found, values))
 
-    def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
-        return t.cast(TokenObject, self._call(f"change {found}", "freeze", found, values))
+    def freeze(self, found: keypair.TokenObject, values: t.Mapping[str, bool]) -> keypair.TokenObject:
+        return t.cast(keypair.TokenObject, self._call(f"change {found}", "freeze", found, values))
 
-    def destroy(self, found: TokenObject) -> None:
+    def destroy(self, found: keypair.TokenObject) -> None:
         self._call(f"remove {found}", "destroy", found)
 
-    def barred(self, pair: KeyPair) -> str | None:
+    def barred(self, pair: keypair.KeyPair) -> str | None:
         return t.cast("str | None", self._call(f"look whether {pair} can be used", "barred", pair))
 
-    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-        return t.cast(Proof, self._call(f"prove {wish}", "prove", wish, pair, passive))
+    def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> session.Proof:
+        return t.cast(session.Proof, self._call(f"prove {wish}", "prove", wish, pair, passive))

@@ -12,12 +12,12 @@ import itertools
 import threading
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import WorkerSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 T = t.TypeVar("T")
 
@@ -28,7 +28,7 @@ class Token:
     def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
         self.name = name
         self.provider = provider
-        self.error: HsmError | None = None
+        self.error: errors.HsmError | None = None
         self._writable = writable
         self._session: WorkerSession | None = None
 
@@ -42,7 +42,7 @@ class Token:
         """Whether it may fare better another time."""
         return not (self.error and self.error.final)
 
-    def set_apart(self, error: HsmError) -> None:
+    def set_apart(self, error: errors.HsmError) -> None:
         """It takes no part any more, and why."""
         self.error = error
         error.final = True
@@ -51,7 +51,7 @@ class Token:
     def session(self) -> WorkerSession:
         """The session; raises why there is none."""
         if self._session is None:
-            raise self.error or HsmError(f"There is no session with the node '{self.name}'.")
+            raise self.error or errors.HsmError(f"There is no session with the node '{self.name}'.")
         return self._session
 
     @property
@@ -63,7 +63,7 @@ class Token:
         """Forks its process, which does nothing yet."""
         self.close()
         enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
-        self._session = WorkerSession(self.name, Worker(enter))
+        self._session = WorkerSession(self.name, worker.Worker(enter))
 
     def close(self) -> None:
         """Ends its process, if it has one."""
@@ -80,10 +80,10 @@ class Group:
     def __init__(self, tokens: t.Sequence[Token]) -> None:
         self.all = tuple(tokens)
         self.source = self.all[0]
-        self._connected: set[tuple[WorkerSession, WorkerSession, Way]] = set()
+        self._connected: set[tuple[WorkerSession, WorkerSession, transfer.Way]] = set()
         self._connecting = threading.Lock()
 
-    def reach(self, tokens: t.Sequence[Token], deadline: Deadline) -> None:
+    def reach(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> None:
         """Logs in to those that have no session; never to one whose login failed.
 
         Tokens in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
@@ -98,7 +98,9 @@ class Group:
             self.each([token for token in turn if token], lambda token: token.session.open(), deadline)
         self._refuse_same_token()
 
-    def each(self, tokens: t.Sequence[Token], work: t.Callable[[Token], T], deadline: Deadline) -> dict[Token, T]:
+    def each(
+        self, tokens: t.Sequence[Token], work: t.Callable[[Token], T], deadline: worker.Deadline
+    ) -> dict[Token, T]:
         """What `work` gives for each token, all at once; a token that fails has its error, and no result."""
         results: dict[Token, T] = {}
         if not tokens:
@@ -112,12 +114,12 @@ class Group:
                 token = running[future]
                 try:
                     results[token] = future.result()
-                except HsmError as error:
+                except errors.HsmError as error:
                     token.error = error
         return {token: results[token] for token in tokens if token in results}  # in this order, whoever was first
 
     def source_last(
-        self, tokens: t.Collection[Token], work: t.Callable[[Token], T], deadline: Deadline
+        self, tokens: t.Collection[Token], work: t.Callable[[Token], T], deadline: worker.Deadline
     ) -> dict[Token, T]:
         """As `each`, the source only after all others have done it."""
         replicas = self.replicas(tokens)
@@ -141,10 +143,10 @@ class Group:
     def refuse_refusals(self, tokens: t.Iterable[Token]) -> None:
         """A wish that a token refuses is no fault of the token, and fails the task however many others there are."""
         for token in tokens:
-            if token.error and not isinstance(token.error, TokenError):
+            if token.error and not isinstance(token.error, errors.TokenError):
                 raise token.error
 
-    def connect(self, donor: Token, token: Token, way: Way) -> None:
+    def connect(self, donor: Token, token: Token, way: transfer.Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
         parties = donor.session, token.session, way
         with self._connecting:
@@ -168,4 +170,4 @@ class Group:
                 other = seen.setdefault(told, token)
                 if other is not token:
                     why = f"they are the same token '{token.session.token_name}'"
-                    raise HsmError.refused(f"use the {other} and the {token}", why, "Name each token once.")
+                    raise errors.HsmError.refused(f"use the {other} and the {token}", why, "Name each token once.")

@@ -171,9 +171,9 @@ def curve_by_name(value: str | int) -> Curve:
     number = int(text) if _NUMBER.fullmatch(text) else None
     found = _BY_OID.get(text) or _BY_NAME.get(plain(text)) if number is None else BY_NUMBER.get(number)
     if found is None:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.refused_curves import refusal
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import refused_curves
 
-        raise ValueError(refusal(value))
+        raise ValueError(refused_curves.refusal(value))
     return found
 
 

@@ -89,9 +89,9 @@ class TokenError(HsmError):
         self, attempt: str, ckr: str | None = None, *, said: str = "", hint: str | None = None, remains: str = ""
     ) -> None:
         # Most tasks meet no error, and need no table of what each means.
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.return_values import ckr_hint
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import return_values
 
-        advice = ckr_hint(ckr or "") if hint is None else hint
+        advice = return_values.ckr_hint(ckr or "") if hint is None else hint
         told = f"the HSM answered {ckr or said or 'no reason'}{advice and f'; {advice}'}."
         answer = {"ckr": ckr} if ckr else {"provider_error": said.strip("'")} if said else {}
         super().__init__(" ".join(filter(None, (f"Could not {attempt}: {told}", remains))), **answer)

@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import Curve
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
 ASN1CRYPTO_IMPORT_ERROR: str | None = None
 try:
@@ -53,7 +53,7 @@ def _der(tag: int, content: bytes) -> bytes:
     return bytes([tag, 0x80 | len(octets) if octets else size]) + octets + content
 
 
-def ec_spki(curve: Curve, point: bytes) -> bytes:
+def ec_spki(curve: curves.Curve, point: bytes) -> bytes:
     """DER of the SubjectPublicKeyInfo of an EC key, the curve by its name (RFC 5480, RFC 8410), from CKA_EC_POINT.
 
     Raises `ValueError` where `point` is no point of that curve's size.
@@ -62,12 +62,12 @@ def ec_spki(curve: Curve, point: bytes) -> bytes:
 
 
 @functools.cache
-def _algorithm(curve: Curve) -> bytes:
+def _algorithm(curve: curves.Curve) -> bytes:
     named = {} if curve.key_type == "ec_edwards" else {"parameters": ("named", curve.oid)}
     return t.cast(bytes, PublicKeyAlgorithm({"algorithm": "ec" if named else curve.oid, **named}).dump())
 
 
-def _raw_point(curve: Curve, point: bytes) -> bytes:
+def _raw_point(curve: curves.Curve, point: bytes) -> bytes:
     """CKA_EC_POINT without its DER OCTET STRING; some tokens give the raw point (OpenSC, AWS)."""
     size = (curve.bits + 7) // 8
     edwards = {"ed25519": 32, "ed448": 57}.get(curve.name)
@@ -107,11 +107,11 @@ def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
         return None
 
 
-def _curve_of(params: bytes) -> Curve | None:
+def _curve_of(params: bytes) -> curves.Curve | None:
     # RSA keys need no table of curves.
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_ec_params
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 
-    return curve_by_ec_params(params)
+    return curves.curve_by_ec_params(params)
 
 
 def point_of(spki: bytes) -> bytes:

@@ -9,15 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import (
-    BY_NUMBER,
-    CURVES,
-    HAS_ASN1CRYPTO,
-    MIN_BITS,
-    WAP_ARC,
-    Curve,
-    plain,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
 
 _USUAL = "secp256r1, secp384r1, secp521r1, secp224r1, secp256k1, brainpoolP256r1, ed25519"
@@ -60,26 +52,28 @@ def refusal(value: t.Any) -> str:
         return _of_number(int(text))
     name = _name_of_oid(text) if _OID.fullmatch(text) else text
     shown = repr(text if len(text) <= 40 else text[:40] + "...")
-    reason = _reason(plain(name))
+    reason = _reason(curves.plain(name))
     if reason:
         return f"{shown} {reason}" if name == text else f"{shown} ({name}) {reason}"
-    nearest = did_you_mean(text[:40], [spelling for curve in CURVES for spelling in (curve.name, *curve.aliases)])
+    nearest = did_you_mean(
+        text[:40], [spelling for curve in curves.CURVES for spelling in (curve.name, *curve.aliases)]
+    )
     question = f", {nearest}" if nearest else "."
     return f"{shown} is no curve that is known here{question} Usual names: {_USUAL}"
 
 
-def weak_curve(value: t.Any) -> Curve | None:
+def weak_curve(value: t.Any) -> curves.Curve | None:
     """A curve that no new key gets because it is weak, for keys that are there; None for any other value."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or not HAS_ASN1CRYPTO:
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not curves.HAS_ASN1CRYPTO:
         return None
     text = str(value).strip()
     name = _REFUSED_NUMBERS.get(int(text), "") if re.fullmatch(r"[0-9]{1,9}", text) else text
-    spelt = plain(_name_of_oid(name) if _OID.fullmatch(name) else name)
+    spelt = curves.plain(_name_of_oid(name) if _OID.fullmatch(name) else name)
     wap = _WAP.fullmatch(spelt)
     if _AGREEMENT.fullmatch(spelt) or not _reason(spelt) or (wap and wap[1] == "12"):
         return None
-    oid = f"{WAP_ARC}{wap[1]}" if wap else _oid_of(spelt)
-    return Curve(_name_of_oid(oid), oid, 0) if oid else None
+    oid = f"{curves.WAP_ARC}{wap[1]}" if wap else _oid_of(spelt)
+    return curves.Curve(_name_of_oid(oid), oid, 0) if oid else None
 
 
 def _oid_of(spelt: str) -> str | None:
@@ -112,7 +106,7 @@ def _of_number(number: int) -> str:
         name = _REFUSED_NUMBERS[number]
         answered = "" if number != 1 else "; the HSM command answers it with " + _POLICY
         return f"{number} ({name}) {_reason(name)}{answered}"
-    known = ", ".join(f"{key} ({curve.name})" for key, curve in sorted(BY_NUMBER.items()))
+    known = ", ".join(f"{key} ({curve.name})" for key, curve in sorted(curves.BY_NUMBER.items()))
     return f"{number} is none of the HSM command's numbers {known}; give the curve's name"
 
 
@@ -120,9 +114,9 @@ def _name_of_oid(oid: str) -> str:
     """The name of this OID, so that a refusal can tell the reason; the OID itself where there is none."""
     if oid in _AGREEMENT_OIDS:
         return _AGREEMENT_OIDS[oid]
-    if oid.startswith(WAP_ARC):
-        return "wap-wsg-idm-ecid-wtls" + oid.removeprefix(WAP_ARC)
-    if not HAS_ASN1CRYPTO:
+    if oid.startswith(curves.WAP_ARC):
+        return "wap-wsg-idm-ecid-wtls" + oid.removeprefix(curves.WAP_ARC)
+    if not curves.HAS_ASN1CRYPTO:
         return oid
     from asn1crypto import keys
 
@@ -140,9 +134,9 @@ def _reason(spelt: str) -> str | None:
         return (
             "is the same curve as secp224r1: write that" if wap[1] == "12" else "is a curve of WAP, which is withdrawn"
         )
-    if small and int(small[1]) < MIN_BITS:
+    if small and int(small[1]) < curves.MIN_BITS:
         return (
-            f"has {small[1]} bits, below the {MIN_BITS} bits (112 bits of security) that NIST SP 800-57 part 1 and"
-            " SP 800-186 require"
+            f"has {small[1]} bits, below the {curves.MIN_BITS} bits (112 bits of security) that NIST SP 800-57 part 1"
+            " and SP 800-186 require"
         )
     return None

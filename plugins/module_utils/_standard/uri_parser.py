@@ -10,24 +10,17 @@ import re
 import typing as t
 from urllib.parse import unquote_to_bytes
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import (
-    NAMES,
-    PATH_SAFE,
-    QUERY,
-    QUERY_SAFE,
-    SCHEME,
-    PKCS11Uri,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri
 
 _TYPES = ("public", "private", "cert", "secret-key", "data")
-_PATH_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~&{re.escape(PATH_SAFE)}]|%[0-9A-Fa-f]{{2}})*")
-_QUERY_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~?{re.escape(QUERY_SAFE)}]|%[0-9A-Fa-f]{{2}})*")
+_PATH_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~&{re.escape(uri.PATH_SAFE)}]|%[0-9A-Fa-f]{{2}})*")
+_QUERY_VALUE = re.compile(rf"(?:[A-Za-z0-9\-._~?{re.escape(uri.QUERY_SAFE)}]|%[0-9A-Fa-f]{{2}})*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VERSION = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PIN = re.compile(r"(?:^[^:]*:|[;?&])\s*pin-(value|source)", re.IGNORECASE)
 
 
-def parse_uri(text: str) -> PKCS11Uri:
+def parse_uri(text: str) -> uri.PKCS11Uri:
     """The attributes of a PKCS#11 URI.
 
     Raises `ValueError` with a reason of one line that holds no value of the URI, for a value may be a PIN. A PIN in
@@ -40,15 +33,15 @@ def parse_uri(text: str) -> PKCS11Uri:
     pin = _PIN.search(text)
     if pin:
         raise ValueError(f"pin-{pin[1].lower()} in a URI is refused: give the PIN by the option pin or pin_file")
-    if text[: len(SCHEME)].lower() != SCHEME:
+    if text[: len(uri.SCHEME)].lower() != uri.SCHEME:
         raise ValueError("a PKCS#11 URI starts with 'pkcs11:'")
-    path, mark, query = text[len(SCHEME) :].partition("?")
+    path, mark, query = text[len(uri.SCHEME) :].partition("?")
     found: dict[str, t.Any] = {}
     for part in path.split(";") if path else ():
         _take(part, _PATH_VALUE, False, found)
     for part in query.split("&") if query else ():
         _take(part, _QUERY_VALUE, True, found)
-    return PKCS11Uri(**found)
+    return uri.PKCS11Uri(**found)
 
 
 def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, t.Any]) -> None:
@@ -58,10 +51,10 @@ def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, 
         raise ValueError(f"the {'query' if in_query else 'path'} of the URI has a part without a name or without '='")
     if re.fullmatch(r"x-[A-Za-z0-9_-]+", attribute):
         return
-    name = NAMES.get(attribute, "")
+    name = uri.NAMES.get(attribute, "")
     if in_query and _of_other_programs(attribute):
         return
-    if not name or (name in QUERY) != in_query:
+    if not name or (name in uri.QUERY) != in_query:
         raise ValueError(_unknown(attribute, in_query))
     if name in found:
         raise ValueError(f"{attribute} is twice in the URI")
@@ -74,7 +67,7 @@ def _take(part: str, allowed: re.Pattern[str], in_query: bool, found: dict[str, 
 
 def _unknown(attribute: str, in_query: bool) -> str:
     """Why an attribute is refused; its name is no secret."""
-    known = ", ".join(key for key, one in NAMES.items() if (one in QUERY) == in_query)
+    known = ", ".join(key for key, one in uri.NAMES.items() if (one in uri.QUERY) == in_query)
     shown = f" '{attribute}'" if re.fullmatch(r"[A-Za-z0-9_%-]{1,40}", attribute) else ""
     where = "query" if in_query else "path"
     return f"the {where} of the URI has an attribute{shown} that is unknown there; known are {known}"
@@ -82,7 +75,7 @@ def _unknown(attribute: str, in_query: bool) -> str:
 
 def _of_other_programs(attribute: str) -> bool:
     """Whether an unknown attribute of the query may be passed over: programs have their own, which choose nothing."""
-    unknown = attribute not in NAMES and re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
+    unknown = attribute not in uri.NAMES and re.fullmatch(r"[A-Za-z0-9_-]+", attribute)
     return bool(unknown) and "pin" not in attribute.lower()
 
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CSR
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import certificate_groups, groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import check_scheme, profile_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import signing_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import named, of_private_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import Change, FileModule
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.signing import SigningKey
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, file_module, providers, signing
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, by_name
 
@@ -26,20 +22,20 @@ NOT_YET = "the pair is not there yet"
 
 def run() -> t.NoReturn:
     """Runs the module."""
-    FileModule(LOGIN + CSR, kind_of).run(t.cast("t.Any", work))
+    file_module.FileModule(groups.LOGIN + certificate_groups.CSR, providers.kind_of).run(t.cast("t.Any", work))
 
 
-def work(module: FileModule) -> Result:
+def work(module: file_module.FileModule) -> edge.Result:
     """From the options to the result."""
-    selection = of_private_key(selection_from(module.params))
-    provider, login = provider_from(module.params)
+    selection = signing_key.of_private_key(selection_from(module.params))
+    provider, login = providers.provider_from(module.params)
     module.know(login)
     module.require_libraries(provider)
     profile = profile_from(module.params)
     check_scheme(module.params)
     raw = module.existing()
     with provider.session(writable=False) as session:
-        key = SigningKey.found(session, selection, module.params, module.check_mode)
+        key = signing.SigningKey.found(session, selection, module.params, module.check_mode)
         found = None if raw is None else _request.read(raw)
         reasons = _reasons(module, raw, found, profile, key)
         made = None
@@ -50,15 +46,17 @@ def work(module: FileModule) -> Result:
                 build = functools.partial(_request.made, profile, key.public, key.scheme)
                 made = key.signed("certificate request", build)
     if key is None:
-        module.warn(f"There is not yet {named(selection)}; the request is known when it is there.")
-    title = f"{module.params['path'] or 'certificate request'} by {named(selection)} on {session.token_name}"
+        module.warn(f"There is not yet {signing_key.named(selection)}; the request is known when it is there.")
+    title = (
+        f"{module.params['path'] or 'certificate request'} by {signing_key.named(selection)} on {session.token_name}"
+    )
     foretold = _request.foretold(profile, *((key.public, key.scheme) if key else (None, None)))
     settled = _settled(module, title, raw is not None, found, made, foretold if reasons else None)
     return {**settled, "reasons": reasons}
 
 
 def _reasons(
-    module: FileModule, raw: bytes | None, found: t.Any, profile: Profile, key: SigningKey | None
+    module: file_module.FileModule, raw: bytes | None, found: t.Any, profile: Profile, key: signing.SigningKey | None
 ) -> list[str]:
     """Why a request is to be signed."""
     if raw is None:
@@ -73,13 +71,18 @@ def _reasons(
 
 
 def _settled(
-    module: FileModule, title: str, there: bool, found: t.Any, made: t.Any, foretold: dict[str, t.Any] | None
-) -> Result:
+    module: file_module.FileModule,
+    title: str,
+    there: bool,
+    found: t.Any,
+    made: t.Any,
+    foretold: dict[str, t.Any] | None,
+) -> edge.Result:
     """What is returned of the request, once it is written; `foretold`: what a new one will be, None if none is due."""
     now = made or (None if foretold else found)
     before = _request.told(found) if found else {}
     after = _request.told(now) if now else foretold or {}
     pem = _request.pem(now) if now else None
-    change = Change(title, by_name(before), by_name(after))
+    change = file_module.Change(title, by_name(before), by_name(after))
     settled = module.settle((pem or b"") if foretold else None, there, change)
     return {**settled, "csr": pem.decode() if pem else None, "request": after}

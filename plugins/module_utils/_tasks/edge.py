@@ -16,13 +16,11 @@ import typing as t
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import use_lock_folder
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, with_environment
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import spoiled
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import python_problem
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, floors
 
 Params = t.Mapping[str, t.Any]
 Result = dict[str, t.Any]
@@ -31,10 +29,10 @@ Result = dict[str, t.Any]
 class HsmModule:
     """A running module: its parameters with the environment filled in, and the secrets that it has seen."""
 
-    def __init__(self, group: OptionGroup, kind_of: t.Callable[[Params], type[Provider]]) -> None:
+    def __init__(self, group: groups.OptionGroup, kind_of: t.Callable[[Params], type[session.Provider]]) -> None:
         self._ansible = group.create_module()
         self._kind_of = kind_of
-        problem = python_problem()
+        problem = floors.python_problem()
         if problem:
             self._ansible.fail_json(msg=problem)
         self._secrets: set[str] = set()
@@ -44,7 +42,7 @@ class HsmModule:
 
     def run(self, work: t.Callable[[HsmModule], Result]) -> t.NoReturn:
         """Does `work` and ends the module with its result or its failure."""
-        failure: HsmError | None = None
+        failure: errors.HsmError | None = None
         try:
             try:
                 given = self._ansible.params
@@ -53,7 +51,7 @@ class HsmModule:
                 os.environ.pop("HSM_PIN", None)  # what the library starts does not inherit it
                 with _stdout_closed():
                     result = work(self)
-            except HsmError as error:
+            except errors.HsmError as error:
                 result, failure = {"msg": error.msg, **error.data}, error
             self._warn_spoiled(result)
             if failure:  # outside of its handler: it is no bug, so no core adds a traceback to it
@@ -74,7 +72,7 @@ class HsmModule:
                 self._secrets.add(text)
                 self._ansible.mask([text])
 
-    def know(self, login: Credentials) -> None:
+    def know(self, login: session.Credentials) -> None:
         """Takes back the masking of what was masked until it was checked, and registers the login's secrets."""
         self._ansible.unmask(login.harmless())
         self.hide(*self._secrets, *login.secrets())  # after that: a text may be the one here and the other there
@@ -89,16 +87,16 @@ class HsmModule:
         """Adds a warning to the result."""
         self._ansible.warn(text)
 
-    def require_libraries(self, provider: Provider) -> None:
+    def require_libraries(self, provider: session.Provider) -> None:
         """Fails with Ansible's usual text where a library that the provider needs is missing."""
         for name, error in provider.requires.items():
             if error:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import too_old
+                from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import versions
 
-                raise HsmError(too_old(name) or missing_required_lib(name), exception=error)
+                raise errors.HsmError(versions.too_old(name) or missing_required_lib(name), exception=error)
 
     def _warn_spoiled(self, result: Result) -> None:
-        names = spoiled(result, self._secrets)
+        names = description.spoiled(result, self._secrets)
         if names:
             self._ansible.warn(
                 f"A PIN or another secret occurs by chance in {', '.join(names)}; Ansible masks it there, so do not use"
@@ -109,8 +107,8 @@ class HsmModule:
 def _choose_lock_folder(path: str | None) -> None:
     if path is not None and not (os.path.isabs(path) and os.path.isdir(path)):
         rule = "there is no such folder" if os.path.isabs(path) else "give an absolute path"
-        raise InputError("lock_folder", rule, path)
-    use_lock_folder(path)
+        raise errors.InputError("lock_folder", rule, path)
+    lock.use_lock_folder(path)
 
 
 @contextlib.contextmanager

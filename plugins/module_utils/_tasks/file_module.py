@@ -13,11 +13,10 @@ import types
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem, read
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import outcome, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import side_by_side
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, changed_fields
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Result
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge
 
 LATER = "known after generation"
 
@@ -34,7 +33,7 @@ class Change(t.NamedTuple):
     foretold: t.Mapping[str, str] = types.MappingProxyType({})
 
 
-class FileModule(HsmModule):
+class FileModule(edge.HsmModule):
     """A module with the options of the group FILE; `longest`: so many bytes may a file have."""
 
     longest = 1 << 20
@@ -52,7 +51,7 @@ class FileModule(HsmModule):
             return content.encode() if content else None
         folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder) and not self.check_mode:  # an earlier task may make it
-            raise InputError("path", "its folder does not exist", path)
+            raise errors.InputError("path", "its folder does not exist", path)
         self.target(path)
         if not os.path.exists(path):
             return None
@@ -77,35 +76,37 @@ class FileModule(HsmModule):
         try:
             return read(path, self.longest)
         except FileProblem as error:
-            raise InputError(option, f"it {error}", path) from None
+            raise errors.InputError(option, f"it {error}", path) from None
 
     def check_alone(self, raw: bytes | None) -> None:
         """Refuses to write over a private key, or over several things where one is meant; raises `InputError`."""
         if self.params["path"] and raw and (raw.count(b"-----BEGIN ") > 1 or b"PRIVATE KEY-----" in raw):
-            raise InputError("path", "it holds more than what is to be replaced, which would be lost; move it away")
+            raise errors.InputError(
+                "path", "it holds more than what is to be replaced, which would be lost; move it away"
+            )
 
-    def settle(self, content: bytes | None, there: bool, change: Change) -> Result:
+    def settle(self, content: bytes | None, there: bool, change: Change) -> edge.Result:
         """Writes `content` if there is any, then the file's owner and mode; what is returned of that.
 
         `there`: whether it takes the place of something. What goes wrong leaves the old file as it was.
         """
         path = self.params["path"]
         diff = {"before": dict(change.before), "after": dict(change.after)}
-        result: Result = {"changed": content is not None} if path is None else self._settled(path, content, diff)
-        written = Action.REPLACE if there else Action.GENERATE
-        action = Action.NOTHING if not result["changed"] else Action.CHANGE if content is None else written
-        rows = changed_fields(**diff) if result["changed"] else []
-        told = {"outcome": WORDS[action], "changes": [row.data() for row in rows]}
+        result: edge.Result = {"changed": content is not None} if path is None else self._settled(path, content, diff)
+        written = plan.Action.REPLACE if there else plan.Action.GENERATE
+        action = plan.Action.NOTHING if not result["changed"] else plan.Action.CHANGE if content is None else written
+        rows = outcome.changed_fields(**diff) if result["changed"] else []
+        told = {"outcome": outcome.WORDS[action], "changes": [row.data() for row in rows]}
         if content == b"":  # check mode
             later = {name: LATER for name, value in change.after.items() if value is None}
-            rows = changed_fields(diff["before"], {**diff["after"], **later, **change.foretold})
+            rows = outcome.changed_fields(diff["before"], {**diff["after"], **later, **change.foretold})
         return {**result, **told, "diff": [side_by_side(change.title, rows)] if result["changed"] else []}
 
-    def _settled(self, path: str, content: bytes | None, diff: dict[str, t.Any]) -> Result:
-        result: Result = {"changed": content is not None, "filename": path}
+    def _settled(self, path: str, content: bytes | None, diff: dict[str, t.Any]) -> edge.Result:
+        result: edge.Result = {"changed": content is not None, "filename": path}
         target = self.target(path)
         existed = os.path.exists(target)
-        done: Result = {}
+        done: edge.Result = {}
         with self._failures_raised(done):
             if content is not None and not self.check_mode:
                 if self.params["backup"] and existed:
@@ -125,7 +126,7 @@ class FileModule(HsmModule):
             return path
         folder = os.stat(os.path.dirname(os.path.abspath(path)))
         if os.lstat(path).st_uid not in (0, os.geteuid(), folder.st_uid):
-            raise InputError("path", "it is a link that another user has put there", path)
+            raise errors.InputError("path", "it is a link that another user has put there", path)
         return os.path.realpath(path)
 
     def _write(self, path: str, content: bytes) -> None:
@@ -135,11 +136,11 @@ class FileModule(HsmModule):
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
         except OSError as error:
-            raise HsmError.failed(f"write {path}", os.strerror(error.errno or 0)) from None
+            raise errors.HsmError.failed(f"write {path}", os.strerror(error.errno or 0)) from None
         self._ansible.atomic_move(name, path, unsafe_writes=self.params["unsafe_writes"])
 
     @contextlib.contextmanager
-    def _failures_raised(self, done: Result) -> t.Iterator[None]:
+    def _failures_raised(self, done: edge.Result) -> t.Iterator[None]:
         """While the work's stdout is held back, what ends a module would say nothing: it becomes an error here.
 
         `done`: what was written before.
@@ -147,16 +148,16 @@ class FileModule(HsmModule):
 
         def told(msg: str, **dummy: t.Any) -> t.NoReturn:
             written = f" The new content of {self.params['path']} was written before." if done else ""
-            raise HsmError(f"{msg.rstrip('.')}.{written}", **done)
+            raise errors.HsmError(f"{msg.rstrip('.')}.{written}", **done)
 
         self._ansible.fail_json = told  # type: ignore[method-assign]
         try:
             yield
-        except HsmError:
+        except errors.HsmError:
             raise
         except Exception as error:  # pylint: disable=broad-except
             # Of a file that cannot be moved, some versions of ansible-core say so by a bare exception.
             why = str(error.__cause__ or error).rstrip(".")
-            raise HsmError.failed(f"write {self.params['path']}", why) from None
+            raise errors.HsmError.failed(f"write {self.params['path']}", why) from None
         finally:
             del self._ansible.fail_json

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.file_module import FileModule
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import file_module
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature
 
 Params = t.Mapping[str, t.Any]
 T = t.TypeVar("T")
@@ -22,7 +22,7 @@ class NotYet(Exception):
     """In check mode, something that an earlier task of the play may make."""
 
 
-def given(module: FileModule, what: str, params: Params | None = None) -> tuple[str, bytes] | None:
+def given(module: file_module.FileModule, what: str, params: Params | None = None) -> tuple[str, bytes] | None:
     """The option by which something is given, and its content; `what` begins the names of both options.
 
     `params`: those of a part of the options, where it is not the module's own that are meant.
@@ -34,19 +34,19 @@ def given(module: FileModule, what: str, params: Params | None = None) -> tuple[
     if empty:
         if module.check_mode:  # what an earlier task returns there
             raise NotYet(f"There is not yet what {empty} is to hold")
-        raise InputError(empty, "it is given and empty; leave it out, or give it what it is to hold")
+        raise errors.InputError(empty, "it is given and empty; leave it out, or give it what it is to hold")
     if content is not None:
         return by_content, content.encode()
     if path is None:
         return None
     if what != "certificate_" and _same(path, module.params["path"]):
-        raise InputError("path", f"it is the file of {by_path}, which would be lost", path)
+        raise errors.InputError("path", f"it is the file of {by_path}, which would be lost", path)
     if module.check_mode and not os.path.exists(path):
         raise NotYet(f"There is not yet {path} ({by_path})")
     return by_path, module.read(by_path, path)
 
 
-def _given_as_null(module: FileModule, *options: str) -> str | None:
+def _given_as_null(module: file_module.FileModule, *options: str) -> str | None:
     """Which of these was given as null, where none has a value."""
     if any(module.params[option] is not None for option in options):
         return None
@@ -60,8 +60,8 @@ def _same(one: str, other: str | None) -> bool:
 def certificate_in(option: str, raw: bytes) -> t.Any:
     """The certificate that an option gives; raises `InputError`."""
     found = _certificate.read(raw)
-    if found is None or key_in(found) is None:
-        raise InputError(option, "it is no certificate that can be read")
+    if found is None or signature.key_in(found) is None:
+        raise errors.InputError(option, "it is no certificate that can be read")
     return found
 
 
@@ -72,4 +72,4 @@ def read_as(params: Params, name: str, read: t.Callable[[str], T]) -> t.Any:
     try:
         return read(params[name])
     except ValueError as error:
-        raise InputError(name, str(error), params[name]) from None
+        raise errors.InputError(name, str(error), params[name]) from None

@@ -8,44 +8,38 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, key_groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.changes import changes_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description, diff, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, main_action
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.choice import KeyTask
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import choice, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, replicas_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, keypair, providers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 # One key, and what was done to it on each token.
-Everywhere = tuple[Outcome, t.Mapping[str, Outcome]]
+Everywhere = tuple[reconcile.Outcome, t.Mapping[str, reconcile.Outcome]]
 
 
 def run() -> t.NoReturn:
     """Runs the module."""
-    HsmModule(LOGIN + KEY, kind_of).run(_work)
+    edge.HsmModule(groups.LOGIN + key_groups.KEY, providers.kind_of).run(_work)
 
 
-def _work(module: HsmModule) -> Result:
+def _work(module: edge.HsmModule) -> edge.Result:
     task = task_from(module.params)
-    provider, login = provider_from(module.params)
-    replicas = replicas_of(module, login)
+    provider, login = providers.provider_from(module.params)
+    replicas = keypair.replicas_of(module, login)
     module.require_libraries(provider)
     if replicas:
         # What knows of several tokens is imported for the tasks that have them.
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.keys import bring_everywhere
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import keys
 
         with replicas.group(writable=not module.check_mode) as group:
-            every, nodes = bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
+            every, nodes = keys.bring_everywhere(group, task, replicas.terms.timeout, module.check_mode)
             _warn(module, every)
             return _result(module, group.source.uri_attributes, task.changes, every, nodes, several=True)
     with provider.session(writable=not module.check_mode) as session:
@@ -55,53 +49,53 @@ def _work(module: HsmModule) -> Result:
         return _result(module, session.uri_attributes, task.changes, every, session.nodes())
 
 
-def _warn(module: HsmModule, every: t.Sequence[Everywhere]) -> None:
+def _warn(module: edge.HsmModule, every: t.Sequence[Everywhere]) -> None:
     for warning in dict.fromkeys(text for outcome, _on_tokens in every for text in outcome.warnings):
         module.warn(warning)
 
 
-def task_from(params: Params) -> KeyTask:
+def task_from(params: edge.Params) -> choice.KeyTask:
     """What the options choose, and what is to come of it; raises `InputError`."""
-    task = KeyTask(selection_from(params), changes_from(params), params["state"], params["count"])
+    task = choice.KeyTask(selection_from(params), changes_from(params), params["state"], params["count"])
     task.check_half(task.selection)
     _refuse_lone_handle(task)
     if task.count < 1:
-        raise InputError("count", "it must be at least 1", task.count)
+        raise errors.InputError("count", "it must be at least 1", task.count)
     if task.count > 1 and task.changes.id is not None:
-        raise InputError("new_id", "several keys cannot have the same id; leave count out")
+        raise errors.InputError("new_id", "several keys cannot have the same id; leave count out")
     if task.count > 1 and task.changes.label is not None:
-        raise InputError("new_label", "several keys of one label could not be told apart; leave count out")
+        raise errors.InputError("new_label", "several keys of one label could not be told apart; leave count out")
     return task
 
 
-def _refuse_lone_handle(task: KeyTask) -> None:
+def _refuse_lone_handle(task: choice.KeyTask) -> None:
     selection = task.selection
     named = selection.label or selection.id or selection.fingerprint
     if task.state == "absent" and selection.handle is not None and not named:
         rule = "with state=absent give label, id or fingerprint beside it, because handles can change with a restore"
-        raise InputError("handle", rule, selection.handle)
+        raise errors.InputError("handle", rule, selection.handle)
 
 
 def _result(
-    module: HsmModule,
+    module: edge.HsmModule,
     uri_attributes: t.Mapping[str, str],
     changes: Change,
     every: t.Sequence[Everywhere],
     nodes: t.Iterable[Node],
     several: bool = False,
-) -> Result:
+) -> edge.Result:
     main = main_action({outcome.action for outcome, _on_tokens in every})
     names = module.params["return_attributes"]
     done = [(outcome, *done_to(changes, outcome, on_tokens, several)) for outcome, on_tokens in every]
     return {
-        "changed": main is not Action.NOTHING,
+        "changed": main is not plan.Action.NOTHING,
         "outcome": WORDS[main],
         "changes": [change for _outcome, summary, _told in done for change in summary["changes"]],
         "key_pairs": [
-            {**describe(outcome.after, uri_attributes, names=names), **summary}
+            {**description.describe(outcome.after, uri_attributes, names=names), **summary}
             for outcome, summary, _told in done
             if outcome.after
         ],
-        "nodes": nodes_of(nodes),
-        "diff": diffs([told for _outcome, _summary, told in done if told]),
+        "nodes": keypair.nodes_of(nodes),
+        "diff": diff.diffs([told for _outcome, _summary, told in done if told]),
     }

@@ -12,36 +12,38 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import ECC, KEYPAIR, LOGIN, RSA, OptionGroup
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.description import describe
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, Node
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome, reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import options
 
-OPTIONS: dict[Family, OptionGroup] = {"rsa": LOGIN + KEYPAIR + RSA, "ecc": LOGIN + KEYPAIR + ECC}
+OPTIONS: dict[Family, groups.OptionGroup] = {
+    "rsa": groups.LOGIN + groups.KEYPAIR + groups.RSA,
+    "ecc": groups.LOGIN + groups.KEYPAIR + groups.ECC,
+}
 
 
 def run(family: Family) -> t.NoReturn:
     """Runs the module of one family."""
-    HsmModule(OPTIONS[family], kind_of).run(functools.partial(_work, family))
+    edge.HsmModule(OPTIONS[family], providers.kind_of).run(functools.partial(_work, family))
 
 
-def _work(family: Family, module: HsmModule) -> Result:
+def _work(family: Family, module: edge.HsmModule) -> edge.Result:
     wish, state = wish_from(family, module.params), module.params["state"]
-    provider, login = provider_from(module.params)
+    provider, login = providers.provider_from(module.params)
     replicas = replicas_of(module, login)
     if state == "present" and replicas:
         replicas.check(wish)
     if state == "present" and wish.verify:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.proof import refuse_unprovable
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
-        refuse_unprovable(wish)
+        proof.refuse_unprovable(wish)
     module.require_libraries(provider)
     provider.intend([wish] if state == "present" else [])
     if replicas:
@@ -58,13 +60,13 @@ def _work(family: Family, module: HsmModule) -> Result:
         module.warn(warning)
     result |= {"outcome": "none", "changes": [], "nodes": nodes_of(nodes), "diff": []}
     if outcome.changed:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import told_of
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import told
 
-        result |= told_of(wish, outcome, on_tokens, bool(replicas))
+        result |= told.told_of(wish, outcome, on_tokens, bool(replicas))
     return result
 
 
-def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
+def replicas_of(module: edge.HsmModule, login: Credentials) -> options.Replicas | None:
     """The tokens of a task that has replicas; raises `InputError`. The module knows every login from then on.
 
     None of them before: what is harmless in one may be a secret of another.
@@ -72,17 +74,17 @@ def replicas_of(module: HsmModule, login: Credentials) -> Replicas | None:
     if not module.params["replicas"]:
         module.know(login)
         return None
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import replicas_from
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import options
 
-    replicas = replicas_from(module.params, login)
+    replicas = options.replicas_from(module.params, login)
     for one in replicas.logins.values():
         module.know(one)
     return replicas
 
 
-def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome, params: Params) -> Result:
+def pair_result(uri_attributes: t.Mapping[str, str], outcome: Outcome, params: edge.Params) -> edge.Result:
     """What is returned of one pair: whether it changed, and what it is now."""
-    after = describe(outcome.after, uri_attributes, names=params["return_attributes"])
+    after = description.describe(outcome.after, uri_attributes, names=params["return_attributes"])
     key_pair = {**after, "verified": outcome.proof.method, "unverified_reason": outcome.proof.reason} if after else None
     return {"changed": outcome.changed, "key_pair": key_pair}
 

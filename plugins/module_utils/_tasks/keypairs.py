@@ -9,23 +9,19 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, key_groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry, entries_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import FOR_ALL_PAIRS, KEYPAIRS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import diffs
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import counted, in_words
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import diff, outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule, Params, Result
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.keypair import nodes_of, pair_result, replicas_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, keypair, providers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress import progress
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.providers import kind_of, provider_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import options
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 
 _MOST_THREADS = 64
@@ -34,16 +30,16 @@ _FEW = 3  # failures that are told in full in one message
 
 def run() -> t.NoReturn:
     """Runs the module."""
-    HsmModule(LOGIN + KEYPAIRS, kind_of).run(_work)
+    edge.HsmModule(groups.LOGIN + key_groups.KEYPAIRS, providers.kind_of).run(_work)
 
 
-def _work(module: HsmModule) -> Result:
+def _work(module: edge.HsmModule) -> edge.Result:
     entries = entries_from(module.params)
     parallel = _parallel(module.params)
-    provider, login = provider_from(module.params)
+    provider, login = providers.provider_from(module.params)
     for number, given in enumerate(module.params["keypairs"]):
         provider.refuse_unable(given, f"keypairs[{number}]")
-    replicas = replicas_of(module, login)
+    replicas = keypair.replicas_of(module, login)
     if replicas:
         _check_replicas(replicas, entries)
     module.require_libraries(provider)
@@ -56,48 +52,55 @@ def _work(module: HsmModule) -> Result:
     for warning in dict.fromkeys(text for done in every if done.outcome for text in done.outcome.warnings):
         module.warn(warning)
     if any(done.error for done in every):
-        raise HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
-    return {"msg": in_words(result["counts"]), **result}
+        raise errors.HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
+    return {"msg": outcome.in_words(result["counts"]), **result}
 
 
-def _check_replicas(replicas: Replicas, entries: t.Sequence[Entry]) -> None:
+def _check_replicas(replicas: options.Replicas, entries: t.Sequence[Entry]) -> None:
     for entry in entries:
         try:
             if entry.state == "present":
                 replicas.check(entry.wish)
-        except InputError as error:
-            raise (error if error.option in FOR_ALL_PAIRS else error.within(entry.option)) from None
+        except errors.InputError as error:
+            raise (error if error.option in key_groups.FOR_ALL_PAIRS else error.within(entry.option)) from None
 
 
 def _on_token(
-    module: HsmModule, provider: Provider, entries: t.Sequence[Entry], parallel: int, report: t.Callable[[Done], None]
-) -> tuple[list[Done], Result]:
+    module: edge.HsmModule,
+    provider: Provider,
+    entries: t.Sequence[Entry],
+    parallel: int,
+    report: t.Callable[[many.Done], None],
+) -> tuple[list[many.Done], edge.Result]:
     threads = parallel > 1 and len(entries) > 1 and not module.check_mode
     provider.intend(entry.wish for entry in entries if entry.state == "present")
     with provider.session(writable=not module.check_mode, threads=threads) as session:
         if threads and not session.threads and module.params["parallel"]:
             module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
-        every = reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
+        every = many.reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
         return every, _result(module, session.token_name, session.uri_attributes, every, session.nodes())
 
 
 def _on_group(
-    module: HsmModule, replicas: Replicas, entries: t.Sequence[Entry], report: t.Callable[[Done], None]
-) -> tuple[list[Done], Result]:
+    module: edge.HsmModule,
+    replicas: options.Replicas,
+    entries: t.Sequence[Entry],
+    report: t.Callable[[many.Done], None],
+) -> tuple[list[many.Done], edge.Result]:
     """One pair after the other, on all tokens at once."""
     with replicas.group(writable=not module.check_mode) as group:
         every = []
         for entry in entries:
             try:
                 done = replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
-                every.append(Done(entry, done.outcome, nodes=done.nodes, on_tokens=done.on_tokens))
-            except HsmError as error:
-                every.append(Done(entry, error=error))
+                every.append(many.Done(entry, done.outcome, nodes=done.nodes, on_tokens=done.on_tokens))
+            except errors.HsmError as error:
+                every.append(many.Done(entry, error=error))
             report(every[-1])
         return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
 
 
-def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
+def _worst(group: Group, every: t.Sequence[many.Done]) -> list[Node]:
     """Each token as it fared where it fared worst."""
     told = [node for done in every for node in done.nodes if node.status != "ok"]
     rows = [Node(token.name, "failed", str(token.error)) for token in group.all if token.error]
@@ -105,44 +108,44 @@ def _worst(group: Group, every: t.Sequence[Done]) -> list[Node]:
     return [first.get(token.name, Node(token.name)) for token in group.all]
 
 
-def _parallel(params: Params) -> int:
+def _parallel(params: edge.Params) -> int:
     """How many pairs at once; if nothing is said, twice the processors of this process, for tokens wait for disks."""
     parallel = params["parallel"]
     if parallel is None:
         return min(2 * len(os.sched_getaffinity(0)), _MOST_THREADS)
     if not 1 <= parallel <= _MOST_THREADS:
-        raise InputError("parallel", f"it must be from 1 to {_MOST_THREADS}", parallel)
+        raise errors.InputError("parallel", f"it must be from 1 to {_MOST_THREADS}", parallel)
     return t.cast(int, parallel)
 
 
 def _result(
-    module: HsmModule,
+    module: edge.HsmModule,
     token_name: str,
     uri_attributes: t.Mapping[str, str],
-    every: t.Sequence[Done],
+    every: t.Sequence[many.Done],
     nodes: t.Iterable[Node],
-) -> Result:
+) -> edge.Result:
     rows, told = [], []
     for done in every:
-        row: Result = {"changed": done.made}
-        summary: Result = {"outcome": "generated" if done.made else "none", "changes": []}
+        row: edge.Result = {"changed": done.made}
+        summary: edge.Result = {"outcome": "generated" if done.made else "none", "changes": []}
         if done.outcome:
-            row = pair_result(uri_attributes, done.outcome, module.params)
+            row = keypair.pair_result(uri_attributes, done.outcome, module.params)
             on_tokens = done.on_tokens or {token_name: done.outcome}
             summary, changed = done_to(done.entry.wish, done.outcome, on_tokens, bool(done.on_tokens))
             told.append(changed)
         rows.append(_row(done, row, summary))
-    counts = counted("failed" if row["failed"] else row["outcome"] for row in rows)
+    counts = outcome.counted("failed" if row["failed"] else row["outcome"] for row in rows)
     return {
         "changed": any(row["changed"] for row in rows),
         "counts": counts,
         "key_pairs": rows,
-        "nodes": nodes_of(nodes),
-        "diff": diffs([changed for changed in told if changed]),
+        "nodes": keypair.nodes_of(nodes),
+        "diff": diff.diffs([changed for changed in told if changed]),
     }
 
 
-def _row(done: Done, told: Result, summary: Result) -> Result:
+def _row(done: many.Done, told: edge.Result, summary: edge.Result) -> edge.Result:
     """What is returned of an entry; the wish names it where there is no pair to describe."""
     wish, error = done.entry.wish, done.error
     return {
@@ -151,7 +154,7 @@ def _row(done: Done, told: Result, summary: Result) -> Result:
         "label": wish.label,
         "id_hex": colon_hex(wish.id) if wish.id else None,
         **(told.get("key_pair") or {}),
-        **({"nodes": nodes_of(done.nodes)} if done.nodes else {}),
+        **({"nodes": keypair.nodes_of(done.nodes)} if done.nodes else {}),
         **(error.data if error else {}),
         "changed": told["changed"],
         "failed": bool(error),
@@ -159,7 +162,7 @@ def _row(done: Done, told: Result, summary: Result) -> Result:
     }
 
 
-def _failure(every: t.Sequence[Done], tokens: t.Sequence[str]) -> str:
+def _failure(every: t.Sequence[many.Done], tokens: t.Sequence[str]) -> str:
     failed = [done for done in every if done.error]
     told = " ".join(f"{done.entry.option}: {done.error.msg}" for done in failed[:_FEW] if done.error)
     more = [f"{done.entry.option} ({done.entry.wish})" for done in failed[_FEW:]]

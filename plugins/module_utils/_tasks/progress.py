@@ -10,14 +10,14 @@ import collections
 import contextlib
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import output_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.file import FileProblem
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host.output_file import check_writable, written_anew
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError, one_line
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 
 @contextlib.contextmanager
-def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[Done], None]]:
+def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.Iterator[t.Callable[[many.Done], None]]:
     """A function that counts what is done, and tells it in the file `path` if there is one.
 
     The file is checked at once and touched when the first pair is done. `masked` hides secrets, as Ansible does in what
@@ -25,31 +25,31 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
     """
     if path:
         try:
-            check_writable(path)
+            output_file.check_writable(path)
         except FileProblem as error:
-            raise InputError("progress_file", f"it {error}", path) from None
+            raise errors.InputError("progress_file", f"it {error}", path) from None
     with contextlib.ExitStack() as opened:
         seen: set[int] = set()
         by_token: collections.Counter[str] = collections.Counter()
         file: t.BinaryIO | None = None
 
-        def tell(done: Done) -> None:
+        def tell(done: many.Done) -> None:
             nonlocal file
             seen.add(done.entry.number)
             by_token.update({node.name: int(node.status == "ok") for node in done.nodes})
             tokens = ", ".join(f"{name} {count}" for name, count in by_token.items())
             text = f"[{tokens}] {_text(done)}" if tokens else _text(done)
-            line = f"{len(seen)}/{total} {masked(one_line(text))}\n"
+            line = f"{len(seen)}/{total} {masked(errors.one_line(text))}\n"
             # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
             with contextlib.suppress(OSError, FileProblem):
                 if path:
-                    file = file or opened.enter_context(written_anew(path))
+                    file = file or opened.enter_context(output_file.written_anew(path))
                     file.write(line.encode())
 
         yield tell
 
 
-def _text(done: Done) -> str:
+def _text(done: many.Done) -> str:
     outcome, word = done.outcome, "generated"
     if done.error:
         return f"failed: {done.error.msg}"

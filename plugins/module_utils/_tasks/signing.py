@@ -9,18 +9,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Params, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import signing_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.signing_key import (
-    check_may_sign,
-    named,
-    signing_pair,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, InputError
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.rules import weak
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import rules, signature
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, public_key, spki_of, verifies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.stand_in import stand_in
 
 T = t.TypeVar("T")
@@ -31,45 +26,45 @@ class SigningKey:
     """A pair on a token, its public key outside, and how it is to sign."""
 
     session: TokenSession
-    pair: KeyPair
+    pair: keypair.KeyPair
     public: t.Any
     scheme: Scheme
 
     @classmethod
     def found(cls, session: TokenSession, selection: Selection, params: Params, check_mode: bool) -> SigningKey | None:
         """The chosen key; in check mode None where it is not there. Raises `HsmError`."""
-        pair = signing_pair(session, selection)
+        pair = signing_key.signing_pair(session, selection)
         where = f"on the token '{session.token_name}'"
         if pair is None:
             if check_mode:
                 return None
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys."
-            raise HsmError.failed(f"find {named(selection)} {where}", "there is none", remedy)
+            raise errors.HsmError.failed(f"find {signing_key.named(selection)} {where}", "there is none", remedy)
         try:
-            public = public_key(pair.spki)
+            public = signature.public_key(pair.spki)
         except ValueError as error:
-            raise HsmError.refused(f"sign with {pair.private} {where}", str(error)) from None
+            raise errors.HsmError.refused(f"sign with {pair.private} {where}", str(error)) from None
         try:
             scheme = scheme_of(public, params["signature_scheme"], params["digest"])
         except ValueError as error:
-            raise InputError("signature_scheme", str(error), params["signature_scheme"]) from None
+            raise errors.InputError("signature_scheme", str(error), params["signature_scheme"]) from None
         return cls(session, pair, public, scheme)
 
-    def refused(self, why: str) -> HsmError:
+    def refused(self, why: str) -> errors.HsmError:
         """That nothing is signed with this key."""
-        return HsmError.refused(f"sign with {self.pair.private} on the token '{self.session.token_name}'", why)
+        return errors.HsmError.refused(f"sign with {self.pair.private} on the token '{self.session.token_name}'", why)
 
     def check_issues(self, ca: t.Any, option: str) -> None:
         """Refuses a key that is too weak, or is not that of the CA's certificate which `option` gives, if one does."""
-        problem = weak(self.public)
+        problem = rules.weak(self.public)
         if problem:
             raise self.refused(problem)
-        if ca is not None and spki_of(key_in(ca)) != spki_of(self.public):
-            raise InputError(option, f"it is the certificate of another key than {self.pair.private}")
+        if ca is not None and signature.spki_of(signature.key_in(ca)) != signature.spki_of(self.public):
+            raise errors.InputError(option, f"it is the certificate of another key than {self.pair.private}")
 
     def check(self) -> None:
         """Refuses a key that may not sign this way, before it is asked to."""
-        check_may_sign(self.session, self.pair, self.scheme.allowed)
+        signing_key.check_may_sign(self.session, self.pair, self.scheme.allowed)
 
     def signed(self, what: str, build: t.Callable[[t.Any], T]) -> T:
         """What `build` makes with a private key, whose signature holds; `what` names it. Raises `HsmError`."""
@@ -77,9 +72,9 @@ class SigningKey:
         signer = self.session.signer(self.pair)
         stand = stand_in(self.public, self.scheme, allowed if isinstance(allowed, tuple) else (), signer.sign)
         made = build(stand)
-        if not verifies(made, self.public, self.scheme):
+        if not signature.verifies(made, self.public, self.scheme):
             why = "what the private half signed does not fit the public half"
             remedy = "The halves do not belong together, or the HSM signs wrongly. Nothing was written."
             where = f"on the token '{self.session.token_name}'"
-            raise HsmError.failed(f"sign the {what} with {self.pair} {where}", why, remedy)
+            raise errors.HsmError.failed(f"sign the {what} with {self.pair} {where}", why, remedy)
         return made

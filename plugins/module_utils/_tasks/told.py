@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.diff import Told, diffs
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import diff
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 
 
-def told_of(wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome], several: bool) -> dict[str, t.Any]:
+def told_of(
+    wish: Wish, outcome: reconcile.Outcome, on_tokens: t.Mapping[str, reconcile.Outcome], several: bool
+) -> dict[str, t.Any]:
     """`outcome`, `changes` and `diff` of the documentation for a task with one pair."""
     summary, told = done_to(wish, outcome, on_tokens, several)
-    return {**summary, "diff": diffs([told])}
+    return {**summary, "diff": diff.diffs([told])}
 
 
 def done_to(
-    wish: Wish, outcome: Outcome, on_tokens: t.Mapping[str, Outcome], several: bool
-) -> tuple[dict[str, t.Any], list[Told]]:
+    wish: Wish, outcome: reconcile.Outcome, on_tokens: t.Mapping[str, reconcile.Outcome], several: bool
+) -> tuple[dict[str, t.Any], list[diff.Told]]:
     """`outcome` and `changes` of one pair, and its diff's rows.
 
     `several`: the task has several tokens, so that each change is told with its own.
     """
-    every = [Told(wish, token, one.action, one.before, one.after) for token, one in on_tokens.items() if one.changed]
+    every = [
+        diff.Told(wish, token, one.action, one.before, one.after) for token, one in on_tokens.items() if one.changed
+    ]
     changes = [{**row.data(), **({"node": told.token} if several else {})} for told in every for row in told.changes]
     return {"outcome": WORDS[outcome.action], "changes": changes}, every

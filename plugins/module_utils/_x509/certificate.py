@@ -11,7 +11,8 @@ import datetime
 import re
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import text
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature, validity
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import (
     Profile,
     Wished,
@@ -20,8 +21,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import 
     whole,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of, verifies
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import Moment, shown
 
 try:
     from cryptography import x509
@@ -61,7 +60,9 @@ def extension(found: x509.Certificate | x509.CertificateRevocationList, kind: ty
 def authority_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     """The identifier of a CA's key, as what it signs names it."""
     known, make = extension(ca, x509.SubjectKeyIdentifier), x509.AuthorityKeyIdentifier
-    return make.from_issuer_subject_key_identifier(known) if known else make.from_issuer_public_key(key_in(ca))
+    return (
+        make.from_issuer_subject_key_identifier(known) if known else make.from_issuer_public_key(signature.key_in(ca))
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Issue:
     profile: Profile
     key: t.Any
     ca: x509.Certificate | None
-    not_before: Moment
-    not_after: Moment
+    not_before: validity.Moment
+    not_after: validity.Moment
     serial_number: int | None = None
     renew_before: datetime.timedelta | None = None
 
@@ -102,9 +103,9 @@ class Issue:
         self, found: x509.Certificate, issuing: t.Any, scheme: Scheme, digest_given: bool, now: datetime.datetime
     ) -> list[str]:
         """In what a certificate is not as wished, as the user reads it; `issuing` is the issuer's public key."""
-        if spki_of(key_in(found)) != spki_of(self.key):
+        if signature.spki_of(signature.key_in(found)) != signature.spki_of(self.key):
             return ["it is of another key"]
-        if not verifies(found, issuing):
+        if not signature.verifies(found, issuing):
             return ["its issuer's signature does not hold"]
         reasons = [*self._differences(found), *differing_names(self, found)]
         used = scheme_in(found)
@@ -136,7 +137,7 @@ class Issue:
         if now > end(found):
             return ["it has expired"]
         if self.renew_before is not None and now > end(found) - self.renew_before:
-            return [f"it ends at {shown(end(found))}, which is within renew_before"]
+            return [f"it ends at {validity.shown(end(found))}, which is within renew_before"]
         return []
 
     def foretold(self, scheme: Scheme | None) -> dict[str, t.Any]:
@@ -145,8 +146,8 @@ class Issue:
             **described(self.profile.subject, self.extensions, self.key, scheme),
             "issuer": self.issuer.rfc4514_string(),
             "serial_number": None if self.serial_number is None else serial_text(self.serial_number),
-            "not_before": shown(self.not_before.at),
-            "not_after": shown(self.not_after.at),
+            "not_before": validity.shown(self.not_before.at),
+            "not_after": validity.shown(self.not_after.at),
         }
 
     def identifiers(self) -> dict[str, str]:
@@ -169,17 +170,17 @@ def differing_names(wished: Issue, found: x509.Certificate) -> list[str]:
 def told(found: x509.Certificate) -> dict[str, t.Any]:
     """What is returned of a certificate."""
     return {
-        **described(found.subject, found.extensions, key_in(found), scheme_in(found)),
+        **described(found.subject, found.extensions, signature.key_in(found), scheme_in(found)),
         "issuer": found.issuer.rfc4514_string(),
         "serial_number": serial_text(found.serial_number),
-        "not_before": shown(start(found)),
-        "not_after": shown(end(found)),
+        "not_before": validity.shown(start(found)),
+        "not_after": validity.shown(end(found)),
     }
 
 
 def serial_text(number: int) -> str:
     """A serial number as certificates show it; long digits may hold a PIN, which would be masked."""
-    return colon_hex(number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big"))
+    return text.colon_hex(number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big"))
 
 
 def pem(found: x509.Certificate) -> bytes:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import end, extension, start
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, signature
 
 try:
     from cryptography import x509
@@ -25,7 +24,7 @@ def read_all(raw: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(raw) if b"-----BEGIN" in raw else [x509.load_der_x509_certificate(raw)]
         for one in found:  # what is in it is read when it is asked for
-            one.subject.rfc4514_string(), one.issuer.rfc4514_string(), start(one), end(one)
+            one.subject.rfc4514_string(), one.issuer.rfc4514_string(), certificate.start(one), certificate.end(one)
     except (ValueError, x509.InvalidVersion):
         raise ValueError("it is no certificate that can be read") from None
     return found
@@ -38,16 +37,16 @@ def der(found: x509.Certificate) -> bytes:
 
 def validity(found: x509.Certificate) -> tuple[t.Any, ...]:
     """What is greater for the later of two certificates: that which starts later, else that which ends later."""
-    return start(found), end(found)
+    return certificate.start(found), certificate.end(found)
 
 
 def key_identifier(found: x509.Certificate) -> bytes:
     """The identifier of its key: as it says, else as RFC 5280 makes it (section 4.2.1.2), else of the certificate."""
     try:
-        told = extension(found, x509.SubjectKeyIdentifier)
+        told = certificate.extension(found, x509.SubjectKeyIdentifier)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         told = None
-    key = key_in(found)
+    key = signature.key_in(found)
     if told is None and key is not None:
         told = x509.SubjectKeyIdentifier.from_public_key(key)
     return told.digest if told is not None and told.digest else hashlib.sha256(der(found)).digest()[:20]

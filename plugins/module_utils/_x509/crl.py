@@ -12,18 +12,9 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import authority_identifier, extension
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, profile, signature, validity
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.entry import Entry, by_key, entries_in
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import (
-    Wished,
-    by_name,
-    described,
-    differing,
-    whole,
-)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import verifies
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import Moment, shown
 
 try:
     from cryptography import x509
@@ -56,7 +47,7 @@ def der_in(text: bytes) -> bytes:
 def read(raw: bytes) -> x509.CertificateRevocationList | None:
     """A list in PEM or DER; None where it is none, or has what no list may have."""
     load = x509.load_pem_x509_crl if format_of(raw) == "pem" else x509.load_der_x509_crl
-    return whole(load, told, raw)
+    return profile.whole(load, told, raw)
 
 
 def written(found: x509.CertificateRevocationList, form: Format) -> bytes:
@@ -71,7 +62,7 @@ def shown_content(raw: bytes) -> str:
 
 def number_of(found: x509.CertificateRevocationList) -> int | None:
     """The number of a list, None where it has none."""
-    number = extension(found, x509.CRLNumber)
+    number = certificate.extension(found, x509.CRLNumber)
     return number.crl_number if number else None
 
 
@@ -90,15 +81,15 @@ def next_update(found: x509.CertificateRevocationList) -> datetime.datetime | No
 
 def entries_of(found: x509.CertificateRevocationList) -> list[Entry]:
     """The entries of a list."""
-    point = extension(found, x509.IssuingDistributionPoint)
+    point = certificate.extension(found, x509.IssuingDistributionPoint)
     return entries_in(found, bool(point and point.indirect_crl))
 
 
 def distrusted(found: x509.CertificateRevocationList, key: t.Any) -> str | None:
     """Why neither number nor entries of a list count for the next one; `key` is the CA's public key."""
-    if not verifies(found, key):
+    if not signature.verifies(found, key):
         return "its issuer's signature does not hold"
-    if extension(found, x509.DeltaCRLIndicator):
+    if certificate.extension(found, x509.DeltaCRLIndicator):
         return "it is a delta list"
     return None
 
@@ -109,8 +100,8 @@ class Revocation:
 
     ca: x509.Certificate
     entries: tuple[Entry, ...]
-    last_update: Moment
-    next_update: Moment
+    last_update: validity.Moment
+    next_update: validity.Moment
     number: int
     least: int | None = None
     renew_before: datetime.timedelta | None = None
@@ -123,12 +114,12 @@ class Revocation:
         return dataclasses.replace(self, entries=tuple(sorted(entries, key=lambda entry: entry.issuer)))
 
     @property
-    def extensions(self) -> list[Wished]:
+    def extensions(self) -> list[profile.Wished]:
         """All of them; entries of other issuers make the list an indirect one (section 5.2.5)."""
-        every = [Wished(authority_identifier(self.ca)), Wished(x509.CRLNumber(self.number))]
+        every = [profile.Wished(certificate.authority_identifier(self.ca)), profile.Wished(x509.CRLNumber(self.number))]
         if any(entry.issuer for entry in self.entries):
             point = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
-            every.append(Wished(point, critical=True))
+            every.append(profile.Wished(point, critical=True))
         return every
 
     def made(self, scheme: Scheme, signer: t.Any) -> x509.CertificateRevocationList:
@@ -162,7 +153,7 @@ class Revocation:
             "its next update differs": end is not None and self.next_update.differs(end),
         }
         wished = self if number is None else dataclasses.replace(self, number=number)  # which of them, is no difference
-        names = differing(wished.extensions, found.extensions)
+        names = profile.differing(wished.extensions, found.extensions)
         return [*(text for text, is_so in differs.items() if is_so), *(f"{name} differs" for name in names)]
 
     def _differing_entries(self, found: list[Entry]) -> list[str]:
@@ -183,7 +174,7 @@ class Revocation:
         if now > end:
             return ["its next update is over"]
         if self.renew_before is not None and now > end - self.renew_before:
-            return [f"its next update is at {shown(end)}, which is within renew_before"]
+            return [f"its next update is at {validity.shown(end)}, which is within renew_before"]
         return []
 
     def foretold(self, scheme: Scheme | None) -> dict[str, t.Any]:
@@ -194,8 +185,8 @@ class Revocation:
             scheme,
             self.entries,
             number=self.number,
-            last_update=shown(self.last_update.at),
-            next_update=shown(self.next_update.at),
+            last_update=validity.shown(self.last_update.at),
+            next_update=validity.shown(self.next_update.at),
         )
 
     def in_changes(self, foretold: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -214,15 +205,15 @@ def told(found: x509.CertificateRevocationList) -> dict[str, t.Any]:
         scheme_in(found),
         entries_of(found),
         number=number_of(found),
-        last_update=shown(last_update(found)),
-        next_update=shown(end) if end else None,
+        last_update=validity.shown(last_update(found)),
+        next_update=validity.shown(end) if end else None,
     )
 
 
 def _told(
     issuer: x509.Name, extensions: t.Iterable[t.Any], scheme: Scheme | None, entries: t.Iterable[Entry], **more: t.Any
 ) -> dict[str, t.Any]:
-    told_of_all = described(issuer, extensions, None, scheme)
+    told_of_all = profile.described(issuer, extensions, None, scheme)
     return {
         "issuer": told_of_all["subject"],
         **more,
@@ -239,4 +230,4 @@ def in_changes(found: x509.CertificateRevocationList) -> dict[str, t.Any]:
 
 def _by_name(told_of_all: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     plain = {name: value for name, value in told_of_all.items() if name != "revoked_certificates"}
-    return {name: value for name, value in by_name(plain).items() if name != _NUMBER}  # it is told as a number
+    return {name: value for name, value in profile.by_name(plain).items() if name != _NUMBER}  # it is told as a number

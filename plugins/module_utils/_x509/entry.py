@@ -11,10 +11,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import serial_text
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import shown as shown_name
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import FIRST_YEAR, Moment, shown
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, names, profile, validity
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
@@ -29,9 +26,9 @@ class Entry:
     """One revoked certificate; `invalid`: since when it was not to be trusted any more."""
 
     serial_number: int
-    revoked: Moment
-    extensions: tuple[Wished, ...] = ()
-    invalid: Moment | None = None
+    revoked: validity.Moment
+    extensions: tuple[profile.Wished, ...] = ()
+    invalid: validity.Moment | None = None
 
     @property
     def issuer(self) -> bytes:
@@ -48,14 +45,14 @@ class Entry:
     def name(self) -> str:
         """How messages and changes call it."""
         issuer = self._value(x509.CertificateIssuer)
-        return f"revoked {serial_text(self.serial_number)}" + (f" of {_names(issuer)}" if issuer else "")
+        return f"revoked {certificate.serial_text(self.serial_number)}" + (f" of {_names(issuer)}" if issuer else "")
 
     @property
-    def all_extensions(self) -> dict[str, Wished]:
+    def all_extensions(self) -> dict[str, profile.Wished]:
         """All of them by their OIDs."""
         every = list(self.extensions)
         if self.invalid:
-            every.append(Wished(x509.InvalidityDate(self.invalid.at.replace(tzinfo=None))))
+            every.append(profile.Wished(x509.InvalidityDate(self.invalid.at.replace(tzinfo=None))))
         return {one.oid: one for one in every}
 
     def onto(self, old: Entry | None) -> Entry:
@@ -85,18 +82,18 @@ class Entry:
         """What is returned of it."""
         issuer, reason = self._value(x509.CertificateIssuer), self._value(x509.CRLReason)
         return {
-            "serial_number": serial_text(self.serial_number),
-            "revocation_date": shown(self.revoked.at),
-            "issuer": [shown_name(one) for one in issuer] if issuer else None,
+            "serial_number": certificate.serial_text(self.serial_number),
+            "revocation_date": validity.shown(self.revoked.at),
+            "issuer": [names.shown(one) for one in issuer] if issuer else None,
             "reason": reason.reason.name if reason else None,
-            "invalidity_date": shown(self.invalid.at) if self.invalid else None,
+            "invalidity_date": validity.shown(self.invalid.at) if self.invalid else None,
         }
 
     def text(self, foretold: bool = False) -> str:
         """The entry in one line; `foretold`: a date that depends on the moment of the signature is not known."""
         moments = [("", self.revoked), ("invalid since ", self.invalid)]
         parts = [
-            f"{word}{'not known' if foretold and not moment.absolute else shown(moment.at)}"
+            f"{word}{'not known' if foretold and not moment.absolute else validity.shown(moment.at)}"
             for word, moment in moments
             if moment
         ]
@@ -108,7 +105,7 @@ class Entry:
 
 
 def _names(issuer: x509.CertificateIssuer) -> str:
-    return ", ".join(map(shown_name, issuer))
+    return ", ".join(map(names.shown, issuer))
 
 
 def entries_in(found: x509.CertificateRevocationList, indirect: bool) -> list[Entry]:
@@ -119,7 +116,7 @@ def entries_in(found: x509.CertificateRevocationList, indirect: bool) -> list[En
     entries: list[Entry] = []
     for row in found:
         entry = _read(row)
-        if not 0 < entry.serial_number < MOST or entry.revoked.at.year < FIRST_YEAR:
+        if not 0 < entry.serial_number < MOST or entry.revoked.at.year < validity.FIRST_YEAR:
             raise ValueError("no list that is made here has such an entry")
         if indirect and entries and not entry.issuer:
             before = [one for one in entries[-1].extensions if isinstance(one.value, x509.CertificateIssuer)]
@@ -129,11 +126,11 @@ def entries_in(found: x509.CertificateRevocationList, indirect: bool) -> list[En
 
 
 def _read(row: x509.RevokedCertificate) -> Entry:
-    extensions = [Wished(one.value, one.critical) for one in row.extensions]
+    extensions = [profile.Wished(one.value, one.critical) for one in row.extensions]
     dates = [one for one in extensions if isinstance(one.value, x509.InvalidityDate) and not one.critical]
     others = tuple(one for one in extensions if one not in dates)
-    invalid = Moment(_utc(dates[0].value, "invalidity_date"), True) if dates else None
-    return Entry(row.serial_number, Moment(_utc(row, "revocation_date"), True), others, invalid)
+    invalid = validity.Moment(_utc(dates[0].value, "invalidity_date"), True) if dates else None
+    return Entry(row.serial_number, validity.Moment(_utc(row, "revocation_date"), True), others, invalid)
 
 
 def _utc(holder: t.Any, name: str) -> datetime.datetime:

@@ -12,8 +12,8 @@ import contextlib
 import re
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import usages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import general_name, oid, relative
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import KEY_USAGES, OF_AGREEMENT, PURPOSES
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
@@ -38,18 +38,18 @@ def subject_alt_name(values: t.Sequence[str]) -> x509.SubjectAlternativeName:
 
 def key_usage(values: t.Sequence[str]) -> x509.KeyUsage:
     """What the key may be used for."""
-    unknown = [value for value in values if value.lower() not in KEY_USAGES]
+    unknown = [value for value in values if value.lower() not in usages.KEY_USAGES]
     if unknown:
         raise ValueError(f"'{unknown[0]}' is no key usage")
-    given = {KEY_USAGES[value.lower()] for value in values}
-    if given & OF_AGREEMENT and "key_agreement" not in given:
+    given = {usages.KEY_USAGES[value.lower()] for value in values}
+    if given & usages.OF_AGREEMENT and "key_agreement" not in given:
         raise ValueError("encipherOnly and decipherOnly mean nothing without keyAgreement (RFC 5280, section 4.2.1.3)")
-    return x509.KeyUsage(**{name: name in given for name in KEY_USAGES.values()})
+    return x509.KeyUsage(**{name: name in given for name in usages.KEY_USAGES.values()})
 
 
 def extended_key_usage(values: t.Sequence[str]) -> x509.ExtendedKeyUsage:
     """Which purposes the key has."""
-    return x509.ExtendedKeyUsage([oid(value, PURPOSES) for value in values])
+    return x509.ExtendedKeyUsage([oid(value, usages.PURPOSES) for value in values])
 
 
 def basic_constraints(values: t.Sequence[str]) -> x509.BasicConstraints:

@@ -13,9 +13,9 @@ import contextlib
 import re
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import usages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import is_host_name, shown
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
 
 with contextlib.suppress(ImportError):  # a module that needs it has said so before
     from cryptography import x509
@@ -123,7 +123,7 @@ def wrong_usage(profile: Profile, key: t.Any) -> str | None:
     """The first key usage that no key of this type has (RFC 3279, 8813, 8410); without a key none is told."""
     usage = profile.value_of(x509.KeyUsage)
     wrong = next((names for kinds, names in _never() if isinstance(key, kinds)), frozenset())
-    for name, short in SHORT_NAMES.items():
+    for name, short in usages.SHORT_NAMES.items():
         of_agreement = name in ("encipher_only", "decipher_only") and not (usage and usage.key_agreement)
         if usage and name in wrong and not of_agreement and getattr(usage, name):
             return f"{short} is no usage of a key of this type"

@@ -18,10 +18,9 @@ with contextlib.suppress(ImportError):  # a module that needs it has said so bef
     from cryptography.exceptions import UnsupportedAlgorithm
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature, usages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import shown
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import spki_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import PURPOSE_NAMES, SHORT_NAMES
 
 T = t.TypeVar("T")
 # What messages and results call an extension.
@@ -131,7 +130,7 @@ def described(subject: x509.Name, extensions: t.Iterable[t.Any], key: t.Any, sch
     return {
         "subject": subject.rfc4514_string(),
         "extensions": [_described(one.value, one.critical) for one in extensions],
-        "public_key_fingerprint": colon_hex(hashlib.sha256(spki_of(key)).digest()) if key else None,
+        "public_key_fingerprint": colon_hex(hashlib.sha256(signature.spki_of(key)).digest()) if key else None,
         "signature": str(scheme) if scheme else None,
     }
 
@@ -168,9 +167,9 @@ def _text(value: t.Any) -> str | None:
     if isinstance(value, x509.SubjectAlternativeName):
         return ", ".join(map(shown, value))
     if isinstance(value, x509.KeyUsage):
-        return ", ".join(short for name, short in SHORT_NAMES.items() if _has(value, name))
+        return ", ".join(short for name, short in usages.SHORT_NAMES.items() if _has(value, name))
     if isinstance(value, x509.ExtendedKeyUsage):
-        return ", ".join(PURPOSE_NAMES.get(one.dotted_string, one.dotted_string) for one in value)
+        return ", ".join(usages.PURPOSE_NAMES.get(one.dotted_string, one.dotted_string) for one in value)
     if isinstance(value, x509.BasicConstraints):
         length = f", pathlen:{value.path_length}" if value.path_length is not None else ""
         return f"CA:{str(value.ca).upper()}{length}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, described, differing, whole
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme, scheme_in
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of, verifies
 
 try:
     from cryptography import x509
@@ -37,9 +37,9 @@ def why_anew(
     found: x509.CertificateSigningRequest, profile: Profile, key: t.Any, wished: Scheme, digest_given: bool
 ) -> list[str]:
     """In what a request is not as wished, as the user reads it; `digest_given`: its digest is compared, too."""
-    if spki_of(key_in(found)) != spki_of(key):
+    if signature.spki_of(signature.key_in(found)) != signature.spki_of(key):
         return ["it is of another key"]
-    if not verifies(found, key):
+    if not signature.verifies(found, key):
         return ["its signature does not hold"]
     scheme = scheme_in(found)
     reasons = []
@@ -55,7 +55,7 @@ def why_anew(
 
 def told(request: x509.CertificateSigningRequest) -> dict[str, t.Any]:
     """What is returned of a request."""
-    return described(request.subject, request.extensions, key_in(request), scheme_in(request))
+    return described(request.subject, request.extensions, signature.key_in(request), scheme_in(request))
 
 
 def foretold(profile: Profile, key: t.Any, scheme: Scheme | None) -> dict[str, t.Any]:

@@ -9,17 +9,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import (
-    Issue,
-    end,
-    extension,
-    read,
-    start,
-)
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.forms import wrong_form, wrong_usage
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.signature import key_in, spki_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, forms, signature, validity
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.usages import SHORT_NAMES
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import shown
 
 try:
     from cryptography import x509
@@ -56,26 +47,26 @@ def weak(key: t.Any) -> str | None:
 
 def no_ca(ca: x509.Certificate, now: datetime.datetime, usage: str = "key_cert_sign") -> str | None:
     """Why a certificate is not that of a CA which may sign so now."""
-    constraints, usages = extension(ca, x509.BasicConstraints), extension(ca, x509.KeyUsage)
+    constraints, usages = certificate.extension(ca, x509.BasicConstraints), certificate.extension(ca, x509.KeyUsage)
     if constraints is None or not constraints.ca:
         return "it is no CA certificate, its basic constraints lack CA:TRUE"
     if usages is not None and not getattr(usages, usage):
         return f"its key usage lacks {'keyCertSign' if usage == 'key_cert_sign' else 'cRLSign'}"
-    if now < start(ca):
-        return f"it is not valid before {shown(start(ca))}"
-    if now > end(ca):
-        return f"it ended at {shown(end(ca))}"
+    if now < certificate.start(ca):
+        return f"it is not valid before {validity.shown(certificate.start(ca))}"
+    if now > certificate.end(ca):
+        return f"it ended at {validity.shown(certificate.end(ca))}"
     return None
 
 
-def broken(issue: Issue) -> tuple[str, str] | None:
+def broken(issue: certificate.Issue) -> tuple[str, str] | None:
     """The option and the rule by which this is not issued, whoever it is for."""
-    wrong = wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue) or wrong_form(issue.profile)
-    usage = wrong_usage(issue.profile, issue.key)
+    wrong = wrong_ca_profile(issue) or cut_names(issue) or unfit_for_ca(issue) or forms.wrong_form(issue.profile)
+    usage = forms.wrong_usage(issue.profile, issue.key)
     return wrong or (("key_usage", usage) if usage else None)
 
 
-def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
+def wrong_ca_profile(issue: certificate.Issue) -> tuple[str, str] | None:
     """The option and the rule by which a CA's profile, or one that is half a CA's, is refused (RFC 5280)."""
     profile = issue.profile
     usage = profile.value_of(x509.KeyUsage)
@@ -98,7 +89,7 @@ def wrong_ca_profile(issue: Issue) -> tuple[str, str] | None:
     return None
 
 
-def cut_names(issue: Issue) -> tuple[str, str] | None:
+def cut_names(issue: certificate.Issue) -> tuple[str, str] | None:
     """The option and the rule where a name has a control character, at which some programs cut it off."""
     told = [("subject", one.value) for one in issue.profile.subject]
     for name in issue.profile.value_of(x509.SubjectAlternativeName) or ():
@@ -110,14 +101,14 @@ def cut_names(issue: Issue) -> tuple[str, str] | None:
     return None
 
 
-def unfit_for_ca(issue: Issue) -> tuple[str, str] | None:
+def unfit_for_ca(issue: certificate.Issue) -> tuple[str, str] | None:
     """The option and the rule by which this is not issued by this CA; `ca` is None where it is self-signed."""
     if issue.not_before.at >= issue.not_after.at:
         return "not_after", "it is not after not_before"
     ca = issue.ca
     if ca is None:
         return None if list(issue.profile.subject) else ("common_name", "who issues needs a name")
-    constraints = extension(ca, x509.BasicConstraints)
+    constraints = certificate.extension(ca, x509.BasicConstraints)
     if issue.profile.ca and constraints.path_length == 0:
         return "basic_constraints", "the CA has pathlen:0, and issues no CA certificates"
     if not list(issue.profile.subject) and not _named_critically(issue):
@@ -125,14 +116,14 @@ def unfit_for_ca(issue: Issue) -> tuple[str, str] | None:
     return None
 
 
-def not_now(issue: Issue, found: x509.Certificate | None, beside: bytes) -> tuple[str, str] | None:
+def not_now(issue: certificate.Issue, found: x509.Certificate | None, beside: bytes) -> tuple[str, str] | None:
     """The option and the rule by which nothing is issued now, although one that is there as wished is kept.
 
     `found`: what is there, and what is `beside` it in its file.
     """
-    if issue.ca is not None and issue.not_after.at > end(issue.ca):
-        what = f"{shown(issue.not_after.at)} is after the end of the CA certificate, {shown(end(issue.ca))}"
-        return "not_after", what
+    if issue.ca is not None and issue.not_after.at > certificate.end(issue.ca):
+        end, last = validity.shown(certificate.end(issue.ca)), validity.shown(issue.not_after.at)
+        return "not_after", f"{last} is after the end of the CA certificate, {end}"
     if found is not None and found.serial_number == issue.serial_number and found.issuer == issue.issuer:
         return "serial_number", "the certificate that is there has it, and who issues gives each one once; give another"
     if beside and not _goes_on(issue, beside):
@@ -141,25 +132,25 @@ def not_now(issue: Issue, found: x509.Certificate | None, beside: bytes) -> tupl
     return None
 
 
-def _goes_on(issue: Issue, beside: bytes) -> bool:
+def _goes_on(issue: certificate.Issue, beside: bytes) -> bool:
     """Whether a file goes on with the issuer's certificate, so that what is there fits a new one as well."""
-    following = read(beside)
+    following = certificate.read(beside)
     return bool(issue.ca and following and following.subject == issue.ca.subject and _same_key(following, issue.ca))
 
 
 def _same_key(one: x509.Certificate, other: x509.Certificate) -> bool:
-    return spki_of(key_in(one)) == spki_of(key_in(other))
+    return signature.spki_of(signature.key_in(one)) == signature.spki_of(signature.key_in(other))
 
 
-def _named_critically(issue: Issue) -> bool:
+def _named_critically(issue: certificate.Issue) -> bool:
     kind = x509.SubjectAlternativeName
     return any(isinstance(one.value, kind) and one.critical for one in issue.profile.extensions)
 
 
-def ruled_out(issue: Issue, forbids: t.Callable[[str], bool]) -> str | None:
+def ruled_out(issue: certificate.Issue, forbids: t.Callable[[str], bool]) -> str | None:
     """The first key usage that the type or the attributes of its own key rule out; `forbids` tells of one bit."""
     usage = issue.profile.value_of(x509.KeyUsage)
     for name, bits in _NEEDS.items():
         if usage and getattr(usage, name) and all(map(forbids, bits)):
             return f"{SHORT_NAMES[name]} needs {' or '.join(bits)}, which the private key may not do"
-    return wrong_usage(issue.profile, issue.key)
+    return forms.wrong_usage(issue.profile, issue.key)

@@ -13,7 +13,7 @@ import dataclasses
 import hashlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, Mechanism
 
 try:
@@ -142,11 +142,11 @@ _BY_OID = {
 
 def signature(ways: t.Sequence[_Way], sign: Sign, data: bytes) -> bytes:
     """The signature by the first mechanism that the token takes."""
-    refusal: TokenError | None = None
+    refusal: errors.TokenError | None = None
     for way in ways:
         try:
             return sign(way.mechanism, way.prepare(data))
-        except TokenError as error:
+        except errors.TokenError as error:
             if error.ckr not in _REFUSED_MECHANISM:
                 raise
             refusal = refusal or error

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import session as _session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import tool as _tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.provider import CloudHsmCliProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session import CloudHsmCliSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import child
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import decide_present
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -53,7 +53,7 @@ def cluster(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clus
     configuration = folder / "softhsm2.conf"
     configuration.write_text(configuration.read_text().replace(str(made), str(folder)))
     copy = Cluster(folder)
-    monkeypatch.setattr(_tool, "run_child", forked(copy))
+    monkeypatch.setattr(child, "run_child", forked(copy))
     return copy
 
 

@@ -12,8 +12,8 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.command import FACTS as CLI_FACTS
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import provider as _provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.provider import ToolProvider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import lock
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import LockError, LockTimeout
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.limits import FACTS as UTIL_FACTS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendor_limits import vendor_refusal
@@ -76,7 +76,7 @@ def test_who_holds_the_lock_is_told(monkeypatch: pytest.MonkeyPatch, error: Exce
             raise error
         yield
 
-    monkeypatch.setattr(_provider, "host_locks", held)
+    monkeypatch.setattr(lock, "host_locks", held)
     given = {"token_label": "cluster-1", "crypto_user": "ann", "pin": "sesame", "lock_timeout": 9}
     assert refusal(lambda: connected(False, False, **given).locked().__enter__()).startswith(told)
 

@@ -11,10 +11,10 @@ import typing as t
 import pytest
 from cryptography import x509
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import profile as _profile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CSR
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile import check_scheme, profile_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import versions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.task_options import refused, taken
@@ -160,10 +160,10 @@ def test_an_identifier_that_is_said_wins_over_one_that_is_made() -> None:
 
 def test_pss_needs_a_cryptography_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     params = taken(LOGIN + CSR, {"label": "root", "signature_scheme": "pss"})
-    monkeypatch.setattr(_profile, "found_version", lambda name: "41.0.7")
+    monkeypatch.setattr(versions, "found_version", lambda name: "41.0.7")
     assert refusal(lambda: check_scheme(params)) == (
         "signature_scheme 'pss' is refused: requests with it need cryptography 42 or later, found 41.0.7."
     )
     check_scheme({**params, "signature_scheme": "pkcs1v15"})
-    monkeypatch.setattr(_profile, "found_version", lambda name: "42.0.0")
+    monkeypatch.setattr(versions, "found_version", lambda name: "42.0.0")
     check_scheme(params)

@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CkMechanism, CkSessionInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
+    CK_ULONG,
+    UNAVAILABLE,
+    CkMechanism,
+    CkSessionInfo,
+)
 from ansible_collections.cryptoki.hsm.tests import support
 
 INTERPOSER = Path(next(iter(support.__path__))) / "pkcs11_fault.c"
@@ -53,7 +58,7 @@ def test_arguments_are_as_c_takes_them() -> None:
     template = functions.Template({0x3: b"label", 0x102: b""})
     info = CkSessionInfo(state=3)
     number, pointer, data, length, array, count, nothing = functions._as_c([1 << 40, info, b"\0data", template, None])
-    assert isinstance(number, functions.CK_ULONG) and number.value == 1 << 40  # not cut to a C int
+    assert isinstance(number, CK_ULONG) and number.value == 1 << 40  # not cut to a C int
     assert pointer._obj is info
     assert (data, length.value) == (b"\0data", 5)
     assert [(entry.type, entry.length) for entry in array[: count.value]] == [(0x3, 5), (0x102, 0)]
@@ -80,7 +85,7 @@ def test_room_has_an_end() -> None:
     class Greedy(Writing):
         def call(self, name: str, *arguments: t.Any) -> int:
             self.rooms.append(ctypes.sizeof(arguments[-2]))
-            arguments[-1]._obj.value = functions.UNAVAILABLE
+            arguments[-1]._obj.value = UNAVAILABLE
             return functions.CKR_BUFFER_TOO_SMALL
 
     library = Greedy(b"")

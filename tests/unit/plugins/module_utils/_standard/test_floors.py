@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import versions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import floors, versions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.floors import cryptography_problem, python_problem
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions import is_below
-from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge
 from ansible_collections.cryptoki.hsm.tests.support.module_call import call_module
 
 LOGIN = {"module_path": "/nonexistent.so", "token_label": "demo", "pin": "sesame-4711"}
@@ -71,7 +70,7 @@ def test_every_module_names_what_is_too_old(module: str, monkeypatch: pytest.Mon
         monkeypatch.setattr(versions, "found_version", lambda name, version=version: version)
         told = call_module(module, {**LOGIN, **MODULES[module]}).result["msg"]
         assert told.startswith("Failed to import the required Python library (python-pkcs11 >= 0.10) on ")
-    monkeypatch.setattr(edge, "python_problem", lambda: "Found Python 3.9.2.")
+    monkeypatch.setattr(floors, "python_problem", lambda: "Found Python 3.9.2.")
     assert call_module(module, {**LOGIN, **MODULES[module]}).result["msg"] == "Found Python 3.9.2."
 
 

@@ -463,7 +463,7 @@ def test_the_file_of_the_ca_is_not_written(ca: Certifier, tmp_path: Path) -> Non
 
 def test_pss_needs_a_newer_cryptography(ca: Certifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile.found_version", lambda dummy: "41.0.7"
+        "ansible_collections.cryptoki.hsm.plugins.module_utils._standard.versions.found_version", lambda dummy: "41.0.7"
     )
     assert ca.run(MODULE, signature_scheme="pss", **ca.options, **LIST)["msg"] == (
         "signature_scheme 'pss' is refused: revocation lists with it need cryptography 42 or later, found 41.0.7."

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypairs as _keypairs
@@ -84,7 +85,7 @@ def test_threads_are_for_who_allows_them(monkeypatch: pytest.MonkeyPatch) -> Non
         used.append(given[3])
         return reconcile_many(*given)
 
-    monkeypatch.setattr(_keypairs, "reconcile_many", counted)
+    monkeypatch.setattr(many, "reconcile_many", counted)
     two = ({**EC, "label": "a"}, {**EC, "label": "b"})
     for kind, asked, warned in ((SharedSession, module(*two, parallel=2), 0), (None, module(*two, parallel=2), 1)):
         sessions = use_token(monkeypatch, kind() if kind else session_with())
