@@ -36,8 +36,10 @@ from typing import NamedTuple
 import yaml
 
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.yml")
-# Unit tests of documentation and scripts run no line of the code, and some want a work tree of git.
+# Unit tests of documentation and scripts run no line of a function, and some want a work tree of git.
 CODE, UNITS = "plugins/module_utils", "unit/plugins"
+# What compares the options, which are read at import, with what is written of them.
+DOCUMENTED = "unit/docs/test_documented_options.py"
 # What the controller loads ends with warnings elsewhere than modules do, so these tests run in processes of their own.
 CONTROLLER = ("action", "callback")
 # Rooms that run in other processes, where nobody sees which lines a test runs: all tests of the room run.
@@ -199,7 +201,7 @@ def unit_tests(mutant: Mutant, seen: dict[int, set[str]]) -> list[str]:
     found = set().union(*(seen.get(line, ()) for line in lines))
     whole = [room] if mutant.room in UNSEEN else []
     if not mutant.first or "" in found:  # it runs at import
-        found, whole = set().union(*seen.values()) - {""}, [room]
+        found, whole = set().union(*seen.values()) - {""}, [room, DOCUMENTED]
     own = f"/{mutant.room}/test_{Path(mutant.file).stem}"
     return [*whole, *sorted(found, key=lambda test: (own not in test, f"/{mutant.room}/" not in test, test))]
 

@@ -51,9 +51,7 @@ class Copies:
         """Has the source generate the pair, extractable until all copies are there, with an id that is known here."""
         source = self._group.source
         source.session.deadline = deadline
-        length = source.session.facts.id_length
-        drawn = drawn_id.draw(length) if length and self._wish.id is None else None
-        self._wish = dataclasses.replace(self._wish, drawn_id=drawn)
+        self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
         self.original, self.warnings = outcome.after, outcome.warnings

@@ -19,6 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.comman
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.provider import KeyMgmtUtilProvider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
@@ -28,7 +29,7 @@ from ansible_collections.cryptoki.hsm.tests.simulators.cluster.state import open
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD
 from ansible_collections.cryptoki.hsm.tests.support.key_mgmt_util_runs import BOB, BOBS_PASSWORD, Kmu
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair
 from ansible_collections.cryptoki.hsm.tests.support.task_options import params
 
 pytestmark = pytest.mark.skipif(
@@ -225,3 +226,32 @@ def test_only_a_tool_that_has_ended_is_started_again() -> None:
     tool.alive = False
     one.reconnect()
     assert started == [tool]
+
+
+class Answering(KeyMgmtUtilSession):
+    """A session that finds these keys: None is another user's, a text the reason why one cannot be read."""
+
+    def __init__(self, tool: t.Any, *keys: TokenObject | str | None) -> None:
+        super().__init__(tool, OWNER, "hsm", lambda: tool)
+        self.keys = keys
+
+    def _handles(self, query: Query, attempt: str) -> tuple[int, ...]:
+        return tuple(range(len(self.keys)))
+
+    def _key(self, handle: int, attempt: str) -> TokenObject | None:
+        found = self.keys[handle]
+        if isinstance(found, str):
+            raise TokenError(attempt, said=found, hint="")
+        return found
+
+
+def test_what_a_survey_tells() -> None:
+    tool: t.Any = Ended(False)
+    own = [dataclasses.replace(found, sharing=Sharing(OWNER)) for found in ec_pair().objects]
+    rsa = dataclasses.replace(own[1], attributes={**own[1].attributes, "key_type": "rsa"})
+    others = dataclasses.replace(own[1], sharing=Sharing(BOB))
+    one = Answering(tool, *own, None, rsa, others, "no answer")
+    *found, unread = t.cast("list[TokenObject]", one.survey(Query(PRIVATE, key_type="ec")))
+    assert found == own[1:] and unread.unreadable == {"class": "no answer"}
+    tool.alive = False
+    assert "no answer" in refusal(lambda: one.survey(Query(PRIVATE)))

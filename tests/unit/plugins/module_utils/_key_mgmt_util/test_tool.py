@@ -128,3 +128,21 @@ def test_a_password_that_cannot_be_typed_in_the_line_is_not() -> None:
     assert blank.typed == ["loginHSM -u CU -s ann -hpswd", "loginHSM -u CU -s ann"] and blank.closed
     assert "what cannot be read" in refusal(lambda: plain.login("ann", "word"))
     assert plain.typed == [*blank.typed, "loginHSM -u CU -s ann -p word"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "said", "hint"),
+    [
+        (
+            "a\nno daemon there\n \n",
+            "nothing; its last words were 'no daemon there'; start the vendor's client daemon",
+            True,
+        ),
+        ("a\nno answer\n", "nothing; its last words were 'no answer'; look for what it did", False),
+        (" \n", "nothing; look for what it did", False),
+    ],
+)
+def test_what_is_told_of_a_tool_that_failed(printed: str, said: str, hint: bool) -> None:
+    tool = NotAsking()
+    told = tool._failure("list it", "nothing", printed).msg
+    assert said in told and ("daemon on this host" in told) is hint and tool.closed

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.certificate import Issue, end, start
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import distinguished
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.scheme import Scheme
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.validity import moment
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
@@ -54,3 +55,18 @@ def test_the_issuer_is_named_as_it_names_itself() -> None:
     assert authority(ca(x509.SubjectKeyIdentifier(b"its own"))) == b"its own"
     of_key = x509.SubjectKeyIdentifier.from_public_key(private_key("secp256r1").public_key()).digest
     assert authority(ca()) == of_key != b"its own"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reasons"),
+    [
+        (Scheme("ecdsa", "sha256"), []),
+        (Scheme("ecdsa", "sha384"), ["it was signed with another digest"]),
+        (Scheme("eddsa"), ["it was signed by another scheme"]),
+    ],
+)
+def test_another_scheme_is_issued_anew(scheme: Scheme, reasons: list[str]) -> None:
+    found, key = ca(), private_key("secp256r1").public_key()
+    at = moment("20300101120000Z", NOON), moment("20300102120000Z", NOON)
+    issue = Issue(Profile(distinguished("CN=CA")), key, None, *at)
+    assert issue.why_anew(found, key, scheme, True, NOON) == reasons

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, described
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, described, differing
 
 HERE, THERE = (x509.UniformResourceIdentifier(f"http://pki.example.org/{name}") for name in ("a.crl", "b.crl"))
 SUBJECT = x509.Name([])
@@ -58,3 +58,16 @@ REASONS = frozenset({x509.ReasonFlags.key_compromise})
 def test_what_an_extension_says(value: x509.ExtensionType, text: str | None) -> None:
     (told,) = described(SUBJECT, [Wished(value)], None, None)["extensions"]
     assert told["text"] == text and told["oid"] == value.oid.dotted_string
+
+
+@pytest.mark.parametrize("kind", ["permitted", "excluded"])
+def test_constraints_of_names_differ_by_what_they_hold_and_not_by_its_order(kind: str) -> None:
+    one, other = x509.DNSName("a.example.org"), x509.DNSName("b.example.org")
+
+    def constraints(*names: x509.GeneralName) -> x509.NameConstraints:
+        return x509.NameConstraints(names, None) if kind == "permitted" else x509.NameConstraints(None, names)
+
+    wished = Wished(constraints(one, other))
+    for names, differs in (((other, one), []), ((one,), ["name_constraints"])):
+        found = x509.Extension(x509.NameConstraints.oid, False, constraints(*names))
+        assert differing([wished], [found]) == differs
