@@ -12,7 +12,7 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.gate import Gate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
@@ -184,9 +184,11 @@ class Session:
         self, mechanism: int, public: t.Mapping[str, Value], private: t.Mapping[str, Value]
     ) -> tuple[int, int]:
         """C_GenerateKeyPair with exactly these templates; the handles of the public and the private half."""
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import CkMechanism
+
         halves = template(public, PUBLIC), template(private, PRIVATE)
         with self._gate.write():
-            rv, handles = self._calls.make_pair(self._handle, structures.CkMechanism(mechanism), *halves)
+            rv, handles = self._calls.make_pair(self._handle, CkMechanism(mechanism), *halves)
         check(rv, f"generate a key pair on the token {self._token}")
         return handles
 
