@@ -16,6 +16,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
     EIGHT,
@@ -129,24 +130,27 @@ def test_a_token_without_further_sessions_works_with_one() -> None:
 
 
 def test_another_error_of_a_further_session_is_that_of_its_entry() -> None:
-    """One thread has the one session until the other has asked for a further one for each of the other entries."""
-    asked = threading.Event()
+    """One thread has the one session until each of the other entries has failed for want of a further one."""
+    failed: list[Done] = []
+    all_but_one = threading.Event()
 
     class Short(SharedSession):
         def further(self) -> t.Any:
-            self._called("further")
-            if self.calls.count("further") == len(EIGHT) - 1:
-                asked.set()
             raise TokenError("open another session", "CKR_DEVICE_MEMORY")
 
         def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
-            assert asked.wait(timeout=60)
+            assert all_but_one.wait(timeout=60)
             return Proof("CKM_ECDSA")
 
+    def report(done: Done) -> None:
+        if done.error:
+            failed.append(done)
+        if len(failed) == len(EIGHT) - 1:
+            all_but_one.set()
+
     session = Short()
-    every, _reports = many(session, EIGHT, parallel=2)
-    failed = [done for done in every if done.error]
-    assert len(failed) == 7
+    every = reconcile_many(session, EIGHT, False, 2, report)
+    assert [done for done in every if done.error] == sorted(failed, key=lambda done: done.entry.number)
     assert all("CKR_DEVICE_MEMORY" in message for message in messages(failed))
     assert labels_of(session) == {done.entry.wish.label: 2 for done in every if not done.error}
 
