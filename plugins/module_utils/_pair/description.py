@@ -20,6 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import colon_hex
 
+_WORDS = {bool, type(None)}  # no secret is one
 # Read for the pairing only: the public key is returned as PEM.
 _NOT_RETURNED = ("public_key_info", "check_value")
 
@@ -83,8 +84,9 @@ def describe_object(
     names: t.Collection[str] | None = None,
 ) -> dict[str, t.Any]:
     """One key; `spki` is its public key, where it is known from the other half."""
-    told = {name: value for name, value in found.attributes.items() if value is not None and name not in _NOT_RETURNED}
-    attributes = {**{name: plain(name, value) for name, value in told.items()}, **_ids(found.id)}
+    told = found.attributes.items()
+    attributes = {name: plain(name, value) for name, value in told if value is not None and name not in _NOT_RETURNED}
+    attributes |= _ids(found.id)
     check_value = found.attributes.get("check_value")
     if isinstance(check_value, bytes) and check_value:
         attributes["kcv"] = check_value.hex()
@@ -93,13 +95,15 @@ def describe_object(
     return {
         "handle": found.handle or None,
         "uri": half_uri(found, uri_attributes),
-        "attributes": {name: value for name, value in attributes.items() if names is None or name in names},
+        "attributes": attributes if names is None else {name: attributes[name] for name in attributes if name in names},
         "unreadable": sorted(found.unreadable),
     }
 
 
 def plain(name: str, value: Value) -> t.Any:
     """The value of an attribute as it is returned."""
+    if isinstance(value, (bool, str)):  # most are
+        return value
     kind = ATTRIBUTES[name].kind
     if name == "public_exponent" and isinstance(value, bytes):
         return int.from_bytes(value, "big")
@@ -140,10 +144,10 @@ def spoiled(value: t.Any, secrets: t.Collection[str]) -> list[str]:
 
 
 def _hits(value: t.Any, search: t.Any) -> list[str]:
-    """As `spoiled`; a result may have a million values."""
+    """As `spoiled`; a result may have a million values, most of which are true, false or null."""
     if isinstance(value, dict):
-        return [f".{key}{path}" for key, member in value.items() for path in _hits(member, search)]
+        members = [(key, member) for key, member in value.items() if type(member) not in _WORDS]
+        return [f".{key}{path}" for key, member in members for path in _hits(member, search)]
     if isinstance(value, list):
         return [f"[{index}]{path}" for index, member in enumerate(value) for path in _hits(member, search)]
-    told = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-    return [""] if told and search(str(value)) else []
+    return [""] if type(value) not in _WORDS and search(str(value)) else []
