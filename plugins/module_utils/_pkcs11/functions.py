@@ -4,8 +4,8 @@
 
 """The C functions of a PKCS#11 library, by ctypes, as far as python-pkcs11 hides them, makes them dear or unsafe.
 
-What is here, and why: C_Initialize with locking (trap T1), C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList
-and C_GetMechanismInfo (it gives up all slots for a dead one, trap T7, and hands on undefined memory, trap T12),
+Which, and why: C_Initialize with locking (trap T1), C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList and
+C_GetMechanismInfo (it gives up all slots for a dead one, trap T7, and hands on undefined memory, trap T12),
 C_GetTokenInfo (it keeps PIN lengths and bytes that are no UTF-8 from us), C_InitToken and C_GetSessionInfo (it has
 none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one sized call an object
 (it makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8), and all

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -30,3 +31,17 @@ def test_the_files_that_are_named_are_there() -> None:
     named = re.findall(r"`(_\w+/\w+\.py)`", (ROOT / "docs/traps.md").read_text(encoding="utf-8"))
     gone = [name for name in named if not (ROOT / "plugins/module_utils" / name).is_file()]
     assert named and not gone, f"docs/traps.md names {', '.join(gone)}"
+
+
+def _names(file: str) -> set[str]:
+    """The functions and classes of a file."""
+    nodes = ast.walk(ast.parse((ROOT / "plugins/module_utils" / file).read_text(encoding="utf-8")))
+    return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
+def test_what_is_named_of_a_file_is_in_it() -> None:
+    text = (ROOT / "docs/traps.md").read_text(encoding="utf-8")
+    told = re.findall(r"`(_\w+/\w+\.py)`\s+\(((?:`\w+`(?:,\s+)?)+)\)", text)
+    named = [(file, name) for file, names in told for name in re.findall(r"\w+", names)]
+    elsewhere = [f"{name} in {file}" for file, name in named if name not in _names(file)]
+    assert len(named) > 9 and not elsewhere, f"docs/traps.md names {', '.join(elsewhere)}"
