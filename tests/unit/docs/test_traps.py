@@ -30,3 +30,16 @@ def test_the_files_that_are_named_are_there() -> None:
     named = re.findall(r"`(_\w+/\w+\.py)`", (ROOT / "docs/traps.md").read_text(encoding="utf-8"))
     gone = [name for name in named if not (ROOT / "plugins/module_utils" / name).is_file()]
     assert named and not gone, f"docs/traps.md names {', '.join(gone)}"
+
+
+def test_the_names_in_them_are_there() -> None:
+    """What stands in brackets behind a file is one of its names, or several."""
+    text = (ROOT / "docs/traps.md").read_text(encoding="utf-8")
+    gone, count = [], 0
+    for file, names in re.findall(r"`(_\w+/\w+\.py)`\s+\(([^)]+)\)", text):
+        code = (ROOT / "plugins/module_utils" / file).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", names):
+            count += 1
+            if not re.search(rf"^ *(def|class) {name}\b", code, re.MULTILINE):
+                gone.append(f"{file} ({name})")
+    assert count > 9 and not gone, f"docs/traps.md names {', '.join(gone)}"
