@@ -75,12 +75,8 @@ class Transfer:
         elif way.kind == "ecdh":
             self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
         else:
-            arguments = (
-                _mechanism(_OAEP),
-                self._transport[peer, way],
-                answer,
-                calls.template(transfer.kek(wraps=False), attributes.SECRET),
-            )
+            kek = calls.template(transfer.kek(wraps=False), attributes.SECRET)
+            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, kek
             self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
 
     def wrap(self, peer: str, way: transfer.Way, found: keypair.TokenObject) -> bytes:
