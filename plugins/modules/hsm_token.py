@@ -171,8 +171,7 @@ ckr:
 import dataclasses
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, secret
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import diff, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS, changed_fields
@@ -214,10 +213,10 @@ def make(module: edge.HsmModule) -> edge.Result:
         if params[option] != OPTIONS.spec[option].get("default"):
             raise errors.InputError(option, reason)
     wish = new_token.TokenWish(
-        label=_values.token_label(params["token_label"]),
+        label=values.token_label(params["token_label"]),
         so_pin=given_pin(module, "so_pin"),
         pin=given_pin(module, "pin"),
-        slot_id=None if params["slot_id"] is None else _values.slot_id(params["slot_id"]),
+        slot_id=None if params["slot_id"] is None else values.slot_id(params["slot_id"]),
     )
     kind_of(params).refuse_unable(params)
     provider, login = kind_of(params).connect({**params, "slot_id": None}, any_token=False)

@@ -20,9 +20,8 @@ from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table,
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
 from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, entered, run, shipped
 
-# Bytes of the file that Ansible sends, with all that the module may ever import. A change may raise it in the commit
-# that says why.
-SENT = 556_000
+# Bytes that an unchanged pair compiles, and bytes of the file that Ansible sends.
+COMPILED, SENT = 195_000, 400_000
 # Times a ping: the first task of a play, and each further one.
 FIRST, FURTHER = 1.4, 1.5
 _FURTHER_TASKS = 10
@@ -47,19 +46,24 @@ def startup(folder: Path, rounds: int = ROUNDS) -> list[Table]:
 def _bytes(token: SoftToken) -> Table:
     table = Table(
         "Bytes that an unchanged pair compiles (our source, without docstrings and comments), and those that are sent",
-        ("module", "compiled", "of it in functions that run", "sent", "budget", "verdict", "sent for one token"),
+        ("module", "compiled", "floor", "budget", "verdict", "sent", "floor", "budget", "verdict"),
     )
     for module in (*_PAIRS, "hsm_token"):
         wish = _PAIRS.get(module)
         size = _sent(f"cryptoki.hsm.{module}", {**_NOWHERE, **(wish or {"so_pin_file": "/nonexistent"})})
-        files = entered(module, {**token.login(), **wish}) if wish else {}
-        counts = (compiled(files), run(files)) if wish else ("", "")
         # Over PKCS#11 and on one token no tool of a cluster is needed, and no replicas.
         elsewhere = [file for file in shipped(module) if _ELSEWHERE & set(file.parts)]
-        table.add(module, *counts, size, SENT, verdict(size <= SENT), size - _packed(elsewhere))
-        table.missed |= size > SENT
-    table.add(_PING, "", "", _sent(_PING, {}), "", "", "")
+        files = entered(module, {**token.login(), **wish}) if wish else {}
+        counts = _cells(table, compiled(files), run(files), COMPILED) if wish else ("",) * 4
+        table.add(module, *counts, *_cells(table, size, size - _packed(elsewhere), SENT))
+    table.add(_PING, "", "", "", "", _sent(_PING, {}), "", "", "")
     return table
+
+
+def _cells(table: Table, count: int, floor: int, budget: int) -> tuple[int, int, int, str]:
+    """A count, the least that it could be by the way in which things are done, its budget and the verdict."""
+    table.missed |= count > budget
+    return count, floor, budget, verdict(count <= budget)
 
 
 def _packed(files: t.Iterable[Path]) -> int:

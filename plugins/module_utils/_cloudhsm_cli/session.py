@@ -11,8 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import keys as _keys
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import signatures as _signatures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists, signatures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import TIMEOUT, Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession, awaited
@@ -164,8 +163,8 @@ class CloudHsmCliSession(ToolSession):
     def unprovable(self, attributes: t.Mapping[str, t.Any], quorum: int) -> str | None:
         if attributes.get("token") is False:
             return "a session pair is gone with the command that made it"
-        if self._tool.version < _signatures.SIGNING_VERSION:
-            return _signatures.TOO_OLD
+        if self._tool.version < signatures.SIGNING_VERSION:
+            return signatures.TOO_OLD
         if not attributes.get("sign"):
             return "the CloudHSM CLI can only sign with it"
         return super().unprovable(attributes, quorum)
@@ -179,7 +178,7 @@ class CloudHsmCliSession(ToolSession):
         if self._lagging & {found.handle for found in pair.objects}:
             # The next command may talk to an HSM that has not got the new key yet.
             awaited(lambda: self._find_lagging(pair), _SETTLING)
-        return _signatures.CloudHsmCliSigner(self._tool, self.token_name, pair.private)
+        return signatures.CloudHsmCliSigner(self._tool, self.token_name, pair.private)
 
     # What is done to it
 

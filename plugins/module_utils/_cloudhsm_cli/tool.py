@@ -14,8 +14,7 @@ import functools
 import subprocess
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import lists as _lists
+from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer, lists
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
@@ -63,7 +62,7 @@ class Tool:
         attempt = f"ask {self._login.executable} for its version"
         output = self._run(attempt, ["--version"], {})
         try:
-            return _lists.version_of(output.decode(errors="replace"))
+            return lists.version_of(output.decode(errors="replace"))
         except answer.Unclear as error:
             raise errors.TokenError(
                 attempt, said=str(error), hint="it is not the CloudHSM CLI; check executable"
@@ -77,13 +76,13 @@ class Tool:
                 f"Refused to use the CloudHSM CLI {there}: {what} needs {wanted} or later. Update the client."
             )
 
-    def hsms(self) -> list[_lists.Hsm]:
+    def hsms(self) -> list[lists.Hsm]:
         """The HSMs of the cluster; needs no login."""
-        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], _lists.hsms_of)
+        return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], lists.hsms_of)
 
     def users(self) -> list[session.User]:
         """The users of the cluster; needs no login."""
-        return self._read("list the users of the cluster", ["user", "list"], _lists.users_of)
+        return self._read("list the users of the cluster", ["user", "list"], lists.users_of)
 
     def _read(self, attempt: str, arguments: t.Sequence[str], parse: t.Callable[[t.Any], T]) -> T:
         data = self._answer(attempt, arguments, {})
@@ -99,7 +98,7 @@ class Tool:
             return self._pages(attempt, filters, at_most)
 
     def _pages(self, attempt: str, filters: t.Sequence[str], at_most: int | None) -> list[Key] | None:
-        pages = _lists.Pages()
+        pages = lists.Pages()
         arguments = ["key", "list", "--verbose", "--max-items", str(_PAGE)]
         chosen = ["--filter", *filters] if filters else []
         more = True

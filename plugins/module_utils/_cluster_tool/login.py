@@ -10,8 +10,7 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import login
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import login, values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 
@@ -60,7 +59,7 @@ def tool_login_from(params: login.Params, default: str, expectable: t.Sequence[s
     user = login.crypto_user_from(params["crypto_user"])
     return ToolLogin(
         executable=executable,
-        cluster=None if label is None else _values.text("token_label", label),
+        cluster=None if label is None else values.text("token_label", label),
         crypto_user=None if user is None else user.lower(),
         pin=login.secret("pin", params["pin"], params["pin_file"]),
         expect=login.expected_from(params["expect_token"], expectable),

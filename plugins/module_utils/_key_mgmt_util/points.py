@@ -17,11 +17,8 @@ def raw_point(point: bytes) -> bytes:
 
     Its length tells: a raw point begins as an OCTET STRING does, and one P-256 point in 256 can be read as one.
     """
-    return (
-        point
-        if len(point) in {2 * ((curve.bits + 7) // 8) + 1 for curve in curves.CURVES}
-        else public_key.unwrapped(point)
-    )
+    raw = {2 * ((curve.bits + 7) // 8) + 1 for curve in curves.CURVES}
+    return point if len(point) in raw else public_key.unwrapped(point)
 
 
 def curve_of_point(point: bytes) -> curves.Curve | None:

@@ -11,8 +11,7 @@ import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.session import ToolSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes, limits
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes, command, limits
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Node as ToolNode
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import merged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handles import Made, found_keys
@@ -87,7 +86,7 @@ class KeyMgmtUtilSession(ToolSession):
         return [key for key in keys if key and self._meant(query, key)]
 
     def _handles(self, query: Query, attempt: str) -> tuple[int, ...]:
-        found = self._tool.read(_command.find_key(query), attempt, found_keys)
+        found = self._tool.read(command.find_key(query), attempt, found_keys)
         return found if query.handle is None else tuple(handle for handle in found if handle == query.handle)
 
     def look_anew(self) -> None:
@@ -111,9 +110,9 @@ class KeyMgmtUtilSession(ToolSession):
 
     def _meant(self, query: Query, key: keypair.TokenObject) -> bool:
         """Whether a key is searched for, in what could not be typed; for the rest the HSM's word is taken."""
-        if query.label is not None and not _command.typable(query.label) and key.label != query.label:
+        if query.label is not None and not command.typable(query.label) and key.label != query.label:
             return False
-        if query.id is not None and _command.id_text(query.id) is None and key.id != query.id:
+        if query.id is not None and command.id_text(query.id) is None and key.id != query.id:
             return False
         if key.half != query.key_class or query.key_type not in (None, key.key_type):
             return False
@@ -147,7 +146,7 @@ class KeyMgmtUtilSession(ToolSession):
 
     def _may_use(self, user: int, handle: int) -> bool:
         attempt = f"search the keys of the user {user} on the token '{self.token_name}'"
-        return handle in self._tool.read(_command.find_shared(user), attempt, found_keys)
+        return handle in self._tool.read(command.find_shared(user), attempt, found_keys)
 
     def _known(self, handle: int, attempt: str) -> keypair.TokenObject:
         key = self._key(handle, attempt)
@@ -173,7 +172,7 @@ class KeyMgmtUtilSession(ToolSession):
     def missing(self, wanted: int, pair: keypair.KeyPair) -> str:
         attempt = f"find {pair} on every HSM of the token '{self.token_name}'"
         self._tool.nodes = merged(
-            self._tool.ask(_command.on_key("findSingleKey", found.handle), attempt).nodes for found in pair.objects
+            self._tool.ask(command.on_key("findSingleKey", found.handle), attempt).nodes for found in pair.objects
         )
         well = sum(node.code == 0 for node in self._tool.nodes)
         return f"it is on {well} ({codes.listed(self._tool.nodes)})" if well < wanted else ""
@@ -208,7 +207,7 @@ class KeyMgmtUtilSession(ToolSession):
         """Takes back what carries the id of the new pair: the handles may be those of others' keys."""
         handles: list[tuple[KeyClass, int]] = [(PUBLIC, made.public), (PRIVATE, made.private)]
         try:
-            typed = wish.id is not None and _command.id_text(wish.id) is not None
+            typed = wish.id is not None and command.id_text(wish.id) is not None
             own = [key for key in handles if typed and key[1] in self._handles(Query(key[0], id=wish.id), attempt)]
         except errors.TokenError as error:
             return f"What it left on the token is not known, because a search failed ({error.said})."
@@ -221,7 +220,7 @@ class KeyMgmtUtilSession(ToolSession):
         doubtful: t.Sequence[ToolNode] = ()
         answer = None
         try:
-            doubtful = self._tool.run(_command.on_key("deleteKey", handle), attempt).doubtful
+            doubtful = self._tool.run(command.on_key("deleteKey", handle), attempt).doubtful
         except errors.TokenError as error:
             answer = error
         try:
@@ -267,4 +266,4 @@ class KeyMgmtUtilSession(ToolSession):
     def change_sharing(self, found: keypair.TokenObject, users: t.Sequence[str], away: bool) -> None:
         what = "take it from" if away else "share it with"
         attempt = f"{what} {', '.join(users)}: {found} on the token '{self.token_name}'"
-        self._tool.run(_command.share_key(found.handle, sorted(map(self._number, users)), away), attempt)
+        self._tool.run(command.share_key(found.handle, sorted(map(self._number, users)), away), attempt)

@@ -13,11 +13,9 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes, dialogue, handles
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import codes, dialogue, dump, handles
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dump as _dump
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, readable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.command import Command, typable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -41,7 +39,7 @@ class Tool(dialogue.Dialogue):
         """Whether this build has a command, by its own list; some builds show it when they start."""
         text = self.banner
         if "findKey" not in text:
-            text = self.print(Command("help"), "list the tool's commands")
+            text = self.print(_command.Command("help"), "list the tool's commands")
         # '   findKey                Find Key'; a name alone where it has no description
         return bool(re.search(rf"^[ \t]+{command}\s", text, re.MULTILINE))
 
@@ -50,14 +48,14 @@ class Tool(dialogue.Dialogue):
         text = self.print(_command.LIST_ATTRIBUTES, "list the attributes that the tool knows")
         return "OBJ_ATTR_" not in text or bool(re.search(rf"\bOBJ_ATTR_{name.upper()}\b", text))
 
-    def run(self, command: Command, attempt: str, also: int = 0) -> Answer:
+    def run(self, command: _command.Command, attempt: str, also: int = 0) -> Answer:
         """The answer of success to a command, or that of the code `also`; raises `TokenError` for any other."""
         answer = self.ask(command, attempt)
         if answer.code not in (0, also):
             raise codes.refusal(attempt, answer)
         return answer
 
-    def read(self, command: Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
+    def read(self, command: _command.Command, attempt: str, reader: t.Callable[[Answer], T]) -> T:
         """What is read of an answer of success."""
         answer = self.run(command, attempt)
         with readable(attempt):
@@ -73,12 +71,12 @@ class Tool(dialogue.Dialogue):
         with readable(attempt):
             return None if answer.code else key_users(answer)
 
-    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, _dump.Attributes, str]:
+    def attributes(self, handle: int, attempt: str) -> tuple[KeyClass, dump.Attributes, str]:
         """All attributes of a key, and the text of which they were read."""
         command = functools.partial(_command.get_attribute, handle)
         answer, raw = self._written(f"attributes-{handle}", command, attempt)
         with readable(attempt):
-            half, attributes = _dump.key_attributes(raw, _dump.dumped_count(answer))
+            half, attributes = dump.key_attributes(raw, dump.dumped_count(answer))
         return half, attributes, raw.decode(errors="backslashreplace")
 
     def generate(self, wish: Wish, users: t.Sequence[int], attempt: str) -> handles.Made:
@@ -102,7 +100,7 @@ class Tool(dialogue.Dialogue):
             command = functools.partial(_command.sign, file.name, handle, mechanism)
             return self._written(f"signature-{handle}", command, attempt)[1]
 
-    def _written(self, name: str, command: t.Callable[[str], Command], attempt: str) -> tuple[Answer, bytes]:
+    def _written(self, name: str, command: t.Callable[[str], _command.Command], attempt: str) -> tuple[Answer, bytes]:
         """The answer to a command that writes a file, and what it wrote; nobody else can read that, and it is gone."""
         path = os.path.join(self._folder, name)
         try:
@@ -121,7 +119,7 @@ class Tool(dialogue.Dialogue):
 def private_folder() -> t.Iterator[str]:
     """A folder of this user alone, for the files that the tool exchanges; its name can be typed."""
     with tempfile.TemporaryDirectory(prefix="cryptoki-hsm-") as folder:
-        if not typable(folder):
+        if not _command.typable(folder):
             raise errors.HsmError(
                 f"The folder {folder} cannot be typed at the tool's prompt; set TMPDIR to one without blanks."
             )

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values, wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
@@ -31,12 +30,12 @@ def changes_from(params: t.Mapping[str, t.Any]) -> change.Change:
         raise errors.InputError("share_mode", "it needs share_with", params["share_mode"])
     users = wish.sharing(params)
     try:
-        new_id = _values.identifier({"id": params["new_id"], "id_hex": params["new_id_hex"]})
+        new_id = values.identifier({"id": params["new_id"], "id_hex": params["new_id_hex"]})
     except errors.InputError as error:
         raise error.renamed("new_") from None
     return change.Change(
         family="ecc",
-        label=None if params["new_label"] is None else _values.label("new_label", params["new_label"]),
+        label=None if params["new_label"] is None else values.label("new_label", params["new_label"]),
         id=new_id,
         share_with=users,
         share_mode=params["share_mode"],

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, refused_curves
 
 
 def legacy_value(option: str, value: t.Any, refusal: errors.InputError) -> t.Any:
     """The value of a pair that is there; raises `refusal` for what no pair has."""
     if option == "label":
-        return _values.text("label", value)
+        return values.text("label", value)
     known = refused_curves.weak_curve(value) if option == "curve" else value if value > 0 else None
     if known is None:
         raise refusal

@@ -12,9 +12,8 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file as _file
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups, values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri, pins_in
@@ -224,7 +223,7 @@ def login_from(params: Params, any_token: bool = False) -> Login:
         raise errors.InputError("module_path", "it is missing; name the vendor's PKCS#11 library, or set PKCS11_MODULE")
     if not os.path.isabs(path):
         raise errors.InputError("module_path", "give an absolute path", path)
-    kind = _file.irregular(path)
+    kind = file.irregular(path)
     if kind not in (None, "a directory"):  # of a folder the loader says as much
         raise errors.InputError("module_path", f"it is {kind}, not a library", path)
     return Login(
@@ -259,9 +258,9 @@ def _selector(params: Params, any_token: bool) -> token.TokenSelector:
         raise errors.InputError("token_label", rule)
     choices: dict[str, t.Callable[[t.Any], token.TokenSelector]] = {
         "token_uri": lambda value: token.TokenSelector(uri=_parsed(value)),
-        "slot_id": lambda value: token.TokenSelector(slot_id=_values.slot_id(value)),
-        "token_serial": lambda value: token.TokenSelector(serial=_values.text("token_serial", value)),
-        "token_label": lambda value: token.TokenSelector(label=_values.token_label(value)),
+        "slot_id": lambda value: token.TokenSelector(slot_id=values.slot_id(value)),
+        "token_serial": lambda value: token.TokenSelector(serial=values.text("token_serial", value)),
+        "token_label": lambda value: token.TokenSelector(label=values.token_label(value)),
     }
     return choices[given[0]](params[given[0]])
 
@@ -272,12 +271,12 @@ def library_environment(variables: Params | None) -> dict[str, str]:
     for name, value in (variables or {}).items():
         if "=" in name or not name:
             raise errors.InputError("library_environment", "no variable has such a name", name)
-        checked[name] = _values.text(f"library_environment.{name}", value)
+        checked[name] = values.text(f"library_environment.{name}", value)
     return checked
 
 
 def _library_parameters(value: t.Any) -> str | None:
-    return None if value is None else _values.text("library_parameters", value, secret=True)
+    return None if value is None else values.text("library_parameters", value, secret=True)
 
 
 def _vendor_facts(given: Params | None) -> dict[str, t.Any]:
@@ -293,7 +292,7 @@ def crypto_user_from(value: t.Any) -> str | None:
     if value is None:
         return None
     by_number = isinstance(value, int) and not isinstance(value, bool)
-    user = str(value) if by_number else _values.text("crypto_user", value)
+    user = str(value) if by_number else values.text("crypto_user", value)
     if ":" in user:
         # Not shown: what vendors call a PIN is user:password, and may have been given here as a whole.
         raise errors.InputError("crypto_user", "it holds a colon, which ends the user's name in a PKCS#11 PIN")
@@ -303,7 +302,7 @@ def crypto_user_from(value: t.Any) -> str | None:
 def secret(option: str, value: t.Any, path: str | None) -> Secret | None:
     """The PIN given as `option` or in the file `path` (one trailing newline stripped); raises `InputError`."""
     if value is not None:
-        return Secret(_values.text(option, value, secret=True))
+        return Secret(values.text(option, value, secret=True))
     if path is None:
         return None
     from ansible_collections.cryptoki.hsm.plugins.module_utils._options import pin_file
@@ -315,7 +314,7 @@ def expected_from(pins: Params | None, expectable: t.Sequence[str] = EXPECTABLE)
     """The values that `expect_token` pins, of which a provider tells the `expectable`; raises `InputError`."""
     if pins is None:
         return {}
-    checked = {name: _values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}
+    checked = {name: values.text(f"expect_token.{name}", value) for name, value in pins.items() if value is not None}
     if "library_sha256" in checked:
         checked["library_sha256"] = checked["library_sha256"].lower().replace(":", "")
         if not _SHA256.fullmatch(checked["library_sha256"]):

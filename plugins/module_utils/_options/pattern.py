@@ -16,7 +16,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _PATIENCE = 5.0  # seconds for all searches of one task together
@@ -31,7 +31,7 @@ class Pattern:
     """The checked expression of an option; raises `InputError` where it is none, or takes too long."""
 
     def __init__(self, option: str, value: t.Any) -> None:
-        self.pattern = _values.text(option, value)
+        self.pattern = values.text(option, value)
         self._option = option
         self._left = _PATIENCE
         if len(self.pattern) > _LONGEST:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import file
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 _LONGEST = 4096  # bytes
@@ -25,7 +25,7 @@ def pin_in(option: str, path: str) -> str:
         raise errors.InputError(option, "it is not valid UTF-8", path) from None
     stripped = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
     _refuse_editors_traces(option, stripped, path)
-    return _values.text(option, stripped, secret=True)
+    return values.text(option, stripped, secret=True)
 
 
 def _refuse_editors_traces(option: str, text: str, path: str) -> None:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import certificate_groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, versions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import extensions as _extensions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import extensions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import attribute, is_host_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, has_option, name_of
 
@@ -28,13 +28,13 @@ _FIELD_TYPES = {
 }
 # The options that make an extension by themselves, each with what makes it.
 _SIMPLE: dict[str, t.Callable[[t.Any], x509.ExtensionType]] = {
-    "key_usage": _extensions.key_usage,
-    "extended_key_usage": _extensions.extended_key_usage,
-    "basic_constraints": _extensions.basic_constraints,
-    "subject_alt_name": _extensions.subject_alt_name,
-    "crl_distribution_points": _extensions.distribution_points,
-    "certificate_policies": _extensions.policies,
-    "authority_info_access": _extensions.authority_info_access,
+    "key_usage": extensions.key_usage,
+    "extended_key_usage": extensions.extended_key_usage,
+    "basic_constraints": extensions.basic_constraints,
+    "subject_alt_name": extensions.subject_alt_name,
+    "crl_distribution_points": extensions.distribution_points,
+    "certificate_policies": extensions.policies,
+    "authority_info_access": extensions.authority_info_access,
 }
 
 
@@ -113,16 +113,16 @@ def _wished(params: Params) -> t.Iterator[Wished]:
     names = params["name_constraints_permitted"], params["name_constraints_excluded"]
     if any(names):
         option = "name_constraints_permitted" if names[0] else "name_constraints_excluded"
-        made = _made(option, lambda both: _extensions.name_constraints(*both), names)
+        made = _made(option, lambda both: extensions.name_constraints(*both), names)
         yield Wished(made, params["name_constraints_critical"])
     if params["ocsp_must_staple"]:
-        yield Wished(_extensions.must_staple(), params["ocsp_must_staple_critical"])
+        yield Wished(extensions.must_staple(), params["ocsp_must_staple_critical"])
     yield from _identifiers(params)
     oids = [row["oid"] for row in params["extensions"] or ()]
     if len(oids) > len({*oids}):
         raise errors.InputError("extensions", "one OID is there twice", oids)
     for row in params["extensions"] or ():
-        other = Wished(_made("extensions", _extensions.any_other, row), row["critical"])
+        other = Wished(_made("extensions", extensions.any_other, row), row["critical"])
         if has_option(other.oid):
             raise errors.InputError("extensions", "an option of its own says this extension", other.oid)
         yield other
@@ -131,12 +131,12 @@ def _wished(params: Params) -> t.Iterator[Wished]:
 def _identifiers(params: Params) -> t.Iterator[Wished]:
     """The identifiers of the key and of its issuer's, where options say them."""
     if params["subject_key_identifier"]:
-        digest = _made("subject_key_identifier", _extensions.key_identifier, params["subject_key_identifier"])
+        digest = _made("subject_key_identifier", extensions.key_identifier, params["subject_key_identifier"])
         yield Wished(x509.SubjectKeyIdentifier(digest))
     authority = [params[f"authority_{name}"] for name in ("key_identifier", "cert_issuer", "cert_serial_number")]
     if any(value is not None for value in authority):
         option = "authority_key_identifier" if authority[0] else "authority_cert_issuer"
-        yield Wished(_made(option, lambda parts: _extensions.authority_key_identifier(*parts), authority))
+        yield Wished(_made(option, lambda parts: extensions.authority_key_identifier(*parts), authority))
 
 
 def _with_common_name(profile: Profile, params: Params) -> Profile:
@@ -147,5 +147,5 @@ def _with_common_name(profile: Profile, params: Params) -> Profile:
         return profile
     if profile.value_of(x509.SubjectAlternativeName):
         return profile
-    added = Wished(_extensions.subject_alt_name([f"DNS:{name}" for name in hosts]), params["subject_alt_name_critical"])
+    added = Wished(extensions.subject_alt_name([f"DNS:{name}" for name in hosts]), params["subject_alt_name_critical"])
     return dataclasses.replace(profile, extensions=(*profile.extensions, added))

@@ -14,8 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
 
 _WIDTH = 80
 # In the order of the dumps.
@@ -80,7 +79,7 @@ def _kcv(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     value = found.attributes.get("check_value")
     if isinstance(value, bytes) and value:
         return f"0x{value.hex()}"
-    return f"0x{_public_key.kcv(spki)}" if spki else None
+    return f"0x{public_key.kcv(spki)}" if spki else None
 
 
 def _modulus(found: keypair.TokenObject, spki: bytes | None) -> str | None:
@@ -88,7 +87,7 @@ def _modulus(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     if isinstance(value, bytes) and value:
         text = f"0x{value.hex()}"
         return "\n".join(text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))
-    return _public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
+    return public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
 
 
 def _modulus_bits(found: keypair.TokenObject, _spki: bytes | None) -> str | None:

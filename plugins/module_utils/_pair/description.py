@@ -10,8 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import uri
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key, uri
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     ATTRIBUTES,
     URI_TYPES,
@@ -44,8 +43,8 @@ def describe(
         "label": leading.label,
         **_ids(leading.id),
         "key_type": None if leading.hides("key_type") else leading.key_type,
-        "public_key_pem": _public_key.public_key_pem(spki) if spki else None,
-        "fingerprint": colon_hex(bytes.fromhex(_public_key.fingerprint(spki))) if spki else None,
+        "public_key_pem": public_key.public_key_pem(spki) if spki else None,
+        "fingerprint": colon_hex(bytes.fromhex(public_key.fingerprint(spki))) if spki else None,
         "uri": _uri(uri_attributes, leading),
         "pairing": pair.pairing,
         "public_key": None,
@@ -91,7 +90,7 @@ def describe_object(
     if isinstance(check_value, bytes) and check_value:
         attributes["kcv"] = check_value.hex()
     elif spki:
-        attributes["kcv"] = _public_key.kcv(spki)
+        attributes["kcv"] = public_key.kcv(spki)
     return {
         "handle": found.handle or None,
         "uri": half_uri(found, uri_attributes),

@@ -10,8 +10,7 @@ import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
     HALVES,
     PRIVATE,
@@ -63,12 +62,12 @@ class TokenObject:
     @functools.cached_property
     def spki(self) -> bytes | None:
         """DER of the SubjectPublicKeyInfo, where this half tells it."""
-        return _public_key.spki_of(self.attributes)
+        return public_key.spki_of(self.attributes)
 
     @property
     def fingerprint(self) -> str | None:
         """SHA-256 of the SubjectPublicKeyInfo, where this half tells it."""
-        return _public_key.fingerprint(self.spki) if self.spki else None
+        return public_key.fingerprint(self.spki) if self.spki else None
 
     @property
     def label(self) -> str | None:
@@ -219,7 +218,7 @@ class KeyPair:
     @property
     def fingerprint(self) -> str | None:
         """SHA-256 of the SubjectPublicKeyInfo."""
-        return _public_key.fingerprint(self.spki) if self.spki else None
+        return public_key.fingerprint(self.spki) if self.spki else None
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.objects))

@@ -32,11 +32,8 @@ def stands(wish: Wish, pair: keypair.KeyPair, rows: t.Sequence[difference.Differ
 
     It is where the token only took away what the task did not ask for by name, and left the private key a use.
     """
-    left = [
-        name
-        for name in attributes.ALL_USAGE_BITS[attributes.PRIVATE]
-        if wish.template(attributes.PRIVATE).get(name) is True
-    ]
+    wished = wish.template(attributes.PRIVATE)
+    left = [name for name in attributes.ALL_USAGE_BITS[attributes.PRIVATE] if wished.get(name) is True]
     uses = any(pair.private.attributes.get(name) is True for name in left)
     return uses and all(_stricter(wish, row) for row in rows)
 

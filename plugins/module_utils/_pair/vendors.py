@@ -88,14 +88,7 @@ def _attributes(half: attributes.Half, names: str) -> frozenset[tuple[attributes
 
 
 # All that the standard lets be changed, beside label and id.
-_ALL_BUT_NAMES = frozenset(
-    {
-        *attributes.SETTABLE[attributes.PUBLIC],
-        *attributes.SETTABLE[attributes.PRIVATE],
-        "extractable",
-        "allowed_mechanisms",
-    }
-)
+_ALL_BUT_NAMES = frozenset({"extractable", "allowed_mechanisms"}.union(*attributes.SETTABLE.values()))
 _NO_WRAPPING = _attributes(attributes.PRIVATE, "unwrap") | _attributes(attributes.PUBLIC, "wrap")
 
 # Where each fact is from: measured with the library itself, or read in its source or its vendor's documentation.

@@ -29,8 +29,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
     check_expected,
     choose_token,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm as _softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, softhsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, text
@@ -165,9 +164,9 @@ class Pkcs11Provider(Provider):
     @functools.cached_property
     def _soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
-        if not _softhsm.is_softhsm(self._login.module_path, self._environment):
+        if not softhsm.is_softhsm(self._login.module_path, self._environment):
             return None
-        return _softhsm.token_folder(self._environment)
+        return softhsm.token_folder(self._environment)
 
     @functools.cached_property
     def _kit(self) -> p11_kit.P11Kit:
@@ -181,7 +180,7 @@ class Pkcs11Provider(Provider):
         if not folder:
             return None
         for dummy in range(_LOOKS):
-            own = _softhsm.token_folder_of(folder, token.serial)
+            own = softhsm.token_folder_of(folder, token.serial)
             if own:
                 return own
             time.sleep(_PAUSE)
@@ -195,14 +194,14 @@ class Pkcs11Provider(Provider):
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
 
         library = self._login.module_path if self._soft_folder else self._kit.library or ""
-        return softhsm_store.TokenStore(own, lasting, lambda: _softhsm.file_umask(library, self._environment))
+        return softhsm_store.TokenStore(own, lasting, lambda: softhsm.file_umask(library, self._environment))
 
     @functools.cached_property
     def lock_key(self) -> str:
         """What all tasks on this host that use the same storage or library have in common, from the beginning."""
         folder = self._soft_folder or self._kit.folder
         if folder:
-            return _softhsm.lock_key(folder)
+            return softhsm.lock_key(folder)
         # The name of the lock's file is made of it, which everybody may read; no secret goes into that.
         shown, parameters = self._login.harmless(), self._login.library_parameters
         settings = [f"{name}={value}" for name, value in sorted(self._login.environment.items()) if value in shown]
@@ -251,14 +250,14 @@ class Pkcs11Provider(Provider):
     def _check_configuration(self) -> None:
         """For SoftHSM: that it can start."""
         environment, path = self._environment, self._login.module_path
-        problem = _softhsm.is_softhsm(path, environment) and _softhsm.configuration_problem(environment)
+        problem = softhsm.is_softhsm(path, environment) and softhsm.configuration_problem(environment)
         if problem:
             raise errors.HsmError(f"Could not initialise the PKCS#11 library {path}: {problem}.")
 
     def _check_hidden(self, token: TokenInfo, own: str | None) -> None:
         """For SoftHSM: that no file of the token is hidden from this user; `own` is its folder, if that is known."""
         folder = own or self._soft_folder
-        hidden = _softhsm.unreadable(folder) if folder else []
+        hidden = softhsm.unreadable(folder) if folder else []
         if hidden:
             raise errors.HsmError(
                 f"Refused to search the token {token}: this user cannot read {hidden[0]}, and SoftHSM overlooks such"

@@ -20,10 +20,8 @@ def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int)
     One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too. The result is the
     error that was answered although the object is gone.
     """
-    answer, failed = (
-        errors.TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint=""),
-        False,
-    )
+    answer = errors.TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint="")
+    failed = False
     try:
         session.destroy(key_class, handle)
     except errors.TokenError as error:

@@ -12,7 +12,6 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, transfer, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism, removal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import ecdh, with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
 
@@ -76,12 +75,8 @@ class Transfer:
         elif way.kind == "ecdh":
             self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
         else:
-            arguments = (
-                _mechanism(_OAEP),
-                self._transport[peer, way],
-                answer,
-                calls.template(transfer.kek(wraps=False), attributes.SECRET),
-            )
+            kek = calls.template(transfer.kek(wraps=False), attributes.SECRET)
+            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, kek
             self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
 
     def wrap(self, peer: str, way: transfer.Way, found: keypair.TokenObject) -> bytes:
@@ -142,8 +137,8 @@ class Transfer:
         """Makes this side's transport pair; its modulus or point."""
         key_type = "rsa" if way.kind == "rsa" else "ec"
         templates = {half: self._facts.sent(half, values) for half, values in transfer.transport_pair(way).items()}
-        mechanism = MECHANISMS[KEY_GEN[key_type]].code
-        public, private = self._session.generate(mechanism, templates[attributes.PUBLIC], templates[attributes.PRIVATE])
+        code = MECHANISMS[KEY_GEN[key_type]].code
+        public, private = self._session.generate(code, templates[attributes.PUBLIC], templates[attributes.PRIVATE])
         self._made += (attributes.PUBLIC, public), (attributes.PRIVATE, private)
         self._transport[peer, way] = private
         found = self._session.read(attributes.PUBLIC, public)
@@ -156,7 +151,7 @@ class Transfer:
 
     def _agreed(self, peer: str, way: transfer.Way, point: bytes, *, wraps: bool) -> int:
         agreed = calls.template({**transfer.kek(wraps=wraps), "value_len": transfer.KEK_BYTES}, attributes.SECRET)
-        return self._helper("derive a key", "C_DeriveKey", ecdh(point), self._transport[peer, way], agreed)
+        return self._helper("derive a key", "C_DeriveKey", mechanism.ecdh(point), self._transport[peer, way], agreed)
 
     def _trusted(self, way: transfer.Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""
@@ -177,4 +172,4 @@ class Transfer:
 
 
 def _mechanism(name: str) -> mechanism.CkMechanism:
-    return with_parameter(MECHANISMS[name])
+    return mechanism.with_parameter(MECHANISMS[name])

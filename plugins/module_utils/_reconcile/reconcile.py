@@ -129,10 +129,8 @@ class Reconciliation(Work):
             from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import completion
 
             check = dataclasses.replace(self, check_mode=True)._bring
-            found, mended = (
-                completion.Completion(self.session, self.wish, self.check_mode).completed(found.lone, check),
-                True,
-            )
+            found = completion.Completion(self.session, self.wish, self.check_mode).completed(found.lone, check)
+            mended = True
         plan = decide_present(self.wish, found, self.session.facts, self.session.token_name)
         if plan.action is not Action.NOTHING:
             self._changing.refuse_write_protected(plan)

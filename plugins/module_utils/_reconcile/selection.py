@@ -15,8 +15,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import patte
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import values as _values
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query, TokenSession
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, uri_parser
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key, uri_parser
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import PKCS11Uri
 
 Params = t.Mapping[str, t.Any]
@@ -156,7 +155,7 @@ def _readable_label(found: keypair.TokenObject) -> str | None:
 def _kcvs(found: keypair.TokenObject) -> set[str]:
     value = found.attributes.get("check_value")
     told = {value.hex()} if isinstance(value, bytes) and value else set()
-    return told | {_public_key.kcv(found.spki)} if found.spki else told
+    return told | {public_key.kcv(found.spki)} if found.spki else told
 
 
 def _moduli(found: keypair.TokenObject) -> set[int]:

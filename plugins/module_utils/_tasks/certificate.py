@@ -18,10 +18,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, file_module, providers, signing
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.given import NotYet, certificate_in, given, read_as
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, signature, validity
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, rules, signature, validity
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import rules as _rules
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, by_name, copied
 
 SOURCES = ("csr", "public_key", "certificate")
@@ -92,7 +91,7 @@ def _subject(module: file_module.FileModule) -> _Subject:
         source = given(module, f"{what}_")
         if source:
             subject = _READERS[what](*source, module.params["copy_extensions"])
-            problem = _rules.weak(subject.key)
+            problem = rules.weak(subject.key)
             if problem:
                 raise errors.InputError(subject.option, problem)
             return subject
@@ -157,19 +156,19 @@ def _refuse(
     if issue.ca is not None and not subject.option:
         rule = "say for whom it issues; give csr_path, public_key_path or certificate_path, or their content"
         raise errors.InputError(ca_option, rule)
-    problem = _rules.no_ca(issue.ca, now) if issue.ca is not None else None
+    problem = rules.no_ca(issue.ca, now) if issue.ca is not None else None
     if problem:
         raise errors.InputError(ca_option, problem)
     if issue.profile.ca and not params["basic_constraints"]:
         raise errors.InputError("copy_extensions", "CA:TRUE is not taken over; ask for it in basic_constraints")
-    broken = _rules.broken(issue)
+    broken = rules.broken(issue)
     if broken:
         raise errors.InputError(*broken)
     _refuse_times(issue, params, now)
 
 
 def _refuse_now(issue: certificate.Issue, found: t.Any, beside: bytes) -> None:
-    broken = _rules.not_now(issue, found, beside)
+    broken = rules.not_now(issue, found, beside)
     if broken:
         raise errors.InputError(*broken)
 
@@ -203,7 +202,7 @@ def _with_key(
         rule = f"it is of another key than {key.pair.private}; give ca_path or ca_content to issue for others"
         raise errors.InputError(subject.option, rule)
     issue = dataclasses.replace(issue, key=key.public)
-    problem = _rules.ruled_out(issue, key.pair.private.forbids)
+    problem = rules.ruled_out(issue, key.pair.private.forbids)
     if problem:
         raise errors.InputError("key_usage", problem)
     return issue

@@ -14,7 +14,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.profile impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import signing_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, file_module, providers, signing
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request as _request
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import request
 from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, by_name
 
 NOT_YET = "the pair is not there yet"
@@ -36,21 +36,21 @@ def work(module: file_module.FileModule) -> edge.Result:
     raw = module.existing()
     with provider.session(writable=False) as session:
         key = signing.SigningKey.found(session, selection, module.params, module.check_mode)
-        found = None if raw is None else _request.read(raw)
+        found = None if raw is None else request.read(raw)
         reasons = _reasons(module, raw, found, profile, key)
         made = None
         if reasons and key:
             module.check_alone(raw)
             key.check()
             if not module.check_mode:
-                build = functools.partial(_request.made, profile, key.public, key.scheme)
+                build = functools.partial(request.made, profile, key.public, key.scheme)
                 made = key.signed("certificate request", build)
     if key is None:
         module.warn(f"There is not yet {signing_key.named(selection)}; the request is known when it is there.")
     title = (
         f"{module.params['path'] or 'certificate request'} by {signing_key.named(selection)} on {session.token_name}"
     )
-    foretold = _request.foretold(profile, *((key.public, key.scheme) if key else (None, None)))
+    foretold = request.foretold(profile, *((key.public, key.scheme) if key else (None, None)))
     settled = _settled(module, title, raw is not None, found, made, foretold if reasons else None)
     return {**settled, "reasons": reasons}
 
@@ -66,7 +66,7 @@ def _reasons(
     if key is None:
         return [NOT_YET]
     wished, digest_given = key.scheme, module.params["digest"] is not None
-    reasons = _request.why_anew(found, profile, key.public, wished, digest_given)
+    reasons = request.why_anew(found, profile, key.public, wished, digest_given)
     return reasons or (["force is true"] if module.params["force"] else [])
 
 
@@ -80,9 +80,9 @@ def _settled(
 ) -> edge.Result:
     """What is returned of the request, once it is written; `foretold`: what a new one will be, None if none is due."""
     now = made or (None if foretold else found)
-    before = _request.told(found) if found else {}
-    after = _request.told(now) if now else foretold or {}
-    pem = _request.pem(now) if now else None
+    before = request.told(found) if found else {}
+    after = request.told(now) if now else foretold or {}
+    pem = request.pem(now) if now else None
     change = file_module.Change(title, by_name(before), by_name(after))
     settled = module.settle((pem or b"") if foretold else None, there, change)
     return {**settled, "csr": pem.decode() if pem else None, "request": after}

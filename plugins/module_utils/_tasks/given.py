@@ -11,8 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import file_module
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate as _certificate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import signature
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509 import certificate, signature
 
 Params = t.Mapping[str, t.Any]
 T = t.TypeVar("T")
@@ -59,7 +58,7 @@ def _same(one: str, other: str | None) -> bool:
 
 def certificate_in(option: str, raw: bytes) -> t.Any:
     """The certificate that an option gives; raises `InputError`."""
-    found = _certificate.read(raw)
+    found = certificate.read(raw)
     if found is None or signature.key_in(found) is None:
         raise errors.InputError(option, "it is no certificate that can be read")
     return found
