@@ -227,8 +227,9 @@ def test_a_secret_key_of_that_name_is_named(token: FaultyToken) -> None:
 
 
 BUG = """
+import types
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import generation
-generation.unlike = generation.pair_up = None
+generation.keypair = types.SimpleNamespace(pair_up=None)
 """
 
 
