@@ -12,13 +12,12 @@ import subprocess
 import sys
 import tempfile
 import typing as t
-import zlib
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import SoftToken
-from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, entered, run, shipped
+from ansible_collections.cryptoki.hsm.tests.support.startup import compiled, entered, packed, run, shipped
 
 # Bytes that an unchanged pair compiles, and bytes of the file that Ansible sends.
 COMPILED, SENT = 195_000, 400_000
@@ -55,7 +54,7 @@ def _bytes(token: SoftToken) -> Table:
         elsewhere = [file for file in shipped(module) if _ELSEWHERE & set(file.parts)]
         files = entered(module, {**token.login(), **wish}) if wish else {}
         counts = _cells(table, compiled(files), run(files), COMPILED) if wish else ("",) * 4
-        table.add(module, *counts, *_cells(table, size, size - _packed(elsewhere), SENT))
+        table.add(module, *counts, *_cells(table, size, size - packed(elsewhere), SENT))
     table.add(_PING, "", "", "", "", _sent(_PING, {}), "", "", "")
     return table
 
@@ -64,11 +63,6 @@ def _cells(table: Table, count: int, floor: int, budget: int) -> tuple[int, int,
     """A count, the least that it could be by the way in which things are done, its budget and the verdict."""
     table.missed |= count > budget
     return count, floor, budget, verdict(count <= budget)
-
-
-def _packed(files: t.Iterable[Path]) -> int:
-    """What files take of that which is sent: they are compressed, and written in base64."""
-    return sum(len(zlib.compress(file.read_bytes())) for file in files) * 4 // 3
 
 
 def _sent(module: str, params: t.Mapping[str, t.Any]) -> int:

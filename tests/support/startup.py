@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import typing as t
+import zlib
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.support.module_process import start_module
@@ -98,14 +99,27 @@ def shipped(module: str) -> set[Path]:
         file = left.pop()
         if file not in found:
             found.add(file)
-            left.extend(_named(ast.parse(file.read_text(encoding="utf-8"))))
+            left.extend(named for named, is_file in _named(file) if is_file)
     return found
 
 
-def _named(tree: ast.Module) -> t.Iterator[Path]:
-    """The files of module_utils that imports name, those in functions too."""
-    for node in ast.walk(tree):
+def looked_for(files: t.Iterable[Path]) -> int:
+    """How often Ansible looks on disk, in vain, for a file of ours that has the name of what is imported from one."""
+    return sum(not is_file for file in files for dummy, is_file in _named(file))
+
+
+def packed(files: t.Iterable[Path]) -> int:
+    """Bytes that files take of what is sent: they are compressed, and written in base64."""
+    return sum(len(zlib.compress(file.read_bytes())) for file in files) * 4 // 3
+
+
+def _named(file: Path) -> set[tuple[Path, bool]]:
+    """What may be a file by the imports of another, those in functions too, each with whether it is one."""
+    named: set[tuple[Path, bool]] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and ".module_utils." in node.module:
             room = _PLUGINS.joinpath("module_utils", *node.module.split(".module_utils.")[1].split("."))
-            files = [room.with_suffix(".py"), *(room / f"{alias.name}.py" for alias in node.names)]
-            yield from (file for file in files if file.is_file())
+            if room.with_suffix(".py").is_file():
+                named.add((room.with_suffix(".py"), True))
+            named |= {(place, place.is_file()) for alias in node.names for place in [room / f"{alias.name}.py"]}
+    return named
