@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
 import importlib
 import io
 import json
@@ -92,5 +91,4 @@ def call_module(name: str, options: t.Any, environment: t.Mapping[str, str] | No
             err.write(traceback.format_exc())
     os.environ.clear()
     os.environ.update(before)
-    gc.enable()  # some modules, which end with their processes, do without
     return Shown(out.getvalue(), err.getvalue(), "\n".join(logged))

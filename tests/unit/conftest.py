@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
@@ -18,3 +20,9 @@ settings.register_profile(
     "mutants", settings.get_profile("cryptoki.hsm"), derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm"))
+
+
+@pytest.fixture(autouse=True)
+def _garbage() -> None:
+    """A module that an earlier test ran here has switched it off for what it took for its own process."""
+    gc.enable()
