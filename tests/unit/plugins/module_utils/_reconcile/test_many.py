@@ -150,6 +150,7 @@ def test_another_error_of_a_further_session_is_that_of_its_entry() -> None:
 
     session = Short()
     every = reconcile_many(session, EIGHT, False, 2, report)
+    assert len(failed) == 7
     assert [done for done in every if done.error] == sorted(failed, key=lambda done: done.entry.number)
     assert all("CKR_DEVICE_MEMORY" in message for message in messages(failed))
     assert labels_of(session) == {done.entry.wish.label: 2 for done in every if not done.error}
