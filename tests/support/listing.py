@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 
+# So it shows what a data object lacks. SoftHSM's objects are data until their class is written.
+_NOTHING = ("<empty>", "''")
+
 
 def parse_listing(text: str) -> list[dict[str, str]]:
     """The output of `pkcs11-tool --list-objects`, one dictionary an object."""
@@ -18,5 +21,5 @@ def parse_listing(text: str) -> list[dict[str, str]]:
             rows.append({"class": head[1].split()[0].lower(), "kind": head[2].strip()})
         elif rows and ":" in line:
             name, _colon, value = line.partition(":")
-            rows[-1][name.strip().lower()] = value.strip()
+            rows[-1][name.strip().lower()] = "" if value.strip() in _NOTHING else value.strip()
     return rows
