@@ -2,14 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Extensions as people read them."""
+"""Extensions as people read them, and what a profile wishes."""
 
 from __future__ import annotations
 
 import pytest
 from cryptography import x509
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Wished, described, differing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.names import distinguished
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.profile import Profile, Wished, described, differing
+from ansible_collections.cryptoki.hsm.plugins.module_utils._x509.request import foretold
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 
 HERE, THERE = (x509.UniformResourceIdentifier(f"http://pki.example.org/{name}") for name in ("a.crl", "b.crl"))
 SUBJECT = x509.Name([])
@@ -58,6 +61,19 @@ REASONS = frozenset({x509.ReasonFlags.key_compromise})
 def test_what_an_extension_says(value: x509.ExtensionType, text: str | None) -> None:
     (told,) = described(SUBJECT, [Wished(value)], None, None)["extensions"]
     assert told["text"] == text and told["oid"] == value.oid.dotted_string
+
+
+def test_another_order_is_another_subject_if_nothing_else_is_said() -> None:
+    one, other = distinguished("O=Example,CN=name"), distinguished("CN=name,O=Example")
+    assert Profile(one).is_subject(one) and not Profile(one).is_subject(other)
+    assert Profile(one, ordered=False).is_subject(other)
+
+
+def test_only_of_a_key_that_is_known_the_identifier_is_foretold() -> None:
+    key = private_key("secp256r1").public_key()
+    profile = Profile(SUBJECT, (Wished(x509.BasicConstraints(False, None)),), identify_subject=True)
+    for known, names in ((key, ["basic_constraints", "subject_key_identifier"]), (None, ["basic_constraints"])):
+        assert [row["name"] for row in foretold(profile, known, None)["extensions"]] == names
 
 
 @pytest.mark.parametrize("kind", ["permitted", "excluded"])
