@@ -47,8 +47,12 @@ class KeyMgmtUtilSigner(session.Signer):
         self._pair = pair
 
     @property
+    def _curve(self) -> curves.Curve | None:
+        return self._pair.private.curve or self._pair.public.curve
+
+    @property
     def mechanisms(self) -> frozenset[int]:
-        return mechanisms_for(self._pair.private.curve or self._pair.public.curve)
+        return mechanisms_for(self._curve)
 
     @property
     def declared(self) -> frozenset[int]:
@@ -61,9 +65,7 @@ class KeyMgmtUtilSigner(session.Signer):
         if mechanism.code not in self.mechanisms:
             raise errors.TokenError(attempt, "CKR_MECHANISM_INVALID")
         signature = self._tool.sign(found.handle, _NUMBERS[mechanism.code], data, attempt)
-        if found.key_type == "ec" and found.curve:
-            return side_by_side(signature, (found.curve.bits + 7) // 8)
-        return signature
+        return side_by_side(signature, (self._curve.bits + 7) // 8) if self._curve else signature
 
 
 def side_by_side(signature: bytes, size: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import shutil
 import typing as t
 from pathlib import Path
@@ -24,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.simulators.cluster.state import opened
 from ansible_collections.cryptoki.hsm.tests.support.cluster import OWNER, OWNER_PASSWORD, Cluster
 from ansible_collections.cryptoki.hsm.tests.support.forked_tool import forked
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
@@ -313,6 +315,13 @@ def test_who_gets_in(cluster: Cluster) -> None:
         ("admin", "Refused to log in as 'admin': the cluster has a user of the type "),
     ):
         assert refusal(lambda name=name: session(crypto_user=name).__enter__()).startswith(told)  # type: ignore[misc]
+    for field, told in (("locked", "is locked;"), ("mfa", "has a second factor,")):
+        with opened(cluster.folder) as state:
+            user = state.user("alice")
+            assert user is not None
+            user.locked, user.mfa = field == "locked", field == "mfa"
+        refused = refusal(lambda: session(crypto_user="alice").__enter__())
+        assert refused.startswith(f"Refused to log in as 'alice': that user {told}")
     with session(pin="wrong") as one:
         assert "Could not search" in refusal(lambda: one.find(Query(PRIVATE)))
         assert refusal(lambda: one.find(Query(PUBLIC))) and len(cluster.calls(LIST)) == 1
@@ -326,7 +335,20 @@ def test_each_hsm_is_as_expected(cluster: Cluster) -> None:
     assert provider(expect_token={**common, "fips_state": common["fips_state"].split(" ")[0]}).users()
     wrong = provider(expect_token={"model": "x"})
     assert "its model is " in refusal(wrong.users)
-    assert "alice" in [user.name for user in provider().users()]
+    assert "alice" in [user.name for user in provider(crypto_user=None, pin=None).users()], "it answers anybody"
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [("Invalid quorum value", "a quorum is 2 to 8,"), ("This operation needs a Quorum", "approve the operation in ")],
+)
+def test_a_refusal_that_is_known_comes_with_advice(cluster: Cluster, said: str, advice: str) -> None:
+    for text, hint in ((said, True), ("E9071: the flux is out of phase", False)):
+        cluster.clear_faults()
+        cluster.set_fault("answer", LIST, after=False, text=json.dumps({"error_code": 1, "data": text}))
+        with session() as one:
+            told = refusal(lambda: one.find(Query(PRIVATE)))  # noqa: B023
+        assert f"'{text}'" in told and (advice in told) is hint
 
 
 def test_one_of_several_clusters(cluster: Cluster) -> None:

@@ -70,6 +70,11 @@ def test_the_result_is_that_of_the_command_not_of_the_login() -> None:
     assert [node.id for node in parse_answer("genECCKeyPair", failed).nodes] == [0]
 
 
+def test_without_an_echo_the_login_ends_with_its_nodes() -> None:
+    for login in (samples.LOGIN, samples.ORACLE_LOGIN):
+        assert [node.id for node in parse_answer("findKey", login + samples.FOUND_CAVIUM).nodes] == [0]
+
+
 def test_the_first_failure_is_the_result() -> None:
     lines = [f"Cfm3DeleteKey returned: 0x{code:02x} : HSM {code}" for code in (0, 0xA8, 0xB3)]
     for order in (lines, lines[1:]):

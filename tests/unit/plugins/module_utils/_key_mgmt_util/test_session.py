@@ -143,6 +143,16 @@ def test_what_is_not_surely_the_new_pair_is_not_taken_back(kmu: Kmu, monkeypatch
             assert len(one.find(Query(PRIVATE))) == len(one.find(Query(PUBLIC))) == left
 
 
+@pytest.mark.parametrize(("timeout", "told"), [(9, "not on 3 HSMs within 9 seconds ("), (None, "not on 3 HSMs (")])
+def test_a_pair_that_is_on_too_few_hsms_is_told(
+    timeout: int | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool: t.Any = Ended(False)
+    tool.generate = lambda *dummy: Made(1, 2, (), rolled_back=True)
+    wish = dataclasses.replace(EC, min_servers=3, timeout=timeout)
+    assert f"that it is {told}" in refusal(lambda: Answering(tool).make(wish, "generate"))
+
+
 def test_a_removal_that_is_only_pretended(kmu: Kmu) -> None:
     with session(kmu) as one:
         pair = one.generate(EC)

@@ -6,12 +6,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing as t
+
+import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import mechanisms_for, side_by_side
+from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.signatures import (
+    KeyMgmtUtilSigner,
+    mechanisms_for,
+    side_by_side,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import curve_by_name
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
 
 @given(st.integers(1, 2**384 - 1), st.integers(1, 2**384 - 1), st.binary(max_size=20))
@@ -25,6 +36,30 @@ def test_a_signature_of_two_numbers(r: int, s: int, rest: bytes) -> None:
 @given(st.binary(max_size=200), st.sampled_from([28, 32, 48, 66]))
 def test_any_bytes_give_some_signature(raw: bytes, size: int) -> None:
     side_by_side(raw, size)
+
+
+class Signing:
+    """A tool that signs, by ECDSA with the numbers 1 and 2."""
+
+    def sign(self, *dummy: object) -> bytes:
+        return encode_dss_signature(1, 2)
+
+
+@pytest.mark.parametrize("untold", [PRIVATE, PUBLIC, None])
+def test_the_curve_of_either_half_is_that_of_the_signature(untold: str | None) -> None:
+    pair = pair_of(private_key("secp384r1"))
+    for half in (pair.public, pair.private):
+        if half.half == untold:
+            values = {name: value for name, value in half.attributes.items() if name != "ec_params"}
+            pair = pair.with_half(dataclasses.replace(half, attributes=values))
+    signer = KeyMgmtUtilSigner(t.cast("t.Any", Signing()), "hsm", pair)
+    assert signer.mechanisms == frozenset({MECHANISMS["CKM_ECDSA_SHA384"].code})
+    assert signer.sign(MECHANISMS["CKM_ECDSA_SHA384"], b"") == (1).to_bytes(48, "big") + (2).to_bytes(48, "big")
+
+
+def test_a_signature_of_rsa_stays_as_it_is() -> None:
+    signer = KeyMgmtUtilSigner(t.cast("t.Any", Signing()), "hsm", pair_of(private_key("2048")))
+    assert signer.sign(MECHANISMS["CKM_SHA256_RSA_PKCS"], b"") == encode_dss_signature(1, 2)
 
 
 def test_the_hash_fits_the_curve() -> None:

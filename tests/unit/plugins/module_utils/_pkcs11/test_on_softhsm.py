@@ -23,7 +23,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied, kek
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, softhsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
@@ -333,6 +333,15 @@ def test_who_gets_in(store: Store) -> None:
     with pytest.raises(HsmError, match="needs a login; give pin or pin_file"), store.session(pin=None):
         pass
     with pytest.raises(HsmError, match="Could not find a token labelled 'other'"), store.session(token_label="other"):
+        pass
+
+
+@there
+def test_a_file_of_the_token_that_this_user_cannot_read(store: Store) -> None:
+    """Only the token's own folder counts: that of another token is another's."""
+    softhsm.unreadable = lambda folder: [f"{folder}/hidden.object"]  # type: ignore[assignment]
+    (own,) = store.tokens.iterdir()
+    with pytest.raises(HsmError, match=re.escape(f"this user cannot read {own}/hidden.object,")), store.session():
         pass
 
 

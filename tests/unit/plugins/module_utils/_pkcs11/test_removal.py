@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import discard, named
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import destroy, discard, named
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
@@ -25,6 +25,8 @@ class Session:
     def read(self, dummy_class: str, handle: int, names: frozenset[str]) -> t.Any:
         if self.silent:
             raise TokenError("read an object", "CKR_ATTRIBUTE_SENSITIVE")
+        if handle not in self.objects:
+            raise TokenError("read an object", "CKR_OBJECT_HANDLE_INVALID")
         found = self.objects[handle]
         return SimpleNamespace(attributes={name: value for name, value in found.items() if name in names})
 
@@ -33,6 +35,14 @@ class Session:
 
     def destroy(self, dummy_class: str, handle: int) -> None:
         del self.objects[handle]
+
+    def state(self) -> str:
+        return "rw_user"
+
+
+def test_what_went_as_it_was_told_is_no_error() -> None:
+    session = Session({1: {}, 2: {}})
+    assert destroy(t.cast("t.Any", session), PRIVATE, 1) is None and set(session.objects) == {2}
 
 
 @pytest.mark.parametrize("silent", [False, True])

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots, structures, token_description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import SlotAnswers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
@@ -43,6 +44,22 @@ def described(mechanism: int = RSA, **sizes_and_flags: int) -> dict[str, t.Any]:
 )
 def test_flags_of_a_mechanism(mechanism: int, flags: int, words: list[str] | None) -> None:
     assert described(mechanism, flags=flags)["flags"] == words
+
+
+@pytest.mark.parametrize(
+    ("flags", "user_pin", "so_pin"),
+    [
+        (TokenFlag(0), "not_set", "not_set"),
+        (TokenFlag.TOKEN_INITIALIZED, "not_set", "ok"),
+        (TokenFlag.TOKEN_INITIALIZED | TokenFlag.SO_PIN_FINAL_TRY, "not_set", "final_try"),
+        (TokenFlag.TOKEN_INITIALIZED | TokenFlag.USER_PIN_INITIALIZED, "ok", "ok"),
+        (TokenFlag.USER_PIN_INITIALIZED | TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_COUNT_LOW, "locked", "ok"),
+    ],
+)
+def test_state_of_the_pins(flags: TokenFlag, user_pin: str, so_pin: str) -> None:
+    answers = SlotAnswers(1, None, structures.CkTokenInfo(flags=flags), {}, ())
+    token = describe_slot(answers, lambda token: {})["token"]
+    assert (token["user_pin"], token["so_pin"]) == (user_pin, so_pin)
 
 
 def test_every_flag_has_a_bit_of_its_own() -> None:

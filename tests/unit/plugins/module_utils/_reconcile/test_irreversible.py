@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair, handles, present, session_with
@@ -74,6 +74,21 @@ def test_a_copy_that_is_not_the_key(lie: t.Any, told: str, left: int, new: bool)
     originals = session.objects[:2]
     assert not any("modifiable" in found.attributes and found.forbids("modifiable") for found in originals)
     assert ("Nothing was changed." in message) is (left == 2 and not new)
+
+
+@pytest.mark.parametrize("verify", [None, True, False])
+def test_only_whoever_wants_no_proof_goes_by_what_an_rsa_copy_tells(verify: bool | None) -> None:
+    def other(token: Copying, _found: TokenObject, copied: TokenObject) -> TokenObject:
+        token.keys.of[copied.handle] = private_key("2048", 77)
+        return copied
+
+    kind = type("Lying", (Copying,), {"lie": other})
+    session = session_with(pair_of(private_key("2048", 0), {"sign": True}), kind=kind)
+    wish = Wish("rsa", label="root", private_attributes={"modifiable": False}, verify=verify)
+    if verify is False:
+        assert present(session, wish).changed
+    else:
+        assert "does not fit the public half). The copy was removed again." in refusal(lambda: present(session, wish))
 
 
 def test_a_token_that_answers_with_another_key_of_its_own() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.cryptoki.hsm.tests.support.certificate_tasks import (
     request_of,
 )
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_module import use_token
 
 MODULE = "hsm_certificate"
 
@@ -160,11 +161,12 @@ def test_what_is_issued_anew(
     changed: dict[str, t.Any], reasons: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     certifier, path = Certifier(monkeypatch), str(tmp_path / "ca.pem")
-    certifier.run(MODULE, path=path, **ROOT)
+    assert certifier.run(MODULE, path=path, **ROOT)["outcome"] == "generated"
     before = Path(path).read_bytes()
     foretold = certifier.run(MODULE, True, path=path, **{**ROOT, **changed})
     assert foretold["changed"] and foretold["reasons"] == reasons and Path(path).read_bytes() == before
-    assert certifier.run(MODULE, path=path, **{**ROOT, **changed})["reasons"] == reasons
+    done = certifier.run(MODULE, path=path, **{**ROOT, **changed})
+    assert done["reasons"] == reasons and foretold["outcome"] == done["outcome"] == "replaced"
     assert certifier.run(MODULE, path=path, **{**ROOT, **changed})["changed"] is ("force" in changed)
 
 
@@ -368,8 +370,9 @@ def test_a_wrong_signature_is_never_written(ca: Certifier, tmp_path: Path) -> No
     assert path.read_text() == "what was there"
 
 
-def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> None:
+def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = str(tmp_path / "www.csr")
+    asked = use_token(monkeypatch, ca.session)
     for option, given in (("csr_path", ca.options), ("ca_path", {"csr_content": request_of(private_key("2048", 4))})):
         foretold = ca.run(MODULE, True, **{**given, option: missing}, **SERVER)
         assert foretold["changed"] and foretold["certificate"] is None and foretold["details"] is None
@@ -386,6 +389,7 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
         and foretold["details"]["public_key_fingerprint"] is None
         and foretold["details"]["signature"] is None
     )
+    assert {writable for writable, _threads in asked} == {False}
 
 
 LATER = "known after generation"

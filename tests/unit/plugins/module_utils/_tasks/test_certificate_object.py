@@ -200,6 +200,9 @@ def test_absent_takes_those_of_the_key_only(holder: Holder) -> None:
     result = holder.four_ways(MODULE, state="absent")
     assert result["outcome"] == "removed" and result["certificates"] == []
     assert holder.session.certified == others
+    gone = result["changes"]
+    assert {row["before"] for row in gone if row["name"] == "serial_number"} == {"01", "04"}
+    assert all(row["before"] and row["after"] is None for row in gone)
 
 
 def test_absent_takes_one_by_its_value(holder: Holder, tmp_path: Path) -> None:
