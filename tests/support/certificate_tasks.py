@@ -63,7 +63,7 @@ class Certifier:
         self.pair: KeyPair = pair_of(self.key, {"sign": True, **private})
         self.session = MemorySession(self.pair)
         self.session.keys.of[self.pair.private.handle] = self.key
-        use_token(monkeypatch, self.session)
+        self._asked = use_token(monkeypatch, self.session)
 
     @property
     def signatures(self) -> int:
@@ -76,6 +76,8 @@ class Certifier:
         options = {name: value for name, value in {**login, **given}.items() if value is not None}
         shown = call_module(module, {**options, "_ansible_check_mode": check_mode})
         assert not shown.stderr, shown.stderr
+        if module != "hsm_certificate_object":
+            assert not any(writable for writable, _threads in self._asked), "to sign, nothing is changed on the token"
         return shown.result
 
     def four_ways(self, module: str, **given: t.Any) -> Result:

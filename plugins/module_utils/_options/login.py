@@ -83,11 +83,11 @@ class Login:
     pin: Secret | None
     force_login: bool
     expect: t.Mapping[str, str]
-    token_uri: str | None = None
-    unused_pin: str | None = None
-    library_parameters: str | None = None
-    vendor_facts: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    limited: bool = False
+    token_uri: str | None
+    unused_pin: str | None
+    library_parameters: str | None
+    vendor_facts: t.Mapping[str, t.Any]
+    limited: bool
 
     def login_pin(self, composite: bool) -> str | None:
         """What C_Login gets: the PIN, or `user:PIN` for a crypto user or where the vendor's PINs are `composite`."""

@@ -13,6 +13,10 @@ from ansible.module_utils.basic import PASSWORD_MATCH
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups as _groups
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_groups import CERTIFICATE, CSR
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.certificate_object import (
+    CERTIFICATE_OBJECT,
+    CHOOSING,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import (
     LOGIN,
     PIN_CHOICE,
@@ -130,6 +134,15 @@ def test_what_ansible_refuses(family: Family, given: dict[str, t.Any], messages:
 @pytest.mark.parametrize("name", ["label", "id", "id_hex", "fingerprint"])
 def test_one_name_suffices_for_absent(family: Family, name: str) -> None:
     assert refused(OPTIONS[family], {"state": "absent", name: "61"}) == []
+
+
+@pytest.mark.parametrize("name", CHOOSING)
+@pytest.mark.parametrize("source", ["path", "content"])
+def test_one_name_and_one_source_suffice_for_a_certificate_on_the_token(name: str, source: str) -> None:
+    assert refused(CERTIFICATE_OBJECT, {name: "61", source: "x"}) == []
+    assert refused(CERTIFICATE_OBJECT, {name: "61"}) == [
+        "state is present but any of the following are missing: path, content"
+    ]
 
 
 @pytest.mark.parametrize("first", TOKEN_CHOICE)

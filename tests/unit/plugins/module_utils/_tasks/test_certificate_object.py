@@ -227,6 +227,9 @@ def test_absent_without_a_key_names_what_has_its_name(holder: Holder) -> None:
     result = holder.have(state="absent")
     assert result["changed"] is False and len(holder.session.certified) == 1
     assert "There is not the private key chosen by label 'root', so that these certificates" in warned(result)
+    names = {"label": None, "id_hex": holder.id.hex()}
+    assert "so that these certificates of its name stay: (certificate" in warned(holder.have(state="absent", **names))
+    assert not holder.have(state="absent", **{**names, "id_hex": "0e"}).get("warnings")
 
 
 def test_what_is_not_there_yet_in_check_mode(holder: Holder, tmp_path: Path) -> None:

@@ -155,6 +155,13 @@ def test_what_is_signed_anew(
     assert ca.run(MODULE, **{**given, **changed})["changed"] is ("force" in changed)
 
 
+def test_only_what_depends_on_the_moment_of_the_signature_is_not_foretold(ca: Certifier, tmp_path: Path) -> None:
+    given = {"path": str(tmp_path / "ca.crl"), **ca.options, **LIST, "next_update": "20991231235959Z"}
+    told = ca.run(MODULE, True, **given)["changes"]
+    after = {row["name"]: row["after"] for row in told if row["name"].endswith("_update")}
+    assert after == {"last_update": "not known", "next_update": "2099-12-31T23:59:59Z"}
+
+
 def test_numbers_go_up_by_one_and_never_begin_again_by_themselves(ca: Certifier, tmp_path: Path) -> None:
     path = tmp_path / "ca.crl"
     given = {"path": str(path), **ca.options, **LIST}
@@ -314,7 +321,7 @@ ENTRY = "revoked_certificates[0]."
         ({"number": 1 << 159}, f"number {1 << 159} is refused: it must be from 0 to 2^159 - 1"),
         ({"number": None}, "number is refused: there is no list, so that it cannot be one more than the last"),
         (
-            {"revoked_certificates": [SEVEN, {"serial_number": "7"}]},
+            {"revoked_certificates": [{"serial_number": 6}, SEVEN, {"serial_number": "7"}]},
             "revoked_certificates is refused: 07 is in it twice",
         ),
         (revoking(serial_number=0), f"{ENTRY}serial_number 0 is refused: it must be from 1 to 2^159 - 1"),

@@ -90,6 +90,16 @@ def test_what_a_uri_refuses_before_the_login(given: dict[str, t.Any], message: s
     assert refusal(lambda: run(MemorySession(), **given)) == message
 
 
+def test_a_handle_alone_chooses_nothing_that_is_to_go() -> None:
+    session = session_with(ec_pair())
+    assert not run(session, handle=2)[0].changed
+    assert refusal(lambda: run(session, handle=2, state="absent")) == (
+        "handle 2 is refused: with state=absent give label, id or fingerprint beside it, because handles can change"
+        " with a restore."
+    )
+    assert run(session, handle=2, label="root", state="absent")[0].changed
+
+
 def test_a_choice_is_needed() -> None:
     assert refused(LOGIN + KEY, {"key_type": "ec", "state": "absent"}) == [
         "one of the following is required: label, id, id_hex, fingerprint, uri, handle"
