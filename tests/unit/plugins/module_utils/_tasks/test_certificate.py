@@ -402,6 +402,10 @@ def foretold_in(result: dict[str, t.Any]) -> dict[str, str]:
 def test_a_diff_tells_a_certificate_whose_key_is_not_there_yet(ca: Certifier) -> None:
     result = ca.run(MODULE, True, label="other", **ROOT)
     told = foretold_in(result)
+    chosen = "by the private key chosen by label 'other' on memory"
+    assert result["diff"][0]["after_header"] == f"certificate {chosen}"
+    to_file = ca.run(MODULE, True, label="other", path="/none/ca.pem", **ROOT)
+    assert to_file["diff"][0]["after_header"] == f"/none/ca.pem {chosen}"
     names = ("public_key_fingerprint", "signature", "serial_number", "subject_key_identifier")
     assert {name: told[name] for name in names} == dict.fromkeys(names, LATER)
     assert told["subject"] == told["issuer"] == "CN=Example Root CA" and told["key_usage"].startswith("critical, ")

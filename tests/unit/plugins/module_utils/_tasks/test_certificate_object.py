@@ -230,6 +230,17 @@ def test_absent_without_a_key_names_what_has_its_name(holder: Holder) -> None:
     names = {"label": None, "id_hex": holder.id.hex()}
     assert "so that these certificates of its name stay: (certificate" in warned(holder.have(state="absent", **names))
     assert not holder.have(state="absent", **{**names, "id_hex": "0e"}).get("warnings")
+    assert not holder.have(state="absent", label="other").get("warnings")
+
+
+def test_what_is_damaged_may_hold_what_is_to_go(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged() -> t.NoReturn:
+        raise TokenError("look at the storage", said="damage", hint="")
+
+    monkeypatch.setattr(holder.session, "check_absence", damaged)
+    assert "damage" in holder.have(state="absent")["msg"]
+    holder.hold(holder.here(NEW))
+    assert holder.have(state="absent")["changed"], "it is there"
 
 
 def test_what_is_not_there_yet_in_check_mode(holder: Holder, tmp_path: Path) -> None:

@@ -206,6 +206,12 @@ def test_a_key_that_may_not_sign(private: dict[str, t.Any], why: str, monkeypatc
     assert certifier.signatures == 0
 
 
+def test_only_a_mechanism_that_the_key_allows_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for allowed in ("CKM_RSA_PKCS", "CKM_SHA256_RSA_PKCS"):
+        certifier = Certifier(monkeypatch, "2048", allowed_mechanisms=(MECHANISMS[allowed].code,))
+        assert certifier.run("hsm_csr", **WISH)["changed"] and certifier.session.keys.uses == [f"sign {allowed}"]
+
+
 def test_a_missing_key_is_a_failure_and_in_check_mode_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     certifier = Certifier(monkeypatch)
     result = certifier.run("hsm_csr", label="other", **WISH)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypair as _keypair
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import Asked, replicas, use_nodes, use_token
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode
@@ -29,6 +30,8 @@ def run(asked: Asked) -> dict[str, t.Any]:
 def test_a_pair_from_check_mode_to_removal(monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_with()
     sessions = use_token(monkeypatch, session)
+    intended: list[int] = []
+    monkeypatch.setattr(Pkcs11Provider, "intend", lambda _provider, wishes: intended.append(len(wishes)))
     foretold = run(module(check_mode=True))
     assert foretold["changed"] and foretold["outcome"] == "generated" and session.objects == []
     asked = module()
@@ -57,7 +60,7 @@ def test_a_pair_from_check_mode_to_removal(monkeypatch: pytest.MonkeyPatch) -> N
     assert gone["changed"] and gone["key_pair"] is None and gone["outcome"] == "removed" and session.objects == []
     assert gone["changes"] == [{"half": None, "name": "fingerprint", "before": print_, "after": None}]
     assert f"fingerprint: {print_}\n" in gone["diff"][0]["before"] and gone["diff"][0]["after"] == ""
-    assert sessions == [(False, False), *[(True, False)] * 4]
+    assert sessions == [(False, False), *[(True, False)] * 4] and intended == [1, 1, 1, 1, 0]
 
 
 def test_a_proof_that_no_key_can_give_is_refused_before_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
