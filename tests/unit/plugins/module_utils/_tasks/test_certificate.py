@@ -375,10 +375,14 @@ def test_what_is_not_there_yet_in_check_mode(ca: Certifier, tmp_path: Path) -> N
         foretold = ca.run(MODULE, True, **{**given, option: missing}, **SERVER)
         assert foretold["changed"] and foretold["certificate"] is None and foretold["details"] is None
         assert f"There is not yet {missing} ({option}); the certificate is known" in str(foretold["warnings"])
+        assert foretold["outcome"] == "generated"
         failed = ca.run(MODULE, **{**given, option: missing}, **SERVER)
         assert failed["msg"].startswith(f"{option} '{missing}' is refused: it cannot be read")
     for wrong in ({"key_usage": ["x"]}, {"not_after": "soon"}):
         assert " is refused: " in ca.run(MODULE, True, csr_path=missing, **ca.options, **{**SERVER, **wrong})["msg"]
+    (tmp_path / "there.pem").write_text("something")
+    there = ca.run(MODULE, True, path=str(tmp_path / "there.pem"), csr_path=missing, **ca.options, **SERVER)
+    assert there["outcome"] == "replaced"
     foretold = ca.run(MODULE, True, csr_content="", **ca.options, **SERVER)
     assert "There is not yet what csr_content is to hold" in str(foretold["warnings"])
     foretold = ca.run(MODULE, True, label="other", **ROOT)

@@ -116,6 +116,15 @@ def test_what_was_written_before_a_failure_is_told(ca: Certifier, tmp_path: Path
     assert again["failed"] and "written" not in again["msg"] and "changed" not in again
 
 
+def test_the_old_file_is_kept_where_there_is_one_and_that_is_wished(ca: Certifier, tmp_path: Path) -> None:
+    given = {"path": str(tmp_path / "ca.pem"), "force": True, **ca.options}
+    for backup, files in ((True, 1), (False, 1), (True, 2)):
+        result = ca.run(MODULE, backup=backup, **given)
+        assert (
+            result["changed"] and len(list(tmp_path.iterdir())) == files and ("backup_file" in result) is (files == 2)
+        )
+
+
 def test_a_link_is_followed(ca: Certifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target, link = tmp_path / "www-2026.pem", tmp_path / "www.pem"
     link.symlink_to(target.name)

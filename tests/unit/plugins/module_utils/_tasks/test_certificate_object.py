@@ -233,13 +233,14 @@ def test_absent_without_a_key_names_what_has_its_name(holder: Holder) -> None:
     assert not holder.have(state="absent", label="other").get("warnings")
 
 
-def test_what_is_damaged_may_hold_what_is_to_go(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_damaged_may_hold_what_is_not_found(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     def damaged() -> t.NoReturn:
         raise TokenError("look at the storage", said="damage", hint="")
 
     monkeypatch.setattr(holder.session, "check_absence", damaged)
-    assert "damage" in holder.have(state="absent")["msg"]
+    assert "damage" in holder.have(state="absent")["msg"] and "damage" in holder.have(NEW)["msg"]
     holder.hold(holder.here(NEW))
+    assert holder.have(NEW)["changed"] is False
     assert holder.have(state="absent")["changed"], "it is there"
 
 

@@ -176,10 +176,12 @@ def test_a_file_that_cannot_be_written_is_a_failure(monkeypatch: pytest.MonkeyPa
     def full(*dummy: t.Any) -> t.NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "rename", full)
-    result = certifier.run("hsm_csr", path=str(tmp_path / "www.csr"), **WISH)
-    assert result["failed"] and "No space left on device" in result["msg"]
-    assert not (tmp_path / "www.csr").exists()
+    for call in ("rename", "fdopen"):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, call, full)
+            result = certifier.run("hsm_csr", path=str(tmp_path / "www.csr"), **WISH)
+        assert result["failed"] and "No space left on device" in result["msg"]
+        assert not (tmp_path / "www.csr").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
@@ -39,6 +40,8 @@ def run(asked: Asked) -> dict[str, t.Any]:
 def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     session = session_with(ec_pair(), ec_pair(label="old", id=b"\x02", handle=5))
     sessions = use_token(monkeypatch, session)
+    intended: list[list[str | None]] = []
+    monkeypatch.setattr(Pkcs11Provider, "intend", lambda _one, wishes: intended.append([wish.label for wish in wishes]))
     given = (
         {**EC, "label": "root"},
         {**EC, "label": "new", "id_hex": "0a0b"},
@@ -74,6 +77,7 @@ def test_each_pair_has_its_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         and len(asked.known) == 1
         and [writable for writable, _threads in sessions] == [False, True]
     )
+    assert intended == [["root", "new"]] * 2
     again = run(module(*given))
     assert not again["changed"] and again["diff"] == [] and again["msg"] == "none: 4"
 
@@ -127,6 +131,7 @@ def test_failures_are_told_and_all_else_is_done(monkeypatch: pytest.MonkeyPatch)
     )
     rows = caught.value.data["key_pairs"]
     assert [row["failed"] for row in rows] == [True] * 5 + [False] and caught.value.data["changed"]
+    assert [row["outcome"] for row in rows] == ["none"] * 5 + ["generated"]
     assert (caught.value.data["counts"]["failed"], caught.value.data["counts"]["generated"]) == (5, 1)
     assert rows[0]["msg"] and rows[0]["type"] == "ecc" and len(session.objects) == 12
     with pytest.raises(HsmError) as caught:
