@@ -106,22 +106,22 @@ class OtherHalf(work.Work):
 
     def repair(self, pair: keypair.KeyPair) -> str:
         """The call that gives both halves one id: that of a certificate beside the private one, else the told one."""
-        half, identifier, certified = self._to_repair(pair)
+        half, identifier = self._to_repair(pair)
         call = f"hsm_key with uri '{description.half_uri(half)}', new_id_hex '{identifier.hex(':')}'"
         told = f"Give the {half.half} half the other id: {call}"
-        if certified and self.wish.id not in (None, identifier):
+        if self.wish.id not in (None, identifier):
             told += f", and give this task id_hex '{identifier.hex(':')}', which the certificate has"
         return f"{told}."
 
-    def _to_repair(self, pair: keypair.KeyPair) -> tuple[keypair.TokenObject, bytes, bool]:
-        """Which half gets which id, and whether a certificate has that."""
+    def _to_repair(self, pair: keypair.KeyPair) -> tuple[keypair.TokenObject, bytes]:
+        """Which half gets which id; it is another one than the told id only where a certificate has that."""
         public, private = pair.public, pair.private
         with contextlib.suppress(errors.TokenError):
             if private.id and self.session.certificates(identifier=private.id):
-                return public, private.id, True
+                return public, private.id
         original = public.id if drawn_id.is_drawn(public.id) or not private.id else private.id
         identifier = original if self.wish.id is None else self.wish.id
-        return (private if public.id == identifier else public), identifier, False
+        return (private if public.id == identifier else public), identifier
 
 
 def _by_value(half: keypair.TokenObject) -> t.Iterator[session.Query]:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -39,6 +41,7 @@ def test_a_private_half_gets_its_public_one(untold: tuple[str, ...]) -> None:
     done = present(session, wish())
     assert done.changed and done.before and done.before.lone == before[0] and done.after and done.after.whole
     assert done.after.spki == whole.spki and foretold.after and foretold.after.spki == whole.spki
+    assert all(one.after.public.attributes[name] is True for one in (foretold, done) for name in FREEZING)
     public = done.after.public
     names = ("label", "id", "private", "token", "verify", "encrypt", "wrap")
     assert [public.attributes.get(name) for name in names] == ["root", b"\x01", False, True, True, True, False]
@@ -65,8 +68,22 @@ def test_an_exponent_that_is_not_told_is_proven() -> None:
     assert present(told, wish()).changed
 
 
+@pytest.mark.parametrize("verify", [None, True, False])
+def test_only_whoever_wants_no_proof_goes_by_what_is_told(verify: bool | None) -> None:
+    session, _whole = alone()
+    session.keys.of[2] = private_key("2048", 7)
+    if verify is False:
+        assert present(session, wish(verify=verify)).changed
+    else:
+        assert "do not belong together" in refusal(lambda: present(session, wish(verify=verify)))
+        assert len(session.objects) == 1
+
+
 def test_what_is_not_completed() -> None:
     session, _whole = alone("modulus")
+    assert "the token does not tell the modulus of" in refusal(lambda: present(session, wish()))
+    told_empty = dataclasses.replace(session.objects[0], attributes={**session.objects[0].attributes, "modulus": b""})
+    session.objects[:] = [told_empty]
     assert "the token does not tell the modulus of" in refusal(lambda: present(session, wish()))
     session, whole = alone()
     session.objects[:] = [whole.public]

@@ -205,6 +205,24 @@ def test_to_look_anew_is_to_ask_the_token() -> None:
     assert searches(both.token) == 1
 
 
+def test_only_what_is_not_found_may_be_in_a_damaged_file() -> None:
+    both = Indexed(ec_pair())
+    looked: list[str] = []
+    both.token.check_absence = lambda: looked.append("storage")
+    for label, looks in (("root", 0), ("other", 1)):
+        both.session.find(Query(PUBLIC, label=label))
+        assert len(looked) == looks
+
+
+@pytest.mark.parametrize("servers", [None, 2])
+def test_servers_are_awaited_where_so_many_are_wished(servers: int | None) -> None:
+    both = Indexed(ec_pair())
+    awaited: list[t.Any] = []
+    both.token.await_servers = lambda *given: awaited.append(given)
+    both.session.await_servers(dataclasses.replace(WISH, min_servers=servers), ec_pair())
+    assert bool(awaited) is (servers is not None)
+
+
 def test_what_is_as_wished_takes_no_session() -> None:
     def taken() -> t.Any:
         raise AssertionError("a session was taken")

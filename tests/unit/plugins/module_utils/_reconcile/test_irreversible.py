@@ -13,13 +13,13 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
-from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair, handles, present, session_with
@@ -89,6 +89,44 @@ def test_only_whoever_wants_no_proof_goes_by_what_an_rsa_copy_tells(verify: bool
         assert present(session, wish).changed
     else:
         assert "does not fit the public half). The copy was removed again." in refusal(lambda: present(session, wish))
+
+
+def test_an_rsa_copy_that_does_not_tell_its_exponent_is_proven() -> None:
+    """Else nothing shows that it is the same key."""
+    session = session_with(pair_of(private_key("2048", 0), {"sign": True}))
+    session.objects[1] = without(session.objects[1], "public_exponent")
+    session.keys.of[2] = private_key("2048", 77)
+    wish = Wish("rsa", label="root", private_attributes={"modifiable": False}, verify=False)
+    assert "does not fit the public half" in refusal(lambda: present(session, wish))
+    assert len(session.objects) == 2 and "freeze" not in session.calls
+
+
+def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
+    """Of neither half that shares the id does the token tell the public key."""
+    pair = ec_pair()
+    frozen = dataclasses.replace(pair.private, handle=9, attributes={**pair.private.attributes, "modifiable": False})
+    for own, left in ((True, {1, 9}), (False, {1, 2, 9})):
+        session = session_with(pair)
+        session.objects.append(frozen)
+        session.keys.of[9] = session.keys.of[2] if own else private_key("secp256r1", 77)
+        if own:
+            assert present(session, FROZEN).changed
+        else:
+            assert "Refused to touch" in refusal(lambda: present(session, FROZEN))  # noqa: B023
+        assert handles(session) == left
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_what_a_copy_without_an_answer_left_is_told(made: bool) -> None:
+    class Silent(MemorySession):
+        def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+            if made:
+                super().freeze(found, values)
+            raise TokenError("copy", "CKR_DEVICE_ERROR")
+
+    session = session_with(ec_pair(), kind=Silent)
+    message = refusal(lambda: present(session, FROZEN))
+    assert (f"Beside it is {session.objects[-1]}." in message) is made and ("Beside it" in message) is made
 
 
 def test_a_token_that_answers_with_another_key_of_its_own() -> None:
@@ -176,10 +214,12 @@ class Lost(MemorySession):
         return now
 
 
+@pytest.mark.parametrize("sharing", [None, Sharing("me")])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_change_whose_answer_is_lost_is_undone(at: int, when: str) -> None:
+def test_a_change_whose_answer_is_lost_is_undone(at: int, when: str, sharing: Sharing | None) -> None:
     session = session_with(ec_pair(), kind=Lost)
+    session.objects[1] = dataclasses.replace(session.objects[1], sharing=sharing)
     session.at, session.when = (at,), when
     before = list(session.objects)
     message = refusal(lambda: present(session, dataclasses.replace(WISH, usage=("derive",))))
@@ -280,6 +320,21 @@ def test_an_old_private_half_that_cannot_be_looked_for() -> None:
     session = session_with(ec_pair("secp384r1"), kind=Gone)
     message = refusal(lambda: present(session, REPLACE))
     assert "The old private half may be there or not." in message and handles(session) == {1, 2, 100, 101}
+
+
+def test_a_public_half_of_the_old_pair_is_told_beside_the_new_one() -> None:
+    class Gone(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            if found.half == PUBLIC:
+                raise Killed
+            super().destroy(found)
+
+    session = session_with(ec_pair("secp384r1"), kind=Gone)
+    with pytest.raises(Killed):
+        present(session, REPLACE)
+    assert handles(session) == {1, 100, 101}
+    message = refusal(lambda: present(session, REPLACE))
+    assert "of the old pair the public half is there, (public ec key" in message and "beside it the new pair" in message
 
 
 class Killed(BaseException):

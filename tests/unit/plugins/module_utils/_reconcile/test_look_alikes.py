@@ -52,6 +52,13 @@ def test_a_task_that_gets_an_id_later(check_mode: bool) -> None:
     assert not present(session, wish(id=b"new"), check_mode).changed
 
 
+@CHECK_MODES
+def test_a_key_of_another_type_is_not_meant(check_mode: bool) -> None:
+    session = session_with(ec_pair(label="Root", id=b"\x07"), ec_pair(id=b"01", handle=5))
+    other = Wish("rsa", label="root", id=b"\x01", modulus_bits=2048)
+    assert present(session, other, check_mode).warnings == ()
+
+
 @pytest.mark.parametrize("changed", [PUBLIC, PRIVATE])
 @pytest.mark.parametrize("family", ["rsa", "ecc"])
 def test_a_twin_of_which_another_program_changed_one_half(family: str, changed: str) -> None:

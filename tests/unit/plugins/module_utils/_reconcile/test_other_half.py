@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.drawn_id import draw, is_drawn
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.key_tasks import run
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import SPKI, pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -224,6 +224,30 @@ def test_no_search_is_unfiltered_and_an_error_is_no_absence() -> None:
 
     session = session_with(KeyPair(torn("rsa").publics), kind=Refusing)
     assert "CKR_DEVICE_ERROR" in refusal(lambda: Work(session, wish_of("rsa", id=A)).find())
+
+
+@pytest.mark.parametrize("ckr", ["CKR_ATTRIBUTE_TYPE_INVALID", "CKR_DEVICE_ERROR"])
+def test_a_token_that_cannot_search_by_a_value(ckr: str) -> None:
+    class Refusing(MemorySession):
+        def find(self, query: t.Any) -> list[TokenObject]:
+            if query.modulus:
+                raise TokenError("search", ckr)
+            return super().find(query)
+
+    session = session_with(KeyPair(torn("rsa").publics), kind=Refusing)
+    if ckr == "CKR_DEVICE_ERROR":
+        assert ckr in refusal(lambda: found(session, wish_of("rsa", id=A)))
+    else:
+        assert found(session, wish_of("rsa", id=A)) == [{1}]
+
+
+def test_an_empty_modulus_is_no_value_to_search_by() -> None:
+    session = session_with(torn("rsa"))
+    session.objects[:] = [
+        dataclasses.replace(one, attributes={**one.attributes, "modulus": b""}) for one in session.objects
+    ]
+    found(session, wish_of("rsa", id=A))
+    assert all(query.modulus != b"" for query in session.queries)
 
 
 def test_drawn_ids_are_known() -> None:

@@ -114,6 +114,13 @@ def test_a_renewed_certificate_takes_the_place_of_the_old_one(holder: Holder) ->
     assert {row["name"]: (row["before"], row["after"]) for row in result["changes"]}["serial_number"] == ("01", "02")
 
 
+def test_what_becomes_of_the_keys_own_certificate_is_told_in_one_word(holder: Holder) -> None:
+    holder.hold(holder.here(OLD, 50))
+    result = holder.have(NEW, CA)
+    assert result["outcome"] == "replaced"
+    assert [one["outcome"] for one in result["certificates"]] == ["replaced", "generated"]
+
+
 def test_all_older_ones_and_copies_go(holder: Holder) -> None:
     """What other programs, or a killed run, left."""
     holder.hold(holder.here(OLD, 50), holder.here(OLD, 51, id=b""), holder.here(NEW, 52), holder.here(NEW, 53, id=b"?"))
@@ -216,6 +223,13 @@ def test_absent_takes_one_by_its_value(holder: Holder, tmp_path: Path) -> None:
     assert {one.value for one in holder.session.certified} == {CA}, "a choice whose key is gone is no hindrance"
 
 
+def test_absent_by_value_alone_is_of_any_key(holder: Holder, tmp_path: Path) -> None:
+    holder.hold(holder.here(NEW), Certificate(54, "other", b"o", OTHERS))
+    assert holder.have(OTHERS, state="absent", label=None)["changed"] and holder.held == [("root", holder.id, NEW)]
+    foretold = holder.run(MODULE, True, path=str(tmp_path / "none.pem"), state="absent", label=None)
+    assert foretold["changed"] and "There is not yet" in warned(foretold)
+
+
 def test_absent_by_value_of_another_key_is_refused(holder: Holder) -> None:
     holder.hold(Certificate(52, "other", b"o", OTHERS))
     assert "is of another key than" in holder.have(OTHERS, state="absent")["msg"]
@@ -278,6 +292,13 @@ def test_what_is_given_as_null_is_not_taken_for_not_given(holder: Holder, option
     foretold = call_module(MODULE, {**task, "_ansible_check_mode": True}).result
     assert foretold["changed"] and f"There is not yet what {option} is to hold" in str(foretold["warnings"])
     assert holder.held == before and not holder.changed
+
+
+@pytest.mark.parametrize("ckr", ["CKR_TEMPLATE_INCONSISTENT", "CKR_DEVICE_ERROR"])
+def test_a_token_that_takes_no_certificates_is_to_be_said_so(holder: Holder, ckr: str) -> None:
+    holder.session.refused["store_certificate"] = ckr
+    told = holder.have(NEW)["msg"]
+    assert ckr in told and ("say vendor_facts certificates=false of it" in told) is (ckr == "CKR_TEMPLATE_INCONSISTENT")
 
 
 def test_what_is_no_chain_is_refused(holder: Holder) -> None:
