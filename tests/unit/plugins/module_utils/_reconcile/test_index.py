@@ -219,8 +219,9 @@ def test_servers_are_awaited_where_so_many_are_wished(servers: int | None) -> No
     both = Indexed(ec_pair())
     awaited: list[t.Any] = []
     both.token.await_servers = lambda *given: awaited.append(given)
-    both.session.await_servers(dataclasses.replace(WISH, min_servers=servers), ec_pair())
-    assert bool(awaited) is (servers is not None)
+    wish = dataclasses.replace(WISH, min_servers=servers)
+    both.session.await_servers(wish, ec_pair())
+    assert awaited == ([] if servers is None else [(wish, ec_pair(), True)])
 
 
 def test_what_is_as_wished_takes_no_session() -> None:

@@ -116,6 +116,16 @@ def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
         assert handles(session) == left
 
 
+def test_only_one_half_is_taken_for_left_beside_its_copy() -> None:
+    session = session_with(ec_pair())
+    for found in list(session.objects):
+        frozen = {**found.attributes, "modifiable": False}
+        session.objects.append(dataclasses.replace(found, handle=found.handle + 10, attributes=frozen))
+    session.keys.of[12] = session.keys.of[2]
+    assert "Refused to touch" in refusal(lambda: present(session, FROZEN))
+    assert handles(session) == {1, 2, 11, 12} and "destroy" not in session.calls
+
+
 @pytest.mark.parametrize("made", [True, False])
 def test_what_a_copy_without_an_answer_left_is_told(made: bool) -> None:
     class Silent(MemorySession):
@@ -171,6 +181,14 @@ def test_a_lone_ec_half_is_not_copied() -> None:
     wish = Change("ecc", chosen="uri", chosen_exactly=True, private_attributes={"modifiable": False})
     told = refusal(lambda: Reconciliation(session, wish).manage(KeyPair(privates=pair.privates), "present"))
     assert told.endswith("cannot be proven: its public key is not told.") and handles(session) == {2}
+
+
+def test_a_lone_rsa_half_that_tells_its_key_is_copied() -> None:
+    pair = pair_of(private_key("2048", 0), {"sign": True})
+    session = session_with(KeyPair(privates=pair.privates))
+    wish = Change("rsa", chosen="uri", chosen_exactly=True, private_attributes={"modifiable": False})
+    assert Reconciliation(session, wish).manage(KeyPair(privates=pair.privates), "present").changed
+    assert "prove" not in session.calls and handles(session) == {100}
 
 
 class Elsewhere(MemorySession):

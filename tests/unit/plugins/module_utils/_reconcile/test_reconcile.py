@@ -184,6 +184,21 @@ def test_a_half_that_only_an_id_joins_is_proven_before_it_is_touched(check_mode:
         )
 
 
+def test_a_pair_that_another_host_has_finished_meanwhile_is_not_changed() -> None:
+    """It was half a pair at the first look."""
+
+    class Finished(MemorySession):
+        def look_anew(self) -> None:
+            super().look_anew()
+            self.objects[:] = pair.objects
+
+    pair = ec_pair()
+    session = session_with(pair, kind=Finished)
+    session.objects.pop()
+    outcome = present(session, WISH)
+    assert not outcome.changed and outcome.after == pair
+
+
 def test_a_replacement_that_was_broken_off() -> None:
     wish = dataclasses.replace(WISH, on_mismatch="replace")
     label = "replacement " + hashlib.sha256(b"the ECC key pair 'root'").hexdigest()[:16]

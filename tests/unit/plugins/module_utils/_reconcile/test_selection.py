@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEY_INFO
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.pattern import Pattern
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selection, select, selection_from
@@ -339,6 +339,19 @@ def test_a_choice_is_a_plain_filter_over_all_objects(pairs: list[KeyPair], lost:
     paired = [key.handle for pair in found.pairs for key in pair.objects]
     assert len(paired) == len(set(paired))
     assert {key.handle for key in found.objects if key.half != SECRET} <= set(paired)
+
+
+@pytest.mark.parametrize(
+    ("users", "taken"),
+    [((), True), (("bob",), True), (("me", "bob"), True), (("eve",), False), (("bob", "eve"), False)],
+)
+def test_a_key_is_chosen_by_all_who_may_use_it(users: tuple[str, ...], taken: bool) -> None:
+    pair = pair_of(private_key("secp256r1"))
+    shared = pair.with_half(dataclasses.replace(pair.private, sharing=Sharing("me", ("bob", "carol"))))
+    assert Selection(shared_with=users).takes_key(shared.private, shared) is taken
+    unowned = pair.with_half(dataclasses.replace(pair.private, sharing=Sharing(None, ("bob",))))
+    assert Selection(shared_with=users).takes_key(unowned.private, unowned) is (users in ((), ("bob",)))
+    assert Selection(shared_with=users).takes_key(pair.private, pair) is (users == ())
 
 
 def test_keys_of_other_users_are_not_chosen_unless_that_is_said() -> None:

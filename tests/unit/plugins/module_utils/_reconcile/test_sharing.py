@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VendorFacts
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, reconcile
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -89,6 +89,30 @@ def test_a_key_is_never_left_with_fewer_users_than_its_quorum(
         assert outcome.after and outcome.after.private.sharing
         assert set(outcome.after.private.sharing.shared_with) == left
     assert session.calls.count("share") == (left != set(there))
+
+
+@pytest.mark.parametrize("undone", [True, False])
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_sharing_whose_answer_is_lost_is_taken_back(undone: bool, happened: bool) -> None:
+    class Losing(UserSession):
+        shares = 0
+
+        def share(self, found: TokenObject, users: t.Collection[str]) -> TokenObject:
+            self.shares += 1
+            if self.shares == 1:
+                if happened:
+                    super().share(found, users)
+                raise TokenError("share", "CKR_DEVICE_ERROR")
+            if not undone:
+                raise TokenError("share", "CKR_DEVICE_ERROR")
+            return super().share(found, users)
+
+    session = Losing(shared("a"))
+    pair = shared("a")
+    told = refusal(lambda: Reconciliation(session, changes("ab")).manage(pair, "present"))
+    assert ("What stays changed" in told) is (happened and not undone)
+    assert (session.objects == list(pair.objects)) is (undone or not happened)
+    assert session.shares == (2 if happened else 1)
 
 
 def test_numbers_are_resolved_before_anything_is_compared() -> None:
