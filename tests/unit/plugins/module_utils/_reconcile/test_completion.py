@@ -41,8 +41,9 @@ def test_a_private_half_gets_its_public_one(untold: tuple[str, ...]) -> None:
     done = present(session, wish())
     assert done.changed and done.before and done.before.lone == before[0] and done.after and done.after.whole
     assert done.after.spki == whole.spki and foretold.after and foretold.after.spki == whole.spki
-    assert all(one.after.public.attributes[name] is True for one in (foretold, done) for name in FREEZING)
     public = done.after.public
+    for half in (foretold.after.public, public):
+        assert all(half.attributes[name] is True for name in FREEZING)
     names = ("label", "id", "private", "token", "verify", "encrypt", "wrap")
     assert [public.attributes.get(name) for name in names] == ["root", b"\x01", False, True, True, True, False]
     again = present(session, wish())

@@ -224,6 +224,12 @@ def test_servers_are_awaited_where_so_many_are_wished(servers: int | None) -> No
     assert awaited == ([] if servers is None else [(wish, ec_pair(), True)])
 
 
+def test_a_proof_may_derive_if_nothing_else_is_said() -> None:
+    both = Indexed(ec_pair())
+    both.token.prove = lambda _wish, _pair, passive: passive
+    assert both.session.prove(WISH, ec_pair()) is False  # type: ignore[comparison-overlap]
+
+
 def test_what_is_as_wished_takes_no_session() -> None:
     def taken() -> t.Any:
         raise AssertionError("a session was taken")

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PUBLIC, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
@@ -114,6 +114,15 @@ def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
         else:
             assert "Refused to touch" in refusal(lambda: present(session, FROZEN))  # noqa: B023
         assert handles(session) == left
+
+
+def test_a_frozen_copy_of_an_rsa_half_is_known_by_its_public_key() -> None:
+    session = session_with(pair_of(private_key("2048", 0)))
+    (private,) = (found for found in session.objects if found.half == PRIVATE)
+    frozen = {**private.attributes, "modifiable": False}
+    session.objects.append(dataclasses.replace(private, handle=9, attributes=frozen))
+    wish = Wish("rsa", label="root", private_attributes={"modifiable": False})
+    assert present(session, wish).changed and handles(session) == {1, 9} and "prove" not in session.calls
 
 
 def test_only_one_half_is_taken_for_left_beside_its_copy() -> None:

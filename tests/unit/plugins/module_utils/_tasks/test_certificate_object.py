@@ -241,7 +241,7 @@ def test_absent_without_a_key_names_what_has_its_name(holder: Holder) -> None:
     result = holder.have(state="absent")
     assert result["changed"] is False and len(holder.session.certified) == 1
     assert "There is not the private key chosen by label 'root', so that these certificates" in warned(result)
-    names = {"label": None, "id_hex": holder.id.hex()}
+    names: dict[str, t.Any] = {"label": None, "id_hex": holder.id.hex()}
     assert "so that these certificates of its name stay: (certificate" in warned(holder.have(state="absent", **names))
     assert not holder.have(state="absent", **{**names, "id_hex": "0e"}).get("warnings")
     assert not holder.have(state="absent", label="other").get("warnings")
