@@ -72,7 +72,8 @@ def test_the_result_is_that_of_the_command_not_of_the_login() -> None:
 
 def test_without_an_echo_the_login_ends_with_its_nodes() -> None:
     for login in (samples.LOGIN, samples.ORACLE_LOGIN):
-        assert [node.id for node in parse_answer("findKey", login + samples.FOUND_CAVIUM).nodes] == [0]
+        (report,) = parse_answer("findKey", login + samples.FOUND_CAVIUM).reports
+        assert [node.id for node in report] == [0]
 
 
 def test_the_first_failure_is_the_result() -> None:
