@@ -80,7 +80,7 @@ def test_it_finds_the_same_after_changes(
 @given(OBJECTS, QUERIES)
 def test_an_indexed_session_finds_what_lasts(objects: list[TokenObject], query: Query) -> None:
     """By the index or without it; a session object is never found."""
-    session, query = token_with(objects), dataclasses.replace(query, token=None)
+    session, query = token_with(objects), query._replace(token=None)
     index = index_of(session, 10)
     assert index is not None
     expected = {one.handle for one in session.find(query) if one.attributes.get("token") is True}
