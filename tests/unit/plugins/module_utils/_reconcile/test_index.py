@@ -36,7 +36,7 @@ ATTRIBUTES = st.builds(named, label=LABELS, id=IDS, key_type=TYPES, token=BOOLEA
 OBJECTS = st.lists(st.tuples(HALVES, ATTRIBUTES), max_size=8).map(
     lambda rows: [TokenObject(handle, half, values) for handle, (half, values) in enumerate(rows, 1)]
 )
-NAMES = {
+NAMES: dict[str, st.SearchStrategy[t.Any]] = {
     "label": LABELS,
     "id": IDS.filter(lambda value: value != b""),
     "key_type": TYPES.filter(lambda value: not isinstance(value, int)),
