@@ -130,6 +130,13 @@ class MemorySigner(Signer):
         return self._keys.derive(self._found, point, size)
 
 
+def _as_read(found: TokenObject, names: t.Collection[str]) -> TokenObject:
+    """An object with the attributes that were asked for, as a token's answer has them."""
+    attributes = {name: value for name, value in found.attributes.items() if name in names}
+    unreadable = {name: reason for name, reason in found.unreadable.items() if name in names}
+    return dataclasses.replace(found, attributes=attributes, unreadable=unreadable)
+
+
 class MemorySession(TokenSession):
     """A session with the token; `refused` maps a method's name to what the token answers instead."""
 
@@ -165,7 +172,7 @@ class MemorySession(TokenSession):
         self.queries.append(query)
         wanted = query.attributes()
         return [
-            found
+            found if query.read is None else _as_read(found, query.read)
             for found in self.objects
             if found.half == query.key_class
             and all(found.attributes.get(name) == wish for name, wish in wanted.items())

@@ -26,3 +26,4 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm"))
 def _garbage() -> None:
     """A module that an earlier test ran here has switched it off for what it took for its own process."""
     gc.enable()
+    gc.unfreeze()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, outcome, plan
@@ -40,7 +41,7 @@ class Told:
         """Pair and token."""
         return errors.one_line(f"{self.name} on {self.token}")
 
-    @property
+    @functools.cached_property
     def changes(self) -> list[outcome.ChangedValue]:
         """Each value before and after. A repair that shows in none was the removal of remains."""
         rows = outcome.changed_values(self.before, self.after)

@@ -101,12 +101,12 @@ def attribute_differences(
 
     One that the token tells of no key is no difference where the wish is what such keys are made with.
     """
-    rows = [
-        Difference(half, name, found.attributes.get(name), value)
+    there = found.attributes
+    return [
+        Difference(half, name, there.get(name), value)
         for name, value in wished.items()
-        if name in found.attributes or found.untold.get(name) != value
+        if _in_any_order(there.get(name)) != _in_any_order(value) and (name in there or found.untold.get(name) != value)
     ]
-    return [row for row in rows if _in_any_order(row.found) != _in_any_order(row.wished)]
 
 
 def _in_any_order(value: t.Any) -> t.Any:

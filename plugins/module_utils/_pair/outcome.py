@@ -174,6 +174,7 @@ def gone_values(pair: keypair.KeyPair) -> list[ChangedValue]:
 
 def described_key(pair: keypair.KeyPair) -> dict[str, t.Any]:
     """The names of a pair, and what is told of the key."""
-    names = _told((pair.privates or pair.publics)[0])
-    told = {name: names[name] for name in ("label", "id_hex") if names.get(name)}
+    leading = (pair.privates or pair.publics)[0]
+    names = {"label": leading.label, "id_hex": text.colon_hex(leading.id)}
+    told = {name: value for name, value in names.items() if value}
     return {**told, **_key(pair), "fingerprint": _fingerprint(pair)}

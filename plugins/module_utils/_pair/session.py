@@ -28,8 +28,7 @@ NOT_THERE = "CKR_OBJECT_HANDLE_INVALID"
 NOTHING_LEFT = "Nothing of it is left on the token."
 
 
-@dataclasses.dataclass(frozen=True)
-class Query:
+class Query(t.NamedTuple):
     """What to search the keys of one class for, and which attributes to read of them (None: all).
 
     `handle`: only that of a provider whose handles persist. `others`: other users' keys too, where owners are told.

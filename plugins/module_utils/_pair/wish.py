@@ -115,11 +115,9 @@ class Wish:
         if half == attributes.PRIVATE:
             wished["extractable"] = True
         wished |= self.required(half)
-        return {
-            name: value
-            for name, value in wished.items()
-            if name not in (*attributes.COMPARE_ONLY, *self.freezing(half))
-        }
+        for name in (*attributes.COMPARE_ONLY, *self.freezing(half)):
+            wished.pop(name, None)
+        return wished
 
     def new_half(self, half: attributes.Half) -> dict[str, attributes.Value]:
         """All attributes that a new half gets, with those that describe the key itself."""

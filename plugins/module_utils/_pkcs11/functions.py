@@ -49,7 +49,7 @@ SeedRandom GenerateRandom GetFunctionStatus CancelFunction WaitForSlotEvent
 """
 _INDEX = {f"C_{name}": index for index, name in enumerate(_NAMES.split())}
 # A byte that fills the buffers before a read: what still holds nothing else was not touched by the library.
-_UNTOUCHED = 0xA5
+_UNTOUCHED = b"\xa5"
 _BATCH = 64  # handles asked for in one call
 _ROOM = 8192  # bytes for a signature, a decrypted text or a wrapped key
 _MOST_ROOM = 1 << 20
@@ -82,6 +82,7 @@ class CkAttribute(ctypes.Structure):
 
 
 _ENTRY = struct.Struct("@LPL")  # the same for many at once: a large token has many objects to read
+_WORD = struct.calcsize("@L")
 
 
 class ReadValue(t.NamedTuple):
@@ -92,16 +93,20 @@ class ReadValue(t.NamedTuple):
 
 
 class Template:
-    """A CK_ATTRIBUTE array made of packed values; keeps the buffers alive as long as it lives."""
+    """A CK_ATTRIBUTE array made of packed values; keeps them alive, in one block, as long as it lives."""
 
     def __init__(self, values: t.Mapping[int, bytes]) -> None:
         self.count = len(values)
-        self.array = (CkAttribute * max(self.count, 1))()
-        self._buffers = []
-        for entry, (code, value) in zip(self.array, values.items(), strict=False):
-            buffer = ctypes.create_string_buffer(value, max(len(value), 1))
-            self._buffers.append(buffer)
-            entry.type, entry.value, entry.length = code, ctypes.addressof(buffer), len(value)
+        aligned = [value + bytes(-len(value) % _WORD) for value in values.values()]  # libraries take numbers in place
+        self._block = ctypes.create_string_buffer(b"".join(aligned))
+        places = itertools.accumulate(map(len, aligned), initial=ctypes.addressof(self._block))
+        self.array = _entries(zip(values, places, map(len, values.values()), strict=False))
+
+
+def _entries(rows: t.Iterable[tuple[int, int, int]]) -> ctypes.Array[CkAttribute]:
+    """A CK_ATTRIBUTE array of codes, addresses and lengths, packed at once; it has room for one where there is none."""
+    packed = b"".join(itertools.starmap(_ENTRY.pack, rows)) or bytes(_ENTRY.size)
+    return (CkAttribute * (len(packed) // _ENTRY.size)).from_buffer_copy(packed)
 
 
 def rv_name(rv: int) -> str:
@@ -236,22 +241,19 @@ class Functions:
 
     def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
         """One call with room for every value; the room is one block."""
-        untouched = bytes([_UNTOUCHED]) * sum(sizes.values())
-        block = bytearray(untouched)
+        block = ctypes.create_string_buffer(_UNTOUCHED * sum(sizes.values()))
+        start = ctypes.addressof(block)
         places = list(itertools.accumulate(sizes.values(), initial=0))
-        start = ctypes.addressof((ctypes.c_char * len(block)).from_buffer(block))
-        entries = map(_ENTRY.pack, sizes, (start + place for place in places), sizes.values())
-        array = (CkAttribute * len(sizes)).from_buffer_copy(b"".join(entries))
+        array = _entries(zip(sizes, (start + place for place in places), sizes.values(), strict=False))
         rv = self.call("C_GetAttributeValue", session, handle, array, len(sizes))
-        values, told = {}, bytes(block)
+        values, told = {}, block.raw
         lengths = [length for dummy, dummy, length in _ENTRY.iter_unpack(array)]
         for (code, size), place, length in zip(sizes.items(), places, lengths, strict=False):
-            if length == structures.UNAVAILABLE:
-                values[code] = ReadValue(None, structures.UNAVAILABLE)
-            elif length > size or length and told[place : place + length] == untouched[:length]:
-                values[code] = ReadValue(None, CKR_OK)
-            else:
-                values[code] = ReadValue(told[place : place + length], CKR_OK)
+            if length > size:
+                values[code] = ReadValue(None, length if length == structures.UNAVAILABLE else CKR_OK)
+                continue
+            value = told[place : place + length]
+            values[code] = ReadValue(value if not length or value.strip(_UNTOUCHED) else None, CKR_OK)
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:

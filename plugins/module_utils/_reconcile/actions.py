@@ -123,8 +123,10 @@ class Actions(work.Work):
     def check_freezing(self, plan: Plan) -> None:
         """Refuses, before anything is done, to copy a private half that nothing could show to be a copy then."""
         values = _to_freeze(self.wish, plan)
+        if not (values and self.session.freezes_by_copy):
+            return
         pair = expectation.predicted(self.wish, plan, self.session.facts)
-        if values and pair and self.session.freezes_by_copy and pair.private.key_type != "rsa":
+        if pair and pair.private.key_type != "rsa":
             reason = unprovable(self.wish, pair.private.attributes) or self.session.barred(pair)
             if plan.steps and not (pair.whole and pair.spki):
                 reason = reason or "its public key is not told"

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 import typing as t
 
@@ -77,8 +76,8 @@ def _names(found: keypair.TokenObject) -> tuple[t.Hashable, ...]:
     return ("id", found.id), ("label", found.label)
 
 
-def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
-    """The index of a token on which so many pairs are wished.
+def index_of(session: TokenSession, pairs: int, read: frozenset[str] | None = None) -> KeyIndex | None:
+    """The index of a token on which so many pairs are wished; `read`: the attributes that it is to hold, if not all.
 
     None where a search a pair costs fewer calls, or where some object does not tell its name, so that only the token
     itself can say whether it is the wished one.
@@ -88,7 +87,7 @@ def index_of(session: TokenSession, pairs: int) -> KeyIndex | None:
     objects: list[keypair.TokenObject] = []
     for half in attributes.HALVES:
         try:
-            found = session.survey(Query(half, token=True), pairs * _CALLS_A_PAIR - len(objects))
+            found = session.survey(Query(half, token=True, read=read), pairs * _CALLS_A_PAIR - len(objects))
         except errors.TokenError:  # the search for each pair tells of it, if it lasts
             return None
         if found is None or any(map(_untold, found)):
@@ -133,7 +132,7 @@ class IndexedSession(TokenSession):
         return found
 
     def find(self, query: Query) -> list[keypair.TokenObject]:
-        lasting = dataclasses.replace(query, token=True)
+        lasting = query._replace(token=True)
         if self._index and self._current:
             found = self._index.find(lasting)
             if not found:
@@ -152,7 +151,7 @@ class IndexedSession(TokenSession):
 
     def survey(self, query: Query, at_most: int | None = None) -> list[keypair.TokenObject] | None:
         if self._index and self._current and at_most is None:
-            return self._index.find(dataclasses.replace(query, token=True))
+            return self._index.find(query._replace(token=True))
         return self._taken().survey(query, at_most)
 
     def certificates(self, label: str | None = None, identifier: bytes | None = None) -> list[certificate.Certificate]:

@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 # After one of these nothing more can be had from the token in this run (PKCS#11 3.1, section 5.1.5).
 _END = (
@@ -137,8 +137,10 @@ def reconcile_many(
     end: list[errors.HsmError] = []
     with contextlib.ExitStack() as opened, Threads(parallel) as threads:
         sessions = _Sessions(login, opened)
+        read = None
         while tasks:
-            index = index_of(login, len(tasks))
+            index = index_of(login, len(tasks), read)
+            read = attributes.IDENTITY  # that another host made no pair of the same name, its identity tells
             running = [threads.submit(task.go_on, index, sessions, end) for task in tasks.values()]
             try:
                 for future in concurrent.futures.as_completed(running):

@@ -322,7 +322,7 @@ def _other_halves(
     keys = {key.handle: key for key in found}
     for searches in (_by_id, _by_value, _by_label):
         queries = dict.fromkeys(searches(_lone(keys.values())))
-        asked = [dataclasses.replace(query, read=read) for query in queries if session.by_value or not query.modulus]
+        asked = [query._replace(read=read) for query in queries if session.by_value or not query.modulus]
         keys = {**{key.handle: key for key in _surveyed(session, asked)}, **keys}
     known = {key.handle for key in found}
     return [key for key in keys.values() if key.handle not in known]

@@ -52,7 +52,12 @@ class Curve:
 
     def ec_params(self) -> bytes:
         """CKA_EC_PARAMS: the DER OBJECT IDENTIFIER (PKCS#11 3.0, 6.3.3 and RFC 8410); SoftHSM takes it for Ed too."""
-        return t.cast(bytes, core.ObjectIdentifier(self.oid).dump())
+        return _object_identifier(self.oid)
+
+
+@lru_cache  # many pairs are on one curve
+def _object_identifier(oid: str) -> bytes:
+    return t.cast(bytes, core.ObjectIdentifier(oid).dump())
 
 
 def _nist(bits: int) -> tuple[str, ...]:

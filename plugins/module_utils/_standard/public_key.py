@@ -80,6 +80,9 @@ def _raw_point(curve: curves.Curve, point: bytes) -> bytes:
 
 def unwrapped(point: bytes) -> bytes:
     """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7)."""
+    raw = point[2:] if len(point) < 0x82 else point[3:]
+    if point == _der(0x04, raw):  # as nearly every token writes it
+        return raw
     with contextlib.suppress(ValueError, TypeError):
         return t.cast(bytes, OctetString.load(point, strict=True).native)
     return point

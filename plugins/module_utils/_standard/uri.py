@@ -69,6 +69,8 @@ def build_uri(uri: PKCS11Uri) -> str:
 
 def pins_in(text: str) -> list[str]:
     """What must not be seen of a text that may be a URI with a PIN: all of it, and the PIN by itself."""
+    if ":" not in text and "%" not in text:  # no URI, however it is spelt: most texts
+        return []
     for spelt in (text, unquote(text)):
         if SCHEME in spelt.lower() and _LIKE_PIN.search(spelt):
             values = [value for found in (text, spelt) for value in _LIKE_PIN.findall(found)]

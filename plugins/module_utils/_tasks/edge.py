@@ -55,6 +55,7 @@ class HsmModule:
                     result = work(self)
             except errors.HsmError as error:
                 result, failure = {"msg": error.msg, **error.data}, error
+            gc.freeze()  # nor does Python look for any when it ends
             self._warn_spoiled(result)
             if failure:  # outside of its handler: it is no bug, so no core adds a traceback to it
                 self._ansible.fail_json(**result)

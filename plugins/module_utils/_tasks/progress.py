@@ -35,6 +35,8 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
 
         def tell(done: many.Done) -> None:
             nonlocal file
+            if not path:
+                return
             seen.add(done.entry.number)
             by_token.update({node.name: int(node.status == "ok") for node in done.nodes})
             tokens = ", ".join(f"{name} {count}" for name, count in by_token.items())
@@ -42,9 +44,8 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
             line = f"{len(seen)}/{total} {masked(errors.one_line(text))}\n"
             # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
             with contextlib.suppress(OSError, FileProblem):
-                if path:
-                    file = file or opened.enter_context(output_file.written_anew(path))
-                    file.write(line.encode())
+                file = file or opened.enter_context(output_file.written_anew(path))
+                file.write(line.encode())
 
         yield tell
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import typing as t
 
 import pytest
@@ -52,8 +53,8 @@ class Told(Session):
 
     def make(self, what: str, function: str, *arguments: t.Any) -> int:
         (template,) = arguments
-        for entry, buffer in zip(template.array, template._buffers, strict=True):
-            self.made[entry.type] = buffer.raw[: entry.length]
+        for entry in template.array:
+            self.made[entry.type] = ctypes.string_at(entry.value, entry.length)
         return 0
 
 

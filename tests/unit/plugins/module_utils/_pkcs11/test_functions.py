@@ -61,9 +61,19 @@ def test_arguments_are_as_c_takes_them() -> None:
     assert isinstance(number, CK_ULONG) and number.value == 1 << 40  # not cut to a C int
     assert pointer._obj is info
     assert (data, length.value) == (b"\0data", 5)
-    assert [(entry.type, entry.length) for entry in array[: count.value]] == [(0x3, 5), (0x102, 0)]
+    entries = [(entry.type, ctypes.string_at(entry.value, entry.length)) for entry in array[: count.value]]
+    assert entries == [(0x3, b"label"), (0x102, b"")]
     assert nothing is None
     assert list(functions._as_c([functions.Template({})]))[1].value == 0
+
+
+def test_numbers_of_a_template_lie_where_a_processor_can_take_them() -> None:
+    """Beside texts and bits of any length."""
+    number = bytes(CK_ULONG(7))
+    template = functions.Template({0x1: b"\1", 0x3: b"label", 0x100: number, 0x102: b"", 0x161: number})
+    entries = list(template.array)
+    assert [entry.value % ctypes.alignment(CK_ULONG) for entry in entries] == [0] * 5
+    assert [CK_ULONG.from_address(entries[place].value).value for place in (2, 4)] == [7, 7]
 
 
 @pytest.mark.parametrize("size", [0, 1, 71, 8192])

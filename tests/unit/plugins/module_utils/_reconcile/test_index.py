@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import IDENTITY, PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
@@ -36,14 +36,13 @@ ATTRIBUTES = st.builds(named, label=LABELS, id=IDS, key_type=TYPES, token=BOOLEA
 OBJECTS = st.lists(st.tuples(HALVES, ATTRIBUTES), max_size=8).map(
     lambda rows: [TokenObject(handle, half, values) for handle, (half, values) in enumerate(rows, 1)]
 )
-QUERIES = st.builds(
-    Query,
-    HALVES,
-    label=LABELS,
-    id=IDS.filter(lambda value: value != b""),
-    key_type=TYPES.filter(lambda value: not isinstance(value, int)),
-    token=BOOLEANS,
-)
+NAMES: dict[str, st.SearchStrategy[t.Any]] = {
+    "label": LABELS,
+    "id": IDS.filter(lambda value: value != b""),
+    "key_type": TYPES.filter(lambda value: not isinstance(value, int)),
+    "token": BOOLEANS,
+}
+QUERIES = st.tuples(HALVES, st.fixed_dictionaries(NAMES)).map(lambda drawn: Query(drawn[0], **drawn[1]))
 
 
 def token_with(objects: t.Sequence[TokenObject]) -> MemorySession:
@@ -80,7 +79,7 @@ def test_it_finds_the_same_after_changes(
 @given(OBJECTS, QUERIES)
 def test_an_indexed_session_finds_what_lasts(objects: list[TokenObject], query: Query) -> None:
     """By the index or without it; a session object is never found."""
-    session, query = token_with(objects), dataclasses.replace(query, token=None)
+    session, query = token_with(objects), query._replace(token=None)
     index = index_of(session, 10)
     assert index is not None
     expected = {one.handle for one in session.find(query) if one.attributes.get("token") is True}
@@ -239,3 +238,13 @@ def test_what_is_as_wished_takes_no_session() -> None:
     assert found(both.session.find(Query(PRIVATE, label="root", key_type=P256.key_type))) == {2}
     with pytest.raises(AssertionError):
         both.session.generate(WISH)
+
+
+def test_it_holds_what_was_asked_for() -> None:
+    """What tells a pair from another is enough to see that no other host made one of its name."""
+    pair = ec_pair()
+    index = index_of(token_with(pair.objects), 10, IDENTITY)
+    assert index is not None
+    (public,) = index.find(Query(PUBLIC, label=pair.public.label))
+    assert public.attributes.keys() == pair.public.attributes.keys() & IDENTITY
+    assert public.attributes != pair.public.attributes and public.fingerprint == pair.fingerprint
