@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import Proven
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
@@ -31,8 +32,8 @@ Templates = dict[attributes.Half, dict[str, attributes.Value]]
 class Copies:
     """What one run makes of one pair. `before` is what each token had; `original` is the pair, once it is known.
 
-    `made`: objects by token, none where another host stored the same copy meanwhile. `doubtful`: the tokens whose
-    process was lost while it made something.
+    `made`: objects by token, none where another host stored the same copy meanwhile. `proven`: the pair on each token
+    as it was proven. `doubtful`: the tokens whose process was lost while it made something.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Copies:
         self._before = before
         self.original: keypair.KeyPair | None = None
         self.made: dict[Token, tuple[keypair.TokenObject, ...]] = {}
+        self.proven: dict[Token, Proven] = {}
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
@@ -57,6 +59,7 @@ class Copies:
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
+            self.proven[source] = outcome.after, outcome.proof
         return outcome.proof
 
     def copy(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
@@ -140,6 +143,7 @@ class Copies:
             raise errors.HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
         if not is_clear(self._on(token).find()):
             raise RaceLost
+        self.proven[token] = pair, proof
 
     def _watched(self, token: Token, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
@@ -34,6 +35,13 @@ class _RemoteTransfer:
 
     def __init__(self, call: t.Callable[..., t.Any]) -> None:
         self._call = call
+        self._able: Able | None = None
+
+    def able(self) -> Able:
+        """As the step of that name; it is the same for all pairs, and asked once."""
+        if self._able is None:
+            self._able = t.cast(Able, self._call(_STEPS["able"], "transfer.able"))
+        return self._able
 
     def __getattr__(self, step: str) -> t.Callable[..., t.Any]:
         return lambda *arguments: self._call(_STEPS[step].format(*arguments), f"transfer.{step}", *arguments)
