@@ -16,9 +16,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair, session, transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import Proven
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import Proven, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
@@ -33,7 +32,8 @@ class Copies:
     """What one run makes of one pair. `before` is what each token had; `original` is the pair, once it is known.
 
     `made`: objects by token, none where another host stored the same copy meanwhile. `proven`: the pair on each token
-    as it was proven. `doubtful`: the tokens whose process was lost while it made something.
+    as it was proven, and `looked` as the last look found it. `doubtful`: the tokens whose process was lost while it
+    made something.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Copies:
         self.original: keypair.KeyPair | None = None
         self.made: dict[Token, tuple[keypair.TokenObject, ...]] = {}
         self.proven: dict[Token, Proven] = {}
+        self.looked: dict[Token, list[keypair.KeyPair]] = {}
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
@@ -55,7 +56,7 @@ class Copies:
         source.session.deadline = deadline
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
-        outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
+        outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", False, looked=[None]))
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
@@ -141,9 +142,12 @@ class Copies:
         if proof.method is None and self._wish.verify is not False:
             remedy = "With verify=false it counts without a proof."
             raise errors.HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
-        if not is_clear(self._on(token).find()):
+        there = self._on(token).find()
+        if not there:
+            raise errors.HsmError.failed(f"find {where} again after storing it", str(pair))
+        if not is_clear(there) or there[0].spki != original.spki:
             raise RaceLost
-        self.proven[token] = pair, proof
+        self.proven[token], self.looked[token] = (pair, proof), there
 
     def _watched(self, token: Token, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""

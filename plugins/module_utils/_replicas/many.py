@@ -9,7 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads, worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated
@@ -50,6 +50,8 @@ def _at_once(
     group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: t.Callable[[many.Done], None]
 ) -> dict[int, many.Done]:
     """Each token works on one pair at a time, as its session has to; how it fares with one is no other's matter."""
+    reached = [token for token in group.all if token.reached]
+    group.each(reached, lambda token: token.session.look_at_all(len(entries)), worker.Deadline())
     turns = Turns()
     groups = {entry.number: group.beside(turns.alone) for entry in entries}
 

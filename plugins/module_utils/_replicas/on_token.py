@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
@@ -21,14 +22,20 @@ Proven = tuple[keypair.KeyPair, session.Proof]
 
 @dataclasses.dataclass(frozen=True)
 class OnToken(Reconciliation):
-    """`proven`: what this run has proven on the token already, and its proof."""
+    """`proven`: what this run has proven on the token already, and its proof.
+
+    `looked`: what a look has just found there, a whole pair or nothing; the work begins with that, and looks by itself
+    if it has to begin anew.
+    """
 
     proven: Proven | None = None
+    looked: list[keypair.KeyPair | None] = dataclasses.field(default_factory=list)
 
-    def foreseen(self, found: keypair.KeyPair | None) -> Outcome:
-        """What is to come of what a look has just found: a whole pair or nothing. Nothing is done."""
-        work = dataclasses.replace(self._resolved(), check_mode=True)
-        return finished(work._bring(found, warnings=work.settle_ids(found) if found else ()))
+    def _look(self) -> tuple[keypair.KeyPair | None, bool, tuple[str, ...]]:
+        if not self.looked:
+            return super()._look()
+        found = self.looked.pop()
+        return found, False, self.settle_ids(found) if found else ()
 
     def _standing(self, found: keypair.KeyPair) -> session.Proof:
         """The proof of just these objects, as they are now, is not made a second time."""
@@ -38,7 +45,12 @@ class OnToken(Reconciliation):
 
 
 def reconcile(
-    token: session.TokenSession, wish: Wish, state: str, check_mode: bool, proven: Proven | None = None
+    token: session.TokenSession,
+    wish: Wish,
+    state: str,
+    check_mode: bool,
+    proven: Proven | None = None,
+    looked: t.Iterable[keypair.KeyPair | None] = (),
 ) -> Outcome:
     """As on a single token; see `OnToken`."""
-    return finished(OnToken(token, wish, check_mode, proven).stages(state))
+    return finished(OnToken(token, wish, check_mode, proven, [*looked]).stages(state))

@@ -165,7 +165,7 @@ class _Run:
         return pairs, mended
 
     def _work(self, token: Token) -> OnToken:
-        return OnToken(token.session, self._wish, self._check_mode)
+        return OnToken(token.session.searched, self._wish, self._check_mode)
 
     def _has_enough(self, tokens: t.Collection[Token], enough: int) -> bool:
         return self._group.source in tokens and len(tokens) >= enough
@@ -265,7 +265,8 @@ class _Run:
         self, tokens: t.Sequence[Token], wish: Wish, deadline: worker.Deadline, check_mode: bool = False
     ) -> dict[Token, Outcome]:
         def work(token: Token) -> Outcome:
-            return reconcile(token.session, wish, self._state, check_mode, self._copies.proven.get(token))
+            proven, looked = self._copies.proven.get(token), self._copies.looked.pop(token, [])
+            return reconcile(token.session, wish, self._state, check_mode, proven, looked)
 
         return self._group.each(tokens, work, deadline)
 
@@ -297,7 +298,9 @@ class _Run:
         source, donor, lacking = self._group.source, self._donor(plan), self._lacking(plan)
         having = [token for token in self._found if token not in lacking and (plan.donor or token is source)]
         outcomes = self._group.each(
-            having, lambda token: self._work(token).foreseen(self._found[token]), self._deadline
+            having,
+            lambda token: reconcile(token.session.searched, self._wish, "present", True, looked=[self._found[token]]),
+            self._deadline,
         )
         self._group.refuse_refusals(having)
         original = self._found[donor] or t.cast(
