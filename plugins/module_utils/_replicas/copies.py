@@ -142,12 +142,17 @@ class Copies:
         if proof.method is None and self._wish.verify is not False:
             remedy = "With verify=false it counts without a proof."
             raise errors.HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
+        self.proven[token], self.looked[token] = (pair, proof), self._seen(token, original, pair)
+
+    def _seen(self, token: Token, original: keypair.KeyPair, pair: keypair.KeyPair) -> list[keypair.KeyPair]:
+        """Looks again: the copy is there, and nothing else of its name."""
         there = self._on(token).find()
         if not there:
-            raise errors.HsmError.failed(f"find {where} again after storing it", str(pair))
+            what = f"find the copy of {self._on(token).where} again after storing it"
+            raise errors.HsmError.failed(what, str(pair))
         if not is_clear(there) or there[0].spki != original.spki:
             raise RaceLost
-        self.proven[token], self.looked[token] = (pair, proof), there
+        return there
 
     def _watched(self, token: Token, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""
