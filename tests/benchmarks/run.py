@@ -67,8 +67,10 @@ _NOTES = """
   those who name such a provider would take an action plugin, and a second, documented module beside each of the six.
   They are neither compiled nor loaded elsewhere, so that nothing but the bytes and a seventh of the time in which
   Ansible puts them together would be saved. `hsm_token`, which is for PKCS#11 alone, has 408,400.
-- The floor of what is compiled is what stands outside of functions, and the functions that run. The floor of what is
-  sent is what one token needs over PKCS#11, without replicas and the tools of clusters.
+- The floor of what is compiled is the files that a task loads, in which the functions that do not run are empty. The
+  floor of what is sent is what one token needs over PKCS#11, without replicas and the tools of clusters. The floor of
+  the times is a collection of nothing but those files, as good as emptied, which does the same task: 255,600 bytes are
+  sent of it. What is left out costs little; what remains is what the task does.
 - The first task pays for what is sent on the controller: 362 ms of processor time against 107 for a ping, as Ansible
   reads and compresses our files, and looks for a file for each name that they import from each other. Nothing of it is
   left for further tasks.

@@ -11,6 +11,7 @@ pointers (T10), and a PIN is encoded here first and no exception is chained to a
 
 from __future__ import annotations
 
+import ctypes
 import os
 import typing as t
 
@@ -94,6 +95,8 @@ class Library:
         part: t.Any = _InitialisedLib
         with calls.attempt(f"initialise the PKCS#11 library {path}"):
             lib = part.__new__(part, path)
+            # One reference that nobody drops: python-pkcs11 would unload it (T10), or fail to, at the end of Python.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(lib))
             self.functions.share(lib)
             if self.threads:
                 rv = self.functions.initialize(functions.CKF_OS_LOCKING_OK, parameters)

@@ -22,11 +22,15 @@ class OtherHalf(work.Work):
     """Of one wished pair."""
 
     def joined(self, pairs: t.Sequence[keypair.KeyPair]) -> list[keypair.KeyPair]:
-        """`pairs`, each half that is still alone with its other one, if the token has that under another id."""
+        """`pairs`, each half that is still alone with its other one, if the token has that under another id.
+
+        Where that came with a group, of which the label is all that they have in common, the rest of the group stays.
+        """
         done: list[keypair.KeyPair] = []
         for pair in pairs:
-            if not any(pair.handles & one.handles for one in done):
-                done.append((pair.lone and self._with_other(pair.lone)) or pair)
+            left = [found for found in pair.objects if not any(found.handle in one.handles for one in done)]
+            rest = [pair] if len(left) == len(pair.objects) else keypair.pair_up(left)
+            done += [(one.lone and self._with_other(one.lone)) or one for one in rest]
         return done
 
     def _with_other(self, half: keypair.TokenObject) -> keypair.KeyPair | None:
@@ -50,26 +54,34 @@ class OtherHalf(work.Work):
             raise
 
     def _by_label(self, half: keypair.TokenObject) -> keypair.KeyPair | None:
-        """The pair of a half with one of the same label and kind that is alone, too: a proof shows which it is.
+        """A half with that of the same label and kind that is alone, too: a proof shows which it is.
 
-        Where none can be made of the only one, that may be it, and is never taken for a stranger.
+        With all of them where there are copies, for none of these is the one that is meant. Where no proof can be made
+        of the only one, that may be it, and is never taken for a stranger.
         """
-        doubtful = []
-        for other in self._alone(half) if half.label else ():
-            pair = dataclasses.replace(keypair.pair_of((half, other)), pairing="id")
-            together = keypair.pair_up((half, other))
-            if len(together) == 1:
-                return together[0]
-            try:
-                if half.key_type != "rsa" and self.session.prove(self.wish, pair, passive=True).method:
-                    return pair
-            except errors.TokenError:
-                pass
-            except errors.HsmError:  # the halves do not belong together
-                continue
-            if half.key_type != "rsa":
-                doubtful.append(pair)
-        return doubtful[0] if len(doubtful) == 1 else None
+        alone = [*self._alone(half)] if half.label else []
+        certain = {other.handle: self._belongs(half, other) for other in alone}
+        own = [other for other in alone if certain[other.handle]]
+        doubtful = [other for other in alone if certain[other.handle] is None]
+        if not own and len(doubtful) != 1:
+            return None
+        together = keypair.pair_up((half, *own))
+        if own and len(together) == 1:
+            return together[0]
+        return dataclasses.replace(keypair.pair_of((half, *(own or doubtful))), pairing="id")
+
+    def _belongs(self, half: keypair.TokenObject, other: keypair.TokenObject) -> bool | None:
+        """Whether two halves are one pair; None where nothing shows it."""
+        together = keypair.pair_up((half, other))
+        if half.key_type == "rsa" or together[0].pairing == "material":  # the values tell
+            return len(together) == 1
+        pair = dataclasses.replace(keypair.pair_of((half, other)), pairing="id")
+        try:
+            return True if self.session.prove(self.wish, pair, passive=True).method else None
+        except errors.TokenError:
+            return None
+        except errors.HsmError:
+            return False
 
     def _alone(self, half: keypair.TokenObject) -> t.Iterator[keypair.TokenObject]:
         """Other halves with this half's label, on its curve, that belong to no key by their id."""

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.module_process import start_module
+from ansible_collections.cryptoki.hsm.tests.support.module_run import module_input
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 
@@ -135,3 +137,13 @@ def test_real_library_is_the_one_that_was_named(token: FaultyToken) -> None:
     """The other tests mean something only if SoftHSM itself works."""
     assert Path(library()).exists()
     assert token.ecc(label="k", curve="P-256").result["changed"] is True
+
+
+@pytest.mark.parametrize("wish", [{}, {"pin": "4-wrong-7391"}], ids=["unchanged", "refused"])
+def test_nothing_is_written_beside_the_answer(token: FaultyToken, wish: dict[str, str]) -> None:
+    """Over ssh with a terminal both come in one stream, and Ansible warns of what follows the answer."""
+    token.ecc(label="k", curve="P-256")
+    given = module_input(False, {**token.login(), "label": "k", "curve": "P-256", **wish})
+    process = start_module("hsm_ecc_keypair", given, before="pass\n")  # a Python of its own, which comes to its end
+    stdout, stderr = process.communicate()
+    assert json.loads(stdout).get("failed", False) is bool(wish) and stderr == b""

@@ -196,6 +196,41 @@ def test_a_second_public_half_of_a_pair_stays_alone() -> None:
     assert reconcile(session, wish_of("rsa", id=A), "absent", False).changed and handles(session) == {5, 6}
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0)])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_no_pair_is_overlooked_where_a_half_comes_out_of_a_group(order: t.Sequence[int], state: t.Any) -> None:
+    """Two pairs of one label without ids, one half of which got an id: one was removed, and the other not told of."""
+    session = session_with(torn("ecc", A, b""), ec_pair(handle=5, id=b""))
+    session.objects[:] = [session.objects[index] for index in order]
+    changes = {"new_label": "new"} if state == "present" else {"state": "absent"}
+    for call in (
+        lambda: reconcile(session, wish_of("ecc"), state, False),
+        lambda: run(session, label="root", **changes),
+    ):
+        message = refusal(call)
+        assert all(bytes.fromhex(one.fingerprint).hex(":") in message for one in session.objects if one.fingerprint)
+        assert handles(session) == {1, 2, 5, 6}
+    assert set().union(*found(session, wish_of("ecc"))) == {1, 2, 5, 6}
+
+
+def test_a_half_that_is_left_of_a_group_is_told() -> None:
+    """The private half is that of the public one with an id; the public one of its own label is another's."""
+    other = ec_pair(handle=5, id=b"").publics
+    session = session_with(torn("ecc", A, b""), KeyPair(other))
+    assert sorted(map(sorted, found(session, wish_of("ecc")))) == [[1, 2], [5]]
+    assert "1 ECC key pair and 1 half" in refusal(lambda: reconcile(session, wish_of("ecc"), "absent", False))
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_none_of_two_copies_is_taken(state: t.Any) -> None:
+    pair = torn("ecc", b"", B)
+    session = session_with(pair, KeyPair((dataclasses.replace(pair.public, handle=3),)))
+    assert found(session, wish_of("ecc", id=B)) == [{1, 2, 3}]
+    changes = {"new_label": "new"} if state == "present" else {"state": "absent"}
+    message = refusal(lambda: run(session, id="bb", **changes))
+    assert "there are 2 keys, count is 1" in message and handles(session) == {1, 2, 3}
+
+
 def test_the_private_half_is_found_by_its_modulus_whatever_its_name() -> None:
     session = session_with(torn("rsa", label="elsewhere"))
     for wish in (wish_of("rsa", id=A), wish_of("rsa"), Wish("rsa", label="elsewhere")):
