@@ -153,10 +153,10 @@ def reconcile_many(
             finally:  # after a bug of ours: what waits is not begun
                 for future in running:
                     future.cancel()
-    return _told_apart([every[entry.number] for entry in entries], report)
+    return told_apart([every[entry.number] for entry in entries], report)
 
 
-def _told_apart(every: t.Sequence[Done], report: t.Callable[[Done], None]) -> list[Done]:
+def told_apart(every: t.Sequence[Done], report: t.Callable[[Done], None]) -> list[Done]:
     """Of entries that turned out to name one pair, by its label and by its id for instance, the later one fails.
 
     What the one did may be undone by the other, so that neither result can be relied on.

@@ -16,8 +16,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair, session, transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import Proven, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
@@ -31,8 +31,9 @@ Templates = dict[attributes.Half, dict[str, attributes.Value]]
 class Copies:
     """What one run makes of one pair. `before` is what each token had; `original` is the pair, once it is known.
 
-    `made`: objects by token, none where another host stored the same copy meanwhile. `doubtful`: the tokens whose
-    process was lost while it made something.
+    `made`: objects by token, none where another host stored the same copy meanwhile. `proven`: the pair on each token
+    as it was proven, and `looked` as the last look found it. `doubtful`: the tokens whose process was lost while it
+    made something.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Copies:
         self._before = before
         self.original: keypair.KeyPair | None = None
         self.made: dict[Token, tuple[keypair.TokenObject, ...]] = {}
+        self.proven: dict[Token, Proven] = {}
+        self.looked: dict[Token, list[keypair.KeyPair]] = {}
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
@@ -53,10 +56,11 @@ class Copies:
         source.session.deadline = deadline
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
-        outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", check_mode=False))
+        outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", False, looked=[None]))
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
+            self.proven[source] = outcome.after, outcome.proof
         return outcome.proof
 
     def copy(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
@@ -138,8 +142,17 @@ class Copies:
         if proof.method is None and self._wish.verify is not False:
             remedy = "With verify=false it counts without a proof."
             raise errors.HsmError.failed(f"prove {where}", f"{proof.reason}", remedy)
-        if not is_clear(self._on(token).find()):
+        self.proven[token], self.looked[token] = (pair, proof), self._seen(token, original, pair)
+
+    def _seen(self, token: Token, original: keypair.KeyPair, pair: keypair.KeyPair) -> list[keypair.KeyPair]:
+        """Looks again: the copy is there, and nothing else of its name."""
+        there = self._on(token).find()
+        if not there:
+            what = f"find the copy of {self._on(token).where} again after storing it"
+            raise errors.HsmError.failed(what, str(pair))
+        if not is_clear(there) or there[0].spki != original.spki:
             raise RaceLost
+        return there
 
     def _watched(self, token: Token, work: t.Callable[[], T]) -> T:
         """Does what makes something; after an error a process that is still there has undone what it began."""

@@ -11,8 +11,10 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import transfer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 if t.TYPE_CHECKING:
@@ -34,6 +36,13 @@ class _RemoteTransfer:
 
     def __init__(self, call: t.Callable[..., t.Any]) -> None:
         self._call = call
+        self._able: Able | None = None
+
+    def able(self) -> Able:
+        """As the step of that name; it is the same for all pairs, and asked once."""
+        if self._able is None:
+            self._able = t.cast(Able, self._call(_STEPS["able"], "transfer.able"))
+        return self._able
 
     def __getattr__(self, step: str) -> t.Callable[..., t.Any]:
         return lambda *arguments: self._call(_STEPS[step].format(*arguments), f"transfer.{step}", *arguments)
@@ -48,6 +57,7 @@ class WorkerSession(session.TokenSession):
         self._name = name
         self._worker = worker
         self._opened = False
+        self._index: KeyIndex | None = None
         self.deadline = Deadline()
         self.transfer = t.cast(transfer.Transfer, _RemoteTransfer(self._call))
 
@@ -67,6 +77,19 @@ class WorkerSession(session.TokenSession):
     def opened(self) -> bool:
         """Whether there is a session, and a process that has it."""
         return self._opened and not self._worker.lost
+
+    def look_at_all(self, pairs: int) -> None:
+        """Reads what is there once, where so many pairs are wished that this costs fewer calls than to search each."""
+        self._index = index_of(self, pairs)
+
+    @property
+    def searched(self) -> session.TokenSession:
+        """The session for the first look at a pair: what was read for all is searched, until something is done."""
+        if self._index is None:
+            return self
+        searched = IndexedSession(self)
+        searched.resume(self._index, lambda: self)
+        return searched
 
     def close(self) -> None:
         """Logs out and ends the process."""

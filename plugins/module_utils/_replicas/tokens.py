@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import copy
 import functools
 import itertools
 import threading
@@ -22,8 +24,18 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import erro
 T = t.TypeVar("T")
 
 
+class _Newest:
+    """What is known of a token to all pairs that are worked on at the same time.
+
+    `session`: the last one. `error`: why it is not to be reached any more, its refused login for instance.
+    """
+
+    session: WorkerSession | None = None
+    error: errors.HsmError | None = None
+
+
 class Token:
-    """One token, and how it fares: `error` is why it takes no part at the moment."""
+    """One token, and how it fares with a pair: `error` is why it takes no part at the moment."""
 
     def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
         self.name = name
@@ -31,11 +43,21 @@ class Token:
         self.error: errors.HsmError | None = None
         self._writable = writable
         self._session: WorkerSession | None = None
+        self._newest = _Newest()
+
+    def beside(self) -> Token:
+        """The same for another pair at the same time: how the token fares with that one is its own."""
+        return copy.copy(self)
 
     @property
     def reached(self) -> bool:
         """Whether there is a session with it."""
         return self._session is not None and self._session.opened
+
+    @property
+    def wanting(self) -> bool:
+        """Whether it has no session, and may get one."""
+        return not self.reached and self.may_come
 
     @property
     def may_come(self) -> bool:
@@ -46,6 +68,7 @@ class Token:
         """It takes no part any more, and why."""
         self.error = error
         error.final = True
+        self.tell()
 
     @property
     def session(self) -> WorkerSession:
@@ -63,15 +86,40 @@ class Token:
         """Forks its process, which does nothing yet."""
         self.close()
         enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
-        self._session = WorkerSession(self.name, worker.Worker(enter))
+        self._session = self._newest.session = WorkerSession(self.name, worker.Worker(enter))
+
+    def tell(self) -> None:
+        """Other pairs do not try to reach it again, either, where that is final."""
+        if not self.reached and not self.may_come:
+            self._newest.error = self.error
+
+    def learn(self) -> None:
+        """What became of it with another pair, where it has no session: another one, or none any more."""
+        if not self.reached:
+            self._session = self._newest.session
+            self.error = None if self.reached else self._newest.error or self.error
+
+    def fare_as(self, other: Token) -> None:
+        """Takes over how the same token fared with another pair; once it is lost, any reason tells more than none."""
+        self._session = self._newest.session
+        if other.error or self.reached:
+            self.error = other.error
 
     def close(self) -> None:
         """Ends its process, if it has one."""
-        if self._session is not None:
-            self._session.close()
+        if self._newest.session is not None:
+            self._newest.session.close()
 
     def __str__(self) -> str:
         return f"node '{self.name}'"
+
+
+class _Connection:
+    """Whether two sessions have a key-encryption key in common, which one pair makes and others wait for."""
+
+    def __init__(self) -> None:
+        self.making = threading.Lock()
+        self.made = False
 
 
 class Group:
@@ -80,15 +128,38 @@ class Group:
     def __init__(self, tokens: t.Sequence[Token]) -> None:
         self.all = tuple(tokens)
         self.source = self.all[0]
-        self._connected: set[tuple[WorkerSession, WorkerSession, transfer.Way]] = set()
+        self._connections: dict[tuple[WorkerSession, WorkerSession, transfer.Way], _Connection] = {}
         self._connecting = threading.Lock()
+        # Nothing else is done while a process begins.
+        self._alone: t.Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+
+    def beside(self, alone: t.Callable[[], contextlib.AbstractContextManager[None]]) -> Group:
+        """The same tokens and processes for another pair at the same time; `alone` as in `Turns`."""
+        other = copy.copy(self)
+        other.all = tuple(token.beside() for token in self.all)
+        other.source = other.all[0]
+        other._alone = alone
+        return other
+
+    def learn(self, others: t.Iterable[Group]) -> None:
+        """How the tokens fared in the end with the pairs of `others`."""
+        for other in others:
+            for token, same in zip(self.all, other.all, strict=True):
+                token.fare_as(same)
 
     def reach(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> None:
         """Logs in to those that have no session; never to one whose login failed.
 
         Tokens in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
-        wanted = [token for token in tokens if not token.reached and token.may_come]
+        if not any(token.wanting for token in tokens):
+            return
+        with self._alone():
+            for token in tokens:
+                token.learn()
+            self._open([token for token in tokens if token.wanting], deadline)
+
+    def _open(self, wanted: t.Sequence[Token], deadline: worker.Deadline) -> None:
         for token in wanted:  # all before the first thread: a fork copies locks that other threads hold
             token.start()
         storages: dict[str, list[Token]] = {}
@@ -96,6 +167,8 @@ class Group:
             storages.setdefault(token.provider.lock_key, []).append(token)
         for turn in itertools.zip_longest(*storages.values()):
             self.each([token for token in turn if token], lambda token: token.session.open(), deadline)
+        for token in wanted:
+            token.tell()
         self._refuse_same_token()
 
     def each(
@@ -105,7 +178,7 @@ class Group:
         results: dict[Token, T] = {}
         if not tokens:
             return results
-        with Threads(len(tokens)) as threads:
+        with Threads(len(tokens) if len(tokens) > 1 else 0) as threads:  # one needs no thread of its own
             for token in tokens:
                 token.error = None
                 token.session.deadline = deadline
@@ -148,15 +221,13 @@ class Group:
 
     def connect(self, donor: Token, token: Token, way: transfer.Way) -> None:
         """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
-        parties = donor.session, token.session, way
         with self._connecting:
-            connected = parties in self._connected
-        if connected:
-            return
-        replica, source = token.session.transfer, donor.session.transfer
-        replica.settle(donor.name, way, source.answer(token.name, way, replica.offer(donor.name, way)))
-        with self._connecting:
-            self._connected.add(parties)
+            connection = self._connections.setdefault((donor.session, token.session, way), _Connection())
+        with connection.making:  # another pair may be about it
+            if not connection.made:
+                replica, source = token.session.transfer, donor.session.transfer
+                replica.settle(donor.name, way, source.answer(token.name, way, replica.offer(donor.name, way)))
+                connection.made = True
 
     def _refuse_same_token(self) -> None:
         """One token under two names would make its own replica."""

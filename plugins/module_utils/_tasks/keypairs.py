@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import do
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import options
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 
 _MOST_THREADS = 64
@@ -46,7 +47,7 @@ def _work(module: edge.HsmModule) -> edge.Result:
     progress_file = None if module.check_mode else module.params["progress_file"]
     with progress(progress_file, len(entries), module.masked) as report:
         if replicas:
-            every, result = _on_group(module, replicas, entries, report)
+            every, result = _on_group(module, replicas, entries, parallel, report)
         else:
             every, result = _on_token(module, provider, entries, parallel, report)
     for warning in dict.fromkeys(text for done in every if done.outcome for text in done.outcome.warnings):
@@ -85,18 +86,18 @@ def _on_group(
     module: edge.HsmModule,
     replicas: options.Replicas,
     entries: t.Sequence[Entry],
+    parallel: int,
     report: t.Callable[[many.Done], None],
 ) -> tuple[list[many.Done], edge.Result]:
-    """One pair after the other, on all tokens at once."""
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
+
+    def bring(group: Group, entry: Entry) -> Replicated:
+        return replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
+
+    # Who waits for others would use up the time of a timeout.
+    at_once = 1 if module.check_mode or replicas.terms.timeout is not None else parallel
     with replicas.group(writable=not module.check_mode) as group:
-        every = []
-        for entry in entries:
-            try:
-                done = replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
-                every.append(many.Done(entry, done.outcome, nodes=done.nodes, on_tokens=done.on_tokens))
-            except errors.HsmError as error:
-                every.append(many.Done(entry, error=error))
-            report(every[-1])
+        every = replicate_many(group, entries, bring, at_once, report)
         return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
 
 

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many pairs on several tokens in memory at the same time: what each comes to, and what they share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, NodeSession, group_of
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair
+
+NAMES = ("alpha", "beta", "gamma")
+LABELS = tuple(f"k{number}" for number in range(8))
+THERE = dataclasses.replace(WISH, label="there")
+OFFERS = {"alpha": 0, "beta": 1, "gamma": 1}
+
+
+class OneLogin(MemoryNode):
+    """A node whose second login is refused for good; `refused` counts how often it was asked."""
+
+    @property
+    def refused(self) -> int:
+        told = self._file.with_suffix(".refused")
+        return len(told.read_text()) if told.exists() else 0
+
+    @contextlib.contextmanager
+    def unlocked_session(self, *, writable: bool) -> t.Iterator[NodeSession]:
+        if "open" in self.calls:
+            with self._file.with_suffix(".refused").open("a") as told:
+                told.write("x")
+            error = TokenError("log in", "CKR_PIN_INCORRECT")
+            error.final = True
+            raise error
+        with super().unlocked_session(writable=writable) as session:
+            yield session
+
+
+class Tokens:
+    """Three of them, the source first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.all = {name: MemoryNode(folder / name) for name in NAMES}
+        self.told: list[Done] = []
+        self.errors: dict[str, str] = {}
+
+    def have(self, name: str, *pairs: t.Any, kind: type[MemoryNode] = MemoryNode, **rules: str) -> MemoryNode:
+        self.all[name] = kind(self._folder / name, *pairs, **rules)
+        return self.all[name]
+
+    def run(self, *labels: str, parallel: int = 4, min_servers: int = 3, state: str = "present") -> list[Done]:
+        """The pairs of these labels; what was told of them while it ran, and how each token fared, are kept."""
+        entries = [
+            Entry(number, t.cast(t.Any, state), dataclasses.replace(WISH, label=label))
+            for number, label in enumerate(labels)
+        ]
+
+        def bring(group: Group, entry: Entry) -> Replicated:
+            return replicate(group, entry.wish, entry.state, Terms(min_servers), False)
+
+        self.told = []
+        with group_of(*self.all.values()) as group:
+            every = replicate_many(group, entries, bring, parallel, self.told.append)
+            self.errors = {token.name: str(token.error) for token in group.all if token.error}
+        assert [done.entry for done in every] == entries
+        assert sorted(done.entry.number for done in self.told) == [*range(len(entries))]
+        return every
+
+    def labels(self) -> dict[str, list[str]]:
+        """Of all objects on each token."""
+        return {name: sorted(str(found.label) for found in node.objects) for name, node in self.all.items()}
+
+    def count(self, call: str) -> dict[str, int]:
+        return {name: node.calls.count(call) for name, node in self.all.items()}
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens:
+    return Tokens(tmp_path)
+
+
+def halves(*labels: str) -> list[str]:
+    return sorted([*labels, *labels])
+
+
+def actions(every: t.Sequence[Done]) -> list[Action | None]:
+    return [done.outcome.action if done.outcome else None for done in every]
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 4, 16])
+def test_all_are_made_under_one_login_and_one_transport_key(tokens: Tokens, parallel: int) -> None:
+    every = tokens.run(*LABELS, parallel=parallel)
+    assert actions(every) == [Action.GENERATE] * len(LABELS) and not tokens.errors
+    assert tokens.labels() == dict.fromkeys(NAMES, halves(*LABELS))
+    assert tokens.count("open") == dict.fromkeys(NAMES, 1) and tokens.count("offer") == OFFERS
+    for done in every:
+        prints = {outcome.after.fingerprint for outcome in done.on_tokens.values() if outcome.after}
+        assert len(prints) == 1 and [node.status for node in done.nodes] == ["ok"] * 3
+    # Each pair once a token: nothing is proven or stored twice.
+    assert tokens.count("prove") == dict.fromkeys(NAMES, len(LABELS))
+    assert tokens.count("receive") == {"alpha": 0, "beta": len(LABELS), "gamma": len(LABELS)}
+
+
+def test_pairs_that_are_there_are_searched_for_at_once(tokens: Tokens) -> None:
+    tokens.run(*LABELS)
+    for node in tokens.all.values():
+        node.obey()
+    again = tokens.run(*LABELS)
+    assert actions(again) == [Action.NOTHING] * len(LABELS)
+    assert tokens.count("find") == dict.fromkeys(NAMES, 2 + 2)  # for the first pair, and for all others
+    assert tokens.count("receive") == tokens.count("generate") == dict.fromkeys(NAMES, 0)
+    gone = tokens.run(*LABELS, state="absent")
+    assert actions(gone) == [Action.REMOVE] * len(LABELS) and tokens.labels() == dict.fromkeys(NAMES, [])
+
+
+def test_one_that_fails_is_its_own_matter(tokens: Tokens) -> None:
+    tokens.have("alpha", ec_pair(label="k5"))
+    tokens.have("beta", ec_pair(label="k5", handle=5))
+    every = tokens.run(*LABELS)
+    assert [done.entry.wish.label for done in every if done.error] == ["k5"]
+    assert "the tokens have different keys of that name" in str(every[5].error)
+    others = [label for label in LABELS if label != "k5"]
+    assert tokens.labels() == {"alpha": halves(*LABELS), "beta": halves(*LABELS), "gamma": halves(*others)}
+    assert not tokens.errors
+
+
+def test_a_token_that_is_lost_is_reached_again(tokens: Tokens) -> None:
+    """The pairs that were worked on just then fail and leave nothing, all others are there; and none waits for ever."""
+    tokens.run("first")
+    tokens.all["beta"].obey(receive="once die")
+    every = tokens.run("first", *LABELS)
+    failed = [str(done.entry.wish.label) for done in every if done.error]
+    assert 1 <= len(failed) <= 4 and all("died" in str(e.error) or "ended" in str(e.error) for e in every if e.error)
+    there = halves("first", *(label for label in LABELS if label not in failed))
+    assert tokens.labels() == dict.fromkeys(NAMES, there)
+    assert tokens.count("open") == {"alpha": 2, "beta": 2, "gamma": 1 + 1}
+    again = tokens.run("first", *LABELS)
+    assert not any(done.error for done in again) and tokens.labels() == dict.fromkeys(NAMES, halves("first", *LABELS))
+
+
+def test_a_login_that_is_refused_is_not_tried_for_another_pair(tokens: Tokens) -> None:
+    beta = tokens.have("beta", kind=OneLogin, receive="once die")
+    assert isinstance(beta, OneLogin)
+    every = tokens.run(*LABELS, min_servers=2)
+    assert beta.refused <= 1 and not any(done.error for done in every)
+    assert tokens.labels() == {"alpha": halves(*LABELS), "beta": [], "gamma": halves(*LABELS)}
+    assert list(tokens.errors) == ["beta"]
+
+
+def test_a_bug_ends_the_rest(tokens: Tokens) -> None:
+    tokens.have("alpha", generate="bug")
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        tokens.run(*LABELS)
+    assert tokens.labels() == dict.fromkeys(NAMES, [])
+
+
+def test_two_that_turn_out_to_be_one_are_told(tokens: Tokens) -> None:
+    pair = ec_pair(label="there")
+    for name in NAMES:
+        tokens.have(name, pair)
+    wishes = [THERE, dataclasses.replace(WISH, label=None, id=pair.private.id)]
+    entries = [Entry(number, "present", wish) for number, wish in enumerate(wishes)]
+
+    def bring(group: Group, entry: Entry) -> Replicated:
+        return replicate(group, entry.wish, entry.state, Terms(3), False)
+
+    with group_of(*tokens.all.values()) as group:
+        first, second = replicate_many(group, entries, bring, 4, tokens.told.append)
+    assert not first.error and "keypairs[0] names the same pair as keypairs[1]" in str(second.error)
