@@ -101,6 +101,16 @@ def test_an_rsa_copy_that_does_not_tell_its_exponent_is_proven() -> None:
     assert len(session.objects) == 2 and "freeze" not in session.calls
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_strangers_are_seen_before_what_cannot_be_taken_back(check_mode: bool) -> None:
+    session = session_with(ec_pair(private={"extractable": True}))
+    session.keys.of[2] = private_key("secp256r1", 77)
+    wish = dataclasses.replace(FROZEN, extractable=False, verify=False)
+    before = list(session.objects)
+    assert "do not belong together" in refusal(lambda: present(session, wish, check_mode))
+    assert session.objects == before and not {"set_attributes", "freeze"} & set(session.calls)
+
+
 def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
     """Of neither half that shares the id does the token tell the public key."""
     pair = ec_pair()

@@ -202,7 +202,7 @@ def test_no_pair_is_overlooked_where_a_half_comes_out_of_a_group(order: t.Sequen
     """Two pairs of one label without ids, one half of which got an id: one was removed, and the other not told of."""
     session = session_with(torn("ecc", A, b""), ec_pair(handle=5, id=b""))
     session.objects[:] = [session.objects[index] for index in order]
-    changes = {"new_label": "new"} if state == "present" else {"state": "absent"}
+    changes: dict[str, t.Any] = {"new_label": "new"} if state == "present" else {"state": "absent"}
     for call in (
         lambda: reconcile(session, wish_of("ecc"), state, False),
         lambda: run(session, label="root", **changes),
@@ -226,7 +226,7 @@ def test_none_of_two_copies_is_taken(state: t.Any) -> None:
     pair = torn("ecc", b"", B)
     session = session_with(pair, KeyPair((dataclasses.replace(pair.public, handle=3),)))
     assert found(session, wish_of("ecc", id=B)) == [{1, 2, 3}]
-    changes = {"new_label": "new"} if state == "present" else {"state": "absent"}
+    changes: dict[str, t.Any] = {"new_label": "new"} if state == "present" else {"state": "absent"}
     message = refusal(lambda: run(session, id="bb", **changes))
     assert "there are 2 keys, count is 1" in message and handles(session) == {1, 2, 3}
 
