@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import differen
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import Proven, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
 
@@ -45,7 +45,7 @@ class Copies:
         self._before = before
         self.original: keypair.KeyPair | None = None
         self.made: dict[Token, tuple[keypair.TokenObject, ...]] = {}
-        self.proven: dict[Token, Proven] = {}
+        self.proven: dict[Token, on_token.Proven] = {}
         self.looked: dict[Token, list[keypair.KeyPair]] = {}
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
@@ -56,7 +56,9 @@ class Copies:
         source.session.deadline = deadline
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
-        outcome = self._watched(source, lambda: reconcile(source.session, with_copies, "present", False, looked=[None]))
+        outcome = self._watched(
+            source, lambda: on_token.bring(source.session, with_copies, "present", False, looked=[None])
+        )
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects

@@ -11,17 +11,13 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import (
-    Outcome,
-    Reconciliation,
-    finished,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 
 Proven = tuple[keypair.KeyPair, session.Proof]
 
 
 @dataclasses.dataclass(frozen=True)
-class OnToken(Reconciliation):
+class OnToken(reconcile.Reconciliation):
     """`proven`: what this run has proven on the token already, and its proof.
 
     `looked`: what a look has just found there, a whole pair or nothing; the work begins with that, and looks by itself
@@ -44,13 +40,13 @@ class OnToken(Reconciliation):
         return super()._standing(found)
 
 
-def reconcile(
+def bring(
     token: session.TokenSession,
     wish: Wish,
     state: str,
     check_mode: bool,
     proven: Proven | None = None,
     looked: t.Iterable[keypair.KeyPair | None] = (),
-) -> Outcome:
+) -> reconcile.Outcome:
     """As on a single token; see `OnToken`."""
-    return finished(OnToken(token, wish, check_mode, proven, [*looked]).stages(state))
+    return reconcile.finished(OnToken(token, wish, check_mode, proven, [*looked]).stages(state))

@@ -20,8 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import OnToken, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies, on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import (
     CopyPlan,
     plan_copies,
@@ -164,8 +163,8 @@ class _Run:
             self._alike.extend(self._work(token).look_alikes())
         return pairs, mended
 
-    def _work(self, token: Token) -> OnToken:
-        return OnToken(token.session.searched, self._wish, self._check_mode)
+    def _work(self, token: Token) -> on_token.OnToken:
+        return on_token.OnToken(token.session.searched, self._wish, self._check_mode)
 
     def _has_enough(self, tokens: t.Collection[Token], enough: int) -> bool:
         return self._group.source in tokens and len(tokens) >= enough
@@ -266,14 +265,14 @@ class _Run:
     ) -> dict[Token, Outcome]:
         def work(token: Token) -> Outcome:
             proven, looked = self._copies.proven.get(token), self._copies.looked.pop(token, [])
-            return reconcile(token.session, wish, self._state, check_mode, proven, looked)
+            return on_token.bring(token.session, wish, self._state, check_mode, proven, looked)
 
         return self._group.each(tokens, work, deadline)
 
     def _freeze(self, before: dict[Token, Outcome]) -> dict[Token, Outcome]:
         """The last step, which nothing can take back: what fails now is named, and the pair stays."""
         frozen = self._group.source_last(
-            before, lambda token: reconcile(token.session, self._wish, "present", False), self._deadline
+            before, lambda token: on_token.bring(token.session, self._wish, "present", False), self._deadline
         )
         failed = [token for token in before if token not in frozen]
         if failed:
@@ -297,11 +296,11 @@ class _Run:
         """
         source, donor, lacking = self._group.source, self._donor(plan), self._lacking(plan)
         having = [token for token in self._found if token not in lacking and (plan.donor or token is source)]
-        outcomes = self._group.each(
-            having,
-            lambda token: reconcile(token.session.searched, self._wish, "present", True, looked=[self._found[token]]),
-            self._deadline,
-        )
+
+        def foretold(token: Token) -> Outcome:
+            return on_token.bring(token.session.searched, self._wish, "present", True, looked=[self._found[token]])
+
+        outcomes = self._group.each(having, foretold, self._deadline)
         self._group.refuse_refusals(having)
         original = self._found[donor] or t.cast(
             keypair.KeyPair, expectation.predicted(self._wish, Plan(Action.GENERATE))

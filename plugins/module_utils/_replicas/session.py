@@ -11,10 +11,10 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Able
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import transfer as pair_transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import transfer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import index
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 if t.TYPE_CHECKING:
@@ -36,12 +36,12 @@ class _RemoteTransfer:
 
     def __init__(self, call: t.Callable[..., t.Any]) -> None:
         self._call = call
-        self._able: Able | None = None
+        self._able: pair_transfer.Able | None = None
 
-    def able(self) -> Able:
+    def able(self) -> pair_transfer.Able:
         """As the step of that name; it is the same for all pairs, and asked once."""
         if self._able is None:
-            self._able = t.cast(Able, self._call(_STEPS["able"], "transfer.able"))
+            self._able = t.cast(pair_transfer.Able, self._call(_STEPS["able"], "transfer.able"))
         return self._able
 
     def __getattr__(self, step: str) -> t.Callable[..., t.Any]:
@@ -57,7 +57,7 @@ class WorkerSession(session.TokenSession):
         self._name = name
         self._worker = worker
         self._opened = False
-        self._index: KeyIndex | None = None
+        self._index: index.KeyIndex | None = None
         self.deadline = Deadline()
         self.transfer = t.cast(transfer.Transfer, _RemoteTransfer(self._call))
 
@@ -80,14 +80,14 @@ class WorkerSession(session.TokenSession):
 
     def look_at_all(self, pairs: int) -> None:
         """Reads what is there once, where so many pairs are wished that this costs fewer calls than to search each."""
-        self._index = index_of(self, pairs)
+        self._index = index.index_of(self, pairs)
 
     @property
     def searched(self) -> session.TokenSession:
         """The session for the first look at a pair: what was read for all is searched, until something is done."""
         if self._index is None:
             return self
-        searched = IndexedSession(self)
+        searched = index.IndexedSession(self)
         searched.resume(self._index, lambda: self)
         return searched
 

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.on_token import reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -232,12 +232,14 @@ def test_a_replica_that_fails_is_told_where_others_are_enough(nodes: Nodes, rule
 def test_a_copy_on_a_replica_that_fails_afterwards_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes.have([PAIR], [PAIR])
 
+    bring = on_token.bring
+
     def failing(session: t.Any, *arguments: t.Any, **named: t.Any) -> Outcome:
         if session.token_name == "gamma":
             raise TokenError("finish it", "CKR_DEVICE_ERROR")
-        return reconcile(session, *arguments, **named)
+        return bring(session, *arguments, **named)
 
-    monkeypatch.setattr(f"{replicate.__module__}.reconcile", failing)
+    monkeypatch.setattr(on_token, "bring", failing)
     done = nodes.run(min_servers=2)
     assert rows(done)["gamma"][0] == "unsynchronised" and nodes.halves() == EVERYWHERE
     assert actions(done) == [Action.REPAIR, Action.NOTHING, Action.NOTHING, Action.REPAIR]
