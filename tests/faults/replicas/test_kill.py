@@ -51,14 +51,14 @@ FREEZE: dict[str, t.Any] = {
 }
 
 
-def kill(nodes: Nodes, rules: t.Mapping[str, str], **wish: t.Any) -> None:
+def kill(nodes: Nodes, rules: t.Mapping[str, str], module: str = "hsm_ecc_keypair", **wish: t.Any) -> None:
     """Starts a task that is killed; the processes of the other tokens may be anywhere then.
 
     SoftHSM rewrites `token.object` at each login, and one that is killed in between leaves it empty now and then. Such a
     file is restored, as every later task asks for.
     """
     files = {path: path.read_bytes() for token in nodes.tokens.values() for path in token.tokens.glob("*/token.object")}
-    assert nodes.start("hsm_ecc_keypair", rules, popen=OWN_GROUP, **wish).died()
+    assert nodes.start(module, rules, popen=OWN_GROUP, **wish).died()
     for path, content in files.items():
         if not path.stat().st_size:
             path.write_bytes(content)
@@ -151,3 +151,59 @@ def test_killed_while_it_takes_back(nodes: Nodes) -> None:
     kill(nodes, rules, label="k", curve="P-256")
     assert nodes.halves() == {"alpha": WHOLE, "beta": [], "gamma": []}
     converged(nodes, WISH)
+
+
+LABELS = ("k", "l", "m", "n")
+MANY: dict[str, t.Any] = {
+    "keypairs": [{"type": "ecc", "label": label, "curve": "P-256"} for label in LABELS],
+    "parallel": len(LABELS),
+}
+# What SoftHSM has of a pair while it writes it: a public half alone, or beside it a private one without its key.
+TORN = re.compile(
+    r"what the node '(?P<node>\w+)' has of it is no pair, \(public "
+    r"|on the token '(?P<token>\w+)': its halves .* \(private ec key, label '\w', id \S+, fingerprint unknown\)"
+)
+
+
+def next_run_of_many(nodes: Nodes, name: str) -> None:
+    """It ends well, or names what SoftHSM was writing when it was killed; then without that.
+
+    That is one pair at most on each token but `name`, as a token works on one at a time.
+    """
+    torn: set[str] = set()
+    for dummy in range(len(NAMES)):
+        run = nodes.run("hsm_keypairs", **MANY)
+        failed = {row["label"]: row["msg"] for row in run.result["key_pairs"] if row["failed"]}
+        for label, msg in failed.items():
+            told = TORN.search(msg)
+            assert told, msg
+            where = told["node"] or told["token"]
+            assert where not in {name, *torn}, msg
+            torn.add(where)
+            for half in nodes.tokens[where].halves(label):
+                kind = "privkey" if half == "private" else "pubkey"
+                nodes.tokens[where].pkcs11_tool("--delete-object", "--type", kind, "--label", label)
+        if not failed:
+            return
+    raise AssertionError(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [("alpha", "C_GenerateKeyPair#5 after"), ("beta", "C_UnwrapKey#3 before"), ("gamma", "C_UnwrapKey#3 after")],
+)
+def test_killed_while_it_makes_many(nodes: Nodes, name: str, moment: str) -> None:
+    """The first pair is on all tokens; this one is at the third, and the others are at any of the last three."""
+    kill(nodes, {name: f"{moment} {ALL}"}, "hsm_keypairs", **MANY)
+    assert len({row.get("label") for row in nodes.tokens[name].listing()}) == len(LABELS) - 1
+    nodes.assert_one_pair(LABELS[0])
+    next_run_of_many(nodes, name)
+    assert len({nodes.assert_one_pair(label) for label in LABELS}) == len(LABELS)
+    again = nodes.run("hsm_keypairs", **MANY)
+    assert again.result["changed"] is False
+    assert not again.writes
+    # What has no name is a file that SoftHSM was writing, on another token than this.
+    for node, rows in nodes.everything().items():
+        named = [row for row in rows if row[1] or row[2]]
+        assert len(named) == 2 * len(LABELS), rows
+        assert len(rows) - len(named) <= (node != name), rows
