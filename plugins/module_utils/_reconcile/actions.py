@@ -287,6 +287,8 @@ class Actions(work.Work):
         """Removes the original of a half that a killed run left beside its frozen copy; None if it is anything else."""
         if len(pair.objects) != 3 or len(pair.halves) != 2:
             return None
+        if len({found.id for found in pair.objects}) > 1 and (pair.pairing == "id" or self.wish.id is not None):
+            return None  # that is refused in the end
         half = attributes.PRIVATE if len(pair.privates) == 2 else attributes.PUBLIC
         values, there = self.wish.freezing(half), pair.all_of(half)
         frozen = [found for found in there if not _differs(found, values)]
