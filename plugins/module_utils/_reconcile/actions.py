@@ -300,9 +300,10 @@ class Actions(work.Work):
         return pair.with_half(frozen[0])
 
     def _may_be_finished(self, pair: keypair.KeyPair) -> bool:
-        """Whether there are two of one half, with ids that the task does not refuse in the end."""
-        one_id = len({found.id for found in pair.objects}) == 1 or (pair.pairing == "material" and self.wish.id is None)
-        return one_id and len(pair.objects) == 3 and len(pair.halves) == 2
+        """Whether one half is there twice, with ids that are not refused afterwards."""
+        if len({found.id for found in pair.objects}) > 1 and (pair.pairing == "id" or self.wish.id is not None):
+            return False
+        return len(pair.objects) == 3 and len(pair.halves) == 2
 
     def _same_key(self, pair: keypair.KeyPair, objects: t.Sequence[keypair.TokenObject]) -> bool:
         """Whether these are one key: by the public key that both tell, else by a proof of each with the other half."""
