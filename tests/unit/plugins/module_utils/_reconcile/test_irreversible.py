@@ -116,8 +116,8 @@ def test_strangers_are_seen_before_a_chosen_key_is_changed(check_mode: bool) -> 
     pair = ec_pair(private={"extractable": True})
     session = session_with(pair)
     session.keys.of[2] = private_key("secp256r1", 77)
-    attributes: dict[str, Value] = {"modifiable": False}
-    wish = Change("ecc", chosen="uri", chosen_exactly=True, extractable=False, private_attributes=attributes)
+    chosen = Change("ecc", chosen="uri", chosen_exactly=True, extractable=False)
+    wish = dataclasses.replace(chosen, private_attributes={"modifiable": False})
     work = Reconciliation(session, wish, check_mode)
     assert "do not belong together" in refusal(lambda: work.manage(pair, "present"))
     assert session.objects == [*pair.objects] and session.calls == ["prove"]
