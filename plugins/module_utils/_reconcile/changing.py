@@ -96,7 +96,7 @@ class Changing(Work):
             self.actions.check_freezing(plan)
         # A copy is proven; halves that are strangers would be seen then only, after what cannot be taken back.
         doubtful = attributes.PRIVATE in copied and found.pairing == "id" and not standing.method
-        # One wrong PIN a check would lock it.
+        # No check gives the PIN of each use: a wrong one every night would lock it.
         if doubtful and not (self.check_mode and found.private.attributes.get("always_authenticate")):
             self.session.prove(self.wish, found, passive=self.check_mode)
 
