@@ -6,7 +6,7 @@
 PYTHON ?= $(shell python3 scripts/pythons.py --newest)
 NOX := build/venv/bin/nox
 
-.PHONY: help demo ceremony offline test quick lint format unit sanity integration faults molecule ee bench fuzz campaign mutants docs clean
+.PHONY: help demo ceremony offline test quick lint format unit sanity integration faults molecule ee bench fuzz explore campaign mutants docs clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
@@ -56,6 +56,9 @@ bench: $(NOX)  ## the budgets, measured on SoftHSM
 
 fuzz: $(NOX)  ## 10,000 random inputs for all modules: no traceback, and no secret in anything that is shown
 	$(NOX) -s fuzz
+
+explore: $(NOX)  ## 5,000 new random examples for each property that unit tests hold, some minutes
+	$(NOX) -s explore
 
 campaign: $(NOX)  ## every act of the modules with every lie of a library, at each call
 	$(NOX) -s campaign

@@ -355,6 +355,16 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "tests/support/option_fuzz.py", *session.posargs)
 
 
+@nox.session(default=False)
+def explore(session: nox.Session) -> None:
+    """5,000 new examples for each property that unit tests hold, `-- -k promise` for one of them"""
+    session.install("ansible-core", "pytest", "-r", "tests/unit/requirements.txt")
+    target = stage(session, session.name)
+    session.env.update(PYTHONPATH=str(target.parents[2]), HYPOTHESIS_PROFILE="explore")
+    session.chdir(target)
+    session.run("python", "-m", "pytest", "-q", "-m", "hypothesis", "tests/unit", *session.posargs)
+
+
 @nox.session(default=False, python=list(PYTHONS.values())[-1])
 def offline(session: nox.Session) -> None:
     """A folder for a machine without a network: wheels, the collection, their sums; for this Python and system"""

@@ -143,7 +143,7 @@ class Transfer:
         self._transport[peer, way] = private
         found = self._session.read(attributes.PUBLIC, public)
         modulus = found.attributes.get("modulus")
-        if isinstance(modulus, bytes):
+        if isinstance(modulus, bytes) and modulus:
             return modulus
         if found.spki is None:
             raise errors.HsmError(f"Could not read the public transport key on the token {self._token}.")

@@ -285,7 +285,7 @@ class Actions(work.Work):
 
     def finish_freezing(self, pair: keypair.KeyPair) -> keypair.KeyPair | None:
         """Removes the original of a half that a killed run left beside its frozen copy; None if it is anything else."""
-        if len(pair.objects) != 3 or len(pair.halves) != 2:
+        if not self._may_be_finished(pair):
             return None
         half = attributes.PRIVATE if len(pair.privates) == 2 else attributes.PUBLIC
         values, there = self.wish.freezing(half), pair.all_of(half)
@@ -298,6 +298,12 @@ class Actions(work.Work):
         if not self.check_mode:
             self.destroy(keypair.KeyPair().with_half(original))
         return pair.with_half(frozen[0])
+
+    def _may_be_finished(self, pair: keypair.KeyPair) -> bool:
+        """Whether one half is there twice, with ids that are not refused afterwards."""
+        if len({found.id for found in pair.objects}) > 1 and (pair.pairing == "id" or self.wish.id is not None):
+            return False
+        return len(pair.objects) == 3 and len(pair.halves) == 2
 
     def _same_key(self, pair: keypair.KeyPair, objects: t.Sequence[keypair.TokenObject]) -> bool:
         """Whether these are one key: by the public key that both tell, else by a proof of each with the other half."""

@@ -88,14 +88,16 @@ class Changing(Work):
             return ()
         return (f"Could not prove {self.where}, which is new: {proof.reason}.",)
 
-    def check_change(self, found: keypair.KeyPair, plan: Plan) -> None:
+    def check_change(self, found: keypair.KeyPair, plan: Plan, standing: Proof) -> None:
         """Refuses, before anything is done, a copy that the token's owner could not use or that no proof could show."""
         copied = [step.half for step in plan.steps if step.kind is attributes.Changeable.BY_COPY]
         if copied:
             self.session.check_making(f"copy {self.where}")
             self.actions.check_freezing(plan)
         # A copy is proven; halves that are strangers would be seen then only, after what cannot be taken back.
-        if attributes.PRIVATE in copied and found.pairing == "id" and self.wish.verify is False:
+        doubtful = attributes.PRIVATE in copied and found.pairing == "id" and not standing.method
+        # No check gives the PIN of each use: a wrong one every night would lock it.
+        if doubtful and not (self.check_mode and found.private.attributes.get("always_authenticate")):
             self.session.prove(self.wish, found, passive=self.check_mode)
 
     def change(self, found: keypair.KeyPair, plan: Plan, standing: Proof) -> tuple[keypair.KeyPair | None, Proof]:

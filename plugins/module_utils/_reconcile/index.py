@@ -201,6 +201,9 @@ class IndexedSession(TokenSession):
     def signer(self, pair: keypair.KeyPair) -> Signer:
         return self._taken().signer(pair)
 
+    def barred(self, pair: keypair.KeyPair) -> str | None:
+        return self._taken().barred(pair)
+
     def prove(self, wish: Wish, pair: keypair.KeyPair, passive: bool = False) -> Proof:
         return self._taken().prove(wish, pair, passive)
 

@@ -150,7 +150,7 @@ class Reconciliation(Work):
     def _keep(self, found: keypair.KeyPair, plan: Plan, standing: Proof) -> tuple[keypair.KeyPair | None, Proof]:
         """A pair that stays, as it is or changed."""
         if plan.steps:
-            self._changing.check_change(found, plan)
+            self._changing.check_change(found, plan, standing)
         self.session.await_servers(self.wish, found, patient=not self.check_mode)
         if plan.steps:
             return self._changing.change(found, plan, standing)

@@ -195,12 +195,17 @@ class Copies:
         involved = [token for token in self._group.all if self.made.get(token) or token in self._doubtful]
         if not involved:
             return ""
-        self._doubtful.update(token for token in involved if not token.reached)
-        self._group.reach(involved, deadline.share(3))
+        self._reach_again(involved, deadline.share(3))
         # The source last: a task that is killed in between leaves what the next run can go on with.
         told = self._taken_back(self._group.replicas(involved), deadline.share(2))
         told += self._taken_back([token for token in involved if token is self._group.source], deadline)
         return " ".join(filter(None, told)) or "What this run made was removed again."
+
+    def _reach_again(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> None:
+        """A handle is one of its session, and the work on another pair may cost that while this one waits."""
+        held = {token: token.session for token in tokens if token.reached}
+        self._group.reach(tokens, deadline)
+        self._doubtful.update(token for token in tokens if not token.reached or token.session is not held.get(token))
 
     def _taken_back(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> list[str]:
         reached = [token for token in tokens if token.reached]

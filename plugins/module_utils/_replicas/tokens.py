@@ -152,12 +152,12 @@ class Group:
 
         Tokens in one storage of SoftHSM take turns, because a login there disturbs a process that starts (trap T5).
         """
-        if not any(token.wanting for token in tokens):
-            return
-        with self._alone():
-            for token in tokens:
-                token.learn()
-            self._open([token for token in tokens if token.wanting], deadline)
+        if any(token.wanting for token in tokens):
+            with self._alone():
+                for token in tokens:
+                    token.learn()
+                self._open([token for token in tokens if token.wanting], deadline)
+        self._refuse_same_token()
 
     def _open(self, wanted: t.Sequence[Token], deadline: worker.Deadline) -> None:
         for token in wanted:  # all before the first thread: a fork copies locks that other threads hold
@@ -169,7 +169,6 @@ class Group:
             self.each([token for token in turn if token], lambda token: token.session.open(), deadline)
         for token in wanted:
             token.tell()
-        self._refuse_same_token()
 
     def each(
         self, tokens: t.Sequence[Token], work: t.Callable[[Token], T], deadline: worker.Deadline

@@ -219,7 +219,7 @@ WISHES = st.builds(
 ANY_FACTS = st.sampled_from([*VENDORS.values(), *FACTS])
 
 
-@settings(max_examples=300)
+@settings(max_examples=max(300, settings().max_examples))
 @given(WISHES, st.sampled_from(CURVES), found_attributes(PRIVATE), found_attributes(PUBLIC), ANY_FACTS)
 def test_any_wish_beside_any_pair(
     wish: Wish, curve: t.Any, private: dict[str, t.Any], public: dict[str, t.Any], facts: VendorFacts

@@ -111,6 +111,30 @@ def test_strangers_are_seen_before_what_cannot_be_taken_back(check_mode: bool) -
     assert session.objects == before and not {"set_attributes", "freeze"} & set(session.calls)
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_strangers_are_seen_before_a_chosen_key_is_changed(check_mode: bool) -> None:
+    pair = ec_pair(private={"extractable": True})
+    session = session_with(pair)
+    session.keys.of[2] = private_key("secp256r1", 77)
+    chosen = Change("ecc", chosen="uri", chosen_exactly=True, extractable=False)
+    wish = dataclasses.replace(chosen, private_attributes={"modifiable": False})
+    work = Reconciliation(session, wish, check_mode)
+    assert "do not belong together" in refusal(lambda: work.manage(pair, "present"))
+    assert session.objects == [*pair.objects] and session.calls == ["prove"]
+
+
+@pytest.mark.parametrize("verify", [None, False])
+def test_a_check_does_not_give_the_pin_of_each_use(verify: bool | None) -> None:
+    """The run does, before what cannot be taken back."""
+    pair = ec_pair(private={"extractable": True, "always_authenticate": True})
+    session = session_with(pair)
+    session.keys.of[2] = private_key("secp256r1", 77)
+    wish = dataclasses.replace(FROZEN, extractable=False, verify=verify)
+    assert present(session, wish, True).changed and "prove" not in session.calls
+    assert "do not belong together" in refusal(lambda: present(session, wish))
+    assert session.objects == [*pair.objects] and "set_attributes" not in session.calls
+
+
 def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
     """Of neither half that shares the id does the token tell the public key."""
     pair = ec_pair()

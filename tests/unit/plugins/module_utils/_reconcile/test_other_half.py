@@ -231,6 +231,19 @@ def test_none_of_two_copies_is_taken(state: t.Any) -> None:
     assert "there are 2 keys, count is 1" in message and handles(session) == {1, 2, 3}
 
 
+@FAMILIES
+def test_a_frozen_copy_is_not_finished_where_the_ids_are_refused(family: str) -> None:
+    """Nothing is changed by a task that says so."""
+    pair = torn(family)
+    session = session_with(pair)
+    frozen = {**pair.private.attributes, "modifiable": False}
+    session.objects.append(dataclasses.replace(pair.private, handle=9, attributes=frozen))
+    session.keys.of[9] = session.keys.of[2]
+    names: dict[str, t.Any] = {"id": A} if family == "rsa" else {}
+    message = refusal(lambda: present(session, wish_of(family, private_attributes={"modifiable": False}, **names)))
+    assert "Nothing was changed." in message and handles(session) == {1, 2, 9}
+
+
 def test_the_private_half_is_found_by_its_modulus_whatever_its_name() -> None:
     session = session_with(torn("rsa", label="elsewhere"))
     for wish in (wish_of("rsa", id=A), wish_of("rsa"), Wish("rsa", label="elsewhere")):

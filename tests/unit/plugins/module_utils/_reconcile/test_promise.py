@@ -275,4 +275,4 @@ class Promise(RuleBasedStateMachine):
 
 
 TestPromise = Promise.TestCase
-TestPromise.settings = settings(max_examples=60, stateful_step_count=20)
+TestPromise.settings = settings(stateful_step_count=20)

@@ -45,6 +45,27 @@ def test_what_carries_another_id_is_not_taken_back(there: KeyPair, left: int, tm
     assert told.count("(it does not carry the id of the pair)") == left
 
 
+def test_a_handle_is_one_of_its_session(tmp_path: Path) -> None:
+    """While a token is waited for, the work on another pair may cost another token's session, and get a new one."""
+    stranger = ec_pair(id=b"other")
+    assert stranger.handles == PAIR.handles
+    nodes = [MemoryNode(tmp_path / "alpha", PAIR), MemoryNode(tmp_path / "beta", stranger)]
+    with group_of(*nodes) as group:
+        group.reach(group.all, Deadline())
+
+        @contextlib.contextmanager
+        def alone() -> t.Iterator[None]:
+            group.all[1].session.close()
+            yield
+
+        of_pair = group.beside(alone)
+        copies = Copies(of_pair, dataclasses.replace(WISH, id=PAIR.private.id), None, dict.fromkeys(of_pair.all))
+        copies.original, copies.made = PAIR, dict.fromkeys(of_pair.all, PAIR.objects)
+        group.all[0].session.close()
+        assert copies.take_back(Deadline()) == "What this run made was removed again."
+    assert [node.objects for node in nodes] == [[], [*stranger.objects]]
+
+
 @pytest.mark.parametrize(
     ("there", "counts"), [(PAIR, True), (OTHER, False), (ANOTHER_KEY, False), (KeyPair(PAIR.publics), False)]
 )

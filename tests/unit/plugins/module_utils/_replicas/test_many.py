@@ -15,13 +15,14 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, NodeSession, group_of
-from ansible_collections.cryptoki.hsm.tests.support.scenarios import WISH, ec_pair
+from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WISH, ec_pair
 
 NAMES = ("alpha", "beta", "gamma")
 LABELS = tuple(f"k{number}" for number in range(8))
@@ -62,10 +63,12 @@ class Tokens:
         self.all[name] = kind(self._folder / name, *pairs, **rules)
         return self.all[name]
 
-    def run(self, *labels: str, parallel: int = 4, min_servers: int = 3, state: str = "present") -> list[Done]:
+    def run(
+        self, *labels: str, parallel: int = 4, min_servers: int = 3, state: str = "present", wish: Wish = WISH
+    ) -> list[Done]:
         """The pairs of these labels; what was told of them while it ran, and how each token fared, are kept."""
         entries = [
-            Entry(number, t.cast(t.Any, state), dataclasses.replace(WISH, label=label))
+            Entry(number, t.cast(t.Any, state), dataclasses.replace(wish, label=label))
             for number, label in enumerate(labels)
         ]
 
@@ -181,3 +184,28 @@ def test_two_that_turn_out_to_be_one_are_told(tokens: Tokens) -> None:
     with group_of(*tokens.all.values()) as group:
         first, second = replicate_many(group, entries, bring, 4, tokens.told.append)
     assert not first.error and "keypairs[0] names the same pair as keypairs[1]" in str(second.error)
+
+
+def test_a_token_named_twice_is_refused_for_each_pair(tmp_path: Path) -> None:
+    """Also for those that come when the tokens are reached: what is there once would count as two."""
+    node = MemoryNode(tmp_path / "alpha", *(ec_pair(label=f"k{number}", handle=2 * number) for number in (1, 2)))
+    group = Group([Token(name, t.cast(t.Any, node), True) for name in NAMES[:2]])
+    entries = [Entry(number, "present", dataclasses.replace(WISH, label=f"k{number}")) for number in (1, 2)]
+
+    def bring(group: Group, entry: Entry) -> Replicated:
+        return replicate(group, entry.wish, entry.state, Terms(2), False)
+
+    try:
+        every = replicate_many(group, entries, bring, 4, lambda dummy: None)
+    finally:
+        for token in group.all:
+            token.close()
+    assert ["are the same token 'alpha'" in str(done.error) for done in every] == [True, True]
+
+
+def test_what_is_frozen_last_is_proven_where_all_was_read_at_once(tokens: Tokens) -> None:
+    wish = dataclasses.replace(WISH, private_attributes=FREEZE, public_attributes=FREEZE)
+    every = tokens.run(*LABELS, wish=wish)
+    assert actions(every) == [Action.GENERATE] * len(LABELS)
+    assert all(found.attributes["destroyable"] is False for node in tokens.all.values() for found in node.objects)
+    assert tokens.labels() == dict.fromkeys(NAMES, halves(*LABELS))

@@ -17,6 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
@@ -227,6 +228,16 @@ def test_a_replica_that_fails_is_told_where_others_are_enough(nodes: Nodes, rule
     assert rows(done)["beta"] == ("ok", COPY) and after(done)["gamma"] is None and done.outcome.changed
     assert done.outcome.warnings == (f"The node 'gamma' does not have the ECC key pair 'root': {told}",)
     assert nodes.halves()["alpha"] == nodes.halves()["beta"] == WHOLE
+
+
+def test_a_copy_that_is_not_found_again_is_none(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes.have([PAIR], [PAIR])
+    find = Work.find
+    monkeypatch.setattr(Work, "find", lambda self: [] if self.session.token_name == "gamma" else find(self))
+    done = nodes.run(min_servers=2)
+    status, told = rows(done)["gamma"]
+    assert status == "unsynchronised" and "find the copy of the ECC key pair 'root' on the token 'gamma' again" in told
+    assert nodes.halves()["gamma"] == []
 
 
 def test_a_copy_on_a_replica_that_fails_afterwards_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
