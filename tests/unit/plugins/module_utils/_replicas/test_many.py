@@ -164,6 +164,14 @@ def test_a_login_that_is_refused_is_not_tried_for_another_pair(tokens: Tokens) -
     assert list(tokens.errors) == ["beta"]
 
 
+def test_what_a_later_pair_finds_out_of_a_token_is_known_in_the_end(tokens: Tokens) -> None:
+    beta = tokens.have("beta", kind=OneLogin)
+    tokens.run("first")
+    beta.obey(receive="once die")
+    tokens.run("first", *LABELS, min_servers=2)
+    assert list(tokens.errors) == ["beta"] and "CKR_PIN_INCORRECT" in tokens.errors["beta"]
+
+
 def test_a_bug_ends_the_rest(tokens: Tokens) -> None:
     tokens.have("alpha", generate="bug")
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):

@@ -18,7 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import on_token
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies, on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -238,6 +238,21 @@ def test_a_copy_that_is_not_found_again_is_none(nodes: Nodes, monkeypatch: pytes
     status, told = rows(done)["gamma"]
     assert status == "unsynchronised" and "find the copy of the ECC key pair 'root' on the token 'gamma' again" in told
     assert nodes.halves()["gamma"] == []
+
+
+def test_a_pair_of_another_key_is_no_copy(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another host's, which alone is found in its place."""
+    nodes.have([PAIR], [PAIR])
+    find, stranger = Work.find, ec_pair(handle=31)
+
+    def other(work: Work) -> list[KeyPair]:
+        there = find(work)
+        return [stranger] if there and work.session.token_name == "gamma" else there
+
+    monkeypatch.setattr(Work, "find", other)
+    monkeypatch.setattr(copies.time, "sleep", lambda seconds: None)
+    done = nodes.run(min_servers=2)
+    assert rows(done)["gamma"][0] == "unsynchronised" and nodes.halves()["gamma"] == []
 
 
 def test_a_copy_on_a_replica_that_fails_afterwards_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
