@@ -101,6 +101,8 @@ class Work:
 
         Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
         """
+        if not named:
+            return []
         ids = {half.id for pair in keypair.pair_up(named) if (half := pair.lone) and half.id}
         objects = {found.handle: found for id_ in sorted(ids) for found in self.search(id=id_)}
         objects = {**{found.handle: found for found in named}, **objects}
