@@ -91,11 +91,6 @@ class Session:
         """C_CloseSession, which logs out with the last session (section 5.6.2); what it answers changes nothing now."""
         self._calls.call("C_CloseSession", self._handle)
 
-    def init_pin(self, pin: str) -> None:
-        """C_InitPIN, in a session of the security officer."""
-        with attempt(f"set the user PIN of the token {self._token}"):
-            self._session.init_pin(pin)
-
     def find(
         self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
     ) -> list[keypair.TokenObject]:

@@ -131,13 +131,6 @@ class Library:
         calls.check(rv, f"read the token in slot {slot_id}")
         return token_info(slot_id, info)
 
-    def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
-        """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
-        calls.check(
-            self.functions.init_token(slot_id, so_pin.encode(), label.encode()),
-            f"initialise a token labelled '{label}' in slot {slot_id}",
-        )
-
     def open(self, token: TokenInfo, pin: str | None, *, rw: bool, user: str = "user") -> calls.Session:
         """The one session of this process with a token (T4), logged in when there is a PIN.
 
