@@ -47,7 +47,9 @@ class Pkcs11Signer(Signer):
 
     @property
     def mechanisms(self) -> t.Collection[int]:
-        return self._library.mechanisms(self._token.slot_id)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import mechanism_list
+
+        return mechanism_list.codes(self._library.functions, self._token.slot_id)
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         return self._output(f"sign {self._key}", "C_Sign", mechanism, data)

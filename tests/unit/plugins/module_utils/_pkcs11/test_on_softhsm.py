@@ -25,6 +25,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
     functions,
+    mechanism_list,
     new_token,
     softhsm,
     token_description,
@@ -250,7 +251,7 @@ def test_what_the_token_cannot_make_is_refused_before(store: Store, wish: Wish, 
 @there
 def test_what_is_advised_where_a_mechanism_is_missing(store: Store, wish: Wish, mechanisms: set[int], why: str) -> None:
     with store.session() as session:
-        session._library._mechanisms[session.slot_id] = frozenset(mechanisms)
+        mechanism_list.codes = lambda *_slot: frozenset(mechanisms)  # type: ignore[assignment]
         told = refusal(lambda: session.check_generation(wish))
         assert told.endswith(f"{why}.") and told.startswith(f"Refused to generate {wish} on the token 'alpha'")
 
