@@ -11,8 +11,8 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, vendor_limits, vendors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.undoing import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism_list
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
