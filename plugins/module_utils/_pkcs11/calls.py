@@ -227,8 +227,8 @@ class Session:
 
     def state(self) -> str:
         """What C_GetSessionInfo says of the login."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import session_state
 
-        rv, info = slots.session_info(self._calls, self._handle)
+        rv, state = session_state.asked(self._calls, self._handle)
         check(rv, f"read the session with the token {self._token}")
-        return slots.session_state(info)
+        return state

@@ -11,7 +11,13 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import said_facts, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import library, provider, slots, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
+    library,
+    mechanism_list,
+    provider,
+    slots,
+    structures,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms, text
 
 Described = dict[str, t.Any]
@@ -168,7 +174,7 @@ def _limit(count: int) -> int | str | None:
     return "unlimited" if count == 0 else _known(count)
 
 
-def _mechanism(code: int, info: slots.CkMechanismInfo | None) -> Described:
+def _mechanism(code: int, info: mechanism_list.CkMechanismInfo | None) -> Described:
     """One mechanism; sizes that are none, and flags that are memory which nobody wrote (trap T12), are None."""
     flags = sizes = None
     if info and info.flags < _WORD:
