@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, transfer, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism, removal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, derivation, mechanism, removal
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, ec_key, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
 
@@ -151,7 +151,7 @@ class Transfer:
 
     def _agreed(self, peer: str, way: transfer.Way, point: bytes, *, wraps: bool) -> int:
         agreed = calls.template({**transfer.kek(wraps=wraps), "value_len": transfer.KEK_BYTES}, attributes.SECRET)
-        return self._helper("derive a key", "C_DeriveKey", mechanism.ecdh(point), self._transport[peer, way], agreed)
+        return self._helper("derive a key", "C_DeriveKey", derivation.ecdh(point), self._transport[peer, way], agreed)
 
     def _trusted(self, way: transfer.Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""
