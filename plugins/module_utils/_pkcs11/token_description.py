@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import said_facts, vendors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import facts_told, said_facts, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
     library,
@@ -93,7 +93,7 @@ def options_of(token: TokenInfo, sha256: str, row: vendors.VendorFacts, said: sa
     What is empty cannot be pinned.
     """
     pins = {"library_sha256": sha256, **token.identity()}
-    return {"expect_token": {name: value for name, value in pins.items() if value}, **said_facts.tell(row, said)}
+    return {"expect_token": {name: value for name, value in pins.items() if value}, **facts_told.tell(row, said)}
 
 
 def describe_slot(answers: slots.SlotAnswers, tell: t.Callable[[TokenInfo], Described]) -> Described:
