@@ -56,7 +56,7 @@ class Work:
         """
         try:
             named = self.by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
-            pairs = self._with_other_halves(named)
+            pairs = self._with_other_halves(named) if named else []
         except errors.TokenError as error:
             raise error.at(f"search for {self.where}") from None
         wished = self.wish.fingerprint
@@ -101,8 +101,6 @@ class Work:
 
         Everything with that id is looked at, so that an EC half which two others could belong to is no pair.
         """
-        if not named:
-            return []
         ids = {half.id for pair in keypair.pair_up(named) if (half := pair.lone) and half.id}
         objects = {found.handle: found for id_ in sorted(ids) for found in self.search(id=id_)}
         objects = {**{found.handle: found for found in named}, **objects}
