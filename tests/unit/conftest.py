@@ -11,6 +11,7 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import providers
 
 # The same examples each time: who changes one thing does not meet a fault of another. `make explore` finds those.
 settings.register_profile(
@@ -24,7 +25,11 @@ settings.register_profile(
 settings.register_profile("explore", settings.get_profile("cryptoki.hsm"), derandomize=False, max_examples=5000)
 # For scripts/mutants.py: the first that fails is enough.
 settings.register_profile("mutants", settings.get_profile("cryptoki.hsm"), phases=[Phase.explicit, Phase.generate])
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm")
+settings.load_profile(PROFILE)
+# Hypothesis also tries the constants of those modules that are loaded by then: other ones on each worker.
+if PROFILE != "explore" and hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(autouse=True)
