@@ -11,7 +11,8 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.internal.conjecture import providers
+
+from ansible_collections.cryptoki.hsm.tests.support.same_examples import same_everywhere
 
 # The same examples each time: who changes one thing does not meet a fault of another. `make explore` finds those.
 settings.register_profile(
@@ -27,9 +28,8 @@ settings.register_profile("explore", settings.get_profile("cryptoki.hsm"), deran
 settings.register_profile("mutants", settings.get_profile("cryptoki.hsm"), phases=[Phase.explicit, Phase.generate])
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm")
 settings.load_profile(PROFILE)
-# Hypothesis also tries the constants of those modules that are loaded by then: other ones on each worker.
-if PROFILE != "explore" and hasattr(providers, "_get_local_constants"):
-    providers._get_local_constants = lambda: providers._local_constants
+if PROFILE != "explore":
+    same_everywhere()
 
 
 @pytest.fixture(autouse=True)
