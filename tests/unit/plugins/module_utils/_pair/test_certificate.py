@@ -15,11 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import (
-    Certificate,
-    describe_certificate,
-    is_stale,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, describe_certificate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import is_stale
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, END, certificate_of, der
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
