@@ -40,7 +40,8 @@ class MemoryNode:
     """One token: its objects and keys, and the rules of how it misbehaves.
 
     A rule maps a method to the CKR it answers, to `die`, to `hang`, or to `done, then` one of these; `once` before it
-    makes it happen once. `store` may be `generous` or `sparing` with the uses of a key that arrives.
+    makes it happen once; `slow` is two seconds late. `store` may be `generous` or `sparing` with the uses of a key
+    that arrives.
     """
 
     def __init__(self, file: Path, *pairs: KeyPair, vendor: str = "generic", **rules: str) -> None:
@@ -142,7 +143,10 @@ class NodeSession(MemorySession):
         if rule == "die":
             os._exit(7)
         if rule == "hang":
-            time.sleep(60)
+            time.sleep(600)
+        if rule == "slow":
+            time.sleep(2)
+            return
         if rule == "bug":
             raise ZeroDivisionError
         raise TokenError(name, rule)

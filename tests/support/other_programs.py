@@ -103,12 +103,21 @@ _ACTS: dict[str, t.Callable[[t.Any, t.Any, Given], None]] = {
 _MAKING = ("add a secret key", "add a pair", "add a certificate")
 
 
+def _place(found: t.Any) -> tuple[t.Any, ...]:
+    """What comes first, where the token has an order of its own in each run; ids may be drawn."""
+    label, ident = "", b""
+    with contextlib.suppress(pkcs11.PKCS11Error):
+        label, ident = str(found[Attribute.LABEL]), bytes(found[Attribute.ID])
+    return found[Attribute.CLASS].value, label, len(ident), ident if len(ident) < 8 else b""
+
+
 def main() -> None:
     """Does it."""
     said = json.load(sys.stdin)
     token = pkcs11.lib(said["library"]).get_token(token_label=said["label"])
     with token.open(user_pin=said["pin"], rw=True) as session:
         keys = [found for found in list(session.get_objects()) if found[Attribute.CLASS] in _KEYS]
+        keys.sort(key=_place)
         found = keys[said["number"] % len(keys)] if keys else None
         with contextlib.suppress(pkcs11.PKCS11Error):
             if found or said["act"] in _MAKING:

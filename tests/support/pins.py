@@ -10,8 +10,9 @@ import json
 
 from ansible_collections.cryptoki.hsm.tests.support.module_run import Run
 
-WRONG = "Qz84-wr0ng-Vx31"
-RIGHT = "T7k4-q0Rz-8mWp"
+# Each part has a character that neither base64 nor a path has beside the others, so that none occurs by chance.
+WRONG = "Qz8-4wr-0ng-Vx3"
+RIGHT = "T7k-4q0-Rz8-mWp"
 _PART = 4  # characters: shorter parts occur by chance
 _DIGITS = 7  # digits in a row: fewer of them occur by chance in times, serial numbers and process ids
 

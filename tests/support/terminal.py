@@ -23,7 +23,7 @@ class Terminal:
             os.execve(executable, [str(executable), *words], {"TERM": "dumb"})
         self.written = self.unread = ""
 
-    def until(self, prompt: str, patience: float = 20) -> str:
+    def until(self, prompt: str, patience: float = 60) -> str:
         """What is written up to a prompt."""
         end = time.monotonic() + patience
         while prompt not in self.unread:

@@ -12,6 +12,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from ansible_collections.cryptoki.hsm.tests.support.same_examples import same_everywhere
+
 # The same examples each time: who changes one thing does not meet a fault of another. `make explore` finds those.
 settings.register_profile(
     "cryptoki.hsm",
@@ -24,7 +26,10 @@ settings.register_profile(
 settings.register_profile("explore", settings.get_profile("cryptoki.hsm"), derandomize=False, max_examples=5000)
 # For scripts/mutants.py: the first that fails is enough.
 settings.register_profile("mutants", settings.get_profile("cryptoki.hsm"), phases=[Phase.explicit, Phase.generate])
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "cryptoki.hsm")
+settings.load_profile(PROFILE)
+if PROFILE != "explore":
+    same_everywhere()
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 _PAUSE = 0.5  # seconds between two rounds
-_GRACE = 10.0  # seconds that taking back gets at least, after a timeout
+_GRACE = 10.0  # seconds that removing and taking back get at least, after a timeout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +102,12 @@ class _Run:
         self._look(0)
         refuse_different(self._wish, self._by_name())
         there = list(self._found)
-        outcomes = self._reconciled(there, self._wish, self._deadline, check_mode=True)
+        left = self._deadline.left
+        rest = worker.Deadline(None if left is None else max(_GRACE, left))  # who was waited for has used up the time
+        outcomes = self._reconciled(there, self._wish, rest, check_mode=True)
         self._group.refuse_refusals(there)
         if not self._check_mode:
-            outcomes = self._reconciled(there, self._wish, self._deadline)
+            outcomes = self._reconciled(there, self._wish, rest)
         failed = self._group.without(outcomes)
         if failed:
             gone = [token.name for token, outcome in outcomes.items() if outcome.changed]

@@ -38,6 +38,9 @@ from ansible_collections.cryptoki.hsm.tests.support.promise import (
     nothing_unnamed,
     present,
 )
+from ansible_collections.cryptoki.hsm.tests.support.same_examples import same_everywhere
+
+same_everywhere()
 
 IDS = st.sampled_from(["", "01", "02", "3031"])
 NUMBER = st.integers(0, 20)
@@ -80,6 +83,7 @@ class Machine(RuleBasedStateMachine):
         self.known: list[Seen] = []  # every public key that was ever there
         self.certificates: list[str] = []
         self.damaged: dict[Path, tuple[bytes, list[Row]]] = {}
+        self.in_order: list[Path] = []  # of the objects' files, whose names are drawn
 
     def teardown(self) -> None:
         shutil.rmtree(self.token.tokens)
@@ -98,7 +102,11 @@ class Machine(RuleBasedStateMachine):
         return collections.Counter(row for dummy, rows in self.damaged.values() for row in rows)
 
     def files(self) -> list[Path]:
-        return sorted(path for path in self.token.tokens.glob("*/*.object") if path.name != "token.object")
+        """As they came, and what came at once by its class, which an object's file begins with."""
+        there = {path for path in self.token.tokens.glob("*/*.object") if path.name != "token.object"}
+        new = sorted(there - {*self.in_order}, key=lambda path: path.read_bytes()[:66][24:])
+        self.in_order = [*(path for path in self.in_order if path in there), *new]
+        return self.in_order
 
     there = precondition(lambda self: bool(self.files()) and not self.damaged)
 

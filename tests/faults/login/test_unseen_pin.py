@@ -82,7 +82,9 @@ def test_pin_that_occurs_in_returned_values(make_token: t.Callable[..., FaultyTo
         name.replace(".label", ".attributes.label") if name.split(".label")[0] in objects else name for name in named
     ]
     diff = [f"diff[0].{name}" for name in ("before_header", "after_header", "after")]
-    assert set(names.split(", ")) == {*labels, *diff}
+    told = set(names.split(", "))
+    drawn = {name for name in told if name.endswith((".kcv", ".public_key_pem"))}  # they may have it, too
+    assert told - drawn == {*labels, *diff}
     assert token.halves("ring 4711") == ["private", "public"]
 
 

@@ -181,9 +181,9 @@ def test_the_attestation_is_judged_by_its_line(kmu: Kmu) -> None:
 
 def test_enough_servers_in_time(kmu: Kmu) -> None:
     kmu.cluster.set(sync_delay=1.5)
-    run = kmu.ecc(l="k", i=2, min_srv=2, timeout=20)
+    run = kmu.ecc(l="k", i=2, min_srv=2, timeout=60)
     assert run.result["changed"] and {node["status"] for node in run.result["nodes"]} == {"ok"}
-    again = kmu.ecc(l="k", i=2, min_srv=2, timeout=20)
+    again = kmu.ecc(l="k", i=2, min_srv=2, timeout=60)
     assert not again.result["changed"] and not kmu.wrote()
 
 

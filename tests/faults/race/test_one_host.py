@@ -50,8 +50,8 @@ def test_present_and_absent_at_once(token: FaultyToken) -> None:
 
 
 def wait_for(condition: t.Callable[[], bool]) -> None:
-    """Until the condition holds; ten seconds are a failure."""
-    end = time.monotonic() + 10
+    """Until the condition holds; a minute is a failure."""
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -59,17 +59,17 @@ def wait_for(condition: t.Callable[[], bool]) -> None:
 
 def test_lock_that_is_held(token: FaultyToken) -> None:
     """The holder hangs in its library; who waits is told its PID, and goes on when it is gone."""
-    holder = token.start("hsm_ecc_keypair", "C_FindObjectsInit before sleep 60", label="k", curve="P-256")
+    holder = token.start("hsm_ecc_keypair", "C_FindObjectsInit before sleep 600", label="k", curve="P-256")
     wait_for(lambda: "C_FindObjectsInit" in token.calls())
     for module in KEYS:
         begin = time.monotonic()
         run = token.run(module, label="k", lock_timeout=1, **KEYS[module])
-        assert 1 <= time.monotonic() - begin < 5
+        assert 1 <= time.monotonic() - begin < 60
         assert run.msg == (
             f"Could not use the token labelled 'test token' within 1 seconds: process {holder.pid} holds the lock"
             f" {token.lock_file()}. Wait for it, or raise lock_timeout."
         )
-    waiting = token.start("hsm_ecc_keypair", label="k", curve="P-256", lock_timeout=30)
+    waiting = token.start("hsm_ecc_keypair", label="k", curve="P-256")
     time.sleep(0.5)
     assert not waiting.ended()
     holder.kill()
@@ -78,7 +78,7 @@ def test_lock_that_is_held(token: FaultyToken) -> None:
 
 
 def test_lock_of_another_token_folder(token: FaultyToken, make_token: t.Callable[..., FaultyToken]) -> None:
-    holder = token.start("hsm_ecc_keypair", "C_FindObjectsInit before sleep 60", label="k", curve="P-256")
+    holder = token.start("hsm_ecc_keypair", "C_FindObjectsInit before sleep 600", label="k", curve="P-256")
     wait_for(lambda: "C_FindObjectsInit" in token.calls())
     assert make_token().ecc(label="k", curve="P-256", lock_timeout=1).result["changed"] is True
     holder.kill()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
+from ansible_collections.cryptoki.hsm.tests.support.task import Task
 
 
 def rival(token: FaultyToken, label: str = "k", curve: str = "prime256v1") -> str:
@@ -83,15 +84,18 @@ def meet(token: FaultyToken, point: str, me: str, other: str) -> str:
 
 def test_two_hosts_that_meet(token: FaultyToken, interposers: dict[str, Path]) -> None:
     """Both find nothing, generate, and see each other: both give way, and one pair results in the end."""
-    tasks = []
+    tasks: list[Task] = []
     for me, other in (("one", "two"), ("two", "one")):
+        # SoftHSM is not safe while another process logs in (trap T5).
+        while tasks and not (token.folder / f"searched-{other}").exists():
+            assert not tasks[0].ended()
+            time.sleep(0.01)
         rules = [
             f"C_GenerateKeyPair#1 before run {meet(token, 'searched', me, other)}",
             f"C_GenerateKeyPair#1 after run {meet(token, 'generated', me, other)}",
         ]
         interposer = interposers[me]
         tasks.append(token.start("hsm_ecc_keypair", "\n".join(rules), interposer=interposer, label="k", curve="P-256"))
-        time.sleep(0.5)  # SoftHSM is not safe while another process logs in (trap T5)
     runs = [task.finish() for task in tasks]
     assert len({run.key_pair["fingerprint"] for run in runs}) == 1
     assert True in {run.result["changed"] for run in runs}

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyRun, FaultyToken
 
 # No part of it occurs in a message.
-PIN = "T7k4-q0Rz-8mWp"
+PIN = "T7k-4q0-Rz8-mWp"
 READ = "C_GetAttributeValue"
 LABEL, KEY_TYPE, SIGN, MECHANISM = "0x3", "0x100", "0x108", "0x166"
 

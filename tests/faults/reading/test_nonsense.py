@@ -35,7 +35,7 @@ def test_counts_and_searches(token: FaultyToken, rule: str) -> None:
     run = token.faulty_ecc(rule, label="k", curve="P-256")
     assert run.msg.endswith(RULES[rule]), run.msg
     assert not run.writes
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize(

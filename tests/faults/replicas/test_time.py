@@ -98,7 +98,7 @@ def test_node_that_comes_back_within_the_timeout(nodes: Nodes) -> None:
     nodes.assert_one_pair()
 
 
-@pytest.mark.parametrize("wish", [{}, {"timeout": 2}, {"min_servers": 2}, {"min_servers": 2, "timeout": 20}])
+@pytest.mark.parametrize("wish", [{}, {"timeout": 60}, {"min_servers": 2}, {"min_servers": 2, "timeout": 20}])
 def test_wrong_pin_is_one_login(nodes: Nodes, wish: dict[str, t.Any]) -> None:
     before = nodes.objects()
     run = nodes.ecc(logins=WRONG, **wish)

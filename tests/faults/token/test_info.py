@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN, SO_PI
 
 ROOT = os.geteuid() == 0
 ALL_SLOTS: dict[str, t.Any] = {"token_label": None, "pin": None}
-WRONG = "Qz84-wr0ng-Vx31"
+WRONG = "Qz8-4wr-0ng-Vx3"
 # SoftHSM 2.6.1 adds flags of these mechanisms to what is in the caller's memory (trap T12).
 ADDS = ["AES_CBC_PAD", "AES_CTR", "AES_ECB", "AES_GCM", "DES3_CBC_PAD", "DES3_ECB"]
 

@@ -99,7 +99,7 @@ def test_configuration_that_is_missing(token: FaultyToken, path: str, reason: st
     assert token.text(run.msg) == (
         f"Could not initialise the PKCS#11 library SOFTHSM: SOFTHSM2_CONF names '{path}', which {reason}."
     )
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/dev/zero", "a device"), ("FOLDER/fifo", "a FIFO")])

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.tests.support.faulty_token import FaultyToken
 from ansible_collections.cryptoki.hsm.tests.support.soft_token import PIN, SO_PIN
 
-WRONG = "Qz84-wr0ng-Vx31"
+WRONG = "Qz8-4wr-0ng-Vx3"
 WISH: dict[str, t.Any] = {"token_label": "new", "so_pin": SO_PIN, "pin": PIN}
 
 

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.tests.support.soft_token import library
 
 SEARCH = ("C_FindObjectsInit instead", "C_FindObjects after", "C_FindObjectsFinal after")
 # No part of it occurs in a message.
-PIN = "T7k4-q0Rz-8mWp"
+PIN = "T7k-4q0-Rz8-mWp"
 KEYS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "ecc": ("hsm_ecc_keypair", {"curve": "P-256"}),
     "rsa": ("hsm_rsa_keypair", {"modulus_bits": 2048}),

@@ -383,12 +383,17 @@ def test_one_hsm_is_too_few(cluster: Cluster, tool: Tool) -> None:
 
 
 def test_synchronisation_takes_its_time(tmp_path: Path) -> None:
-    tool = Tool(Cluster(tmp_path / "cluster", nodes=3, sync_delay=0.6))
+    tool = Tool(Cluster(tmp_path / "cluster", nodes=3, sync_delay=2))
     pair = tool.data(f"{EC} {NAMES}")  # waits for the second HSM, not for the third
     assert pair["private_key"]["key-info"]["cluster-coverage"] == "inconsistent"
-    time.sleep(0.8)
-    listed = tool.data("key list --verbose")["matched_keys"]
-    assert {key["key-info"]["cluster-coverage"] for key in listed} == {"full"}
+    coverage = {"inconsistent"}
+    for _attempt in range(60):
+        time.sleep(1)
+        listed = tool.data("key list --verbose")["matched_keys"]
+        coverage = {key["key-info"]["cluster-coverage"] for key in listed}
+        if coverage == {"full"}:
+            break
+    assert coverage == {"full"}
 
 
 def test_what_a_stopped_hsm_has_missed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import random
 import shutil
@@ -104,15 +105,29 @@ def hold(folder: str, key: str = "key", seconds: float = 60) -> t.Callable[[t.Ca
     return work
 
 
-def test_timeout_names_holder_and_path(folder: str) -> None:
+class Clock:
+    """The clock of who waits for locks: only its sleep takes time, so that a busy machine changes nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.at: dict[float, t.Callable[[], None]] = {}  # what happens when it has come to a time
+        monkeypatch.setattr(_lock, "time", types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+        for moment in [moment for moment in self.at if moment <= self.now]:
+            self.at.pop(moment)()
+
+
+def test_timeout_names_holder_and_path(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     child = Child(hold(folder))
     assert child.hear() == "held"
-    start = time.monotonic()
+    clock = Clock(monkeypatch)
     with pytest.raises(LockTimeout) as caught, HostLock("key", 0.3, folder):
         pytest.fail("got a lock that is held")
-    took = time.monotonic() - start
     child.end(signal.SIGKILL)
-    assert 0.3 <= took < 1
+    assert clock.now == pytest.approx(1000.3)
     assert caught.value.holder_pid == child.pid
     assert caught.value.path == lock_path("key", folder)
     assert str(caught.value) == f"the lock file {caught.value.path} is held by process {child.pid}"
@@ -122,17 +137,24 @@ def test_killed_holder_releases(folder: str) -> None:
     child = Child(hold(folder))
     assert child.hear() == "held"
     os.kill(child.pid, signal.SIGKILL)
-    with HostLock("key", 5, folder):
+    with HostLock("key", 30, folder):
         assert Path(lock_path("key", folder)).read_text() == f"{os.getpid()}\n"
     child.end()
 
 
 def test_waits_for_its_turn(folder: str) -> None:
-    child = Child(hold(folder, seconds=0.4))
+    over = Path(folder, "over")
+
+    def work(say: t.Callable[[str], None]) -> None:
+        with HostLock("key", 5, folder):
+            say("held")
+            time.sleep(0.4)
+            over.touch()
+
+    child = Child(work)
     assert child.hear() == "held"
-    start = time.monotonic()
-    with HostLock("key", 10, folder):
-        assert 0.1 < time.monotonic() - start < 2
+    with HostLock("key", 60, folder):
+        assert over.exists()
     child.end()
 
 
@@ -153,6 +175,7 @@ def test_error_inside_releases(folder: str) -> None:
 
 
 def test_no_descriptor_is_left(folder: str) -> None:
+    gc.collect()  # what earlier tests have left open
     before = os.listdir("/proc/self/fd")
     with HostLock("key", 0, folder):
         for key in ("key", "other"):
@@ -188,7 +211,7 @@ def test_several_keys_in_any_order_do_not_block_each_other(folder: str) -> None:
     def work(_say: t.Callable[[str], None]) -> None:
         for number in range(20):
             keys = random.sample("abcde", 3)
-            with host_locks(iter([*keys, *keys]), 15, folder):
+            with host_locks(iter([*keys, *keys]), 60, folder):
                 time.sleep(0.001 * (number % 2))
         _say("done")
 
@@ -207,16 +230,15 @@ def test_keys_are_taken_in_sorted_order(folder: str) -> None:
     child.end(signal.SIGKILL)
 
 
-def test_timeout_is_for_all_keys_together(folder: str) -> None:
-    children = [Child(hold(folder, key, seconds)) for key, seconds in (("a", 0.5), ("b", 60.0))]
-    assert [child.hear() for child in children] == ["held", "held"]
-    start = time.monotonic()
+def test_timeout_is_for_all_keys_together(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = [Child(hold(folder, key)) for key in "ab"]
+    assert [first.hear(), second.hear()] == ["held", "held"]
+    clock = Clock(monkeypatch)
+    clock.at[1000.5] = lambda: first.end(signal.SIGKILL)
     with pytest.raises(LockTimeout) as caught, host_locks(["a", "b"], 1, folder):
         pytest.fail("got a lock that is held")
-    took = time.monotonic() - start
-    for child in children:
-        child.end(signal.SIGKILL)
-    assert 1 <= took < 1.4 and caught.value.holder_pid == children[1].pid
+    second.end(signal.SIGKILL)
+    assert clock.now == pytest.approx(1001) and caught.value.holder_pid == second.pid
 
 
 @pytest.mark.parametrize("again", [True, False])
@@ -374,6 +396,7 @@ def test_file_system_without_locks(folder: str, monkeypatch: pytest.MonkeyPatch)
     def none(_descriptor: int, _operation: int) -> None:
         raise OSError(37, "No locks available")
 
+    gc.collect()  # what earlier tests have left open
     before = os.listdir("/proc/self/fd")
     monkeypatch.setattr(fcntl, "flock", none)
     with pytest.raises(LockError, match="cannot be locked: No locks available"):

@@ -68,7 +68,7 @@ def test_no_child_outlives_its_module(start: t.Callable[..., None], tmp_path: t.
     assert _until(lambda: not _runs(child)), "it ends soon after"
 
 
-def _until(found: t.Callable[[], t.Any], seconds: float = 20) -> t.Any:
+def _until(found: t.Callable[[], t.Any], seconds: float = 60) -> t.Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end and not found():
         time.sleep(0.02)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -227,6 +228,7 @@ def test_answer_that_cannot_be_sent(worker: Worker) -> None:
 
 def test_several_do_not_hold_each_other(tmp_path: t.Any) -> None:
     """A later process has no end of an earlier one's pipe, so that each sees when its parent is gone."""
+    gc.collect()  # what earlier tests have left open
     workers = [Worker(lambda: contextlib.nullcontext(Work(tmp_path))) for _count in range(3)]
     sockets = [[link for link in call(worker, "descriptors") if link.startswith("socket:")] for worker in workers]
     own = [links[-1:] for links in sockets]

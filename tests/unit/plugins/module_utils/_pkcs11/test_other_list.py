@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import typing as t
 from pathlib import Path
 
@@ -48,11 +49,13 @@ def keeping(kind: t.Any, *pointers: int | None) -> t.Iterator[t.Any]:
     """An object with these words behind its head."""
     part = kind()
     words = (ctypes.c_void_p * len(pointers)).from_address(id(part) + object.__basicsize__)
+    gc.disable()  # Python would take the pointers for objects of its own, and follow them
     words[:] = list(pointers)
     try:
         yield part
     finally:
-        words[:] = [None] * len(pointers)  # Python would take them for objects of its own
+        words[:] = [None] * len(pointers)
+        gc.enable()
 
 
 def a_list(major: int = 2, missing: int | None = None) -> FunctionList:

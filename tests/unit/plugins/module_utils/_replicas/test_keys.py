@@ -141,7 +141,7 @@ def test_a_removal_is_done_on_all_that_are_reached(nodes: Make) -> None:
 def test_who_hangs_does_not_use_up_the_time_of_a_removal(nodes: Make) -> None:
     three = nodes(PAIR, PAIR, PAIR)
     three[1].obey(open="hang")
-    message = refusal(lambda: bring(three, timeout=3, **REMOVE))
+    message = refusal(lambda: bring(three, timeout=12, **REMOVE))
     assert "nothing within the timeout" in message and labels(three) == ["", "root", ""]
 
 

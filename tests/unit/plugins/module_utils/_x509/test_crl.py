@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import hashlib
 import subprocess
 import typing as t
 from pathlib import Path
@@ -17,6 +18,7 @@ import asn1crypto.crl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -37,6 +39,7 @@ NOW = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.timezone.utc)
 ECDSA = Scheme("ecdsa", "sha256")
 NAME = x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, "Example CA")])
 OTHER = x509.CertificateIssuer([x509.DirectoryName(x509.Name([x509.NameAttribute(x509.OID_COMMON_NAME, "other")]))])
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of secp256r1
 # What the file of revoked certificates of OpenSSL's says, and the options that mean the same.
 ROWS: tuple[tuple[str, dict[str, t.Any]], ...] = (
     ("", {}),
@@ -56,10 +59,8 @@ ROWS: tuple[tuple[str, dict[str, t.Any]], ...] = (
 )
 
 
-@functools.cache
-def ca() -> x509.Certificate:
+def ca_of(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     """The certificate of a CA."""
-    key = private_key("secp256r1", 2)
     builder = x509.CertificateBuilder(NAME, NAME, key.public_key(), 5)
     builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + 9999 * DAY)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -69,6 +70,11 @@ def ca() -> x509.Certificate:
         .add_extension(identifier, critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+@functools.cache
+def ca() -> x509.Certificate:
+    return ca_of(private_key("secp256r1", 2))
 
 
 def entry(serial: int, **row: t.Any) -> Entry:
@@ -144,9 +150,17 @@ def test_an_issuer_is_also_that_of_the_entries_behind_it() -> None:
 
 @functools.cache
 def sound() -> bytes:
-    """DER of a list with everything."""
+    """DER of a list with everything, the same each time: its key and its signature are not drawn."""
     of_another = entry(9, issuer=["dirName:CN=other"], issuer_critical=True)
-    return made(entry(7, reason="superseded", invalidity_date="2026-11-01"), of_another).public_bytes(Encoding.DER)
+    wished = revocation(entry(7, reason="superseded", invalidity_date="2026-11-01"), of_another)
+    key, once = (ec.derive_private_key(number, ec.SECP256R1()) for number in (7, 11))
+    raw = dataclasses.replace(wished, ca=ca_of(key)).made(ECDSA, key).public_bytes(Encoding.DER)
+    found = asn1crypto.crl.CertificateList.load(raw)
+    digest = int.from_bytes(hashlib.sha256(found["tbs_cert_list"].dump()).digest(), "big")
+    r = once.public_key().public_numbers().x % ORDER
+    found["signature"] = utils.encode_dss_signature(r, pow(11, -1, ORDER) * (digest + r * 7) % ORDER)
+    assert _crl.distrusted(x509.load_der_x509_crl(found.dump()), key.public_key()) is None
+    return t.cast(bytes, found.dump())
 
 
 def changed_byte(position: int, value: int) -> bytes:
@@ -214,8 +228,9 @@ def test_entries_that_no_list_may_have(case: str) -> None:
 @pytest.mark.parametrize("serial", [b"\x02\x01\x00", b"\x02\x01\x87"], ids=["zero", "less than zero"])
 def test_a_serial_number_that_none_may_have(serial: bytes) -> None:
     raw = made(entry(7)).public_bytes(Encoding.DER)
-    assert raw.count(b"\x02\x01\x07") == 1
-    assert _crl.read(raw.replace(b"\x02\x01\x07", serial)) is None
+    then = b"\x17\x0d261102000000Z"
+    assert raw.count(b"\x02\x01\x07" + then) == 1  # the signature may have the number alone, too
+    assert _crl.read(raw.replace(b"\x02\x01\x07" + then, serial + then)) is None
     assert _crl.read(raw) is not None
 
 
