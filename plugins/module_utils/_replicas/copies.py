@@ -57,7 +57,7 @@ class Copies:
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
         outcome = self._watched(
-            source, lambda: on_token.bring(source.session, with_copies, "present", False, looked=[None])
+            source, lambda: on_token.bring(source.session.searched, with_copies, "present", False, looked=[None])
         )
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
@@ -96,12 +96,12 @@ class Copies:
     def _copy_once(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
         source, replica = donor.session.transfer, token.session.transfer
         way = transfer.choose_way(original, source.able(), replica.able(), self._wrapping_key)
-        self._group.connect(donor, token, way)
-        wrapped = source.wrap(token.name, way, original.private)
+        keks = self._group.connect(donor, token, way)
+        wrapped = source.wrap(way, keks.donor, original.private)
         templates: Templates = {half: transfer.copied(self._wish, original, half) for half in attributes.HALVES}
         there = self._before[token] or keypair.KeyPair()
         try:
-            pair = self._watched(token, lambda: replica.receive(donor.name, way, wrapped, templates, there))
+            pair = self._watched(token, lambda: replica.receive(way, keks.token, wrapped, templates, there))
         except errors.TokenError as error:
             self._look_for_remains(token, error)
         self.made[token] = tuple(found for found in pair.objects if found not in there.objects)

@@ -30,12 +30,15 @@ class Replicas:
     lock_timeout: float
 
     @contextlib.contextmanager
-    def group(self, *, writable: bool) -> t.Iterator[tokens.Group]:
-        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
+    def group(self, *, writable: bool, sessions: int = 1) -> t.Iterator[tokens.Group]:
+        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in.
+
+        `sessions`: how many each token may have, to work on so many pairs at the same time.
+        """
         for login in self.logins.values():
             login.check_user(writable)  # before any of them is logged in to
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        group = tokens.Group([tokens.Token(name, provider, writable) for name, provider in providers.items()])
+        group = tokens.Group([tokens.Token(name, provider, writable, sessions) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):
             try:
                 yield group
@@ -48,7 +51,11 @@ class Replicas:
         return replicate(group, wish, state, self.terms, check_mode)
 
     def check(self, wish: Wish) -> None:
-        """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
+        """Refuses of a wished pair what copies cannot be or do; raises `InputError`.
+
+        What checks proofs is imported here, where each token will need it: importing it takes a process longer than all
+        else that it does, and those that begin later have it already.
+        """
         if wish.on_mismatch == "replace":
             rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
             raise errors.InputError("on_mismatch", rule, "replace")
@@ -60,6 +67,8 @@ class Replicas:
             raise errors.InputError("wrapping_key", rule)
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
+        if wish.verify or (wish.verify is None and wish.proven_always):
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside  # noqa: F401
         reason = proof.unprovable(wish, wish.template(attributes.PRIVATE))
         if wish.private_attributes.get("always_authenticate") and not all(one.pin for one in self.logins.values()):
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import context_login

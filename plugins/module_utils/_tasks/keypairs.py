@@ -95,8 +95,9 @@ def _on_group(
         return replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
 
     # Who waits for others would use up the time of a timeout.
-    at_once = 1 if module.check_mode or replicas.terms.timeout is not None else parallel
-    with replicas.group(writable=not module.check_mode) as group:
+    one = module.check_mode or replicas.terms.timeout is not None
+    at_once = 1 if one else min(parallel, len(entries))
+    with replicas.group(writable=not module.check_mode, sessions=at_once) as group:
         every = replicate_many(group, entries, bring, at_once, report)
         return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
 

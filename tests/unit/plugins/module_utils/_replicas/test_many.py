@@ -39,14 +39,14 @@ class OneLogin(MemoryNode):
         return len(told.read_text()) if told.exists() else 0
 
     @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[NodeSession]:
+    def unlocked_session(self, *, writable: bool, threads: bool = False) -> t.Iterator[NodeSession]:
         if "open" in self.calls:
             with self._file.with_suffix(".refused").open("a") as told:
                 told.write("x")
             error = TokenError("log in", "CKR_PIN_INCORRECT")
             error.final = True
             raise error
-        with super().unlocked_session(writable=writable) as session:
+        with super().unlocked_session(writable=writable, threads=threads) as session:
             yield session
 
 
