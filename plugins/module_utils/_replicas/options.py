@@ -14,8 +14,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import tokens
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import replicate, tokens
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 Params = t.Mapping[str, t.Any]
@@ -48,7 +49,11 @@ class Replicas:
 
     def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
         """One pair, brought into `state` on all tokens."""
-        return replicate(group, wish, state, self.terms, check_mode)
+        return replicate.replicate(group, wish, state, self.terms, check_mode)
+
+    def stages(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Staged[Replicated]:
+        """As `bring_pair`, with a stop before a new pair is looked for again."""
+        return replicate.stages(group, wish, state, self.terms, check_mode)
 
     def check(self, wish: Wish) -> None:
         """Refuses of a wished pair what copies cannot be or do; raises `InputError`.

@@ -88,6 +88,10 @@ class WorkerSession(session.TokenSession):
         """Reads what is there once, where so many pairs are wished that this costs fewer calls than to search each."""
         self._index = index.index_of(self, pairs)
 
+    def identities(self, pairs: int) -> index.KeyIndex | None:
+        """What tells keys from each other, read once for so many new pairs where that costs fewer calls."""
+        return index.index_of(self, pairs, attributes.IDENTITY)
+
     @property
     def searched(self) -> session.TokenSession:
         """The session for the first look at a pair: what was read for all is searched, until something is done."""

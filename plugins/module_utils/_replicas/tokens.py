@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import index
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import WorkerSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
@@ -139,6 +140,8 @@ class Group:
         self.source = self.all[0]
         self._connections: dict[tuple[WorkerSession, WorkerSession, transfer.Way], _Connection] = {}
         self._connecting = threading.Lock()
+        # What the source has, as it was read after the pair that is at work here was made.
+        self.since: index.KeyIndex | None = None
         # Nothing else is done while a process begins.
         self._alone: t.Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
