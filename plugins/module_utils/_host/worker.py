@@ -186,30 +186,30 @@ def _serve(lines: t.Sequence[Connection], target: t.Callable[[], contextlib.Abst
         if answer != "result":
             _tell(first, (answer, worked_on))
             return
+        threads: list[threading.Thread] = []
         while call is not None:
             if call[0] == _WIDEN:
-                _tell(first, ("result", _widened(others, worked_on, entered)))
+                threads = _widened(others, worked_on, entered)
+                _tell(first, ("result", len(threads)))
             else:
                 _answer(first, worked_on, call)
             call = _received(first)
+        for thread in threads:  # before anything is left
+            thread.join()
 
 
-def _widened(lines: t.Iterable[Connection], worked_on: t.Any, entered: contextlib.ExitStack) -> int:
-    """Serves further lines, each with a thread and a session of its own, as far as there is room; how many it became.
-
-    All of them end before what was entered before them is left.
-    """
-    served = 0
+def _widened(lines: t.Iterable[Connection], worked_on: t.Any, entered: contextlib.ExitStack) -> list[threading.Thread]:
+    """Serves further lines, each by a thread with a session of its own, as far as there is room."""
+    threads: list[threading.Thread] = []
     for line in lines:
         try:
             own = entered.enter_context(worked_on.further())
-            thread = threading.Thread(target=_serve_further, args=(line, own))
+            thread = threading.Thread(target=_serve_further, args=(line, own), daemon=True)
             thread.start()
         except (errors.HsmError, RuntimeError, MemoryError):
             break
-        entered.callback(thread.join)
-        served += 1
-    return served
+        threads.append(thread)
+    return threads
 
 
 def _serve_further(line: Connection, worked_on: t.Any) -> None:

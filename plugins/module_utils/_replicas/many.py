@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many pairs on several tokens under one login each: while one token works on a pair, the others work on others."""
+"""Many pairs on several tokens under one login each, several at once on each of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads,
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import index, many, reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.copies import end_of
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.turns import Turns
@@ -83,7 +83,7 @@ def _gone_on(
 
     def work(stages: Staged[many.Done]) -> many.Done | None:
         with turns.work():
-            return end_of(stages)
+            return copies.end_of(stages)
 
     ended = []
     running = {started.submit(work, stages): number for number, stages in waiting.items()}
