@@ -430,7 +430,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options import group
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.attribute_file import NAMES, attribute_file
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import problems
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import is_stale, problems
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.selection import Selected, select, selection_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
@@ -528,7 +528,7 @@ def told_of(found: t.Sequence[certificate.Certificate], spki: bytes | None, word
         return {"certificates": [], "problems": words}
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
 
-    stale = ["stale_certificate"] if any(certificate.is_stale(one, spki) for one in found) else []
+    stale = ["stale_certificate"] if any(is_stale(one, spki) for one in found) else []
     return {"certificates": [certificate.describe_certificate(one) for one in found], "problems": [*words, *stale]}
 
 

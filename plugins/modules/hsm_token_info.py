@@ -465,7 +465,6 @@ provider_error:
   sample: HSM is disconnected
 """
 
-import functools
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import groups
@@ -475,6 +474,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import erro
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import edge, providers
 
 if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 
 OPTIONS = groups.LOGIN + groups.OptionGroup(
@@ -525,12 +525,15 @@ def slots(module: edge.HsmModule, provider: Pkcs11Provider, login: Login) -> edg
         for slot_id in (token.slot_id,) if token else answers.slot_ids:
             with calls.attempt(f"ask slot {slot_id} of {library.info.path}"):
                 told.append(ask_slot(library.functions, slot_id, module.params["mechanisms"]))
+        sha256 = token_description.library_sha256(library.info.path)
+
+        def options_of(token: TokenInfo) -> dict[str, t.Any]:
+            return token_description.options_of(token, sha256, provider.row(library, token), login.vendor_facts)
+
         result: edge.Result = {
             "changed": False,
-            "library": token_description.describe_library(library.info.path, provider.library_sha256, answers),
-            "slots": [
-                token_description.describe_slot(slot, functools.partial(provider.tell, library)) for slot in told
-            ],
+            "library": token_description.describe_library(library.info.path, sha256, answers),
+            "slots": [token_description.describe_slot(slot, options_of) for slot in told],
             "session": None,
         }
         if log_in and token:

@@ -50,4 +50,4 @@ def _cost(build: Path, folder: Path, pairs: int) -> Cost:
     token = filled_token(build, folder, pairs)
     entries = [{"type": "ecc", "label": f"filler {number}", "curve": "P-256"} for number in range(pairs)]
     given = module_input(False, {**token.login(), "keypairs": entries})
-    return Program(module_command("hsm_keypairs"), '"changed": false, "key_pairs"', given).run()
+    return Program(module_command("hsm_keypairs"), f'"none": {pairs}', given).run()

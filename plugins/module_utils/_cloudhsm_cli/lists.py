@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli import answer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys import Key, key_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 
 CRYPTO_USER = "crypto-user"
 # The roles of `user list`, as listUsers of key_mgmt_util calls them.
@@ -71,14 +71,14 @@ def _hsm(row: t.Mapping[str, t.Any]) -> Hsm:
     return Hsm(identity["serial"], identity)
 
 
-def users_of(data: t.Any) -> list[session.User]:
+def users_of(data: t.Any) -> list[User]:
     """The users of `user list`."""
     return [_user(row) for row in answer.rows(data, "users")]
 
 
-def _user(row: t.Mapping[str, t.Any]) -> session.User:
+def _user(row: t.Mapping[str, t.Any]) -> User:
     role = answer.field(row, "role", str)
-    return session.User(
+    return User(
         id=None,
         name=answer.field(row, "username", str).lower(),
         type=_TYPES.get(role, role),

@@ -14,7 +14,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import token
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 # The first version with commands for keys (release notes of the client SDK, 5.10.0).

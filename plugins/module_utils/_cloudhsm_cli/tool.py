@@ -19,7 +19,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cloudhsm_cli.keys im
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import environment
 from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool.login import ToolLogin
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import child
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import masked
 
@@ -80,7 +80,7 @@ class Tool:
         """The HSMs of the cluster; needs no login."""
         return self._read("list the HSMs of the cluster", ["cluster", "hsm-info"], lists.hsms_of)
 
-    def users(self) -> list[session.User]:
+    def users(self) -> list[User]:
         """The users of the cluster; needs no login."""
         return self._read("list the users of the cluster", ["user", "list"], lists.users_of)
 

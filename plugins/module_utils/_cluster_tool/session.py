@@ -13,7 +13,13 @@ import functools
 import time
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, session, vendor_limits
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import (
+    expectation,
+    keypair,
+    session,
+    undoing,
+    vendor_limits,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, PRIVATE, KeyClass
@@ -145,8 +151,8 @@ class ToolSession(session.TokenSession):
 
     def taken_back(self, halves: t.Iterable[tuple[KeyClass, int]]) -> str:
         """Destroys what a generation made, the private half first, and tells what remains."""
-        return session.undone(
-            session.Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
+        return undoing.undone(
+            undoing.Undoing(f"the new {half} half", self.place(handle), functools.partial(self.remove, half, handle))
             for half, handle in sorted(halves)
         )
 

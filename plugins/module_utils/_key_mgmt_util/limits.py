@@ -17,25 +17,15 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Family, Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ALL_USAGE_BITS,
-    HALVES,
-    PRIVATE,
-    PUBLIC,
-    SETTABLE,
-    Half,
-    KeyClass,
-    Value,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, curves
 
 # What a new half has true of that which an option of ours could ask for. Of the RSA private half and of the ECC public
 # half no dump is documented: assumed from the other halves.
-_BORN_TRUE: dict[tuple[Family, Half], frozenset[str]] = {
-    ("rsa", PUBLIC): frozenset({"private", "encrypt", "wrap", "verify", "destroyable", "modifiable"}),
-    ("rsa", PRIVATE): frozenset({"private", "decrypt", "unwrap", "sign", "destroyable", "modifiable"}),
-    ("ecc", PUBLIC): frozenset({"private", "verify", "destroyable", "modifiable"}),
-    ("ecc", PRIVATE): frozenset({"private", "sign", "destroyable", "modifiable"}),
+_BORN_TRUE: dict[tuple[Family, attributes.Half], frozenset[str]] = {
+    ("rsa", attributes.PUBLIC): frozenset({"private", "encrypt", "wrap", "verify", "destroyable", "modifiable"}),
+    ("rsa", attributes.PRIVATE): frozenset({"private", "decrypt", "unwrap", "sign", "destroyable", "modifiable"}),
+    ("ecc", attributes.PUBLIC): frozenset({"private", "verify", "destroyable", "modifiable"}),
+    ("ecc", attributes.PRIVATE): frozenset({"private", "sign", "destroyable", "modifiable"}),
 }
 _NO_SUCH = frozenset({"sign_recover", "verify_recover", "always_authenticate", "copyable"})
 # What has an option or is always as wished; and where the vendors' builds differ: wrap_with_trusted is false for AWS,
@@ -50,7 +40,9 @@ FACTS = vendors.VendorFacts(
     "key_mgmt_util",
     id_length=8,  # as 16 hexadecimal digits, because ids are texts here
     label_max=127,
-    not_sent=frozenset((half, name) for half in HALVES for name in (*ALL_USAGE_BITS[half], "private")),
+    not_sent=frozenset(
+        (half, name) for half in attributes.HALVES for name in (*attributes.ALL_USAGE_BITS[half], "private")
+    ),
     set_attribute=False,
     copy=False,
     curves=frozenset(curve.name for curve in curves.CURVES if curve.number is not None),
@@ -69,22 +61,22 @@ def generation_refusal(wish: Wish, older: bool = False) -> str | None:
         return "its id cannot be typed there: it must be a text without blanks, which the tool's prompt can read"
     if wish.session and wish.share_with:
         return "it shares no pair that lives as long as the session only"
-    return next(filter(None, (_attribute_refusal(wish, half, older) for half in HALVES)), None)
+    return next(filter(None, (_attribute_refusal(wish, half, older) for half in attributes.HALVES)), None)
 
 
-def untold(half: KeyClass, attributes: t.Mapping[str, Value | None]) -> dict[str, Value]:
+def untold(half: attributes.KeyClass, told: t.Mapping[str, attributes.Value | None]) -> dict[str, attributes.Value]:
     """The attributes that the dump of a key does not show, as the tool makes them."""
-    family = _FAMILIES.get(attributes.get("key_type"))
-    if family is None or half not in HALVES:
+    family = _FAMILIES.get(told.get("key_type"))
+    if family is None or half not in attributes.HALVES:
         return {}
-    names = (name for name in SETTABLE[half] if name not in attributes and name not in _NO_SUCH)
+    names = (name for name in attributes.SETTABLE[half] if name not in told and name not in _NO_SUCH)
     return {name: name in _BORN_TRUE[family, half] for name in names}
 
 
-def _attribute_refusal(wish: Wish, half: Half, older: bool) -> str | None:
+def _attribute_refusal(wish: Wish, half: attributes.Half, older: bool) -> str | None:
     not_refused = _NOT_REFUSED
     if older:
-        not_refused = not_refused - {LATER} | (_OLDER_FALSE if half == PUBLIC else set())
+        not_refused = not_refused - {LATER} | (_OLDER_FALSE if half == attributes.PUBLIC else set())
     for name, value in wish.required(half).items():
         if name in not_refused:
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves, public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves, ec_key
 
 
 def raw_point(point: bytes) -> bytes:
@@ -18,7 +18,7 @@ def raw_point(point: bytes) -> bytes:
     Its length tells: a raw point begins as an OCTET STRING does, and one P-256 point in 256 can be read as one.
     """
     raw = {2 * ((curve.bits + 7) // 8) + 1 for curve in curves.CURVES}
-    return point if len(point) in raw else public_key.unwrapped(point)
+    return point if len(point) in raw else ec_key.unwrapped(point)
 
 
 def curve_of_point(point: bytes) -> curves.Curve | None:

@@ -14,7 +14,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._cluster_tool import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import dialogue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.session import KeyMgmtUtilSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool, private_folder
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Unable
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 
 
 class KeyMgmtUtilProvider(provider.ToolProvider):

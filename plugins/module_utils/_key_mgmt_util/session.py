@@ -18,7 +18,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.handle
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.tool import Tool
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Node, Proof, Query, Signer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, KeyClass, Value

@@ -17,7 +17,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util import command as _command
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, readable
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.users import KeyUsers, key_users, listed_users
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass
@@ -61,7 +61,7 @@ class Tool(dialogue.Dialogue):
         with readable(attempt):
             return reader(answer)
 
-    def users(self) -> tuple[session.User, ...]:
+    def users(self) -> tuple[User, ...]:
         """All users of the cluster."""
         return self.read(_command.LIST_USERS, "list the users of the cluster", listed_users)
 

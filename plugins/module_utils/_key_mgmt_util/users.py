@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._key_mgmt_util.answer import Answer, Unreadable
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 
 _FOUND = re.compile(r"\s*Number Of Users found:?[ \t]*([0-9]+)\s*", re.IGNORECASE)
 _HEADER = re.compile(r"\s*Index\s+User ID\s+User Type\s+User Name\b.*")
@@ -44,7 +44,7 @@ class KeyUsers:
     more: int = 0
 
 
-def listed_users(answer: Answer) -> tuple[session.User, ...]:
+def listed_users(answer: Answer) -> tuple[User, ...]:
     """All rows of listUsers; raises `Unreadable`.
 
     More rows than told are taken: AWS's own sample tells four users and lists five.
@@ -58,7 +58,7 @@ def listed_users(answer: Answer) -> tuple[session.User, ...]:
         row = _ROW.fullmatch(line)
         if row:
             users.append(
-                session.User(
+                User(
                     id=int(row["id"]),
                     type=row["type"],
                     name=row["name"],

@@ -6,20 +6,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, mechanisms, text
 
 
 def number(option: str, value: str | None) -> int | None:
-    """The number of a mechanism that is given by its name or number; raises `InputError`."""
+    """The number of a mechanism given by name (with or without `CKM_`, any case) or by number for vendors' own.
+
+    Raises `InputError` for anything else.
+    """
     if value is None:
         return None
-    try:
-        return mechanisms.mechanism_code(value)
-    except ValueError as error:
-        raise errors.InputError(option, str(error), value) from None
+    name = value.upper()
+    row = mechanisms.MECHANISMS.get(name) or mechanisms.MECHANISMS.get(f"CKM_{name}")
+    if row:
+        return row.code
+    with contextlib.suppress(ValueError):
+        code = int(name, 0)
+        if 0 <= code < 1 << 32:
+            return code
+    rule = "give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…"
+    question = text.did_you_mean(f"CKM_{name.removeprefix('CKM_')[:60]}", mechanisms.MECHANISMS)
+    raise errors.InputError(option, f"{question} G{rule[1:]}" if question else rule, value)
 
 
 def numbers(option: str, values: t.Sequence[str] | None) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, ec_key, errors, public_key
 
 _WIDTH = 80
 # In the order of the dumps.
@@ -87,7 +87,7 @@ def _modulus(found: keypair.TokenObject, spki: bytes | None) -> str | None:
     if isinstance(value, bytes) and value:
         text = f"0x{value.hex()}"
         return "\n".join(text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))
-    return public_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
+    return ec_key.point_of(spki).hex() if spki and found.key_type.startswith("ec") else None
 
 
 def _modulus_bits(found: keypair.TokenObject, _spki: bytes | None) -> str | None:

@@ -79,20 +79,6 @@ def describe_certificate(found: Certificate) -> dict[str, str | None]:
     return {"label": found.label, "id_hex": found.id.hex(":") or None, **told, "fingerprint": digest}
 
 
-def is_stale(found: Certificate, spki: bytes | None) -> bool:
-    """Whether it is of another key than that with this SubjectPublicKeyInfo, as far as both are known."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    certificate = parsed(found.value)
-    if certificate is None or spki is None:
-        return False
-    try:
-        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-
-
 @functools.lru_cache(maxsize=64)
 def parsed(value: bytes) -> Parsed | None:
     """What is in a certificate; None where it is none, or its names and times cannot be told."""

@@ -11,16 +11,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import absence, keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import (
-    ALL_USAGE_BITS,
-    COMPARE_ONLY,
-    FREEZING,
-    HALVES,
-    PRIVATE,
-    SETTABLE,
-    Half,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS, mechanism_name
 
 _QUORUM = "a key with a quorum cannot be renamed without the users' signatures, which a safe replacement needs"
@@ -44,7 +35,7 @@ def irreplaceable(wish: Wish, facts: vendors.VendorFacts) -> str:
     """Why no pair can be replaced by one as wished; empty if it can."""
     if not facts.set_attribute:
         return f"{facts.name} cannot rename a key, which a safe replacement needs"
-    if not facts.copy and any(wish.freezing(half) for half in HALVES):
+    if not facts.copy and any(wish.freezing(half) for half in attributes.HALVES):
         return f"{facts.name} cannot copy a key, which destroyable=false and modifiable=false need after the renaming"
     return _QUORUM if wish.quorum else ""
 
@@ -65,21 +56,21 @@ def inherited(wish: Wish, old: keypair.KeyPair) -> Wish:
         "share_with": sharing.shared_with if sharing else None,
     }
     unsaid = {name: value for name, value in values.items() if getattr(wish, name) is None}
-    for half in HALVES:
+    for half in attributes.HALVES:
         unsaid[f"{half}_attributes"] = {**_bits(wish, old, half), **wish.own_attributes(half)}
     return dataclasses.replace(wish, **unsaid)
 
 
-def _bits(wish: Wish, old: keypair.KeyPair, half: Half) -> dict[str, bool]:
+def _bits(wish: Wish, old: keypair.KeyPair, half: attributes.Half) -> dict[str, bool]:
     """The bits of a half that the wish does not name, as far as the old pair tells them."""
-    told, usage, bits = old.half(half).attributes, ALL_USAGE_BITS[half], {}
-    for name in SETTABLE[half]:
+    told, usage, bits = old.half(half).attributes, attributes.ALL_USAGE_BITS[half], {}
+    for name in attributes.SETTABLE[half]:
         value = told.get(name)
-        if name in (*wish.required(half), *COMPARE_ONLY) or not isinstance(value, bool):
+        if name in (*wish.required(half), *attributes.COMPARE_ONLY) or not isinstance(value, bool):
             continue
         if name in usage:
             bits[name] = value and name in _USES[wish.key_type]
-        elif name == "private" or value is not (name in FREEZING):  # else it is as of every new pair
+        elif name == "private" or value is not (name in attributes.FREEZING):  # else it is as of every new pair
             bits[name] = value
     return bits
 
@@ -90,11 +81,11 @@ def misfit(wish: Wish, old: keypair.KeyPair) -> str | None:
     names = [row.name for row in rows if row and row.family != wish.key_type]
     if names:
         return f"the old pair's allowed_mechanisms {', '.join(names)} are not for keys of the type {wish.key_type}"
-    uses, left = _uses(old.private.attributes), _uses(wish.template(PRIVATE))
+    uses, left = _uses(old.private.attributes), _uses(wish.template(attributes.PRIVATE))
     if wish.usage is None and uses and not left:
         return f"a key of the type {wish.key_type} can have none of the old pair's uses, {', '.join(uses)}; say usage"
     return None
 
 
-def _uses(attributes: t.Mapping[str, t.Any]) -> list[str]:
-    return [name for name in ALL_USAGE_BITS[PRIVATE] if attributes.get(name) is True]
+def _uses(told: t.Mapping[str, t.Any]) -> list[str]:
+    return [name for name in attributes.ALL_USAGE_BITS[attributes.PRIVATE] if told.get(name) is True]

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import typing as t
 
@@ -46,17 +45,6 @@ def main_action(actions: t.Collection[plan.Action]) -> plan.Action:
     """What is told where several things were done: the one that weighs most."""
     weighty = (plan.Action.REMOVE, plan.Action.GENERATE, plan.Action.REPLACE, plan.Action.REPAIR, plan.Action.CHANGE)
     return next((action for action in weighty if action in actions), plan.Action.NOTHING)
-
-
-def counted(words: t.Iterable[str]) -> dict[str, int]:
-    """How often each word was told, those that never were with 0."""
-    told = collections.Counter(words)
-    return {word: told[word] for word in (*WORDS.values(), "failed")}
-
-
-def in_words(counts: t.Mapping[str, int]) -> str:
-    """The counts in one line, without what never was."""
-    return ", ".join(f"{word}: {count}" for word, count in counts.items() if count) or "none: 0"
 
 
 def changed_fields(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> list[ChangedValue]:

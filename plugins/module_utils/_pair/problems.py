@@ -12,6 +12,9 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
+
 
 def problems(pairs: t.Sequence[keypair.KeyPair], beside: t.Iterable[keypair.KeyPair] = ()) -> list[list[str]]:
     """For each pair the words that fit it.
@@ -63,3 +66,19 @@ def _words(
         "unreadable": hidden or any(found.attributes.get("key_type") is None for found in pair.objects),
     }
     return [word for word, is_so in fits.items() if is_so]
+
+
+def is_stale(found: Certificate, spki: bytes | None) -> bool:
+    """Whether a certificate is of another key than that with this SubjectPublicKeyInfo, as far as both are known."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
+
+    parsed = certificate.parsed(found.value)
+    if parsed is None or spki is None:
+        return False
+    try:
+        return parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki
+    except (ValueError, UnsupportedAlgorithm):
+        return False

@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
     from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 Params = t.Mapping[str, t.Any]
@@ -25,7 +26,6 @@ Params = t.Mapping[str, t.Any]
 CRYPTOGRAPHY_IMPORT_ERROR = floors.cryptography_problem()
 _NOT_OFFERED = "CKR_MECHANISM_INVALID"
 NOT_THERE = "CKR_OBJECT_HANDLE_INVALID"
-NOTHING_LEFT = "Nothing of it is left on the token."
 
 
 class Query(t.NamedTuple):
@@ -131,45 +131,12 @@ class Credentials(t.Protocol):
         """What may be wrong about the secrets, and is no reason to refuse."""
 
 
-@dataclasses.dataclass(frozen=True)
-class User:
-    """A user of an HSM cluster, as key_mgmt_util's listUsers has it; None is what the cluster's tool does not tell."""
-
-    id: int | None
-    name: str
-    type: str
-    two_factor: bool | None
-    login_failures: int | None
-    quorum_key: bool | None
-    locked: bool | None = None
-
-
 class Node(t.NamedTuple):
     """One HSM, or one token: whether it has what was asked for."""
 
     name: str
     status: t.Literal["ok", "failed", "unsynchronised"] = "ok"
     message: str = ""
-
-
-class Undoing(t.NamedTuple):
-    """One object to take back: what it is, where it is (its handle or reference), and how it goes."""
-
-    what: str
-    where: str
-    destroy: t.Callable[[], object]
-
-
-def undone(steps: t.Iterable[Undoing]) -> str:
-    """Takes back what was made; the answer tells what remains, and the HSM's reason for each."""
-    left = []
-    for step in steps:
-        try:
-            step.destroy()
-        except errors.TokenError as error:
-            if error.ckr != NOT_THERE:
-                left.append(f"{step.what} ({step.where}; {error.ckr or error.said})")
-    return f"What remains on the token: {' and '.join(left)}." if left else NOTHING_LEFT
 
 
 class TokenSession(abc.ABC):

@@ -75,6 +75,11 @@ class TokenInfo:
         """RFC 7512 URI of the token."""
         return build_uri(PKCS11Uri(**t.cast("dict[str, t.Any]", self.uri_attributes())))
 
+    def identity(self) -> dict[str, str]:
+        """What the option `expect_token` compares of a token, as texts."""
+        names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
+        return {name: getattr(self, name) for name in names}
+
     def uri_attributes(self) -> dict[str, str]:
         """The path attributes that name the token in an RFC 7512 URI; what the token leaves empty is left out."""
         values = {"model": self.model, "manufacturer": self.manufacturer, "serial": self.serial, "token": self.label}

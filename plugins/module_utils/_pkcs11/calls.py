@@ -91,11 +91,6 @@ class Session:
         """C_CloseSession, which logs out with the last session (section 5.6.2); what it answers changes nothing now."""
         self._calls.call("C_CloseSession", self._handle)
 
-    def init_pin(self, pin: str) -> None:
-        """C_InitPIN, in a session of the security officer."""
-        with attempt(f"set the user PIN of the token {self._token}"):
-            self._session.init_pin(pin)
-
     def find(
         self, key_class: KeyClass, wanted: t.Mapping[str, Value], names: frozenset[str] | None = None
     ) -> list[keypair.TokenObject]:
@@ -232,8 +227,8 @@ class Session:
 
     def state(self) -> str:
         """What C_GetSessionInfo says of the login."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import session_state
 
-        rv, info = slots.session_info(self._calls, self._handle)
+        rv, state = session_state.asked(self._calls, self._handle)
         check(rv, f"read the session with the token {self._token}")
-        return slots.session_state(info)
+        return state

@@ -184,10 +184,6 @@ class Functions:
             raise Nonsense(f"{name} with {count.value} entries")
         return rv, 0 if rv else count.value
 
-    def init_token(self, slot_id: int, so_pin: bytes, label: bytes) -> int:
-        """C_InitToken (section 5.5.7); `label` is padded with blanks to 32 bytes."""
-        return self.call("C_InitToken", slot_id, so_pin, ctypes.create_string_buffer(label.ljust(32), 32))
-
     def find(self, session: int, template: Template, at_most: int | None = None) -> tuple[int, list[int]]:
         """Handles of all objects that match; the search is over only when the library returns none (section 5.7.6).
 

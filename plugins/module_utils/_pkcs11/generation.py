@@ -11,10 +11,10 @@ import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectation, keypair, vendor_limits, vendors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.undoing import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism_list
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors, mechanisms
 
@@ -29,7 +29,7 @@ class Generation:
         self._session = session
         self._token = token
         self._facts = facts
-        self._mechanisms = library.mechanisms(token.slot_id)
+        self._mechanisms = mechanism_list.codes(library.functions, token.slot_id)
 
     def check(self, wish: Wish) -> None:
         """As `TokenSession.check_generation`."""
@@ -59,7 +59,7 @@ class Generation:
             )
         # Tokens count the bits of Edwards curves differently (255 or 256); there the name alone decides.
         bits = {"rsa": wish.modulus_bits, "ec": wish.curve.bits if wish.curve else None}.get(wish.key_type)
-        smallest, largest = self._library.key_sizes(self._token.slot_id, mechanism)
+        smallest, largest = mechanism_list.key_sizes(self._library.functions, self._token.slot_id, mechanism)
         if bits and largest and not smallest <= bits <= largest:
             return f"the token makes keys of {smallest} to {largest} bits, not of {bits}"
         return None

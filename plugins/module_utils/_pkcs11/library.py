@@ -85,8 +85,6 @@ class Library:
         major, minor = self._lib.library_version
         self.info = LibraryInfo(path, self._lib.manufacturer_id, self._lib.library_description, f"{major}.{minor}")
         self._slots: dict[int, t.Any] = {}
-        self._mechanisms: dict[int, frozenset[int]] = {}
-        self._key_sizes: dict[tuple[int, int], tuple[int, int]] = {}
         self.login: dict[str, t.Any] = {}
         self._refused: errors.TokenError | None = None
 
@@ -131,13 +129,6 @@ class Library:
         calls.check(rv, f"read the token in slot {slot_id}")
         return token_info(slot_id, info)
 
-    def init_token(self, slot_id: int, label: str, so_pin: str) -> None:
-        """C_InitToken: makes a token in a slot, or wipes the one that is there: the caller has made sure of it."""
-        calls.check(
-            self.functions.init_token(slot_id, so_pin.encode(), label.encode()),
-            f"initialise a token labelled '{label}' in slot {slot_id}",
-        )
-
     def open(self, token: TokenInfo, pin: str | None, *, rw: bool, user: str = "user") -> calls.Session:
         """The one session of this process with a token (T4), logged in when there is a PIN.
 
@@ -177,25 +168,3 @@ class Library:
 
     def _opened(self, token: TokenInfo, rw: bool, login: t.Mapping[str, t.Any]) -> t.Any:
         return self._slots[token.slot_id].get_token().open(rw=rw, **login)
-
-    def mechanisms(self, slot_id: int) -> frozenset[int]:
-        """Codes of the mechanisms of the token in a slot, asked for once."""
-        if slot_id not in self._mechanisms:
-            what = f"list the mechanisms of slot {slot_id}"
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
-
-            with calls.attempt(what):
-                rv, codes = slots.mechanism_list(self.functions, slot_id)
-            calls.check(rv, what)
-            self._mechanisms[slot_id] = frozenset(codes)
-        return self._mechanisms[slot_id]
-
-    def key_sizes(self, slot_id: int, mechanism: int) -> tuple[int, int]:
-        """The smallest and largest key of a mechanism, in bits for RSA and EC (PKCS#11 3.1, sections 6.1 and 6.3)."""
-        if (slot_id, mechanism) not in self._key_sizes:
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots
-
-            rv, info = slots.mechanism_info(self.functions, slot_id, mechanism)
-            calls.check(rv, f"read the mechanism 0x{mechanism:x} of slot {slot_id}")
-            self._key_sizes[slot_id, mechanism] = info.min_key_size, info.max_key_size
-        return self._key_sizes[slot_id, mechanism]

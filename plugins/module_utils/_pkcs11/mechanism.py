@@ -21,7 +21,6 @@ _HASHES = {
     "sha512": (0x270, 4),
 }
 _DATA_SPECIFIED = 1  # CKZ_DATA_SPECIFIED
-_NO_KDF = 1  # CKD_NULL
 
 
 class CkMechanism(ctypes.Structure):
@@ -52,17 +51,6 @@ class CkOaepParams(ctypes.Structure):
     )
 
 
-class CkEcdhParams(ctypes.Structure):
-    """CK_ECDH1_DERIVE_PARAMS."""
-
-    _fields_ = (
-        *structures.ulongs("kdf shared_length"),
-        ("shared_data", ctypes.c_void_p),
-        ("public_length", structures.CK_ULONG),
-        ("public_data", ctypes.c_char_p),
-    )
-
-
 def with_parameter(mechanism: mechanisms.Mechanism) -> CkMechanism:
     """RSASSA-PSS takes its own hash, and a salt as long; RSAES-OAEP takes SHA-1, which is all that SoftHSM 2.6 has."""
     if mechanism.name.endswith("_PSS") and mechanism.hash:
@@ -71,9 +59,3 @@ def with_parameter(mechanism: mechanisms.Mechanism) -> CkMechanism:
     if mechanism.name == "CKM_RSA_PKCS_OAEP":
         return CkMechanism(mechanism.code, CkOaepParams(*_HASHES["sha1"], _DATA_SPECIFIED))
     return CkMechanism(mechanism.code)
-
-
-def ecdh(point: bytes) -> CkMechanism:
-    """CKM_ECDH1_DERIVE with another's point; the key is the secret's first bytes, as they are."""
-    parameter = CkEcdhParams(kdf=_NO_KDF, public_length=len(point), public_data=point)
-    return CkMechanism(mechanisms.MECHANISMS["CKM_ECDH1_DERIVE"].code, parameter)

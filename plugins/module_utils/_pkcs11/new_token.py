@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options import login
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import DeadSlot, TokenFlag, TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, softhsm_tokens
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
@@ -69,10 +71,29 @@ def make_token(provider: Pkcs11Provider, library: Library, wish: TokenWish, chec
         made = dataclasses.replace(target, label=wish.label, flags=target.flags | _PIN_FLAGS)
         return TokenOutcome(action, token, made)
     if not token:
-        with provider.making_token():
-            library.init_token(target.slot_id, wish.label, wish.so_pin.reveal())
+        with _marked(provider.soft_folder):
+            initialise(library, target.slot_id, wish.label, wish.so_pin.reveal())
     _set_user_pin(library, wish, library.token(target.slot_id))
     return TokenOutcome(action, token, library.token(target.slot_id))
+
+
+@contextlib.contextmanager
+def _marked(folder: str | None) -> t.Iterator[None]:
+    """What SoftHSM makes within, in its folder, is known as unfinished should this process be killed."""
+    with contextlib.ExitStack() as opened:
+        if folder:
+            opened.enter_context(softhsm_tokens.TokensFolder(folder, lasting=True)).begin()
+        yield
+
+
+def initialise(library: Library, slot_id: int, label: str, so_pin: str) -> None:
+    """C_InitToken (section 5.5.7): makes a token, or wipes the one that is there: the caller has made sure of it.
+
+    The label is padded with blanks to 32 bytes.
+    """
+    padded = ctypes.create_string_buffer(label.encode().ljust(32), 32)
+    rv = library.functions.call("C_InitToken", slot_id, so_pin.encode(), padded)
+    calls.check(rv, f"initialise a token labelled '{label}' in slot {slot_id}")
 
 
 def _existing(
@@ -123,7 +144,7 @@ def _check_pin(option: str, pin: login.Secret, token: TokenInfo) -> None:
 def _set_user_pin(library: Library, wish: TokenWish, token: TokenInfo) -> None:
     try:
         with contextlib.closing(library.open(token, wish.so_pin.reveal(), rw=True, user="security officer")) as session:
-            session.init_pin(wish.pin.reveal())
+            session.call("set its user PIN", "C_InitPIN", wish.pin.reveal().encode())
     except errors.TokenError as error:
         raise error.at(
             f"set the user PIN of the token {token}",

@@ -32,7 +32,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import (
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, softhsm
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session import Pkcs11Session
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, text
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
@@ -114,7 +114,8 @@ class Pkcs11Provider(Provider):
             with contextlib.closing(_session(library, opened, token, facts, store)) as session:
                 yield session
 
-    def _row(self, library: Library, token: TokenInfo) -> vendors.VendorFacts:
+    def row(self, library: Library, token: TokenInfo) -> vendors.VendorFacts:
+        """What is known of the token's vendor."""
         return vendors.vendor_facts(
             self._login.vendor,
             *(library.info.manufacturer, library.info.description, token.manufacturer, token.model),
@@ -123,7 +124,7 @@ class Pkcs11Provider(Provider):
 
     def _facts(self, library: Library, token: TokenInfo) -> vendors.VendorFacts:
         """The row of the token's vendor, and what the user says on top of it."""
-        row = self._row(library, token)
+        row = self.row(library, token)
         if not self._login.vendor_facts:
             return row
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import with_said
@@ -141,19 +142,13 @@ class Pkcs11Provider(Provider):
             if reason:
                 raise errors.HsmError.refused(f"generate {wish} on the token {token}", reason)
 
-    def tell(self, library: Library, token: TokenInfo) -> dict[str, t.Any]:
-        """What the options expect_token and vendor_facts take, as it is now, and where the facts come from."""
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import tell
-
-        return {"expect_token": self.identity(token), **tell(self._row(library, token), self._login.vendor_facts)}
-
     @contextlib.contextmanager
     def library(self, threads: bool = False, lock: bool = True) -> t.Iterator[Library]:
         """The initialised library, under the lock of this host, which is taken before C_Initialize (trap T5)."""
         path, pinned = self._login.module_path, self._login.expect.get("library_sha256")
         with locked([self] if lock else [], self._lock_timeout):
             if pinned is not None:  # before any code of it runs
-                check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": _library_digest(path)})
+                check_expected(f"library {path}", {"library_sha256": pinned}, {"library_sha256": library_digest(path)})
             self._check_configuration()
             loaded = Library(path, self._login.environment, threads, self._login.library_parameters)
             with contextlib.closing(loaded) as library:
@@ -164,7 +159,7 @@ class Pkcs11Provider(Provider):
         return {**os.environ, **self._login.environment}
 
     @functools.cached_property
-    def _soft_folder(self) -> str | None:
+    def soft_folder(self) -> str | None:
         """SoftHSM's token folder; None for any other library."""
         if not softhsm.is_softhsm(self._login.module_path, self._environment):
             return None
@@ -178,7 +173,7 @@ class Pkcs11Provider(Provider):
 
     def _own_folder(self, token: TokenInfo) -> str | None:
         """The folder of one token of SoftHSM, whose file another program may just be writing."""
-        folder = self._soft_folder or self._kit.folder_of(token)
+        folder = self.soft_folder or self._kit.folder_of(token)
         if not folder:
             return None
         for dummy in range(_LOOKS):
@@ -195,13 +190,13 @@ class Pkcs11Provider(Provider):
             return contextlib.nullcontext()
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
 
-        library = self._login.module_path if self._soft_folder else self._kit.library or ""
+        library = self._login.module_path if self.soft_folder else self._kit.library or ""
         return softhsm_store.TokenStore(own, lasting, lambda: softhsm.file_umask(library, self._environment))
 
     @functools.cached_property
     def lock_key(self) -> str:
         """What all tasks on this host that use the same storage or library have in common, from the beginning."""
-        folder = self._soft_folder or self._kit.folder
+        folder = self.soft_folder or self._kit.folder
         if folder:
             return softhsm.lock_key(folder)
         # The name of the lock's file is made of it, which everybody may read; no secret goes into that.
@@ -212,22 +207,12 @@ class Pkcs11Provider(Provider):
 
     def overlooked(self) -> list[str]:
         """Why tokens in SoftHSM's folder stay unseen, a clause a file: it may not be read, or it is damaged."""
-        folder = self._soft_folder
+        folder = self.soft_folder
         if not folder:
             return []
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_tokens
 
         return softhsm_tokens.overlooked(folder)
-
-    @contextlib.contextmanager
-    def making_token(self) -> t.Iterator[None]:
-        """What SoftHSM makes within is known as unfinished should this process be killed."""
-        with contextlib.ExitStack() as opened:
-            if self._soft_folder:
-                from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_tokens
-
-                opened.enter_context(softhsm_tokens.TokensFolder(self._soft_folder, lasting=True)).begin()
-            yield
 
     def choose(self, library: Library) -> TokenInfo:
         """The one token that is meant."""
@@ -237,17 +222,7 @@ class Pkcs11Provider(Provider):
         """Compares the token with the values pinned by expect_token; one that is not initialised has no serial yet."""
         apart = {"library_sha256"} if token.flags & TokenFlag.TOKEN_INITIALIZED else {"library_sha256", "serial"}
         expected = {name: value for name, value in self._login.expect.items() if name not in apart}
-        check_expected(f"token '{token.label}' in {library.info.path}", expected, _token_identity(token))
-
-    def identity(self, token: TokenInfo) -> dict[str, str]:
-        """What the option expect_token can pin of the library and a token; what is empty cannot be pinned."""
-        values = {"library_sha256": self.library_sha256, **_token_identity(token)}
-        return {name: value for name, value in values.items() if value}
-
-    @functools.cached_property
-    def library_sha256(self) -> str:
-        """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
-        return text.colon_hex(bytes.fromhex(_library_digest(self._login.module_path)))
+        check_expected(f"token '{token.label}' in {library.info.path}", expected, token.identity())
 
     def _check_configuration(self) -> None:
         """For SoftHSM: that it can start."""
@@ -258,7 +233,7 @@ class Pkcs11Provider(Provider):
 
     def _check_hidden(self, token: TokenInfo, own: str | None) -> None:
         """For SoftHSM: that no file of the token is hidden from this user; `own` is its folder, if that is known."""
-        folder = own or self._soft_folder
+        folder = own or self.soft_folder
         hidden = softhsm.unreadable(folder) if folder else []
         if hidden:
             raise errors.HsmError(
@@ -297,13 +272,8 @@ def locked(providers: t.Sequence[Pkcs11Provider], timeout: float) -> t.Iterator[
         raise errors.HsmError(f"Could not lock the token {tokens} on this host: {error}.") from None
 
 
-def _token_identity(token: TokenInfo) -> dict[str, str]:
-    """What the option `expect_token` compares of a token, as texts."""
-    names = ("manufacturer", "model", "serial", "hardware_version", "firmware_version")
-    return {name: getattr(token, name) for name in names}
-
-
-def _library_digest(path: str) -> str:
+def library_digest(path: str) -> str:
+    """The SHA-256 of the library's file."""
     try:
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Undoing, undone
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.undoing import Undoing, undone
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 

@@ -52,7 +52,9 @@ class Pkcs11Session(TokenSession):
     @property
     def mechanisms(self) -> frozenset[int]:
         """What the token can do."""
-        return self._library.mechanisms(self._token.slot_id)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import mechanism_list
+
+        return mechanism_list.codes(self._library.functions, self._token.slot_id)
 
     def find(self, query: Query) -> list[keypair.TokenObject]:
         return self._session.find(query.key_class, query.attributes(), query.read)

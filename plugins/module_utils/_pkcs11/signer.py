@@ -12,19 +12,11 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Signer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import Mechanism
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.library import Library
-
-_READABLE: dict[str, attributes.Value] = {
-    "key_type": "generic_secret",
-    "token": False,
-    "sensitive": False,
-    "extractable": True,
-}
 
 
 def signer_of(library: Library, token: TokenInfo, session: calls.Session, found: keypair.TokenObject) -> Pkcs11Signer:
@@ -47,7 +39,9 @@ class Pkcs11Signer(Signer):
 
     @property
     def mechanisms(self) -> t.Collection[int]:
-        return self._library.mechanisms(self._token.slot_id)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import mechanism_list
+
+        return mechanism_list.codes(self._library.functions, self._token.slot_id)
 
     def sign(self, mechanism: Mechanism, data: bytes) -> bytes:
         return self._output(f"sign {self._key}", "C_Sign", mechanism, data)
@@ -60,11 +54,6 @@ class Pkcs11Signer(Signer):
         return self._session.output(what, function, data)
 
     def derive(self, point: bytes, size: int) -> bytes:
-        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import mechanism, removal
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import derivation
 
-        what, readable = f"derive {self._key}", calls.template({**_READABLE, "value_len": size}, attributes.SECRET)
-        handle = self._session.make(what, "C_DeriveKey", mechanism.ecdh(point), self._found.handle, readable)
-        try:
-            return self._session.secret(what, handle, size)
-        finally:
-            removal.discard(self._session, attributes.SECRET, handle)
+        return derivation.derive(self._session, f"derive {self._key}", self._found.handle, point, size)

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, structures
-
-# Section 5.6.4: CK_SESSION_INFO, state.
-_STATES = ("ro_public", "ro_user", "rw_public", "rw_user", "rw_so")
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, mechanism_list, structures
 
 
 class CkInfo(ctypes.Structure):
@@ -38,18 +34,6 @@ class CkSlotInfo(ctypes.Structure):
         ("hardware_version", structures.CkVersion),
         ("firmware_version", structures.CkVersion),
     )
-
-
-class CkMechanismInfo(ctypes.Structure):
-    """CK_MECHANISM_INFO. All zero when it is made, which matters: SoftHSM 2.6.1 adds its flags to what is there."""
-
-    _fields_ = structures.ulongs("min_key_size max_key_size flags")
-
-
-class CkSessionInfo(ctypes.Structure):
-    """CK_SESSION_INFO."""
-
-    _fields_ = structures.ulongs("slot_id state flags device_error")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +62,7 @@ class SlotAnswers:
     slot_id: int
     slot: CkSlotInfo | None
     token: structures.CkTokenInfo | None
-    mechanisms: dict[int, CkMechanismInfo | None] | None
+    mechanisms: dict[int, mechanism_list.CkMechanismInfo | None] | None
     errors: tuple[CallError, ...]
 
 
@@ -90,42 +74,13 @@ def library_info(calls: functions.Functions) -> tuple[int, CkInfo]:
 
 def slot_list(calls: functions.Functions) -> tuple[int, list[int]]:
     """C_GetSlotList (section 5.5.1): the numbers of all slots, those without a token too."""
-    return _list(calls, "C_GetSlotList", ctypes.c_ubyte(False))
+    return mechanism_list.numbers(calls, "C_GetSlotList", ctypes.c_ubyte(False))
 
 
 def slot_info(calls: functions.Functions, slot_id: int) -> tuple[int, CkSlotInfo]:
     """C_GetSlotInfo (section 5.5.2)."""
     info = CkSlotInfo()
     return calls.call("C_GetSlotInfo", slot_id, info), info
-
-
-def mechanism_list(calls: functions.Functions, slot_id: int) -> tuple[int, list[int]]:
-    """C_GetMechanismList (section 5.5.5)."""
-    return _list(calls, "C_GetMechanismList", slot_id)
-
-
-def mechanism_info(calls: functions.Functions, slot_id: int, mechanism: int) -> tuple[int, CkMechanismInfo]:
-    """C_GetMechanismInfo (section 5.5.6)."""
-    info = CkMechanismInfo()
-    return calls.call("C_GetMechanismInfo", slot_id, mechanism, info), info
-
-
-def session_info(calls: functions.Functions, session: int) -> tuple[int, CkSessionInfo]:
-    """C_GetSessionInfo (section 5.6.4)."""
-    info = CkSessionInfo()
-    return calls.call("C_GetSessionInfo", session, info), info
-
-
-def _list(calls: functions.Functions, name: str, first: t.Any) -> tuple[int, list[int]]:
-    """What a function lists in two calls, the first for the count; once more where it has grown in between."""
-    for _dummy in range(2):
-        rv, size = calls.size(name, first)
-        numbers, count = (structures.CK_ULONG * size)(), structures.CK_ULONG(size)
-        if numbers:
-            rv = calls.call(name, first, numbers, ctypes.byref(count))
-        if rv != functions.CKR_BUFFER_TOO_SMALL:
-            break
-    return rv, numbers[: count.value] if rv == functions.CKR_OK else []
 
 
 def ask_library(calls: functions.Functions) -> tuple[LibraryAnswers, int]:
@@ -148,17 +103,17 @@ def ask_slot(calls: functions.Functions, slot_id: int, with_mechanisms: bool = T
     slot_told = told("C_GetSlotInfo", rv)
     rv, token = calls.token_info(slot_id)
     token_told = told("C_GetTokenInfo", rv)
-    mechanisms: dict[int, CkMechanismInfo | None] = {}
+    mechanisms: dict[int, mechanism_list.CkMechanismInfo | None] = {}
     if token_told and with_mechanisms:
         codes: list[int] = []
         try:
-            rv, codes = mechanism_list(calls, slot_id)
+            rv, codes = mechanism_list.asked(calls, slot_id)
             told("C_GetMechanismList", rv)
         except functions.Nonsense as error:
             errors.append(CallError("C_GetMechanismList", str(error)))
         mechanisms = dict.fromkeys(sorted(codes))
         for code in mechanisms:
-            rv, info = mechanism_info(calls, slot_id, code)
+            rv, info = mechanism_list.info(calls, slot_id, code)
             if told("C_GetMechanismInfo", rv):
                 mechanisms[code] = info
             elif rv != functions.CKR_MECHANISM_INVALID:
@@ -170,8 +125,3 @@ def ask_slot(calls: functions.Functions, slot_id: int, with_mechanisms: bool = T
         mechanisms if with_mechanisms else None,
         tuple(dict.fromkeys(errors)),
     )
-
-
-def session_state(info: CkSessionInfo) -> str:
-    """The state of a session as a word: read-only or read/write, and who has logged in."""
-    return _STATES[info.state] if info.state < len(_STATES) else f"0x{info.state:x}"

@@ -9,9 +9,16 @@ from __future__ import annotations
 import enum
 import typing as t
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import facts_told, said_facts, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import library, slots, structures
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
+    library,
+    mechanism_list,
+    provider,
+    slots,
+    structures,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import mechanisms, text
 
 Described = dict[str, t.Any]
 
@@ -73,6 +80,20 @@ def describe_library(path: str, sha256: str, answers: slots.LibraryAnswers) -> D
         "version": structures.version(answers.info.library_version),
         "cryptoki_version": structures.version(answers.info.cryptoki_version),
     }
+
+
+def library_sha256(path: str) -> str:
+    """The digest of the library's file, in a form in which Ansible finds no PIN by chance."""
+    return text.colon_hex(bytes.fromhex(provider.library_digest(path)))
+
+
+def options_of(token: TokenInfo, sha256: str, row: vendors.VendorFacts, said: said_facts.Said) -> Described:
+    """What the options expect_token and vendor_facts take, as it is now, and where the facts come from.
+
+    What is empty cannot be pinned.
+    """
+    pins = {"library_sha256": sha256, **token.identity()}
+    return {"expect_token": {name: value for name, value in pins.items() if value}, **facts_told.tell(row, said)}
 
 
 def describe_slot(answers: slots.SlotAnswers, tell: t.Callable[[TokenInfo], Described]) -> Described:
@@ -153,7 +174,7 @@ def _limit(count: int) -> int | str | None:
     return "unlimited" if count == 0 else _known(count)
 
 
-def _mechanism(code: int, info: slots.CkMechanismInfo | None) -> Described:
+def _mechanism(code: int, info: mechanism_list.CkMechanismInfo | None) -> Described:
     """One mechanism; sizes that are none, and flags that are memory which nobody wrote (trap T12), are None."""
     flags = sizes = None
     if info and info.flags < _WORD:

@@ -11,8 +11,8 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, transfer, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenInfo
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, mechanism, removal
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors, public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, derivation, mechanism, removal
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, ec_key, errors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import KEY_GEN, MECHANISMS
 
 _OAEP = "CKM_RSA_PKCS_OAEP"
@@ -144,11 +144,11 @@ class Transfer:
             return modulus, private
         if found.spki is None:
             raise errors.HsmError(f"Could not read the public transport key on the token {self._token}.")
-        return public_key.point_of(found.spki), private
+        return ec_key.point_of(found.spki), private
 
     def _agreed(self, private: int, point: bytes, *, wraps: bool) -> int:
         agreed = calls.template({**transfer.kek(wraps=wraps), "value_len": transfer.KEK_BYTES}, attributes.SECRET)
-        return self._helper("derive a key", "C_DeriveKey", mechanism.ecdh(point), private, agreed)
+        return self._helper("derive a key", "C_DeriveKey", derivation.ecdh(point), private, agreed)
 
     def _trusted(self, way: transfer.Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""

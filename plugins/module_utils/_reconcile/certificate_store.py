@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, NOTHING_LEFT, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.undoing import NOTHING_LEFT
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import certificate_plan, work
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 

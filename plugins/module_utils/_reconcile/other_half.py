@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import description, keypair, session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import work
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors, public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, ec_key, errors
 
 # What tokens answer whose private keys cannot have such an attribute.
 _NO_SUCH_ATTRIBUTE = ("CKR_ATTRIBUTE_TYPE_INVALID", "CKR_ATTRIBUTE_VALUE_INVALID", "CKR_TEMPLATE_INCONSISTENT")
@@ -144,4 +144,4 @@ def _by_value(half: keypair.TokenObject) -> t.Iterator[session.Query]:
     elif isinstance(point, bytes) and point:
         yield session.Query(half.other, ec_point=point)
     elif half.spki and half.curve:
-        yield session.Query(attributes.PUBLIC, ec_point=public_key.octet_string(public_key.point_of(half.spki)))
+        yield session.Query(attributes.PUBLIC, ec_point=ec_key.octet_string(ec_key.point_of(half.spki)))

@@ -13,14 +13,13 @@ no binary fields, which SP 800-186 deprecates. What is refused is known by name,
 
 from __future__ import annotations
 
-import hashlib
 import re
 import typing as t
 from dataclasses import dataclass
 from functools import lru_cache
 
 try:
-    from asn1crypto import core, keys
+    from asn1crypto import core
 
     HAS_ASN1CRYPTO = True
 except ImportError:
@@ -38,7 +37,7 @@ class Curve:
     `name` is the spelling of SEC 2, RFC 5480, RFC 5639 or RFC 8410. `bits` is the size of the field, from which that
     of a point follows (255 for Ed25519, 448 for Ed448). `number` is what genECCKeyPair's `-i` calls it, where that
     is the same for every vendor of the tool, and `nid` the number by which its dumps tell it, which is OpenSSL's
-    (obj_mac.h). `parameters` is the digest of its domain parameters, see `_digest`.
+    (obj_mac.h).
     """
 
     name: str
@@ -48,7 +47,6 @@ class Curve:
     aliases: tuple[str, ...] = ()
     number: int | None = None
     nid: int | None = None
-    parameters: str = ""
 
     def ec_params(self) -> bytes:
         """CKA_EC_PARAMS: the DER OBJECT IDENTIFIER (PKCS#11 3.0, 6.3.3 and RFC 8410); SoftHSM takes it for Ed too."""
@@ -72,8 +70,7 @@ def _nist(bits: int) -> tuple[str, ...]:
     )
 
 
-# The digests are those of `openssl ecparam -name NAME -param_enc explicit` (OpenSSL 3.0.19); the unit test makes
-# them anew. The numbers are those of `listECCCurveIds`, as Alibaba and Oracle document it; AWS lists 2, 14 and 16.
+# The numbers are those of `listECCCurveIds`, as Alibaba and Oracle document it; AWS lists 2, 14 and 16.
 CURVES: tuple[Curve, ...] = (
     Curve(
         "secp256r1",
@@ -82,7 +79,6 @@ CURVES: tuple[Curve, ...] = (
         aliases=("prime256v1", "NID_X9_62_prime256v1", *_nist(256)),
         number=2,
         nid=415,
-        parameters="5a06bb577a3b439051e24d785fa0ab75",
     ),
     Curve(
         "secp384r1",
@@ -91,7 +87,6 @@ CURVES: tuple[Curve, ...] = (
         aliases=_nist(384),
         number=14,
         nid=715,
-        parameters="6bafd87cf9a79b8109d6514c00b1be2b",
     ),
     Curve(
         "secp521r1",
@@ -100,7 +95,6 @@ CURVES: tuple[Curve, ...] = (
         aliases=_nist(521),
         number=15,
         nid=716,
-        parameters="11344b2cf5daf7e8f688804f64c58d95",
     ),
     Curve(
         "secp224r1",
@@ -109,7 +103,6 @@ CURVES: tuple[Curve, ...] = (
         aliases=_nist(224),
         number=13,
         nid=713,
-        parameters="861d67693bb8617178fcbccf28ea1b5f",
     ),
     Curve(
         "secp256k1",
@@ -118,31 +111,24 @@ CURVES: tuple[Curve, ...] = (
         aliases=("P-256K", "ECC_SECG_P256K1", "ansip256k1"),
         number=16,
         nid=714,
-        parameters="5010c66d8d5ef9d86f738d2f489c6bae",
     ),
-    Curve("secp224k1", "1.3.132.0.32", 224, aliases=("ansip224k1",), parameters="d5f3acd04c75e20accbbeae61f133905"),
-    Curve("prime239v1", "1.2.840.10045.3.1.4", 239, parameters="f2e71f7e0bd19a6ae3ac2643cbfb635b"),
-    Curve("prime239v2", "1.2.840.10045.3.1.5", 239, parameters="2eccb21a1f423ed8803cd3e596e6f892"),
-    Curve("prime239v3", "1.2.840.10045.3.1.6", 239, parameters="4c00dd4c0a890da0f2f7d4101277004f"),
+    Curve("secp224k1", "1.3.132.0.32", 224, aliases=("ansip224k1",)),
+    Curve("prime239v1", "1.2.840.10045.3.1.4", 239),
+    Curve("prime239v2", "1.2.840.10045.3.1.5", 239),
+    Curve("prime239v3", "1.2.840.10045.3.1.6", 239),
     # RFC 5639; r1 is the random curve, t1 its twist
-    Curve("brainpoolP224r1", "1.3.36.3.3.2.8.1.1.5", 224, parameters="7c204de052047ca0b5f109731925b6b2"),
-    Curve("brainpoolP224t1", "1.3.36.3.3.2.8.1.1.6", 224, parameters="88c75f76b0557ccf918c75bca5ac331d"),
-    Curve("brainpoolP256r1", "1.3.36.3.3.2.8.1.1.7", 256, parameters="328d9b9e36d0363db45b0f26e3ab2f41"),
-    Curve("brainpoolP256t1", "1.3.36.3.3.2.8.1.1.8", 256, parameters="114cb8720b58c53858e204cc266cd531"),
-    Curve("brainpoolP320r1", "1.3.36.3.3.2.8.1.1.9", 320, parameters="cee5283a0a49f919dafebd578fe05877"),
-    Curve("brainpoolP320t1", "1.3.36.3.3.2.8.1.1.10", 320, parameters="846841f4b6c32d31b62ef6060bef4feb"),
-    Curve("brainpoolP384r1", "1.3.36.3.3.2.8.1.1.11", 384, parameters="4d6ce9808ed1e176c093093e549483be"),
-    Curve("brainpoolP384t1", "1.3.36.3.3.2.8.1.1.12", 384, parameters="d4a42872d9054907ae65fa1cdae6a055"),
-    Curve("brainpoolP512r1", "1.3.36.3.3.2.8.1.1.13", 512, parameters="c6833830b1eec6c0b7083d26821dd007"),
-    Curve("brainpoolP512t1", "1.3.36.3.3.2.8.1.1.14", 512, parameters="6019040a4003023784af254497391098"),
+    Curve("brainpoolP224r1", "1.3.36.3.3.2.8.1.1.5", 224),
+    Curve("brainpoolP224t1", "1.3.36.3.3.2.8.1.1.6", 224),
+    Curve("brainpoolP256r1", "1.3.36.3.3.2.8.1.1.7", 256),
+    Curve("brainpoolP256t1", "1.3.36.3.3.2.8.1.1.8", 256),
+    Curve("brainpoolP320r1", "1.3.36.3.3.2.8.1.1.9", 320),
+    Curve("brainpoolP320t1", "1.3.36.3.3.2.8.1.1.10", 320),
+    Curve("brainpoolP384r1", "1.3.36.3.3.2.8.1.1.11", 384),
+    Curve("brainpoolP384t1", "1.3.36.3.3.2.8.1.1.12", 384),
+    Curve("brainpoolP512r1", "1.3.36.3.3.2.8.1.1.13", 512),
+    Curve("brainpoolP512t1", "1.3.36.3.3.2.8.1.1.14", 512),
     # GB/T 32918.5; over CKM_ECDSA it signs as any other curve, which is not the SM2 signature algorithm
-    Curve(
-        "sm2p256v1",
-        "1.2.156.10197.1.301",
-        256,
-        aliases=("SM2", "curveSM2"),
-        parameters="6cfcee44d27eff5a652fea7dd15e1b1a",
-    ),
+    Curve("sm2p256v1", "1.2.156.10197.1.301", 256, aliases=("SM2", "curveSM2")),
     # RFC 8410; the names of PKCS#11 3.0 are edwards25519 and edwards448
     Curve("ed25519", "1.3.101.112", 255, key_type="ec_edwards", aliases=("edwards25519", "id-Ed25519", "ssh-ed25519")),
     Curve("ed448", "1.3.101.113", 448, key_type="ec_edwards", aliases=("edwards448", "id-Ed448", "ssh-ed448")),
@@ -164,7 +150,6 @@ _BY_NAME = {plain(name): curve for curve in CURVES for name in (curve.name, *cur
 BY_NUMBER = {curve.number: curve for curve in CURVES if curve.number is not None}
 _BY_OID = {curve.oid: curve for curve in CURVES}
 _BY_ANY_OID = _BY_OID | {oid: _BY_NAME[name] for oid, name in _OTHER_OIDS.items()}
-_BY_PARAMETERS = {curve.parameters: curve for curve in CURVES if curve.parameters}
 
 
 def curve_by_name(value: str | int) -> Curve:
@@ -197,38 +182,11 @@ def curve_by_ec_params(der: bytes) -> Curve | None:
         if der[0] == 0x13:
             return _BY_NAME.get(plain(core.PrintableString.load(der, strict=True).native))
         if der[0] == 0x30:
-            return _BY_PARAMETERS.get(_digest(keys.SpecifiedECDomain.load(der, strict=True)))
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import explicit_curve
+
+            return _BY_NAME.get(plain(explicit_curve.name_of(der)))
     except Exception:
         # asn1crypto raises ValueError and TypeError for most garbage, but also what its own code stumbles over.
         # A curve that cannot be read is not one of ours: there is nothing else to say about it.
         return None
     return None
-
-
-def _digest(domain: t.Any) -> str:
-    """128 bits of SHA-256 over p, a, b, the base point's x and y's parity, and n, in hexadecimal, joined by dots.
-
-    An uncompressed base point must be on the curve, so that parity settles y: a made-up generator (CVE-2020-0601) is
-    not taken for the right one. Returns '' for what is not over a prime field, has a cofactor other than 1 (none of
-    the table has) or a base point that is none.
-    """
-    if domain["field_id"]["field_type"].native != "prime_field" or domain["cofactor"].native not in (1, None):
-        return ""
-    p = domain["field_id"]["parameters"].native
-    a, b = (int.from_bytes(domain["curve"][key].native, "big") for key in ("a", "b"))
-    point = domain["base"].contents
-    size = (p.bit_length() + 7) // 8
-    x, y = int.from_bytes(point[1 : 1 + size], "big"), int.from_bytes(point[1 + size :], "big")
-    compressed = len(point) == 1 + size and point[0] in (2, 3)
-    parity = point[0] & 1 if compressed else y & 1
-    if not compressed and not _on_curve(point, size, (p, a, b, x, y)):
-        return ""
-    values = (p, a, b, x, parity, domain["order"].native)
-    return hashlib.sha256(".".join(f"{value:x}" for value in values).encode()).hexdigest()[:32]
-
-
-def _on_curve(point: bytes, size: int, values: tuple[int, int, int, int, int]) -> bool:
-    """Whether an uncompressed (04) or hybrid (06, 07) point (SEC 1, 2.3.3; X9.62, 4.3.6) lies on the curve."""
-    p, a, b, x, y = values
-    well_formed = len(point) == 1 + 2 * size and (point[0] == 4 or point[0] == 6 + (y & 1))
-    return well_formed and y < p and (y * y - x * x * x - a * x - b) % p == 0

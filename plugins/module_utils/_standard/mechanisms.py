@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.text import did_you_mean
-
 Use = t.Literal["generate", "sign", "decrypt", "derive", "wrap"]
 
 
@@ -74,26 +72,6 @@ KEY_GEN: dict[str, str] = {
     "ec": "CKM_EC_KEY_PAIR_GEN",
     "ec_edwards": "CKM_EC_EDWARDS_KEY_PAIR_GEN",
 }
-
-
-def mechanism_code(text: str) -> int:
-    """The number of a mechanism given by name (with or without `CKM_`, any case) or by number for vendors' own.
-
-    Raises `ValueError` with the rule for anything else.
-    """
-    name = text.upper()
-    row = MECHANISMS.get(name) or MECHANISMS.get(f"CKM_{name}")
-    if row:
-        return row.code
-    try:
-        number = int(name, 0)
-    except ValueError:
-        number = -1
-    if 0 <= number < 1 << 32:
-        return number
-    rule = "give the name of an RSA or EC mechanism, for instance CKM_ECDSA_SHA256, or its number as 0x…"
-    question = did_you_mean(f"CKM_{name.removeprefix('CKM_')[:60]}", MECHANISMS)
-    raise ValueError(f"{question} G{rule[1:]}" if question else rule)
 
 
 def mechanism_name(code: int) -> str:

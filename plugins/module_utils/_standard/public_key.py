@@ -6,22 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
 import traceback
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import Value
 
-if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
-
 ASN1CRYPTO_IMPORT_ERROR: str | None = None
 try:
     from asn1crypto import pem
-    from asn1crypto.core import OctetString
-    from asn1crypto.keys import PublicKeyAlgorithm, PublicKeyInfo
+    from asn1crypto.keys import PublicKeyInfo
 except ImportError:
     # Over PKCS#11 python-pkcs11, which needs asn1crypto, is missing then too; the module says so.
     ASN1CRYPTO_IMPORT_ERROR = traceback.format_exc()
@@ -33,59 +27,24 @@ _RSA = bytes.fromhex("300d06092a864886f70d0101010500")
 
 def rsa_spki(modulus: bytes, public_exponent: bytes) -> bytes:
     """DER of the SubjectPublicKeyInfo of an RSA key (RFC 8017, A.1.1), from big-endian integers."""
-    return _spki(_RSA, _der(0x30, _integer(modulus) + _integer(public_exponent)))
+    return spki(_RSA, der(0x30, _integer(modulus) + _integer(public_exponent)))
 
 
-def _spki(algorithm: bytes, key: bytes) -> bytes:
-    """What asn1crypto would write too, in thirty times the time: a large token has many keys."""
-    return _der(0x30, algorithm + _der(0x03, b"\0" + key))
+def spki(algorithm: bytes, key: bytes) -> bytes:
+    """DER of a SubjectPublicKeyInfo. asn1crypto would write it too, in thirty times the time: tokens have many keys."""
+    return der(0x30, algorithm + der(0x03, b"\0" + key))
 
 
 def _integer(raw: bytes) -> bytes:
     number = int.from_bytes(raw, "big")
-    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+    return der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
-def _der(tag: int, content: bytes) -> bytes:
+def der(tag: int, content: bytes) -> bytes:
     """DER of a value with its tag and length (X.690, 8.1)."""
     size = len(content)
     octets = b"" if size < 0x80 else size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(octets) if octets else size]) + octets + content
-
-
-def ec_spki(curve: curves.Curve, point: bytes) -> bytes:
-    """DER of the SubjectPublicKeyInfo of an EC key, the curve by its name (RFC 5480, RFC 8410), from CKA_EC_POINT.
-
-    Raises `ValueError` where `point` is no point of that curve's size.
-    """
-    return _spki(_algorithm(curve), _raw_point(curve, point))
-
-
-@functools.cache
-def _algorithm(curve: curves.Curve) -> bytes:
-    named = {} if curve.key_type == "ec_edwards" else {"parameters": ("named", curve.oid)}
-    return t.cast(bytes, PublicKeyAlgorithm({"algorithm": "ec" if named else curve.oid, **named}).dump())
-
-
-def _raw_point(curve: curves.Curve, point: bytes) -> bytes:
-    """CKA_EC_POINT without its DER OCTET STRING; some tokens give the raw point (OpenSC, AWS)."""
-    size = (curve.bits + 7) // 8
-    edwards = {"ed25519": 32, "ed448": 57}.get(curve.name)
-    lengths = (edwards,) if edwards else (2 * size + 1, size + 1)
-    raw = point if len(point) in lengths else unwrapped(point)
-    if len(raw) not in lengths:
-        raise ValueError(f"{len(point)} bytes are no point of {curve.name}")
-    return raw
-
-
-def unwrapped(point: bytes) -> bytes:
-    """`point` without the DER OCTET STRING around it, where there is one (X.690, 8.7)."""
-    raw = point[2:] if len(point) < 0x82 else point[3:]
-    if point == _der(0x04, raw):  # as nearly every token writes it
-        return raw
-    with contextlib.suppress(ValueError, TypeError):
-        return t.cast(bytes, OctetString.load(point, strict=True).native)
-    return point
 
 
 def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
@@ -103,39 +62,21 @@ def spki_of(attributes: t.Mapping[str, Value | None]) -> bytes | None:
     params, point = attributes.get("ec_params"), attributes.get("ec_point")
     if not (isinstance(params, bytes) and isinstance(point, bytes) and point):
         return None
-    curve = _curve_of(params)
-    try:
-        return ec_spki(curve, point) if curve else None
-    except ValueError:
-        return None
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import ec_key  # RSA keys need no curves
 
-
-def _curve_of(params: bytes) -> curves.Curve | None:
-    # RSA keys need no table of curves.
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves
-
-    return curves.curve_by_ec_params(params)
-
-
-def point_of(spki: bytes) -> bytes:
-    """The public point of an EC key, as it is in its SubjectPublicKeyInfo (RFC 5480, 2.2; RFC 8410, 4)."""
-    return bytes(PublicKeyInfo.load(spki)["public_key"])
-
-
-def octet_string(point: bytes) -> bytes:
-    """DER of an OCTET STRING, as PKCS#11 wants CKA_EC_POINT."""
-    return t.cast(bytes, OctetString(point).dump())
+    return ec_key.spki_of(params, point)
 
 
 def _normalised(info: bytes) -> bytes | None:
-    """CKA_PUBLIC_KEY_INFO in the form of `rsa_spki` and `ec_spki`, so that equal keys have equal bytes."""
+    """CKA_PUBLIC_KEY_INFO in the form of `rsa_spki` and `ec_key.spki`, so that equal keys have equal bytes."""
     try:
         parsed = PublicKeyInfo.load(info, strict=True)
         if parsed.algorithm == "rsa":
             return t.cast(bytes, PublicKeyInfo.wrap(parsed["public_key"].parsed, "rsa").dump())
         if parsed.algorithm == "ec":
-            curve = _curve_of(parsed["algorithm"]["parameters"].chosen.dump())
-            return ec_spki(curve, parsed["public_key"].native) if curve else None
+            from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import ec_key
+
+            return ec_key.spki_of(parsed["algorithm"]["parameters"].chosen.dump(), parsed["public_key"].native)
         return t.cast(bytes, parsed.dump(force=True))
     except (ValueError, TypeError, KeyError, AttributeError):  # the last: an EC key without parameters
         return None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import typing as t
 
@@ -55,7 +56,7 @@ def _work(module: edge.HsmModule) -> edge.Result:
         module.warn(warning)
     if any(done.error for done in every):
         raise errors.HsmError(_failure(every, [node["name"] for node in result["nodes"]]), **result)
-    return {"msg": outcome.in_words(result["counts"]), **result}
+    return {"msg": in_words(result["counts"]), **result}
 
 
 def _check_replicas(replicas: options.Replicas, entries: t.Sequence[Entry]) -> None:
@@ -138,7 +139,7 @@ def _result(
             summary, changed = done_to(done.entry.wish, done.outcome, on_tokens, bool(done.on_tokens))
             told.append(changed)
         rows.append(_row(done, row, summary))
-    counts = outcome.counted("failed" if row["failed"] else row["outcome"] for row in rows)
+    counts = counted("failed" if row["failed"] else row["outcome"] for row in rows)
     return {
         "changed": any(row["changed"] for row in rows),
         "counts": counts,
@@ -172,3 +173,14 @@ def _failure(every: t.Sequence[many.Done], tokens: t.Sequence[str]) -> str:
     rest = f" Failed as well, see key_pairs: {', '.join(more)}." if more else ""
     where = f"the token '{tokens[0]}'" if len(tokens) == 1 else f"the tokens {', '.join(tokens)}"
     return f"Could not do {len(failed)} of {len(every)} key pairs on {where}. {told}{rest}"
+
+
+def counted(words: t.Iterable[str]) -> dict[str, int]:
+    """How often each word was told, those that never were with 0."""
+    told = collections.Counter(words)
+    return {word: told[word] for word in (*outcome.WORDS.values(), "failed")}
+
+
+def in_words(counts: t.Mapping[str, int]) -> str:
+    """The counts in one line, without what never was."""
+    return ", ".join(f"{word}: {count}" for word, count in counts.items() if count) or "none: 0"

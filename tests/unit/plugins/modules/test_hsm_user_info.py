@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials, User
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Credentials
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.user import User
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import providers as _provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.edge import HsmModule

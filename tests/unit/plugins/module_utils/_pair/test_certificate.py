@@ -12,11 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import (
-    Certificate,
-    describe_certificate,
-    is_stale,
-)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate, describe_certificate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.problems import is_stale
 from ansible_collections.cryptoki.hsm.tests.support.memory_certificates import certificate_of, der
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 

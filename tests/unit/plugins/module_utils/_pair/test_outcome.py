@@ -20,9 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import 
     born_values,
     changed_fields,
     changed_values,
-    counted,
     gone_values,
-    in_words,
     main_action,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
@@ -161,9 +159,3 @@ def test_each_action_has_a_word_of_its_own() -> None:
 @pytest.mark.parametrize("action", Action)
 def test_one_action_alone_is_the_main_one(action: Action) -> None:
     assert main_action({action, Action.NOTHING}) is action and main_action({action, Action.REMOVE}) is Action.REMOVE
-
-
-def test_counts() -> None:
-    counts = counted(["none", "failed", "none", "generated"])
-    assert sum(counts.values()) == 4 and set(counts) == {*WORDS.values(), "failed"}
-    assert in_words(counts) == "generated: 1, none: 2, failed: 1" and in_words(counted([])) == "none: 0"

@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.vendor_facts import facts_from
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import sources, told, with_said
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.facts_told import sources, told
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.said_facts import with_said
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, slots, structures
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, mechanism_list, slots, structures
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_slot
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import CK_ULONG
 
@@ -61,7 +61,7 @@ def test_lists_of_absurd_length(count: int) -> None:
         C_GetSlotInfo=lambda slot, info: 0,
         C_GetTokenInfo=lambda slot, info: 0,
     )
-    for ask in (lambda: slots.slot_list(library), lambda: slots.mechanism_list(library, 0)):
+    for ask in (lambda: slots.slot_list(library), lambda: mechanism_list.asked(library, 0)):
         with pytest.raises(functions.Nonsense, match=f"with {count} entries"):
             ask()
     (error,) = ask_slot(library, 0).errors

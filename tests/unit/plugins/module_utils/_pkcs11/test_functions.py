@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import CkMechanism
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import CkSessionInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session_state import CkSessionInfo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import (
     CK_ULONG,
     UNAVAILABLE,

@@ -13,7 +13,8 @@ import struct
 import pkcs11
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import CkMechanism, ecdh, with_parameter
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.derivation import ecdh
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import CkMechanism, with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.mechanisms import MECHANISMS
 
 PSS = [name for name, row in MECHANISMS.items() if name.endswith("_PSS") and row.hash]

@@ -23,7 +23,13 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied, kek
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, softhsm
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
+    functions,
+    mechanism_list,
+    new_token,
+    softhsm,
+    token_description,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.mechanism import with_parameter
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.new_token import (
@@ -245,7 +251,7 @@ def test_what_the_token_cannot_make_is_refused_before(store: Store, wish: Wish, 
 @there
 def test_what_is_advised_where_a_mechanism_is_missing(store: Store, wish: Wish, mechanisms: set[int], why: str) -> None:
     with store.session() as session:
-        session._library._mechanisms[session.slot_id] = frozenset(mechanisms)
+        mechanism_list.codes = lambda *_slot: frozenset(mechanisms)  # type: ignore[assignment]
         told = refusal(lambda: session.check_generation(wish))
         assert told.endswith(f"{why}.") and told.startswith(f"Refused to generate {wish} on the token 'alpha'")
 
@@ -359,7 +365,9 @@ def test_another_token_or_library_than_expected(store: Store, expected: dict[str
 def test_what_may_be_expected(store: Store) -> None:
     provider = store.provider()
     with provider.library() as opened:
-        identity = provider.identity(provider.choose(opened))
+        token, sha256 = provider.choose(opened), token_description.library_sha256(opened.info.path)
+        told = token_description.options_of(token, sha256, provider.row(opened, token), {})
+    identity = told["expect_token"]
     assert set(identity) == {
         "library_sha256",
         "manufacturer",
@@ -425,7 +433,7 @@ def test_a_token_without_a_user_pin_is_finished(store: Store) -> None:
     provider = store.provider()
     with provider.library() as opened:
         (free,) = (slot for slot in opened.slots() if not slot.in_use)  # type: ignore[union-attr]
-        opened.init_token(free.slot_id, "beta", SO_PIN)
+        new_token.initialise(opened, free.slot_id, "beta", SO_PIN)
     told = refusal(lambda: store.make("beta", so_pin=Secret("wrong pin")))
     assert told.startswith("Could not set the user PIN of the token 'beta'") and "CKR_PIN_INCORRECT" in told
     assert told.endswith("The token is initialised and has no user PIN; the same task finishes it.")

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, slots
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, mechanism_list
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import ReadValue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import UNAVAILABLE
 
@@ -165,11 +165,11 @@ class Listing(functions.Functions):
 )
 def test_a_list_may_grow_once(lengths: tuple[int, ...], rv: int, numbers: list[int], calls: int) -> None:
     library = Listing(*lengths)
-    assert slots.mechanism_list(library, 0) == (rv, numbers) and len(library.called) == calls
+    assert mechanism_list.asked(library, 0) == (rv, numbers) and len(library.called) == calls
 
 
 def test_a_list_that_fails_is_empty() -> None:
-    assert slots.mechanism_list(Listing(C_GetMechanismList=FAILED), 0) == (FAILED, [])
+    assert mechanism_list.asked(Listing(C_GetMechanismList=FAILED), 0) == (FAILED, [])
 
 
 @pytest.mark.parametrize(

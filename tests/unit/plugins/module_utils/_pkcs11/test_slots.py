@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, slots
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot, session_state
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, mechanism_list, session_state
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import ask_library, ask_slot
 
 DEVICE_ERROR, INVALID, NOT_RECOGNIZED = 0x30, 0x70, 0xE1
 RSA, EC, SHA256, VENDOR = 0x00, 0x1040, 0x250, 0x80001234
@@ -89,12 +89,12 @@ def test_a_list_that_grows_meanwhile_is_read_again() -> None:
                 return functions.CKR_BUFFER_TOO_SMALL
             return rv
 
-    assert slots.mechanism_list(Growing([1, 2]), 7) == (functions.CKR_OK, [1, 2, 3])
+    assert mechanism_list.asked(Growing([1, 2]), 7) == (functions.CKR_OK, [1, 2, 3])
 
 
 def test_a_library_that_is_never_satisfied_is_given_up() -> None:
     library = Answering([1], C_GetMechanismList=functions.CKR_BUFFER_TOO_SMALL)
-    assert slots.mechanism_list(library, 7) == (functions.CKR_BUFFER_TOO_SMALL, [])
+    assert mechanism_list.asked(library, 7) == (functions.CKR_BUFFER_TOO_SMALL, [])
     assert len(library.asked) < 9
 
 
@@ -102,4 +102,4 @@ def test_a_library_that_is_never_satisfied_is_given_up() -> None:
     ("state", "word"), [(0, "ro_public"), (1, "ro_user"), (3, "rw_user"), (4, "rw_so"), (9, "0x9")]
 )
 def test_states_of_a_session(state: int, word: str) -> None:
-    assert session_state(slots.CkSessionInfo(state=state)) == word
+    assert session_state.word(state) == word

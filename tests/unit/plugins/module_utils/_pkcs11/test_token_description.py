@@ -11,7 +11,12 @@ import typing as t
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import slots, structures, token_description
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
+    mechanism_list,
+    slots,
+    structures,
+    token_description,
+)
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.slots import SlotAnswers
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.token_description import (
     MechanismFlag,
@@ -24,7 +29,7 @@ RSA, EC, SHA256, VENDOR = 0x00, 0x1040, 0x250, 0x80001234
 
 def described(mechanism: int = RSA, **sizes_and_flags: int) -> dict[str, t.Any]:
     """What is told of one mechanism."""
-    info = slots.CkMechanismInfo(**sizes_and_flags)
+    info = mechanism_list.CkMechanismInfo(**sizes_and_flags)
     answers = SlotAnswers(1, None, structures.CkTokenInfo(), {mechanism: info}, ())
     (row,) = describe_slot(answers, lambda token: {})["token"]["mechanisms"]
     return t.cast("dict[str, t.Any]", row)

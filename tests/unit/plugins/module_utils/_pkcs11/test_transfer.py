@@ -13,7 +13,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import ec_key
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import ec_pair
 
 
@@ -36,5 +36,5 @@ def test_an_empty_modulus_is_no_transport_key() -> None:
     told = dataclasses.replace(public, attributes={**public.attributes, "modulus": b""})
     transfer = Transfer(t.cast(t.Any, OneSession(told)), t.cast(t.Any, "memory"), frozenset(), VENDORS["generic"])
     offered, private = transfer.offer(Way("ecdh", "CKM_AES_KEY_WRAP_KWP", "CKM_AES_KEY_WRAP_KWP"))
-    assert offered == public_key.unwrapped(t.cast(bytes, public.attributes["ec_point"]))
+    assert offered == ec_key.unwrapped(t.cast(bytes, public.attributes["ec_point"]))
     assert private == public.handle + 1

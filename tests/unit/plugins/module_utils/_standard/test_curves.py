@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import curves as _curves
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import explicit_curve
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import (
     CURVES,
     Curve,
@@ -92,7 +93,8 @@ def test_table_is_consistent(curve: Curve) -> None:
 def test_no_two_curves_share_anything() -> None:
     for field in ("name", "oid"):
         assert len({getattr(curve, field) for curve in CURVES}) == len(CURVES)
-    assert len({curve.parameters for curve in WEIERSTRASS}) == len(WEIERSTRASS)
+    assert set(explicit_curve.DIGESTS) == {curve.name for curve in WEIERSTRASS}
+    assert len(set(explicit_curve.DIGESTS.values())) == len(WEIERSTRASS)
     plain = [_curves.plain(name) for curve in CURVES for name in (curve.name, *curve.aliases)]
     numbers = [curve.number for curve in CURVES if curve.number]
     assert len(set(plain)) == len(_curves._BY_NAME) and sorted(numbers) == [2, 13, 14, 15, 16]
@@ -164,8 +166,8 @@ def test_every_curve_of_openssl_is_taken_or_refused_with_a_reason() -> None:
 def test_explicit_parameters_of_openssl(curve: Curve, form: str) -> None:
     name = OPENSSL_NAMES.get(curve.name, curve.name)
     explicit = openssl_params(name, form=form)
-    digest = _curves._digest(keys.SpecifiedECDomain.load(explicit))
-    assert curve.parameters == digest, f"the parameters of {curve.name} are {digest}"
+    digest = explicit_curve._digest(keys.SpecifiedECDomain.load(explicit))
+    assert explicit_curve.DIGESTS[curve.name] == digest, f"the parameters of {curve.name} are {digest}"
     assert curve_by_ec_params(explicit) is curve
     assert keys.SpecifiedECDomain.load(explicit)["field_id"]["parameters"].native.bit_length() == curve.bits
     assert openssl_params(name, "named_curve") == curve.ec_params()
@@ -262,7 +264,7 @@ def test_what_asn1crypto_stumbles_over_is_none(monkeypatch: pytest.MonkeyPatch) 
     def stumble(_domain: t.Any) -> str:
         raise AttributeError
 
-    monkeypatch.setattr(_curves, "_digest", stumble)
+    monkeypatch.setattr(explicit_curve, "_digest", stumble)
     assert curve_by_ec_params(bytes.fromhex("3003020199")) is None
 
 

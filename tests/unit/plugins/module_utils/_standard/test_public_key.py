@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import ec_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import public_key as _public_key
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.curves import CURVES, curve_by_name
@@ -47,10 +48,10 @@ def test_kcv_of_the_rsa_dump() -> None:
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_kcv_of_the_ecc_dump(wrapped: bool) -> None:
     point = bytes.fromhex(EC_DUMP)
-    spki = _public_key.ec_spki(curve_by_name("P-256"), octet_string(point) if wrapped else point)
+    spki = ec_key.spki(curve_by_name("P-256"), octet_string(point) if wrapped else point)
     assert _public_key.kcv(spki) == "bbb32a"
     with pytest.raises(ValueError, match="^65 bytes are no point of secp384r1$"):
-        _public_key.ec_spki(curve_by_name("P-384"), point)
+        ec_key.spki(curve_by_name("P-384"), point)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,7 +82,7 @@ def test_each_form_of_a_point(kind: str) -> None:
 def test_a_compressed_point_is_taken_as_it_is() -> None:
     public = private_key("secp256r1").public_key()
     form = (serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-    spki = _public_key.ec_spki(curve_by_name("P-256"), octet_string(public.public_bytes(*form)))
+    spki = ec_key.spki(curve_by_name("P-256"), octet_string(public.public_bytes(*form)))
     loaded = serialization.load_der_public_key(spki)
     assert isinstance(loaded, ec.EllipticCurvePublicKey)
     assert loaded.public_numbers() == public.public_numbers()
@@ -178,6 +179,6 @@ def test_what_tells_no_key(attributes: dict[str, Value | None]) -> None:
 def test_each_curve_has_its_length_of_point(curve: t.Any) -> None:
     size = {"ed25519": 32, "ed448": 57}.get(curve.name, 2 * ((curve.bits + 7) // 8) + 1)
     point = b"\x04" + b"\x01" * (size - 1)
-    info = keys.PublicKeyInfo.load(_public_key.ec_spki(curve, point))
+    info = keys.PublicKeyInfo.load(ec_key.spki(curve, point))
     assert info["public_key"].native == point
     assert info["algorithm"]["algorithm"].dotted == ("1.2.840.10045.2.1" if curve.key_type == "ec" else curve.oid)

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.groups import LOGIN
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.key_groups import KEYPAIRS
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import WORDS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
@@ -185,3 +186,12 @@ def test_what_replicas_refuse_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     told = refusal(lambda: run(module({**entry, "extractable": False}, replicas=replicas(beta), min_servers=1)))
     assert told.startswith("min_servers 1 is refused: ")
     run(module({**entry, "on_mismatch": "replace", "state": "absent"}, replicas=replicas(beta)))
+
+
+def test_counts() -> None:
+    counts = _keypairs.counted(["none", "failed", "none", "generated"])
+    assert sum(counts.values()) == 4 and set(counts) == {*WORDS.values(), "failed"}
+    assert (
+        _keypairs.in_words(counts) == "generated: 1, none: 2, failed: 1"
+        and _keypairs.in_words(_keypairs.counted([])) == "none: 0"
+    )
