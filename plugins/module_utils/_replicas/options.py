@@ -56,11 +56,7 @@ class Replicas:
         return replicate.stages(group, wish, state, self.terms, check_mode)
 
     def check(self, wish: Wish) -> None:
-        """Refuses of a wished pair what copies cannot be or do; raises `InputError`.
-
-        What checks proofs is imported here, where each token will need it: importing it takes a process longer than all
-        else that it does, and those that begin later have it already.
-        """
+        """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
         if wish.on_mismatch == "replace":
             rule = "pairs on several tokens cannot be replaced at once; remove the pair and generate it anew"
             raise errors.InputError("on_mismatch", rule, "replace")
@@ -72,8 +68,7 @@ class Replicas:
             raise errors.InputError("wrapping_key", rule)
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
-        if wish.verify or (wish.verify is None and wish.proven_always):
-            from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside  # noqa: F401
+        _import_for(wish)
         reason = proof.unprovable(wish, wish.template(attributes.PRIVATE))
         if wish.private_attributes.get("always_authenticate") and not all(one.pin for one in self.logins.values()):
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import context_login
@@ -83,6 +78,15 @@ class Replicas:
             raise errors.InputError(
                 "verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false"
             )
+
+
+def _import_for(wish: Wish) -> None:
+    """What checks proofs, where each token will need it: the processes of the tokens begin with it.
+
+    To import it takes one of them as long as all else that it does for a pair.
+    """
+    if wish.verify or (wish.verify is None and wish.proven_always):
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside  # noqa: F401
 
 
 def replicas_from(params: Params, source: session.Credentials) -> Replicas:
