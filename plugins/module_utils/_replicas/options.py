@@ -16,7 +16,6 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wis
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import replicate, tokens
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 Params = t.Mapping[str, t.Any]
@@ -27,7 +26,7 @@ class Replicas:
     """The tokens of a task, the source first, each with how it is logged in to."""
 
     logins: t.Mapping[str, Login]
-    terms: Terms
+    terms: replicate.Terms
     lock_timeout: float
 
     @contextlib.contextmanager
@@ -47,11 +46,11 @@ class Replicas:
                 for token in group.all:
                     token.close()
 
-    def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
+    def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> replicate.Replicated:
         """One pair, brought into `state` on all tokens."""
         return replicate.replicate(group, wish, state, self.terms, check_mode)
 
-    def stages(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Staged[Replicated]:
+    def stages(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Staged[replicate.Replicated]:
         """As `bring_pair`, with a stop before a new pair is looked for again."""
         return replicate.stages(group, wish, state, self.terms, check_mode)
 
@@ -109,5 +108,5 @@ def replicas_from(params: Params, source: session.Credentials) -> Replicas:
     if min_servers > known:
         rule = f"it may be at most the number of tokens, which are {known} with the replicas"
         raise errors.InputError("min_servers", rule, min_servers)
-    terms = Terms(min_servers, params["timeout"], params.get("wrapping_key"))
+    terms = replicate.Terms(min_servers, params["timeout"], params.get("wrapping_key"))
     return Replicas(logins, terms, params["lock_timeout"])
