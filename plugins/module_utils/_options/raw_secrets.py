@@ -69,10 +69,8 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
         return HIDDEN
     if row.get("no_log"):
         return _shown_as_checked(value, seen)
-    if any(uri.pins_in(text) for text in _texts(value)):
-        return HIDDEN
     if "options" not in row:
-        return value
+        return HIDDEN if any(uri.pins_in(text) for text in _texts(value)) else value
     if isinstance(value, (list, tuple)):
         return [without_secrets(row["options"], entry, seen) for entry in value]
     return without_secrets(row["options"], value, seen)

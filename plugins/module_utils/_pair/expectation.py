@@ -56,11 +56,10 @@ def _born(wish: Wish, half: attributes.Half, facts: vendors.VendorFacts | None) 
 
 def unlike(ident: bytes | None, pairs: t.Sequence[keypair.KeyPair]) -> str:
     """Why what an HSM returned for a generation is not the new pair, whose id was drawn or told; empty if it may be."""
-    names = " and ".join(map(str, pairs))
     if len(pairs) != 1 or not pairs[0].whole:
-        return f"halves that do not belong together, {names}"
+        return f"halves that do not belong together, {' and '.join(map(str, pairs))}"
     if ident and {found.id for found in pairs[0].objects} != {ident}:
-        return f"a pair that does not have the id of the new one, {names}"
+        return f"a pair that does not have the id of the new one, {pairs[0]}"
     return ""
 
 

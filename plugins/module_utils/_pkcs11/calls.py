@@ -158,15 +158,15 @@ class Session:
         """One object with all its attributes that this collection knows, or those of `names` (T8)."""
         values: dict[str, Value | None] = {}
         unreadable: dict[str, str] = {}
-        for code, read in self.raw(handle, sizes(key_class, names)).items():
+        for code, (value, rv) in self.raw(handle, sizes(key_class, names)).items():
             name = BY_CODE[code].name
-            if read.value is not None:
+            if value is not None:
                 try:
-                    values[name] = unpack(name, read.value)
+                    values[name] = unpack(name, value)
                 except ValueError:
                     unreadable[name] = "no valid value"
-            elif read.rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
-                unreadable[name] = functions.rv_name(read.rv)
+            elif rv != functions.CKR_ATTRIBUTE_TYPE_INVALID:
+                unreadable[name] = functions.rv_name(rv)
         what = f"read the {key_class} key with handle {handle} on the token {self._token}"
         if not values:
             answers = sorted(set(unreadable.values())) or ["CKR_ATTRIBUTE_TYPE_INVALID"]

@@ -86,10 +86,14 @@ _WORD = struct.calcsize("@L")
 
 
 class ReadValue(t.NamedTuple):
-    """One attribute as read: its bytes, or None with the return value (0: the library did not touch the buffer)."""
+    """One attribute as read: its bytes, or None with the return value (0: not settled by the call for all of them)."""
 
     value: bytes | None
     rv: int
+
+
+_LACKING = ReadValue(None, CKR_ATTRIBUTE_TYPE_INVALID)
+_UNSETTLED = ReadValue(None, CKR_OK)
 
 
 class Template:
@@ -226,30 +230,26 @@ class Functions:
         rv, values = self._read_once(session, handle, sizes)
         if rv == CKR_OBJECT_HANDLE_INVALID:
             return dict.fromkeys(sizes, ReadValue(None, rv))
+        settled = rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)
         for code, read in values.items():
-            if read.value is None and not (
-                read.rv == structures.UNAVAILABLE and rv in (CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID)
-            ):
+            if read.value is None and not (settled and read is _LACKING):
                 values[code] = self._read_alone(session, handle, code)
-            elif read.value is None:
-                values[code] = ReadValue(None, CKR_ATTRIBUTE_TYPE_INVALID)
         return values
 
     def _read_once(self, session: int, handle: int, sizes: t.Mapping[int, int]) -> tuple[int, dict[int, ReadValue]]:
         """One call with room for every value; the room is one block."""
         block = ctypes.create_string_buffer(_UNTOUCHED * sum(sizes.values()))
-        start = ctypes.addressof(block)
-        places = list(itertools.accumulate(sizes.values(), initial=0))
-        array = _entries(zip(sizes, (start + place for place in places), sizes.values(), strict=False))
+        addresses = itertools.accumulate(sizes.values(), initial=ctypes.addressof(block))
+        array = _entries(zip(sizes, addresses, sizes.values(), strict=False))
         rv = self.call("C_GetAttributeValue", session, handle, array, len(sizes))
-        values, told = {}, block.raw
-        lengths = [length for dummy, dummy, length in _ENTRY.iter_unpack(array)]
-        for (code, size), place, length in zip(sizes.items(), places, lengths, strict=False):
+        values, told, place = {}, block.raw, 0
+        for (code, size), (dummy, dummy, length) in zip(sizes.items(), _ENTRY.iter_unpack(array), strict=False):
             if length > size:
-                values[code] = ReadValue(None, length if length == structures.UNAVAILABLE else CKR_OK)
-                continue
-            value = told[place : place + length]
-            values[code] = ReadValue(value if not length or value.strip(_UNTOUCHED) else None, CKR_OK)
+                values[code] = _LACKING if length == structures.UNAVAILABLE else _UNSETTLED
+            else:
+                value = told[place : place + length]
+                values[code] = ReadValue(value, CKR_OK) if not length or value.strip(_UNTOUCHED) else _UNSETTLED
+            place += size
         return rv, values
 
     def _read_alone(self, session: int, handle: int, code: int) -> ReadValue:

@@ -52,7 +52,7 @@ def content(descriptor: int) -> bytes:
     return content
 
 
-def refuse(folder: str, token: str, damaged: t.Sequence[Damage]) -> None:
+def refuse(folder: str, token: object, damaged: t.Sequence[Damage]) -> None:
     """Refuses to take a key for absent that may be in a damaged file."""
     if not os.path.isdir(folder):
         raise errors.TokenError(f"search the token {token}", said=f"nothing, and its folder {folder} is gone")

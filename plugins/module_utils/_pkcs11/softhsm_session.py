@@ -54,7 +54,7 @@ class SoftHsmSession(Pkcs11Session):
         return found
 
     def check_absence(self) -> None:
-        self._store.refuse_damage(str(self._token))
+        self._store.refuse_damage(self._token)
 
     def tell_damage(self) -> tuple[str, ...]:
         return self._store.warnings(self._store.damaged())

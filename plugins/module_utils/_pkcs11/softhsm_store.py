@@ -142,7 +142,7 @@ class TokenStore(Store):
 
         refuse_foreign(self.folder, self._umask, what)
 
-    def refuse_damage(self, token: str) -> None:
+    def refuse_damage(self, token: object) -> None:
         """Refuses to take a key for absent that may be in a damaged file."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_damage
 

@@ -98,15 +98,14 @@ class _Task:
         self._stages = reconcile.Reconciliation(self._session, entry.wish, check_mode).stages(entry.state)
         self._made = False
 
-    def go_on(self, index: KeyIndex | None, sessions: _Sessions, end: list[errors.HsmError]) -> Done:
+    def go_on(self, index: KeyIndex | None, taken: t.Callable[[], TokenSession], end: list[errors.HsmError]) -> Done:
         """Works until the next stop. An error is that of the entry; one that ends everything goes to `end`."""
         entry = self._entry
         if end:
             return Done(entry, error=self._ended(end[0]), made=self._made)
         try:
-            with sessions.lent() as taken:
-                self._session.resume(index, taken)
-                next(self._stages)
+            self._session.resume(index, taken)
+            next(self._stages)
         except StopIteration as stop:
             return Done(entry, stop.value)
         except errors.HsmError as error:
@@ -132,27 +131,37 @@ def reconcile_many(
 
     All new pairs are made first, and then looked for again at once, with what another host may have made meanwhile.
     """
-    tasks = {entry.number: _Task(entry, login, check_mode) for entry in entries}
+    tasks = [_Task(entry, login, check_mode) for entry in entries]
     every: dict[int, Done] = {}
     end: list[errors.HsmError] = []
+    telling = threading.Lock()
+
+    def work(waiting: t.Iterator[_Task], index: KeyIndex | None) -> list[_Task]:
+        """Takes the next task, until there is none; the answer is those that stopped."""
+        stopped = []
+        with sessions.lent() as taken:
+            for task in waiting:
+                done = task.go_on(index, taken, end)
+                with telling:
+                    if done.entry.number not in every or done.error:
+                        report(done)
+                    every[done.entry.number] = done
+                if not (done.outcome or done.error):
+                    stopped.append(task)
+        return stopped
+
     with contextlib.ExitStack() as opened, Threads(parallel) as threads:
         sessions = _Sessions(login, opened)
         read = None
         while tasks:
             index = index_of(login, len(tasks), read)
             read = attributes.IDENTITY  # that another host made no pair of the same name, its identity tells
-            running = [threads.submit(task.go_on, index, sessions, end) for task in tasks.values()]
+            waiting = iter(tasks)
+            running = [threads.submit(work, waiting, index) for dummy in tasks[:parallel]]
             try:
-                for future in concurrent.futures.as_completed(running):
-                    done = future.result()
-                    if done.entry.number not in every or done.error:
-                        report(done)
-                    every[done.entry.number] = done
-                    if done.outcome or done.error:
-                        del tasks[done.entry.number]
+                tasks = [task for future in concurrent.futures.as_completed(running) for task in future.result()]
             finally:  # after a bug of ours: what waits is not begun
-                for future in running:
-                    future.cancel()
+                tuple(waiting)
     return told_apart([every[entry.number] for entry in entries], report)
 
 

@@ -56,7 +56,7 @@ class Work:
         """
         try:
             named = self.by_label_and_type() if self.wish.id is None else self._by_id(self.wish.id)
-            pairs = self._with_other_halves(named)
+            pairs = self._with_other_halves(named) if named else []
         except errors.TokenError as error:
             raise error.at(f"search for {self.where}") from None
         wished = self.wish.fingerprint

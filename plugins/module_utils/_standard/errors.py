@@ -14,7 +14,7 @@ ROW = "\n- "
 
 def one_line(text: str) -> str:
     """`text` in one line, whatever a label on the token holds."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class HsmError(Exception):

@@ -64,6 +64,10 @@ def test_what_is_shown() -> None:
     assert without_secrets(SPEC, {"crypto_user": "ann", "pin": "bob"}, {"ann"})["crypto_user"] == "ann"
     assert without_secrets(SPEC, {"unknown": None, "pin": None, "x": True}) == {"unknown": None, "pin": None, "x": True}
     assert without_secrets(SPEC, {"replicas": ["a", 5]}) == {"replicas": [HIDDEN, HIDDEN]}
+    pin = "pkcs11:token=a?pin-value=b"
+    hidden = {"replicas": [{"name": HIDDEN, "slot_id": "1"}], "expect_token": {"serial": HIDDEN}, "usage": HIDDEN}
+    told = {"replicas": [{"name": pin, "slot_id": "1"}], "expect_token": {"serial": pin}, "usage": ["sign", pin]}
+    assert without_secrets(SPEC, told) == hidden
 
 
 @pytest.mark.parametrize("text", ["pkcs11:token=pin", "pkcs11:object=a;id=%01", "a?pin-value=x", "pin=4"])
