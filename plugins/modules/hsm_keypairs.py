@@ -55,7 +55,8 @@ options:
       - How many pairs are worked on at the same time, 1 to 64. Each has a session of its own, as far as the token has
         sessions.
       - If not given, it is twice the number of processors that the module's process may use.
-      - With O(replicas) each token has one session and works on one pair at a time, while others work on other pairs.
+      - With O(replicas) each token has so many sessions, and one where its library does not allow threads. New pairs
+        are made on the first token, eight times this number at most, and copied to the others after that.
       - It is 1 in check mode, with O(replicas) and O(timeout), and where the library does not allow threads, which is a
         warning if a number is given.
     type: int

@@ -33,6 +33,7 @@ from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import session_with
 
+TRANSPORT = 1 << 20  # the handle of a private transport key; those of the keys that are agreed on come after it
 PKCS8 = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 
 
@@ -88,8 +89,8 @@ class MemoryNode:
         self.keep(objects, keys, rules, [])
 
     @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[NodeSession]:
-        """As a provider's; a task that only looks asks for no writable one."""
+    def unlocked_session(self, *, writable: bool, threads: bool = False) -> t.Iterator[NodeSession]:
+        """As a provider's; a task that only looks asks for no writable one, and one that makes many for threads."""
         session = NodeSession(self, writable)
         with session.told("open"):
             pass
@@ -113,7 +114,7 @@ class NodeSession(MemorySession):
         self.transfer = NodeTransfer(self)
 
     def introduction(self) -> dict[str, t.Any]:
-        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "freezes_by_copy")
+        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "threads", "freezes_by_copy")
         return {name: getattr(self, name) for name in names}
 
     def _called(self, name: str) -> None:
@@ -211,38 +212,42 @@ class NodeTransfer:
 
     def __init__(self, session: NodeSession) -> None:
         self._session = session
-        self._agreed: set[tuple[str, Way]] = set()
+        self._agreed: set[int] = set()
 
     def able(self) -> Able:
         mechanisms = frozenset(row.code for row in MECHANISMS.values())
         return Able(self._session.token_name, mechanisms, self._session.facts)
 
-    def offer(self, peer: str, way: Way) -> bytes:
+    def offer(self, way: Way) -> tuple[bytes, int]:
         with self._session.told("offer"):
-            return b"offer"
+            return b"offer", TRANSPORT
 
-    def answer(self, peer: str, way: Way, offer: bytes) -> bytes:
+    def answer(self, way: Way, offer: bytes) -> tuple[bytes, int]:
         assert offer == b"offer"
         with self._session.told("answer"):
-            self._agreed.add((peer, way))
-            return b"answer"
+            return b"answer", self._new_kek()
 
-    def settle(self, peer: str, way: Way, answer: bytes) -> None:
-        assert answer == b"answer"
+    def settle(self, way: Way, transport: int, answer: bytes) -> int:
+        assert (transport, answer) == (TRANSPORT, b"answer")
         with self._session.told("settle"):
-            self._agreed.add((peer, way))
+            return self._new_kek()
 
-    def wrap(self, peer: str, way: Way, found: TokenObject) -> bytes:
-        assert (peer, way) in self._agreed
+    def _new_kek(self) -> int:
+        kek = TRANSPORT + 1 + len(self._agreed)
+        self._agreed.add(kek)
+        return kek
+
+    def wrap(self, way: Way, kek: int, found: TokenObject) -> bytes:
+        assert kek in self._agreed
         with self._session.told("wrap"):
             if found.attributes["extractable"] is not True:
                 raise TokenError("wrap", "CKR_KEY_UNEXTRACTABLE")
             return t.cast(bytes, self._session.keys.of[found.handle].private_bytes(*PKCS8))
 
     def receive(
-        self, peer: str, way: Way, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
+        self, way: Way, kek: int, wrapped: bytes, templates: t.Mapping[Half, t.Mapping[str, Value]], pair: KeyPair
     ) -> KeyPair:
-        assert (peer, way) in self._agreed
+        assert kek in self._agreed
         with self._session.told("receive"):
             return self._session.store(serialization.load_der_private_key(wrapped, None), templates, pair)
 

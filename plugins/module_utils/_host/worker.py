@@ -14,6 +14,8 @@ import contextlib
 import multiprocessing
 import operator
 import os
+import pickle
+import queue
 import signal
 import threading
 import time
@@ -28,7 +30,10 @@ if t.TYPE_CHECKING:
 
 # The name of a method, or of one of an attribute (`transfer.offer`), and its arguments.
 Call = tuple[str, tuple[t.Any, ...]]
+# What kind it is (`result`, `error` or `bug`), and the value, the error or the traceback.
+Answer = tuple[str, t.Any]
 _CLOSING = 5.0  # seconds that a worker gets to log out
+_WIDEN = ""  # the name of the call that `Worker.widen` makes
 
 
 class Deadline:
@@ -60,22 +65,27 @@ class WorkerLost(errors.TokenError):
 class Worker:
     """One process that enters `target`, a context manager, and calls the methods of what it gives for its parent.
 
-    Nothing secret passes the pipe: the process has the login from its parent's memory.
+    Nothing secret passes a pipe: the process has the login from its parent's memory. Each pipe carries one call at a
+    time; `lines` is how many there may be, of which the first one is used until `widen`.
     """
 
     # The parent's ends of all pipes. A later process that kept one open would keep an earlier one from seeing its end.
     _pipes: t.ClassVar[set[Connection]] = set()
 
-    def __init__(self, target: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
-        self._pipe, theirs = multiprocessing.Pipe()
-        self._pipes.add(self._pipe)
+    def __init__(self, target: t.Callable[[], contextlib.AbstractContextManager[t.Any]], lines: int = 1) -> None:
+        ours, theirs = zip(*(multiprocessing.Pipe() for dummy in range(lines)), strict=True)
+        self._lines: tuple[Connection, ...] = ours
+        self._pipes.update(ours)
         self._status: int | None = None
         self._late = False
-        self._free = threading.Lock()  # several threads may use one worker
+        self._ending = threading.Lock()
+        self._free: queue.SimpleQueue[Connection] = queue.SimpleQueue()  # several threads may use one worker
+        self._free.put(ours[0])
         self._pid = os.fork()
         if self._pid == 0:
             _live(theirs, self._pipes, target)
-        theirs.close()
+        for line in theirs:
+            line.close()
 
     @property
     def lost(self) -> bool:
@@ -84,19 +94,27 @@ class Worker:
 
     def call(self, attempt: str, deadline: Deadline, name: str, *arguments: t.Any) -> t.Any:
         """What the method answers or raises; `WorkerLost` if the process dies or does not answer in time."""
-        with self._free:
-            return self._called(attempt, deadline, name, arguments)
+        line = self._free.get()
+        try:
+            return self._called(line, attempt, deadline, (name, arguments))
+        finally:
+            self._free.put(line)
 
-    def _called(self, attempt: str, deadline: Deadline, name: str, arguments: tuple[t.Any, ...]) -> t.Any:
+    def widen(self, attempt: str, deadline: Deadline) -> None:
+        """Has the further lines served, as far as there is room, each with what `further` of the target gives."""
+        for line in self._lines[1 : 1 + self.call(attempt, deadline, _WIDEN)]:
+            self._free.put(line)
+
+    def _called(self, line: Connection, attempt: str, deadline: Deadline, call: Call) -> t.Any:
         if self.lost:
             raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="")
         try:
-            self._pipe.send((name, arguments))
-            if not self._pipe.poll(deadline.left):
+            line.send_bytes(pickle.dumps(call))
+            if deadline.left is not None and not line.poll(deadline.left):
                 self._late = True
                 self._end()
                 raise WorkerLost(attempt, said="nothing within the timeout", hint="its process was killed")
-            answer, value = self._pipe.recv()
+            answer, value = pickle.loads(line.recv_bytes())
         except (EOFError, OSError):
             self._end()
             raise WorkerLost(attempt, said=f"nothing: its process {self._ended()}", hint="") from None
@@ -107,19 +125,27 @@ class Worker:
         return value
 
     def close(self) -> None:
-        """Lets the process log out, and kills it if that takes too long."""
+        """Lets the process log out, and kills it if that takes too long. Nobody calls it any more."""
+        first, *others = self._lines
+        self._drop(others)
         if not self.lost:
             with contextlib.suppress(EOFError, OSError):
-                self._pipe.send(None)
-                self._pipe.poll(_CLOSING)
+                first.send_bytes(pickle.dumps(None))
+                first.poll(_CLOSING)
             self._end()
+        self._drop([first])
+
+    def _drop(self, lines: t.Iterable[Connection]) -> None:
+        for line in lines:
+            self._pipes.discard(line)
+            line.close()
 
     def _end(self) -> None:
         """SIGKILL, which does nothing to a process that has ended; how it ended is kept."""
-        os.kill(self._pid, signal.SIGKILL)
-        self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-        self._pipes.discard(self._pipe)
-        self._pipe.close()
+        with self._ending:
+            if not self.lost:
+                os.kill(self._pid, signal.SIGKILL)
+                self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
     def _ended(self) -> str:
         status = self._status or 0
@@ -129,9 +155,11 @@ class Worker:
 
 
 def _live(
-    pipe: Connection, parents: t.Iterable[Connection], target: t.Callable[[], contextlib.AbstractContextManager[t.Any]]
+    lines: t.Sequence[Connection],
+    parents: t.Iterable[Connection],
+    target: t.Callable[[], contextlib.AbstractContextManager[t.Any]],
 ) -> t.NoReturn:
-    """The life of the process, which reads from and writes to its pipe alone."""
+    """The life of the process, which reads from and writes to its pipes alone."""
     status = 1
     try:
         for other in parents:
@@ -140,34 +168,80 @@ def _live(
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         with contextlib.suppress(RuntimeError):  # no room for a thread: it ends with its parent unless it hangs
-            parent.watch_parent(pipe.fileno(), _CLOSING)
-        _serve(pipe, target)
+            parent.watch_parent(lines[0].fileno(), _CLOSING)
+        _serve(lines, target)
         status = 0
     finally:
         os._exit(status)
 
 
-def _serve(pipe: Connection, target: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
+def _serve(lines: t.Sequence[Connection], target: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> None:
     """Answers calls until there are no more. The first one enters the target; where that fails, it is the last."""
+    first, *others = lines
     with contextlib.ExitStack() as entered:
-        worked_on: t.Any = None
-        for name, arguments in iter(lambda: _received(pipe), None):
-            try:
-                if worked_on is None:
-                    worked_on = entered.enter_context(target())
-                answer = "result", operator.attrgetter(name)(worked_on)(*arguments)
-            except errors.HsmError as error:
-                answer = "error", error
-            except Exception:  # pylint: disable=broad-except
-                answer = "bug", traceback.format_exc()
-            pipe.send(answer)
-            if worked_on is None:
-                return
+        call = _received(first)
+        if call is None:
+            return
+        answer, worked_on = _answered(lambda: entered.enter_context(target()))
+        if answer != "result":
+            _tell(first, (answer, worked_on))
+            return
+        threads: list[threading.Thread] = []
+        while call is not None:
+            if call[0] == _WIDEN:
+                threads = _widened(others, worked_on, entered)
+                _tell(first, ("result", len(threads)))
+            else:
+                _answer(first, worked_on, call)
+            call = _received(first)
+        for thread in threads:  # before anything is left
+            thread.join()
+
+
+def _widened(lines: t.Iterable[Connection], worked_on: t.Any, entered: contextlib.ExitStack) -> list[threading.Thread]:
+    """Serves further lines, each by a thread with a session of its own, as far as there is room."""
+    threads: list[threading.Thread] = []
+    for line in lines:
+        try:
+            own = entered.enter_context(worked_on.further())
+            thread = threading.Thread(target=_serve_further, args=(line, own), daemon=True)
+            thread.start()
+        except (errors.HsmError, RuntimeError, MemoryError):
+            break
+        threads.append(thread)
+    return threads
+
+
+def _serve_further(line: Connection, worked_on: t.Any) -> None:
+    try:
+        for call in iter(lambda: _received(line), None):
+            _answer(line, worked_on, call)
+    except BaseException:  # pylint: disable=broad-except
+        os._exit(1)  # as where the first line fails: whoever waits for an answer learns that there is none
+
+
+def _answer(line: Connection, worked_on: t.Any, call: Call) -> None:
+    name, arguments = call
+    _tell(line, _answered(lambda: operator.attrgetter(name)(worked_on)(*arguments)))
+
+
+def _tell(line: Connection, answer: Answer) -> None:
+    line.send_bytes(pickle.dumps(answer))
+
+
+def _answered(work: t.Callable[[], t.Any]) -> Answer:
+    """What it came to, as the parent is told."""
+    try:
+        return "result", work()
+    except errors.HsmError as error:
+        return "error", error
+    except Exception:  # pylint: disable=broad-except
+        return "bug", traceback.format_exc()
 
 
 def _received(pipe: Connection) -> Call | None:
     """The next call; None at the end, which the death of the parent is, too."""
     try:
-        return t.cast("Call | None", pipe.recv())
+        return t.cast("Call | None", pickle.loads(pipe.recv_bytes()))
     except EOFError:
         return None

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, vendors
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors, floors
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import KeyClass, Value
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import HALVES, KeyClass, Value
 
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import certificate
@@ -160,6 +160,10 @@ class TokenSession(abc.ABC):
     @abc.abstractmethod
     def find(self, query: Query) -> list[keypair.TokenObject]:
         """All matching objects; an empty list is a proof of absence."""
+
+    def find_halves(self, names: t.Mapping[str, t.Any]) -> list[keypair.TokenObject]:
+        """As `find`, for both halves; `names` are those of a query."""
+        return [found for half in HALVES for found in self.find(Query(half, **names))]
 
     def check_absence(self) -> None:  # noqa: B027
         """Refuses to take anything for absent where the token's storage is damaged; `find` does so by itself."""

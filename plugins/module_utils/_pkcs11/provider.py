@@ -92,9 +92,11 @@ class Pkcs11Provider(Provider):
         with self.library(threads, lock) as library, self.logged_in(library, self.choose(library), writable) as session:
             yield session
 
-    def unlocked_session(self, *, writable: bool) -> contextlib.AbstractContextManager[Pkcs11Session]:
+    def unlocked_session(
+        self, *, writable: bool, threads: bool = False
+    ) -> contextlib.AbstractContextManager[Pkcs11Session]:
         """As `session`, for a process whose parent holds the lock."""
-        return self.session(writable=writable, lock=False)
+        return self.session(writable=writable, threads=threads, lock=False)
 
     @contextlib.contextmanager
     def logged_in(self, library: Library, token: TokenInfo, writable: bool) -> t.Iterator[Pkcs11Session]:

@@ -149,5 +149,5 @@ class Pkcs11Session(TokenSession):
 
     def introduction(self) -> dict[str, t.Any]:
         """What another process has to know of this session to work with it."""
-        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "freezes_by_copy")
+        names = ("facts", "token_name", "uri_attributes", "write_protected", "slot_id", "threads", "freezes_by_copy")
         return {name: getattr(self, name) for name in names}

@@ -19,9 +19,10 @@ _OAEP = "CKM_RSA_PKCS_OAEP"
 
 
 class Transfer:
-    """What a token does as the source or as a replica; `peer` names the other one.
+    """What a token does as the source or as a replica.
 
-    Its helpers are objects of the session; `end` destroys them before that.
+    Its helpers are objects of the session, and all sessions of the process can use them (PKCS#11 3.1, section 3.5);
+    `end` destroys them before the session that made them ends.
     """
 
     def __init__(
@@ -31,8 +32,6 @@ class Transfer:
         self._token = token
         self._mechanisms = mechanisms
         self._facts = facts
-        self._keks: dict[tuple[str, transfer.Way], int] = {}
-        self._transport: dict[tuple[str, transfer.Way], int] = {}
         self._made: list[tuple[attributes.KeyClass, int]] = []
 
     def able(self) -> transfer.Able:
@@ -45,19 +44,20 @@ class Transfer:
             with contextlib.suppress(errors.TokenError):
                 removal.discard(self._session, *self._made.pop())
 
-    def offer(self, peer: str, way: transfer.Way) -> bytes:
-        """The replica's first step: its public transport key (RSA modulus or EC point; empty for a trusted key)."""
-        return b"" if way.kind == "trusted" else self._new_transport(peer, way)
+    def offer(self, way: transfer.Way) -> tuple[bytes, int]:
+        """The replica's first step: its public transport key (RSA modulus or EC point), and the private one's handle.
 
-    def answer(self, peer: str, way: transfer.Way, offer: bytes) -> bytes:
-        """The source's step: from now on it has the KEK; what the replica needs to have it, too."""
+        Nothing is needed for a trusted key.
+        """
+        return (b"", 0) if way.kind == "trusted" else self._new_transport(way)
+
+    def answer(self, way: transfer.Way, offer: bytes) -> tuple[bytes, int]:
+        """The source's step: what the replica needs to have the KEK, too, and the handle of the KEK here."""
         if way.kind == "trusted":
-            self._keks[peer, way] = self._trusted(way, "wrap")
-            return b""
+            return b"", self._trusted(way, "wrap")
         if way.kind == "ecdh":
-            point = self._new_transport(peer, way)
-            self._keks[peer, way] = self._agreed(peer, way, offer, wraps=True)
-            return point
+            point, private = self._new_transport(way)
+            return point, self._agreed(private, offer, wraps=True)
         transport = calls.template(
             self._facts.sent(attributes.PUBLIC, transfer.transport_public(offer)), attributes.PUBLIC
         )
@@ -65,29 +65,27 @@ class Transfer:
         secret = calls.template(
             {**transfer.kek(wraps=True, extractable=True), "value_len": transfer.KEK_BYTES}, attributes.SECRET
         )
-        self._keks[peer, way] = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
-        return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, self._keks[peer, way])
+        kek = self._helper("generate a key", "C_GenerateKey", _mechanism("CKM_AES_KEY_GEN"), secret)
+        return self._session.output("wrap a key", "C_WrapKey", _mechanism(_OAEP), public, kek), kek
 
-    def settle(self, peer: str, way: transfer.Way, answer: bytes) -> None:
-        """The replica's second step: it has the KEK."""
+    def settle(self, way: transfer.Way, transport: int, answer: bytes) -> int:
+        """The replica's second step, with the private transport key of the first: the handle of the KEK here."""
         if way.kind == "trusted":
-            self._keks[peer, way] = self._trusted(way, "unwrap")
-        elif way.kind == "ecdh":
-            self._keks[peer, way] = self._agreed(peer, way, answer, wraps=False)
-        else:
-            kek = calls.template(transfer.kek(wraps=False), attributes.SECRET)
-            arguments = _mechanism(_OAEP), self._transport[peer, way], answer, kek
-            self._keks[peer, way] = self._helper("unwrap a secret key", "C_UnwrapKey", *arguments)
+            return self._trusted(way, "unwrap")
+        if way.kind == "ecdh":
+            return self._agreed(transport, answer, wraps=False)
+        kek = calls.template(transfer.kek(wraps=False), attributes.SECRET)
+        return self._helper("unwrap a secret key", "C_UnwrapKey", _mechanism(_OAEP), transport, answer, kek)
 
-    def wrap(self, peer: str, way: transfer.Way, found: keypair.TokenObject) -> bytes:
+    def wrap(self, way: transfer.Way, kek: int, found: keypair.TokenObject) -> bytes:
         """A private half of the source, wrapped."""
-        arguments = _mechanism(way.wraps), self._keks[peer, way], found.handle
+        arguments = _mechanism(way.wraps), kek, found.handle
         return self._session.output(f"wrap the private key '{found.label}'", "C_WrapKey", *arguments)
 
     def receive(
         self,
-        peer: str,
         way: transfer.Way,
+        kek: int,
         wrapped: bytes,
         templates: t.Mapping[attributes.Half, t.Mapping[str, attributes.Value]],
         pair: keypair.KeyPair,
@@ -97,7 +95,7 @@ class Transfer:
         After an error nothing that this call made is left, or the error names what remains.
         """
         sent = {half: calls.template(self._facts.sent(half, values), half) for half, values in templates.items()}
-        unwrap = _mechanism(way.unwraps), self._keks[peer, way], wrapped
+        unwrap = _mechanism(way.unwraps), kek, wrapped
         made: dict[attributes.KeyClass, int] = {}
         try:
             if not pair.publics:  # first, because it tells what the private half is if the task is killed in between
@@ -133,25 +131,24 @@ class Transfer:
             )
         return removal.take_back(self._session, own)
 
-    def _new_transport(self, peer: str, way: transfer.Way) -> bytes:
-        """Makes this side's transport pair; its modulus or point."""
+    def _new_transport(self, way: transfer.Way) -> tuple[bytes, int]:
+        """Makes this side's transport pair; its modulus or point, and the handle of its private half."""
         key_type = "rsa" if way.kind == "rsa" else "ec"
         templates = {half: self._facts.sent(half, values) for half, values in transfer.transport_pair(way).items()}
         code = MECHANISMS[KEY_GEN[key_type]].code
         public, private = self._session.generate(code, templates[attributes.PUBLIC], templates[attributes.PRIVATE])
         self._made += (attributes.PUBLIC, public), (attributes.PRIVATE, private)
-        self._transport[peer, way] = private
         found = self._session.read(attributes.PUBLIC, public)
         modulus = found.attributes.get("modulus")
         if isinstance(modulus, bytes) and modulus:
-            return modulus
+            return modulus, private
         if found.spki is None:
             raise errors.HsmError(f"Could not read the public transport key on the token {self._token}.")
-        return ec_key.point_of(found.spki)
+        return ec_key.point_of(found.spki), private
 
-    def _agreed(self, peer: str, way: transfer.Way, point: bytes, *, wraps: bool) -> int:
+    def _agreed(self, private: int, point: bytes, *, wraps: bool) -> int:
         agreed = calls.template({**transfer.kek(wraps=wraps), "value_len": transfer.KEK_BYTES}, attributes.SECRET)
-        return self._helper("derive a key", "C_DeriveKey", derivation.ecdh(point), self._transport[peer, way], agreed)
+        return self._helper("derive a key", "C_DeriveKey", derivation.ecdh(point), private, agreed)
 
     def _trusted(self, way: transfer.Way, use: str) -> int:
         """The key named by the option; it is no helper, and stays."""

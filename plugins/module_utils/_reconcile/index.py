@@ -140,6 +140,10 @@ class IndexedSession(TokenSession):
             return found
         return self._taken().find(lasting)
 
+    def find_halves(self, names: t.Mapping[str, t.Any]) -> list[keypair.TokenObject]:
+        searched = self._index and self._current
+        return super().find_halves(names) if searched else self._taken().find_halves({**names, "token": True})
+
     def check_absence(self) -> None:
         self._login.check_absence()  # looks at files, and needs no session
 

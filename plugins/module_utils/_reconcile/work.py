@@ -10,12 +10,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, Query, TokenSession
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof, TokenSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import (
     KEY_TYPES_OF,
     Wish,
 )
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 T = t.TypeVar("T")
 # What stops where it is about to look at the token again, so that other work can come first: among many pairs one look
@@ -64,7 +64,7 @@ class Work:
 
     def search(self, **names: t.Any) -> list[keypair.TokenObject]:
         """The objects of both halves that a search finds."""
-        return [found for half in attributes.HALVES for found in self.session.find(Query(half, **names))]
+        return self.session.find_halves(names)
 
     def _by_id(self, wished: bytes) -> list[keypair.TokenObject]:
         objects = self._typed(self.search(id=wished))

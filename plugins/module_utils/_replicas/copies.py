@@ -15,8 +15,8 @@ import typing as t
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import difference, keypair, session, transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, is_clear, listed
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import actions, index
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import RaceLost, Staged, is_clear, listed
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, drawn_id, errors
@@ -50,15 +50,21 @@ class Copies:
         self.warnings: tuple[str, ...] = ()
         self._doubtful: set[Token] = set()
 
-    def generate(self, deadline: worker.Deadline) -> session.Proof:
-        """Has the source generate the pair, extractable until all copies are there, with an id that is known here."""
+    def generate(self, deadline: worker.Deadline) -> Staged[session.Proof]:
+        """Has the source generate the pair, extractable until all copies are there, with an id that is known here.
+
+        Stops before the pair is looked for again: among many, one look at the source is enough for all.
+        """
         source = self._group.source
         source.session.deadline = deadline
         self._wish = dataclasses.replace(self._wish, drawn_id=drawn_id.draw(source.session.facts.id_length))
         with_copies = dataclasses.replace(self._wish.unfrozen(), extractable=True)
-        outcome = self._watched(
-            source, lambda: on_token.bring(source.session, with_copies, "present", False, looked=[None])
-        )
+        searched = source.session.searched
+        stages = on_token.OnToken(searched, with_copies, looked=[None]).stages("present")
+        while (outcome := self._watched(source, lambda: end_of(stages))) is None:
+            yield
+            if isinstance(searched, index.IndexedSession):
+                searched.resume(self._group.since, lambda: source.session)
         self.original, self.warnings = outcome.after, outcome.warnings
         if outcome.before is None and outcome.after is not None:
             self.made[source] = outcome.after.objects
@@ -96,12 +102,12 @@ class Copies:
     def _copy_once(self, donor: Token, original: keypair.KeyPair, token: Token) -> None:
         source, replica = donor.session.transfer, token.session.transfer
         way = transfer.choose_way(original, source.able(), replica.able(), self._wrapping_key)
-        self._group.connect(donor, token, way)
-        wrapped = source.wrap(token.name, way, original.private)
+        keks = self._group.connect(donor, token, way)
+        wrapped = source.wrap(way, keks.donor, original.private)
         templates: Templates = {half: transfer.copied(self._wish, original, half) for half in attributes.HALVES}
         there = self._before[token] or keypair.KeyPair()
         try:
-            pair = self._watched(token, lambda: replica.receive(donor.name, way, wrapped, templates, there))
+            pair = self._watched(token, lambda: replica.receive(way, keks.token, wrapped, templates, there))
         except errors.TokenError as error:
             self._look_for_remains(token, error)
         self.made[token] = tuple(found for found in pair.objects if found not in there.objects)
@@ -256,3 +262,12 @@ class Copies:
     def _ident(self) -> bytes | None:
         """The id that all copies carry: that of the original, told or drawn."""
         return self.original.private.id if self.original else self._wish.id or self._wish.drawn_id
+
+
+def end_of(stages: Staged[T]) -> T | None:
+    """What work came to; None where it stopped before."""
+    try:
+        next(stages)
+    except StopIteration as end:
+        return t.cast("T", end.value)
+    return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many pairs on several tokens under one login each: while one token works on a pair, the others work on others."""
+"""Many pairs on several tokens under one login each, several at once on each of them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads, worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import index, many, reconcile
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.turns import Turns
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
-Bring = t.Callable[[Group, Entry], Replicated]
+Bring = t.Callable[[Group, Entry], Staged[Replicated]]
+Report = t.Callable[[many.Done], None]
+# So many times `parallel` pairs are made before they are looked for again, and copied: a source that is lost meanwhile
+# costs no more than these.
+_MADE_FIRST = 8
 
 
 def replicate_many(
-    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: t.Callable[[many.Done], None]
+    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: Report
 ) -> list[many.Done]:
     """Brings each pair into its state, `parallel` at once; `report` is told of each when it is done.
 
@@ -30,7 +36,7 @@ def replicate_many(
     alone = entries[:1] if parallel > 1 else entries
     every: dict[int, many.Done] = {}
     for entry in alone:
-        every[entry.number] = _brought(group, entry, bring)
+        every[entry.number] = reconcile.finished(_brought(entry, bring(group, entry)))
         report(every[entry.number])
     rest = entries[len(alone) :]
     if rest:
@@ -38,38 +44,66 @@ def replicate_many(
     return many.told_apart([every[entry.number] for entry in entries], report)
 
 
-def _brought(group: Group, entry: Entry, bring: Bring) -> many.Done:
+def _brought(entry: Entry, stages: Staged[Replicated]) -> Staged[many.Done]:
     try:
-        pair = bring(group, entry)
+        pair = yield from stages
     except errors.HsmError as error:
         return many.Done(entry, error=error)
     return many.Done(entry, pair.outcome, nodes=pair.nodes, on_tokens=pair.on_tokens)
 
 
 def _at_once(
-    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: t.Callable[[many.Done], None]
+    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: Report
 ) -> dict[int, many.Done]:
-    """Each token works on one pair at a time, as its session has to; how it fares with one is no other's matter."""
+    """How each token fares with one pair is no other's matter."""
     reached = [token for token in group.all if token.reached]
     group.each(reached, lambda token: token.session.look_at_all(len(entries)), worker.Deadline())
     turns = Turns()
     groups = {entry.number: group.beside(turns.alone) for entry in entries}
-
-    def work(entry: Entry) -> many.Done:
-        with turns.work():
-            return _brought(groups[entry.number], entry, bring)
-
     every: dict[int, many.Done] = {}
     with threads.Threads(parallel) as started:
-        running = [started.submit(work, entry) for entry in entries]
-        try:
-            for future in concurrent.futures.as_completed(running):
-                done = future.result()
-                every[done.entry.number] = done
-                with turns.work():
-                    report(done)
-        finally:  # after a bug of ours: what waits is not begun
-            for future in running:
-                future.cancel()
+        for first in range(0, len(entries), _MADE_FIRST * parallel):
+            batch = entries[first : first + _MADE_FIRST * parallel]
+            waiting = {entry.number: _brought(entry, bring(groups[entry.number], entry)) for entry in batch}
+            while waiting:
+                for number, done in _gone_on(started, turns, waiting, report):
+                    every[number] = done
+                    del waiting[number]
+                since = _identities(group, len(waiting)) if waiting else None
+                for number in waiting:
+                    groups[number].since = since
     group.learn([groups[entry.number] for entry in entries])
     return every
+
+
+def _gone_on(
+    started: threads.Threads, turns: Turns, waiting: t.Mapping[int, Staged[many.Done]], report: Report
+) -> list[tuple[int, many.Done]]:
+    """Goes on with each until its next stop; those that came to their end."""
+
+    def work(stages: Staged[many.Done]) -> many.Done | None:
+        with turns.work():
+            return copies.end_of(stages)
+
+    ended = []
+    running = {started.submit(work, stages): number for number, stages in waiting.items()}
+    try:
+        for future in concurrent.futures.as_completed(running):
+            done = future.result()
+            if done:
+                ended.append((running[future], done))
+                with turns.work():
+                    report(done)
+    finally:  # after a bug of ours: what waits is not begun
+        for future in running:
+            future.cancel()
+    return ended
+
+
+def _identities(group: Group, pairs: int) -> index.KeyIndex | None:
+    """What is on the source by now, one look for all that were made; None where each looks for itself."""
+    group.source.learn()
+    if not group.source.reached:
+        return None
+    read = group.each([group.source], lambda token: token.session.identities(pairs), worker.Deadline())
+    return read.get(group.source)

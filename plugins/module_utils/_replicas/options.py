@@ -14,8 +14,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import tokens
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import replicate, tokens
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 Params = t.Mapping[str, t.Any]
@@ -26,16 +26,19 @@ class Replicas:
     """The tokens of a task, the source first, each with how it is logged in to."""
 
     logins: t.Mapping[str, Login]
-    terms: Terms
+    terms: replicate.Terms
     lock_timeout: float
 
     @contextlib.contextmanager
-    def group(self, *, writable: bool) -> t.Iterator[tokens.Group]:
-        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in."""
+    def group(self, *, writable: bool, sessions: int = 1) -> t.Iterator[tokens.Group]:
+        """All tokens, under the locks of this host, and none of their processes afterwards. Who uses them logs in.
+
+        `sessions`: how many each token may have, to work on so many pairs at the same time.
+        """
         for login in self.logins.values():
             login.check_user(writable)  # before any of them is logged in to
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
-        group = tokens.Group([tokens.Token(name, provider, writable) for name, provider in providers.items()])
+        group = tokens.Group([tokens.Token(name, provider, writable, sessions) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):
             try:
                 yield group
@@ -43,9 +46,13 @@ class Replicas:
                 for token in group.all:
                     token.close()
 
-    def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Replicated:
+    def bring_pair(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> replicate.Replicated:
         """One pair, brought into `state` on all tokens."""
-        return replicate(group, wish, state, self.terms, check_mode)
+        return replicate.replicate(group, wish, state, self.terms, check_mode)
+
+    def stages(self, group: tokens.Group, wish: Wish, state: str, check_mode: bool) -> Staged[replicate.Replicated]:
+        """As `bring_pair`, with a stop before a new pair is looked for again."""
+        return replicate.stages(group, wish, state, self.terms, check_mode)
 
     def check(self, wish: Wish) -> None:
         """Refuses of a wished pair what copies cannot be or do; raises `InputError`."""
@@ -60,6 +67,7 @@ class Replicas:
             raise errors.InputError("wrapping_key", rule)
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof
 
+        _import_for(wish)
         reason = proof.unprovable(wish, wish.template(attributes.PRIVATE))
         if wish.private_attributes.get("always_authenticate") and not all(one.pin for one in self.logins.values()):
             from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import context_login
@@ -69,6 +77,15 @@ class Replicas:
             raise errors.InputError(
                 "verify", f"a copy has to be proven, and cannot be, because {reason}; set it to false"
             )
+
+
+def _import_for(wish: Wish) -> None:
+    """What checks proofs, where each token will need it: the processes of the tokens begin with it.
+
+    To import it takes one of them as long as all else that it does for a pair.
+    """
+    if wish.verify or (wish.verify is None and wish.proven_always):
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside  # noqa: F401
 
 
 def replicas_from(params: Params, source: session.Credentials) -> Replicas:
@@ -91,5 +108,5 @@ def replicas_from(params: Params, source: session.Credentials) -> Replicas:
     if min_servers > known:
         rule = f"it may be at most the number of tokens, which are {known} with the replicas"
         raise errors.InputError("min_servers", rule, min_servers)
-    terms = Terms(min_servers, params["timeout"], params.get("wrapping_key"))
+    terms = replicate.Terms(min_servers, params["timeout"], params.get("wrapping_key"))
     return Replicas(logins, terms, params["lock_timeout"])

@@ -19,7 +19,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import expectat
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import main_action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action, Plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import reconcile
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Outcome
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import copies, on_token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.plan import (
     CopyPlan,
@@ -58,8 +60,13 @@ def replicate(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bo
     Raises `HsmError` where fewer than `min_servers` have it in the end; then nothing that this run made is left, or
     the error names it.
     """
+    return reconcile.finished(stages(group, wish, state, terms, check_mode))
+
+
+def stages(group: Group, wish: Wish, state: str, terms: Terms, check_mode: bool) -> Staged[Replicated]:
+    """As `replicate`, with a stop before a new pair is looked for again on the source; its copies come after that."""
     run = _Run(group, wish, state, terms, check_mode)
-    return run.absent() if state == "absent" else run.present()
+    return run.absent() if state == "absent" else (yield from run.present())
 
 
 class _Run:
@@ -77,7 +84,7 @@ class _Run:
         self._alike: list[str] = []
         self._copies = copies.Copies(group, wish, terms.wrapping_key, self._found)
 
-    def present(self) -> Replicated:
+    def present(self) -> Staged[Replicated]:
         """The pair is there, as wished, on enough tokens."""
         self._look(self._terms.min_servers)
         plan = plan_copies(self._wish, self._by_name(), self._group.source.name)
@@ -86,7 +93,7 @@ class _Run:
         if self._check_mode or not (expected.outcome.changed or self._wish.verify):
             return expected
         try:
-            proof = self._make(plan)
+            proof = yield from self._make(plan)
             outcomes = self._bring(self._wish.unfrozen(), proof)
         except errors.HsmError as error:
             self._take_back(error)
@@ -198,9 +205,9 @@ class _Run:
 
     # Making
 
-    def _make(self, plan: CopyPlan) -> session.Proof | None:
+    def _make(self, plan: CopyPlan) -> Staged[session.Proof | None]:
         """Generates the pair if no token has it, and copies it to those that lack it."""
-        proof = self._copies.generate(self._deadline) if plan.donor is None else None
+        proof = (yield from self._copies.generate(self._deadline)) if plan.donor is None else None
         donor = self._donor(plan)
         original = self._copies.original or self._found[donor]
         if original is None:

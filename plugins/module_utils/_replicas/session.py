@@ -58,13 +58,19 @@ class WorkerSession(session.TokenSession):
         self._worker = worker
         self._opened = False
         self._index: index.KeyIndex | None = None
+        self._whole = self._own = False
         self.deadline = Deadline()
         self.transfer = t.cast(transfer.Transfer, _RemoteTransfer(self._call))
 
     def open(self) -> None:
-        """Lets the worker load, choose the token and log in; what it answers with is known here from then on."""
+        """Lets the worker load, choose the token and log in; what it answers with is known here from then on.
+
+        Where the library allows threads, and several pairs are to be worked on, it opens further sessions, too.
+        """
         try:
             introduction = self._call("reach the token", "introduction")
+            if introduction["threads"]:
+                self._worker.widen(f"open further sessions with the node '{self._name}'", self.deadline)
         except errors.HsmError as error:
             error.final |= isinstance(error, WorkerLost)  # it may have been lost in the middle of the login
             self.close()
@@ -81,6 +87,10 @@ class WorkerSession(session.TokenSession):
     def look_at_all(self, pairs: int) -> None:
         """Reads what is there once, where so many pairs are wished that this costs fewer calls than to search each."""
         self._index = index.index_of(self, pairs)
+
+    def identities(self, pairs: int) -> index.KeyIndex | None:
+        """What tells keys from each other, read once for so many new pairs where that costs fewer calls."""
+        return index.index_of(self, pairs, attributes.IDENTITY)
 
     @property
     def searched(self) -> session.TokenSession:
@@ -101,14 +111,23 @@ class WorkerSession(session.TokenSession):
     def find(self, query: session.Query) -> list[keypair.TokenObject]:
         return t.cast("list[keypair.TokenObject]", self._call("search", "find", query))
 
+    def find_halves(self, names: t.Mapping[str, t.Any]) -> list[keypair.TokenObject]:
+        return t.cast("list[keypair.TokenObject]", self._call("search", "find_halves", names))
+
     def check_absence(self) -> None:
-        self._call("look at the storage", "check_absence")
+        """The worker's session looks once, too, and answers the same from then on."""
+        if not self._whole:
+            self._call("look at the storage", "check_absence")
+            self._whole = True
 
     def tell_damage(self) -> tuple[str, ...]:
         return t.cast("tuple[str, ...]", self._call("look at the storage", "tell_damage"))
 
     def check_making(self, what: str) -> None:
-        self._call("look at the storage", "check_making", what)
+        """Whose the storage is does not change in a task."""
+        if not self._own:
+            self._call("look at the storage", "check_making", what)
+            self._own = True
 
     def look_anew(self) -> None:
         pass  # every search asks the token

@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host import worker
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host.threads import Threads
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import transfer
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import index
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import WorkerSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
@@ -37,11 +38,12 @@ class _Newest:
 class Token:
     """One token, and how it fares with a pair: `error` is why it takes no part at the moment."""
 
-    def __init__(self, name: str, provider: Pkcs11Provider, writable: bool) -> None:
+    def __init__(self, name: str, provider: Pkcs11Provider, writable: bool, sessions: int = 1) -> None:
         self.name = name
         self.provider = provider
         self.error: errors.HsmError | None = None
         self._writable = writable
+        self._sessions = sessions
         self._session: WorkerSession | None = None
         self._newest = _Newest()
 
@@ -85,8 +87,9 @@ class Token:
     def start(self) -> None:
         """Forks its process, which does nothing yet."""
         self.close()
-        enter = functools.partial(self.provider.unlocked_session, writable=self._writable)
-        self._session = self._newest.session = WorkerSession(self.name, worker.Worker(enter))
+        threads = self._sessions > 1
+        enter = functools.partial(self.provider.unlocked_session, writable=self._writable, threads=threads)
+        self._session = self._newest.session = WorkerSession(self.name, worker.Worker(enter, self._sessions))
 
     def tell(self) -> None:
         """Other pairs do not try to reach it again, either, where that is final."""
@@ -115,11 +118,18 @@ class Token:
 
 
 class _Connection:
-    """Whether two sessions have a key-encryption key in common, which one pair makes and others wait for."""
+    """The key-encryption key that two tokens have in common, which one pair makes and others wait for."""
 
     def __init__(self) -> None:
         self.making = threading.Lock()
-        self.made = False
+        self.keks: Keks | None = None
+
+
+class Keks(t.NamedTuple):
+    """The handle of the same key-encryption key on two tokens."""
+
+    donor: int
+    token: int
 
 
 class Group:
@@ -130,6 +140,8 @@ class Group:
         self.source = self.all[0]
         self._connections: dict[tuple[WorkerSession, WorkerSession, transfer.Way], _Connection] = {}
         self._connecting = threading.Lock()
+        # What the source has, as it was read after the pair that is at work here was made.
+        self.since: index.KeyIndex | None = None
         # Nothing else is done while a process begins.
         self._alone: t.Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
@@ -218,15 +230,17 @@ class Group:
             if token.error and not isinstance(token.error, errors.TokenError):
                 raise token.error
 
-    def connect(self, donor: Token, token: Token, way: transfer.Way) -> None:
-        """Sees to it that both sessions have the same key-encryption key; it serves all pairs of the task."""
+    def connect(self, donor: Token, token: Token, way: transfer.Way) -> Keks:
+        """The key-encryption key of both; it serves all pairs of the task."""
         with self._connecting:
             connection = self._connections.setdefault((donor.session, token.session, way), _Connection())
         with connection.making:  # another pair may be about it
-            if not connection.made:
+            if connection.keks is None:
                 replica, source = token.session.transfer, donor.session.transfer
-                replica.settle(donor.name, way, source.answer(token.name, way, replica.offer(donor.name, way)))
-                connection.made = True
+                offer, transport = replica.offer(way)
+                answer, kek = source.answer(way, offer)
+                connection.keks = Keks(kek, replica.settle(way, transport, answer))
+            return connection.keks
 
     def _refuse_same_token(self) -> None:
         """One token under two names would make its own replica."""

@@ -22,6 +22,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.progress impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks.told import done_to
 
 if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import options
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
@@ -92,12 +93,13 @@ def _on_group(
 ) -> tuple[list[many.Done], edge.Result]:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
 
-    def bring(group: Group, entry: Entry) -> Replicated:
-        return replicas.bring_pair(group, entry.wish, entry.state, module.check_mode)
+    def bring(group: Group, entry: Entry) -> Staged[Replicated]:
+        return replicas.stages(group, entry.wish, entry.state, module.check_mode)
 
     # Who waits for others would use up the time of a timeout.
-    at_once = 1 if module.check_mode or replicas.terms.timeout is not None else parallel
-    with replicas.group(writable=not module.check_mode) as group:
+    one = module.check_mode or replicas.terms.timeout is not None
+    at_once = 1 if one else min(parallel, len(entries))
+    with replicas.group(writable=not module.check_mode, sessions=at_once) as group:
         every = replicate_many(group, entries, bring, at_once, report)
         return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
 

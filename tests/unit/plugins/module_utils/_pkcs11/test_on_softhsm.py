@@ -458,11 +458,12 @@ def test_a_pair_is_copied(store: Store) -> None:
         pair = source.generate(wish)
         way: Way = choose_way(pair, source.transfer.able(), replica.transfer.able(), None)
         assert way.kind == "ecdh"
-        offer = replica.transfer.offer("alpha", way)
-        replica.transfer.settle("alpha", way, source.transfer.answer("beta", way, offer))
-        wrapped = source.transfer.wrap("beta", way, pair.private)
+        offer, transport = replica.transfer.offer(way)
+        answer, wraps_it = source.transfer.answer(way, offer)
+        unwraps_it = replica.transfer.settle(way, transport, answer)
+        wrapped = source.transfer.wrap(way, wraps_it, pair.private)
         templates = {half: copied(wish, pair, half) for half in HALVES}
-        there = replica.transfer.receive("alpha", way, wrapped, templates, KeyPair())
+        there = replica.transfer.receive(way, unwraps_it, wrapped, templates, KeyPair())
         assert (
             there.whole
             and there.spki == pair.spki
@@ -470,26 +471,27 @@ def test_a_pair_is_copied(store: Store) -> None:
             and replica.prove(wish, there).method
         )
         with pytest.raises(TokenError) as caught:
-            replica.transfer.receive("alpha", way, wrapped[:-8], templates, KeyPair())
+            replica.transfer.receive(way, unwraps_it, wrapped[:-8], templates, KeyPair())
         assert caught.value.msg.endswith("Nothing of it is left on the token.")
         # What has no id cannot be told from what was there before, and stays.
         nameless = {half: {**values, "id": b""} for half, values in templates.items()}
         with pytest.raises(TokenError) as caught:
-            replica.transfer.receive("alpha", way, wrapped[:-8], nameless, KeyPair())
+            replica.transfer.receive(way, unwraps_it, wrapped[:-8], nameless, KeyPair())
         assert re.search(r"The HSM answered with the public key \d+, which may be another's\.$", caught.value.msg)
         replica.transfer.end()
         assert replica.describe()["objects"] == {"public_key": 2, "private_key": 1, "secret_key": 0}
         source.transfer.end()
         assert source.describe()["objects"] == {"public_key": 1, "private_key": 1, "secret_key": 0}
         trusted = Way("trusted", way.wraps, way.unwraps, wrapping_key="kek")
-        assert replica.transfer.offer("alpha", trusted) == b""
-        told = refusal(lambda: source.transfer.answer("beta", trusted, b""))
+        assert replica.transfer.offer(trusted) == (b"", 0)
+        told = refusal(lambda: source.transfer.answer(trusted, b""))
         assert told.endswith("none of its secret keys labelled 'kek' may wrap. Put one such AES key on each token.")
         for wraps in (True, False, False):
             values = template({**kek(wraps=wraps), "label": "kek", "value_len": 32}, SECRET)
             made_by = with_parameter(MECHANISMS["CKM_AES_KEY_GEN"])
             source._session.make("make a key", "C_GenerateKey", made_by, values)
-        assert source.transfer.answer("beta", trusted, b"") == b"", "the one that may wrap"
+        answer, wraps_it = source.transfer.answer(trusted, b"")
+        assert not answer and source._session.read(SECRET, wraps_it).attributes["wrap"], "the one that may wrap"
 
 
 @pytest.mark.parametrize(("writable", "state"), [(False, "ro_user"), (True, "rw_user")])

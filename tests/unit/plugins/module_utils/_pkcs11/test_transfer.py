@@ -35,5 +35,6 @@ def test_an_empty_modulus_is_no_transport_key() -> None:
     public = ec_pair().public
     told = dataclasses.replace(public, attributes={**public.attributes, "modulus": b""})
     transfer = Transfer(t.cast(t.Any, OneSession(told)), t.cast(t.Any, "memory"), frozenset(), VENDORS["generic"])
-    offered = transfer.offer("other", Way("ecdh", "CKM_AES_KEY_WRAP_KWP", "CKM_AES_KEY_WRAP_KWP"))
+    offered, private = transfer.offer(Way("ecdh", "CKM_AES_KEY_WRAP_KWP", "CKM_AES_KEY_WRAP_KWP"))
     assert offered == ec_key.unwrapped(t.cast(bytes, public.attributes["ec_point"]))
+    assert private == public.handle + 1

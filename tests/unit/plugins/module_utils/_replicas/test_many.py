@@ -17,8 +17,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries impo
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, replicate
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, stages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, NodeSession, group_of
@@ -39,14 +40,14 @@ class OneLogin(MemoryNode):
         return len(told.read_text()) if told.exists() else 0
 
     @contextlib.contextmanager
-    def unlocked_session(self, *, writable: bool) -> t.Iterator[NodeSession]:
+    def unlocked_session(self, *, writable: bool, threads: bool = False) -> t.Iterator[NodeSession]:
         if "open" in self.calls:
             with self._file.with_suffix(".refused").open("a") as told:
                 told.write("x")
             error = TokenError("log in", "CKR_PIN_INCORRECT")
             error.final = True
             raise error
-        with super().unlocked_session(writable=writable) as session:
+        with super().unlocked_session(writable=writable, threads=threads) as session:
             yield session
 
 
@@ -72,8 +73,8 @@ class Tokens:
             for number, label in enumerate(labels)
         ]
 
-        def bring(group: Group, entry: Entry) -> Replicated:
-            return replicate(group, entry.wish, entry.state, Terms(min_servers), False)
+        def bring(group: Group, entry: Entry) -> Staged[Replicated]:
+            return stages(group, entry.wish, entry.state, Terms(min_servers), False)
 
         self.told = []
         with group_of(*self.all.values()) as group:
@@ -186,8 +187,8 @@ def test_two_that_turn_out_to_be_one_are_told(tokens: Tokens) -> None:
     wishes = [THERE, dataclasses.replace(WISH, label=None, id=pair.private.id)]
     entries = [Entry(number, "present", wish) for number, wish in enumerate(wishes)]
 
-    def bring(group: Group, entry: Entry) -> Replicated:
-        return replicate(group, entry.wish, entry.state, Terms(3), False)
+    def bring(group: Group, entry: Entry) -> Staged[Replicated]:
+        return stages(group, entry.wish, entry.state, Terms(3), False)
 
     with group_of(*tokens.all.values()) as group:
         first, second = replicate_many(group, entries, bring, 4, tokens.told.append)
@@ -200,8 +201,8 @@ def test_a_token_named_twice_is_refused_for_each_pair(tmp_path: Path) -> None:
     group = Group([Token(name, t.cast(t.Any, node), True) for name in NAMES[:2]])
     entries = [Entry(number, "present", dataclasses.replace(WISH, label=f"k{number}")) for number in (1, 2)]
 
-    def bring(group: Group, entry: Entry) -> Replicated:
-        return replicate(group, entry.wish, entry.state, Terms(2), False)
+    def bring(group: Group, entry: Entry) -> Staged[Replicated]:
+        return stages(group, entry.wish, entry.state, Terms(2), False)
 
     try:
         every = replicate_many(group, entries, bring, 4, lambda dummy: None)

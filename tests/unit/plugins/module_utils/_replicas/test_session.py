@@ -22,11 +22,11 @@ WAY = Way("rsa", "CKM_AES_KEY_WRAP_KWP", "CKM_AES_KEY_WRAP_PAD", rsa_bits=3072)
 STEPS = {name for name, kind in inspect.getmembers(Transfer, inspect.isfunction) if name[0] != "_"} - {"end"}
 CALLS: dict[str, tuple[tuple[t.Any, ...], str]] = {
     "able": ((), "list the mechanisms"),
-    "offer": (("alpha", WAY), "make a transport key"),
-    "answer": (("beta", WAY, b"modulus"), "make a wrapping key"),
-    "settle": (("alpha", WAY, b"wrapped"), "unwrap a wrapping key"),
-    "wrap": (("beta", WAY, PRIVATE), f"wrap {PRIVATE}"),
-    "receive": (("alpha", WAY, b"wrapped", {}, None), "store the copy"),
+    "offer": ((WAY,), "make a transport key"),
+    "answer": ((WAY, b"modulus"), "make a wrapping key"),
+    "settle": ((WAY, 7, b"wrapped"), "unwrap a wrapping key"),
+    "wrap": ((WAY, 8, PRIVATE), f"wrap {PRIVATE}"),
+    "receive": ((WAY, 9, b"wrapped", {}, None), "store the copy"),
 }
 
 

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The cryptoki.hsm authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A process with several lines: its threads work at the same time, and its end is the end for all of them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import sys
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptoki.hsm.plugins.module_utils._host.worker import Deadline, Worker, WorkerLost
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+
+_LONG = 60
+_LINES = 3
+
+
+class Work:
+    """What one line works on; `room` is how many further ones there may be."""
+
+    def __init__(self, log: Path, room: int) -> None:
+        self._log = log
+        self._room = room
+        self._together = threading.Barrier(_LINES)
+
+    @contextlib.contextmanager
+    def entered(self) -> t.Iterator[Work]:
+        yield self
+        self._note("login left")
+
+    @contextlib.contextmanager
+    def further(self) -> t.Iterator[Work]:
+        if not self._room:
+            raise TokenError("open another session", "CKR_SESSION_COUNT")
+        self._room -= 1
+        yield self
+        self._note("further left")
+
+    def _note(self, text: str) -> None:
+        with self._log.open("a") as log:
+            log.write(f"{text}\n")
+
+    def meet(self) -> None:
+        """Ends when all lines are in it."""
+        self._together.wait(_LONG)
+
+    def add(self, one: int, other: int) -> int:
+        return one + other
+
+    def die(self) -> None:
+        """When all lines are in it."""
+        self._together.wait(_LONG)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def leave(self) -> t.NoReturn:
+        sys.exit(0)
+
+
+@contextlib.contextmanager
+def worker(folder: Path, room: int = _LINES - 1) -> t.Iterator[tuple[Worker, Path]]:
+    log = folder / "log"
+    process = Worker(lambda: Work(log, room).entered(), _LINES)
+    try:
+        call(process, "add", 1, 2)
+        process.widen("widen it", Deadline())
+        yield process, log
+    finally:
+        process.close()
+
+
+def call(process: Worker, name: str, *arguments: t.Any) -> t.Any:
+    return process.call("do it", Deadline(_LONG), name, *arguments)
+
+
+def at_once(process: Worker, name: str) -> list[BaseException | None]:
+    """What so many calls as there are lines raise."""
+    with concurrent.futures.ThreadPoolExecutor(_LINES) as threads:
+        return [done.exception() for done in [threads.submit(call, process, name) for dummy in range(_LINES)]]
+
+
+def test_all_lines_work_at_the_same_time(tmp_path: Path) -> None:
+    with worker(tmp_path) as (process, log):
+        assert at_once(process, "meet") == [None] * _LINES
+    assert log.read_text().split("\n") == ["further left", "further left", "login left", ""]
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_where_there_is_no_room_fewer_lines_do_the_work(tmp_path: Path, room: int) -> None:
+    with worker(tmp_path, room) as (process, log), concurrent.futures.ThreadPoolExecutor(2 * _LINES) as threads:
+        assert [*threads.map(lambda one: call(process, "add", one, 1), range(40))] == [*range(1, 41)]
+    assert log.read_text().split("\n") == ["further left"] * room + ["login left", ""]
+
+
+def test_a_death_is_told_to_all_who_wait(tmp_path: Path) -> None:
+    with worker(tmp_path) as (process, _log):
+        for name in ("die", "meet"):
+            told = at_once(process, name)
+            assert [type(error) for error in told] == [WorkerLost] * _LINES
+            assert all("its process died by SIGKILL" in str(error) for error in told)
+
+
+@pytest.mark.parametrize("calls_before", range(_LINES))
+def test_leaving_on_any_line_ends_the_process(tmp_path: Path, calls_before: int) -> None:
+    """The lines take turns, so that each is the one."""
+    with worker(tmp_path) as (process, _log):
+        for dummy in range(calls_before):
+            call(process, "add", 1, 2)
+        with pytest.raises(WorkerLost, match="its process ended with status 1"):
+            call(process, "leave")
+        assert process.lost
+
+
+def test_a_parent_that_is_gone_ends_all_lines(tmp_path: Path) -> None:
+    """Each session is left, those of the further lines before the one that logged in."""
+    reader, writer = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        with worker(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(parent, 0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as open_in_the_process:
+        assert open_in_the_process.read() == b""  # it ended
+    assert (tmp_path / "log").read_text().split("\n") == ["further left", "further left", "login left", ""]
