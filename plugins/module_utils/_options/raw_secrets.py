@@ -36,6 +36,7 @@ def _secrets(spec: Spec, given: t.Any) -> t.Iterator[str]:
             yield from (word for text in _texts(given) for word in _WORDS.split(text) if len(word) >= _SHORT)
         return
     for name, value in given.items():
+        yield from uri.pins_in(str(name))  # a colon too many makes a name of a URI
         yield from _secrets_of(_row(spec, name) or {}, value)
 
 
@@ -48,7 +49,7 @@ def _secrets_of(row: t.Mapping[str, t.Any], value: t.Any) -> t.Iterator[str]:
     elif "options" in row:
         for entry in _entries(value):
             yield from _secrets(row["options"], entry)
-    for text in _texts(value):
+    for text in _texts(value, names=True):
         yield from uri.pins_in(text)
 
 
@@ -58,7 +59,7 @@ def without_secrets(spec: Spec, given: t.Any, seen: t.Collection[str] = ()) -> t
     `seen`: values that were checked, and may be shown although their options are not to be logged.
     """
     if isinstance(given, dict):
-        return {name: _shown(_row(spec, name), value, seen) for name, value in given.items()}
+        return {_shown_name(name): _shown(_row(spec, name), value, seen) for name, value in given.items()}
     return HIDDEN  # nobody knows what is in it
 
 
@@ -70,7 +71,7 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
     if row.get("no_log"):
         return _shown_as_checked(value, seen)
     if "options" not in row:
-        return HIDDEN if any(uri.pins_in(text) for text in _texts(value)) else value
+        return HIDDEN if any(uri.pins_in(text) for text in _texts(value, names=True)) else value
     if isinstance(value, (list, tuple)):
         return [without_secrets(row["options"], entry, seen) for entry in value]
     return without_secrets(row["options"], value, seen)
@@ -79,8 +80,12 @@ def _shown(row: t.Mapping[str, t.Any] | None, value: t.Any, seen: t.Collection[s
 def _shown_as_checked(value: t.Any, seen: t.Collection[str]) -> t.Any:
     """What may be shown of an option that is not to be logged."""
     if isinstance(value, dict):
-        return {name: _shown_as_checked(entry, seen) for name, entry in value.items()}
+        return {_shown_name(name): _shown_as_checked(entry, seen) for name, entry in value.items()}
     return value if value is None or isinstance(value, bool) or str(value) in seen else HIDDEN
+
+
+def _shown_name(name: t.Any) -> t.Any:
+    return HIDDEN if uri.pins_in(str(name)) else name
 
 
 def _row(spec: Spec, name: t.Any) -> t.Mapping[str, t.Any] | None:
@@ -110,14 +115,14 @@ def _as_options(given: t.Any) -> t.Any:
     return options_in_text.as_options(given)
 
 
-def _texts(value: t.Any) -> t.Iterator[str]:
-    """Every text and number in a value, as a text."""
+def _texts(value: t.Any, names: bool = False) -> t.Iterator[str]:
+    """Every text and number in a value, as a text; the names in it only if wished."""
     if isinstance(value, dict):
-        for entry in value.values():
-            yield from _texts(entry)
+        for name, entry in value.items():
+            yield from _texts((name, entry) if names else entry, names)
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            yield from _texts(entry)
+            yield from _texts(entry, names)
     elif isinstance(value, bytes):
         yield unquote(value)
     elif value is not None and not isinstance(value, bool) and str(value):

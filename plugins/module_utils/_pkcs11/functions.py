@@ -7,10 +7,10 @@
 Which, and why: C_Initialize with locking (trap T1), C_GetInfo, C_GetSlotList, C_GetSlotInfo, C_GetMechanismList and
 C_GetMechanismInfo (it gives up all slots for a dead one, trap T7, and hands on undefined memory, trap T12),
 C_GetTokenInfo (it keeps PIN lengths and bytes that are no UTF-8 from us), C_InitToken and C_GetSessionInfo (it has
-none), C_CloseAllSessions (a failed login leaks a session, trap T3), searching and reading in one sized call an object
-(it makes two calls for each object found and two for each read, and raises on legal values, traps T2 and T8), and all
-that makes, changes or uses an object: by its handle, where it would search and read the object first, and refuse a use
-whose attribute it could not read. Sections name PKCS#11 3.1.
+none), C_InitPIN (which goes with C_InitToken), C_CloseAllSessions (a failed login leaks a session, trap T3), searching
+and reading in one sized call an object (it makes two calls for each object found and two for each read, and raises on
+legal values, traps T2 and T8), and all that makes, changes or uses an object: by its handle, where it would search and
+read the object first, and refuse a use whose attribute it could not read. Sections name PKCS#11 3.1.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.uri import 
 
 SPEC = (LOGIN + KEYPAIR).spec
 GUIDE = Path(__file__).parents[5] / "docs/docsite/rst/guide_login.rst"
+URI = "pkcs11:token=a?pin-value=sesame"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -68,6 +69,21 @@ def test_what_is_shown() -> None:
     hidden = {"replicas": [{"name": HIDDEN, "slot_id": "1"}], "expect_token": {"serial": HIDDEN}, "usage": HIDDEN}
     told = {"replicas": [{"name": pin, "slot_id": "1"}], "expect_token": {"serial": pin}, "usage": ["sign", pin]}
     assert without_secrets(SPEC, told) == hidden
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({URI: None}, {HIDDEN: None}),
+        ({"replicas": [{URI: None, "slot_id": "1"}]}, {"replicas": [{HIDDEN: None, "slot_id": "1"}]}),
+        ({"expect_token": {URI: True}}, {"expect_token": {HIDDEN: True}}),
+        ({"private_attributes": f'{{"{URI}": 1}}'}, {"private_attributes": HIDDEN}),
+        ({"usage": {"a": [{URI: 1}]}}, {"usage": HIDDEN}),
+        ({"library_environment": {URI: True}}, {"library_environment": {HIDDEN: True}}),
+    ],
+)
+def test_a_name_that_is_a_uri_with_a_pin(options: dict[str, object], shown: dict[str, object]) -> None:
+    assert {URI, "sesame"} <= raw_secrets(SPEC, options) and without_secrets(SPEC, options) == shown
 
 
 @pytest.mark.parametrize("text", ["pkcs11:token=pin", "pkcs11:object=a;id=%01", "a?pin-value=x", "pin=4"])
