@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import functions, mechanism_list
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.functions import ReadValue
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.structures import UNAVAILABLE
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 
 MISSING, SENSITIVE, FAILED = 0x12, 0x11, 0x30
 
@@ -86,6 +87,21 @@ def test_what_is_longer_is_asked_for_alone() -> None:
     assert library.calls == [2, 1, 1]
 
 
+@pytest.mark.parametrize("rv", [functions.CKR_OK, MISSING])
+def test_a_longer_value_whose_length_alone_is_told_is_asked_for_alone(rv: int) -> None:
+    """Whatever the library answers beside that."""
+
+    class Telling(Reading):
+        def call(self, name: str, *arguments: t.Any) -> int:
+            answer = super().call(name, *arguments)
+            if len(self.calls) > 1:
+                return answer
+            arguments[2][0].length = 10
+            return rv
+
+    assert read(Telling({1: b"x" * 10}), _1=4, _2=4) == {1: ReadValue(b"x" * 10, 0), 2: ReadValue(None, MISSING)}
+
+
 def test_a_reason_that_is_another_ones_is_looked_into() -> None:
     library = Reading({1: SENSITIVE, 2: b"id"})
     assert read(library, _1=4, _2=4, _3=4) == {
@@ -151,6 +167,23 @@ class Listing(functions.Functions):
                     return functions.CKR_BUFFER_TOO_SMALL
                 numbers[: count._obj.value] = range(count._obj.value)
         return functions.CKR_OK
+
+
+def test_the_mechanisms_of_a_token_are_asked_for_once() -> None:
+    """A failure is no answer."""
+    library = Listing(C_GetMechanismList=FAILED)
+    with pytest.raises(
+        TokenError, match=r"^Could not list the mechanisms of slot 7: the HSM answered CKR_DEVICE_ERROR"
+    ):
+        mechanism_list.codes(library, 7)
+    library.answers, library.lengths = {}, [2, 2]
+    assert mechanism_list.codes(library, 7) == mechanism_list.codes(library, 7) == {0, 1}
+    assert library.called == ["C_GetMechanismList"] * 3
+    library = Listing(C_GetMechanismList=0, C_GetMechanismInfo=FAILED)
+    with pytest.raises(
+        TokenError, match=r"^Could not read the mechanism 0x1040 of slot 7: the HSM answered CKR_DEVICE"
+    ):
+        mechanism_list.key_sizes(library, 7, 0x1040)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.token import TokenFlag, TokenInfo
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
     mechanism_list,
     slots,
@@ -113,3 +114,10 @@ def test_what_is_no_utf8_is_shown_nevertheless() -> None:
 def test_numbers_that_the_token_does_not_know() -> None:
     assert [token_description._known(count) for count in (0, 7, structures.UNAVAILABLE)] == [0, 7, None]
     assert [token_description._limit(count) for count in (0, 7, structures.UNAVAILABLE)] == ["unlimited", 7, None]
+
+
+def test_what_is_empty_cannot_be_pinned() -> None:
+    token = TokenInfo(7, "one", "Maker", "", "", "2.6", "1.0", TokenFlag(0), 4, 255)
+    told = token_description.options_of(token, "ab:cd", VENDORS["generic"], {})
+    pinned = {"library_sha256": "ab:cd", "manufacturer": "Maker", "hardware_version": "2.6", "firmware_version": "1.0"}
+    assert told["expect_token"] == pinned and told["vendor"] == VENDORS["generic"].name

@@ -83,10 +83,13 @@ def test_an_indexed_session_finds_what_lasts(objects: list[TokenObject], query: 
     index = index_of(session, 10)
     assert index is not None
     expected = {one.handle for one in session.find(query) if one.attributes.get("token") is True}
+    names = {name: getattr(query, name) for name in NAMES}
+    both = {one.handle for one in session.find_halves(names) if one.attributes.get("token") is True}
     for made in (index, None):
         indexed = IndexedSession(session)
         indexed.resume(made, lambda: session)
         assert found(indexed.find(query)) == expected
+        assert found(indexed.find_halves(names)) == both
 
 
 @pytest.mark.parametrize("name", ["class", "key_type", "label", "id", "token"])
