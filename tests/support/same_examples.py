@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
-from hypothesis.internal.conjecture import providers
+import contextlib
 
 
 def same_everywhere() -> None:
     """Hypothesis also tries the constants of those modules that are loaded by then: other ones in each process."""
-    if hasattr(providers, "_get_local_constants"):
-        providers._get_local_constants = lambda: providers._local_constants
+    with contextlib.suppress(ImportError):  # other versions try none, or keep them elsewhere
+        from hypothesis.internal.conjecture import providers
+
+        if hasattr(providers, "_get_local_constants") and hasattr(providers, "_local_constants"):
+            providers._get_local_constants = lambda: providers._local_constants
