@@ -35,9 +35,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.session impor
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
 
 if t.TYPE_CHECKING:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import vendors
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls, p11_kit, softhsm_store
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import p11_kit, softhsm_store
 
 _LOOKS = 3  # how often SoftHSM's folder of a token is looked for
 _PAUSE = 0.1  # seconds
