@@ -167,6 +167,8 @@ class Maker:
                     made.pop(name, None)
         if draw.random() < (0.05 if self._wild else 0.01):
             made[draw.choice(["pins", "user_pin", "Label"])] = self._secret()
+        if draw.random() < (0.05 if self._wild else 0.01):
+            made[self._uri()] = draw.choice([None, True, "web", []])
         return made
 
     def _value(self, name: str, row: dict[str, t.Any]) -> t.Any:
