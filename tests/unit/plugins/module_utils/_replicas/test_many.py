@@ -218,3 +218,14 @@ def test_what_is_frozen_last_is_proven_where_all_was_read_at_once(tokens: Tokens
     assert actions(every) == [Action.GENERATE] * len(LABELS)
     assert all(found.attributes["destroyable"] is False for node in tokens.all.values() for found in node.objects)
     assert tokens.labels() == dict.fromkeys(NAMES, halves(*LABELS))
+
+
+@pytest.mark.parametrize(("name", "call"), [("beta", "receive"), ("alpha", "wrap"), ("gamma", "prove")])
+def test_a_bug_leaves_no_pair_that_others_were_to_finish(tokens: Tokens, name: str, call: str) -> None:
+    """All of them are made before the first is copied."""
+    tokens.run("first")
+    tokens.all[name].obey(**{call: "once bug"})
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        tokens.run("first", *LABELS, parallel=2)
+    there = tokens.labels()
+    assert there["alpha"] == there["beta"] == there["gamma"], there
