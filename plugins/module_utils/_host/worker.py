@@ -187,13 +187,18 @@ def _serve(lines: t.Sequence[Connection], target: t.Callable[[], contextlib.Abst
             _tell(first, (answer, worked_on))
             return
         threads: list[threading.Thread] = []
-        while call is not None:
-            if call[0] == _WIDEN:
-                threads = _widened(others, worked_on, entered)
-                _tell(first, ("result", len(threads)))
-            else:
-                _answer(first, worked_on, call)
-            call = _received(first)
+        try:
+            while call is not None:
+                if call[0] == _WIDEN:
+                    threads = _widened(others, worked_on, entered)
+                    _tell(first, ("result", len(threads)))
+                else:
+                    _answer(first, worked_on, call)
+                call = _received(first)
+        except BaseException:
+            if threads:
+                os._exit(1)  # nothing is left in an orderly way under the hands of the others
+            raise
         for thread in threads:  # before anything is left
             thread.join()
 
@@ -226,7 +231,8 @@ def _answer(line: Connection, worked_on: t.Any, call: Call) -> None:
 
 
 def _tell(line: Connection, answer: Answer) -> None:
-    line.send_bytes(pickle.dumps(answer))
+    with contextlib.suppress(ConnectionError):  # the parent is gone, as `_received` tells; other lines may be at work
+        line.send_bytes(pickle.dumps(answer))
 
 
 def _answered(work: t.Callable[[], t.Any]) -> Answer:
@@ -243,5 +249,5 @@ def _received(pipe: Connection) -> Call | None:
     """The next call; None at the end, which the death of the parent is, too."""
     try:
         return t.cast("Call | None", pickle.loads(pipe.recv_bytes()))
-    except EOFError:
+    except (EOFError, ConnectionError):
         return None

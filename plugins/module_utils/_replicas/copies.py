@@ -62,7 +62,12 @@ class Copies:
         searched = source.session.searched
         stages = on_token.OnToken(searched, with_copies, looked=[None]).stages("present")
         while (outcome := self._watched(source, lambda: end_of(stages))) is None:
-            yield
+            try:
+                yield
+            except GeneratorExit:  # it is not gone on with
+                with contextlib.suppress(errors.HsmError):
+                    stages.throw(errors.HsmError(f"Did not finish {self._wish}."))
+                raise
             if isinstance(searched, index.IndexedSession):
                 searched.resume(self._group.since, lambda: source.session)
         self.original, self.warnings = outcome.after, outcome.warnings

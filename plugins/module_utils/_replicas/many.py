@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads, worker
@@ -61,17 +62,23 @@ def _at_once(
     turns = Turns()
     groups = {entry.number: group.beside(turns.alone) for entry in entries}
     every: dict[int, many.Done] = {}
-    with threads.Threads(parallel) as started:
-        for first in range(0, len(entries), _MADE_FIRST * parallel):
-            batch = entries[first : first + _MADE_FIRST * parallel]
-            waiting = {entry.number: _brought(entry, bring(groups[entry.number], entry)) for entry in batch}
-            while waiting:
-                for number, done in _gone_on(started, turns, waiting, report):
-                    every[number] = done
-                    del waiting[number]
-                since = _identities(group, len(waiting)) if waiting else None
-                for number in waiting:
-                    groups[number].since = since
+    waiting: dict[int, Staged[many.Done]] = {}
+    try:
+        with threads.Threads(parallel) as started:
+            for first in range(0, len(entries), _MADE_FIRST * parallel):
+                batch = entries[first : first + _MADE_FIRST * parallel]
+                waiting.update((entry.number, _brought(entry, bring(groups[entry.number], entry))) for entry in batch)
+                while waiting:
+                    for number, done in _gone_on(started, turns, waiting, report):
+                        every[number] = done
+                        del waiting[number]
+                    since = _identities(group, len(waiting)) if waiting else None
+                    for number in waiting:
+                        groups[number].since = since
+    finally:  # after a bug of ours: what was made for others goes, too
+        with contextlib.ExitStack() as ended:
+            for stages in waiting.values():
+                ended.callback(stages.close)
     group.learn([groups[entry.number] for entry in entries])
     return every
 

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Work:
         self._log = log
         self._room = room
         self._together = threading.Barrier(_LINES)
+        self._parent = os.getppid()
 
     @contextlib.contextmanager
     def entered(self) -> t.Iterator[Work]:
@@ -61,6 +63,18 @@ class Work:
         self._together.wait(_LONG)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def outlive(self, first: bool) -> None:
+        """Kills the parent when all lines are in it, and goes on, longer than the first line or longer than others."""
+        self._together.wait(_LONG)
+        is_first = threading.current_thread() is threading.main_thread()
+        if is_first:
+            os.kill(self._parent, signal.SIGKILL)
+        while os.getppid() == self._parent:
+            time.sleep(0.01)
+        if is_first is not first:
+            time.sleep(0.3)
+            self._note("went on")
+
     def leave(self) -> t.NoReturn:
         sys.exit(0)
 
@@ -81,10 +95,11 @@ def call(process: Worker, name: str, *arguments: t.Any) -> t.Any:
     return process.call("do it", Deadline(_LONG), name, *arguments)
 
 
-def at_once(process: Worker, name: str) -> list[BaseException | None]:
+def at_once(process: Worker, name: str, *arguments: t.Any) -> list[BaseException | None]:
     """What so many calls as there are lines raise."""
     with concurrent.futures.ThreadPoolExecutor(_LINES) as threads:
-        return [done.exception() for done in [threads.submit(call, process, name) for dummy in range(_LINES)]]
+        running = [threads.submit(call, process, name, *arguments) for dummy in range(_LINES)]
+        return [done.exception() for done in running]
 
 
 def test_all_lines_work_at_the_same_time(tmp_path: Path) -> None:
@@ -119,15 +134,39 @@ def test_leaving_on_any_line_ends_the_process(tmp_path: Path, calls_before: int)
         assert process.lost
 
 
-def test_a_parent_that_is_gone_ends_all_lines(tmp_path: Path) -> None:
-    """Each session is left, those of the further lines before the one that logged in."""
+def left_by(parent: t.Callable[[], object], folder: Path) -> list[str]:
+    """What a worker notes whose parent is killed in the middle of this."""
     reader, writer = os.pipe()
-    parent = os.fork()
-    if parent == 0:
-        with worker(tmp_path):
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(parent, 0)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            parent()
+        finally:
+            os._exit(1)
+    os.waitpid(pid, 0)
     os.close(writer)
     with os.fdopen(reader, "rb") as open_in_the_process:
         assert open_in_the_process.read() == b""  # it ended
-    assert (tmp_path / "log").read_text().split("\n") == ["further left", "further left", "login left", ""]
+    return (folder / "log").read_text().split("\n")
+
+
+def test_a_parent_that_is_gone_ends_all_lines(tmp_path: Path) -> None:
+    """Each session is left, those of the further lines before the one that logged in."""
+
+    def parent() -> None:
+        with worker(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert left_by(parent, tmp_path) == ["further left", "further left", "login left", ""]
+
+
+@pytest.mark.parametrize(("first", "others"), [(True, _LINES - 1), (False, 1)])
+def test_all_lines_end_their_work_where_the_parent_is_gone(tmp_path: Path, first: bool, others: int) -> None:
+    """Whichever is the first to find that nobody waits for its answer, no session is left in the middle of a call."""
+
+    def parent() -> None:
+        with worker(tmp_path) as (process, _log):
+            at_once(process, "outlive", first)
+
+    left = ["further left"] * (_LINES - 1) + ["login left", ""]
+    assert left_by(parent, tmp_path) == ["went on"] * others + left

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.entries import Entry
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Action
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
@@ -22,12 +23,14 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, stages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
+from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_nodes import MemoryNode, NodeSession, group_of
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import FREEZE, WISH, ec_pair
 
 NAMES = ("alpha", "beta", "gamma")
 LABELS = tuple(f"k{number}" for number in range(8))
 THERE = dataclasses.replace(WISH, label="there")
+RIVAL = ec_pair(label="k3", handle=900)
 OFFERS = {"alpha": 0, "beta": 1, "gamma": 1}
 
 
@@ -49,6 +52,25 @@ class OneLogin(MemoryNode):
             raise error
         with super().unlocked_session(writable=writable, threads=threads) as session:
             yield session
+
+
+class RivalSession(NodeSession):
+    """Another host makes a pair of the same name as one of ours just after it."""
+
+    def generate(self, wish: Wish) -> KeyPair:
+        made = super().generate(wish)
+        if wish.label == "k3" and RIVAL.private.handle not in self.keys.of:
+            self.keys.of[RIVAL.private.handle] = private_key("secp256r1", RIVAL.publics[0].handle)
+            self.objects.extend(RIVAL.objects)
+        return made
+
+
+class Rival(MemoryNode):
+    """A node on which that happens."""
+
+    @contextlib.contextmanager
+    def unlocked_session(self, *, writable: bool, threads: bool = False) -> t.Iterator[NodeSession]:
+        yield RivalSession(self, writable)
 
 
 class Tokens:
@@ -218,3 +240,25 @@ def test_what_is_frozen_last_is_proven_where_all_was_read_at_once(tokens: Tokens
     assert actions(every) == [Action.GENERATE] * len(LABELS)
     assert all(found.attributes["destroyable"] is False for node in tokens.all.values() for found in node.objects)
     assert tokens.labels() == dict.fromkeys(NAMES, halves(*LABELS))
+
+
+@pytest.mark.parametrize(("name", "call"), [("beta", "receive"), ("alpha", "wrap"), ("gamma", "prove")])
+def test_a_bug_leaves_no_pair_that_others_were_to_finish(tokens: Tokens, name: str, call: str) -> None:
+    """All of them are made before the first is copied."""
+    tokens.run("first")
+    tokens.all[name].obey(**{call: "once bug"})
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        tokens.run("first", *LABELS, parallel=2)
+    there = tokens.labels()
+    assert there["alpha"] == there["beta"] == there["gamma"], there
+
+
+def test_another_hosts_pair_wins_where_one_look_serves_all(tokens: Tokens) -> None:
+    """Ours is gone again, and the other one gets its copies."""
+    tokens.have("alpha", kind=Rival)
+    every = tokens.run(*LABELS)
+    assert [str(done.error) for done in every if done.error] == []
+    assert tokens.labels() == dict.fromkeys(NAMES, halves(*LABELS))
+    for node in tokens.all.values():
+        prints = {found.fingerprint for found in node.objects if found.label == "k3" and found.fingerprint}
+        assert prints == {RIVAL.fingerprint}
