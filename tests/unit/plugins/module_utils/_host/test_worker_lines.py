@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -155,6 +156,19 @@ def test_a_parent_that_is_gone_ends_all_lines(tmp_path: Path) -> None:
 
     def parent() -> None:
         with worker(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert left_by(parent, tmp_path) == ["further left", "further left", "login left", ""]
+
+
+def test_a_parent_that_is_gone_before_it_read_an_answer_ends_all_lines(tmp_path: Path) -> None:
+    """What waits for the next call then sees the connection reset, not its end."""
+
+    def parent() -> None:
+        with worker(tmp_path) as (process, _log):
+            line = process._lines[0]
+            line.send_bytes(pickle.dumps(("add", (1, 2))))
+            assert line.poll(_LONG)
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert left_by(parent, tmp_path) == ["further left", "further left", "login left", ""]

@@ -262,3 +262,11 @@ def test_another_hosts_pair_wins_where_one_look_serves_all(tokens: Tokens) -> No
     for node in tokens.all.values():
         prints = {found.fingerprint for found in node.objects if found.label == "k3" and found.fingerprint}
         assert prints == {RIVAL.fingerprint}
+
+
+def test_one_look_at_the_source_serves_all_that_were_made(tokens: Tokens) -> None:
+    """What is left for each is the last look, at both halves, once its copies are there."""
+    tokens.run("first")
+    alone = tokens.all["alpha"].calls.count("find")
+    tokens.run("first", *LABELS)
+    assert tokens.all["alpha"].calls.count("find") == alone + 6 + 2 * len(LABELS)  # 6 for the first, which is there

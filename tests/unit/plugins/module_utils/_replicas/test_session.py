@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.transfer import Transfer
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import WorkerSession
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.session import _RemoteTransfer as RemoteTransfer
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key
 
@@ -40,3 +41,25 @@ def test_a_step_of_a_transfer_is_made_there(step: str) -> None:
     inspect.signature(getattr(Transfer, step)).bind(None, *arguments)
     remote = RemoteTransfer(lambda what, name, *given: (what, name, given))
     assert getattr(remote, step)(*arguments) == (attempt, f"transfer.{step}", arguments)
+
+
+class Served:
+    """A worker whose token's library allows threads or not."""
+
+    def __init__(self, threads: bool) -> None:
+        self._threads = threads
+        self.made: list[str] = []
+
+    def call(self, attempt: str, _deadline: t.Any, name: str) -> dict[str, t.Any]:
+        self.made.append(name)
+        return {"threads": self._threads, "token_name": attempt}
+
+    def widen(self, attempt: str, _deadline: t.Any) -> None:
+        self.made.append(attempt)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_only_a_library_that_allows_threads_has_several_sessions(threads: bool) -> None:
+    served = Served(threads)
+    WorkerSession("alpha", t.cast(t.Any, served)).open()
+    assert served.made == ["introduction"] + ["open further sessions with the node 'alpha'"] * threads

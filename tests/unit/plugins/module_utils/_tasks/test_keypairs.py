@@ -18,6 +18,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.outcome import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import reconcile_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import many as _replicas_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.plugins.module_utils._tasks import keypairs as _keypairs
 from ansible_collections.cryptoki.hsm.tests.support.memory_module import Asked, replicas, use_nodes, use_token
@@ -173,6 +174,29 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     with pytest.raises(HsmError) as caught:
         run(module(*two, replicas=replicas(beta)))
     assert [row["status"] for row in caught.value.data["nodes"]] == ["ok", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "check_mode", "at_once"),
+    [({}, False, 3), ({"parallel": 2}, False, 2), ({"timeout": 60}, False, 1), ({}, True, 1)],
+    ids=["no more than there are", "as wished", "with a timeout", "in check mode"],
+)
+def test_how_many_are_worked_on_at_once_with_replicas(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, t.Any], check_mode: bool, at_once: int
+) -> None:
+    """Who waits for others would use up the time of a timeout."""
+    alpha, beta = (MemoryNode(tmp_path / name) for name in ("alpha", "beta"))
+    use_nodes(monkeypatch, alpha, beta)
+    bring, seen = _replicas_many.replicate_many, []
+
+    def watched(group: t.Any, entries: t.Any, brought: t.Any, parallel: int, report: t.Any) -> t.Any:
+        seen.append(parallel)
+        return bring(group, entries, brought, parallel, report)
+
+    monkeypatch.setattr(_replicas_many, "replicate_many", watched)
+    three = ({**EC, "label": label} for label in "abc")
+    run(module(*three, replicas=replicas(beta), check_mode=check_mode, **{"parallel": 4, **given}))
+    assert seen == [at_once]
 
 
 def test_what_replicas_refuse_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
