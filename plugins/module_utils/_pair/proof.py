@@ -32,6 +32,8 @@ _WAYS: dict[tuple[mechanisms.Use, str], tuple[str, ...]] = {
     ("derive", "ec"): ("CKM_ECDH1_DERIVE",),
 }
 
+_NO_WAY = "the private key may neither sign, decrypt nor derive with a mechanism that can be checked outside"
+
 
 def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[mechanisms.Mechanism]:
     """The mechanisms that a private half with these attributes may be proven with, best first; pure.
@@ -40,10 +42,10 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[mechanisms
     """
     key_type = attributes.get("key_type") or wish.key_type  # a pair that is kept may be of another type than the wish
     rows = [
-        mechanisms.MECHANISMS[name]._replace(use=use)  # CKM_RSA_PKCS both signs and decrypts
+        row if row.use == use else row._replace(use=use)  # CKM_RSA_PKCS both signs and decrypts
         for (use, of_type), names in _WAYS.items()
         if of_type == key_type and attributes.get(use) is True
-        for name in names
+        for row in map(mechanisms.MECHANISMS.__getitem__, names)
     ]
     allowed = attributes.get("allowed_mechanisms") or wish.allowed_mechanisms
     return [row for row in rows if not allowed or row.code in allowed]
@@ -51,9 +53,7 @@ def candidates(wish: Wish, attributes: t.Mapping[str, t.Any]) -> list[mechanisms
 
 def unprovable(wish: Wish, attributes: t.Mapping[str, t.Any]) -> str | None:
     """Why a pair with these attributes cannot be proven, or None; pure."""
-    if not candidates(wish, attributes):
-        return "the private key may neither sign, decrypt nor derive with a mechanism that can be checked outside"
-    return None
+    return None if candidates(wish, attributes) else _NO_WAY
 
 
 def refuse_unprovable(wish: Wish, options: str = "these options") -> None:
@@ -99,12 +99,14 @@ def prove(signer: Signer, wish: Wish, pair: keypair.KeyPair, passive: bool = Fal
 
     `passive`: no object is made, so that nothing is derived.
     """
-    reason = unprovable(wish, pair.private.attributes) or signer.barred()
+    rows = candidates(wish, pair.private.attributes)
+    reason = signer.barred() if rows else _NO_WAY
     if reason:
         return Proof(None, reason)
     if pair.spki is None:
         return Proof(None, "the token does not tell the public key")
-    rows = [row for row in candidates(wish, pair.private.attributes) if not (passive and row.use == "derive")]
+    if passive:
+        rows = [row for row in rows if row.use != "derive"]
     if not rows:
         return Proof(None, "the key only derives, which makes an object and is not done where nothing may be made")
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import proof_outside as _outside

@@ -150,6 +150,8 @@ class Wish:
 
     def unfrozen(self) -> Wish:
         """The same wish without what is set to false after every check."""
+        if not any(map(self.freezing, attributes.HALVES)):
+            return self
         public, private = (
             {name: value for name, value in self.own_attributes(half).items() if name not in self.freezing(half)}
             for half in attributes.HALVES

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import typing as t
 
@@ -133,16 +134,20 @@ class IndexedSession(TokenSession):
 
     def find(self, query: Query) -> list[keypair.TokenObject]:
         lasting = query._replace(token=True)
-        if self._index and self._current:
-            found = self._index.find(lasting)
-            if not found:
-                self.check_absence()
-            return found
-        return self._taken().find(lasting)
+        return self._indexed(lasting) if self._index and self._current else self._taken().find(lasting)
 
     def find_halves(self, names: t.Mapping[str, t.Any]) -> list[keypair.TokenObject]:
-        searched = self._index and self._current
-        return super().find_halves(names) if searched else self._taken().find_halves({**names, "token": True})
+        lasting = {**names, "token": True}
+        if self._index and self._current:
+            return self._indexed(*(Query(half, **lasting) for half in attributes.HALVES))
+        return self._taken().find_halves(lasting)
+
+    def _indexed(self, *queries: Query) -> list[keypair.TokenObject]:
+        """What the index has; that one of it is absent is believed of a whole storage alone."""
+        found = [self._index.find(query) for query in queries] if self._index else []
+        if not all(found):
+            self.check_absence()
+        return [*itertools.chain.from_iterable(found)]
 
     def check_absence(self) -> None:
         self._login.check_absence()  # looks at files, and needs no session

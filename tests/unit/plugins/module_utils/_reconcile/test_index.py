@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.index import IndexedSession, KeyIndex, index_of
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import IDENTITY, PRIVATE, PUBLIC
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import IDENTITY, PRIVATE, PUBLIC, Half
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
 from ansible_collections.cryptoki.hsm.tests.support.scenarios import P256, WISH, ec_pair, handles, session_with
@@ -214,6 +214,16 @@ def test_only_what_is_not_found_may_be_in_a_damaged_file() -> None:
     for label, looks in (("root", 0), ("other", 1)):
         both.session.find(Query(PUBLIC, label=label))
         assert len(looked) == looks
+
+
+@pytest.mark.parametrize(("there", "looks"), [((), 1), ((PUBLIC,), 1), ((PRIVATE,), 1), ((PUBLIC, PRIVATE), 0)])
+def test_both_halves_are_found_or_the_storage_is_looked_at_once(there: tuple[Half, ...], looks: int) -> None:
+    pair = ec_pair()
+    both = Indexed(KeyPair(pair.publics if PUBLIC in there else (), pair.privates if PRIVATE in there else ()))
+    looked: list[str] = []
+    both.token.check_absence = lambda: looked.append("storage")
+    halves = both.session.find_halves({"label": "root"})
+    assert (tuple(one.half for one in halves), len(looked), searches(both.token)) == (there, looks, 0)
 
 
 @pytest.mark.parametrize("servers", [None, 2])
