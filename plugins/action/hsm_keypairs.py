@@ -5,7 +5,7 @@
 """The module of the same name, unchanged, and meanwhile on a terminal how far it is.
 
 A module tells nothing before it ends. So this reads its `progress_file` every few seconds, through a second connection
-as the same user. Whatever goes wrong with that is no concern of the task.
+as the same user, which opens once the task takes so long. Whatever goes wrong with that is no concern of the task.
 """
 
 from __future__ import annotations
@@ -34,64 +34,66 @@ display = Display()
 
 
 class Beside:
-    """The second connection, to the file on the target, as the user that the module runs as.
+    """The file on the target, and the second connection to it, as the user that the module runs as.
 
-    `path` None: the file is to be in a new folder, which only that user sees and which goes with the connection.
+    `path` None: the file is to be in a new folder, which only that user sees and which goes with the task. What is done
+    before and after the module goes through the task's own connection: a password that is refused must not be tried
+    by another one, too.
     """
 
-    def __init__(self, action: ActionModule, path: str | None) -> None:
-        first = action._connection
-        second = connection_loader.get(first.ansible_name, first._play_context)
-        second.set_options(direct=first.get_options())
-        second._shell = copy.copy(first._shell)
-        if first.become:
-            become = become_loader.get(first.become.ansible_name)
-            become.set_options(direct=first.become.get_options())
-            second.set_become_plugin(become)
-        self._first = first
-        self._action = copy.copy(action)
-        self._action._connection = second
-        self._folder = ""
-        try:
-            # Not where the user's TMPDIR is, which may be another one for the module.
-            self._folder = "" if path else folder_in(self._run("mktemp -d /tmp/ansible-hsm-XXXXXXXXXX"))
-            self.path = path or f"{self._folder}/progress"
-            self._earlier = self._look()[0] if path else ""
-        except Exception:
-            self._end()
-            raise
+    def __init__(self, action: ActionModule, second: ActionModule, path: str | None) -> None:
+        self._first = action
+        self._second = second
+        # Not where the user's TMPDIR is, which may be another one for the module.
+        self._folder = "" if path else folder_in(_run(action, "mktemp -d /tmp/ansible-hsm-XXXXXXXXXX"))
+        self.path = path or f"{self._folder}/progress"
+        self._earlier = self._look(action)[0] if path else ""
 
-    def _run(self, command: str) -> str:
-        answer = self._action._low_level_execute_command(command)
-        if answer["rc"]:
-            raise OSError(answer["stderr"])
-        text: str = answer["stdout"]
-        return text
-
-    def _look(self) -> tuple[str, str, int]:
+    def _look(self, action: ActionModule) -> tuple[str, str, int]:
         file = shlex.quote(self.path)
         looks = f"cksum < {file}; tail -n 1 {file}; grep -cE '{_FAILED}' {file}"
-        return look_in(self._run(f"if test -f {file}; then {looks}; fi; true"))
+        return look_in(_run(action, f"if test -f {file}; then {looks}; fi; true"))
 
     def read(self) -> tuple[str, int]:
         """The last line of the file and how many are of failures; nothing where they are of an earlier task."""
-        cksum, last, failed = self._look()
+        cksum, last, failed = self._look(self._second)
         return ("", 0) if cksum == self._earlier else (last, failed)
 
     def close(self) -> None:
-        """Ends it, and what was made for it."""
-        try:
-            if self._folder:
-                self._run(f"rm -rf {shlex.quote(self._folder)}")
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        second = self._action._connection
+        """Ends the second connection."""
+        second = self._second._connection
         client = getattr(second, "ssh", None)
         # paramiko has one client for all connections to a host, which a loop goes on using.
-        if client is None or client is not getattr(self._first, "ssh", None):
+        if client is None or client is not getattr(self._first._connection, "ssh", None):
             second.close()
+
+    def remove(self) -> None:
+        """Removes the folder that was made."""
+        if self._folder:
+            _run(self._first, f"rm -rf {shlex.quote(self._folder)}")
+
+
+def another(action: ActionModule) -> ActionModule:
+    """The same with a connection of its own, which opens when it is used."""
+    first = action._connection
+    second = connection_loader.get(first.ansible_name, first._play_context)
+    second.set_options(direct=first.get_options())
+    second._shell = copy.copy(first._shell)
+    if first.become:
+        become = become_loader.get(first.become.ansible_name)
+        become.set_options(direct=first.become.get_options())
+        second.set_become_plugin(become)
+    made = copy.copy(action)
+    made._connection = second
+    return made
+
+
+def _run(action: ActionModule, command: str) -> str:
+    answer = action._low_level_execute_command(command)
+    if answer["rc"]:
+        raise OSError(answer["stderr"])
+    text: str = answer["stdout"]
+    return text
 
 
 class ActionModule(Normal):
@@ -115,6 +117,8 @@ class ActionModule(Normal):
             self._task.args = given
             done.set()
             follower.join(PATIENCE)
+            with contextlib.suppress(Exception):
+                beside.remove()
         arguments = result.get("invocation", {}).get("module_args", {})
         if arguments.get("progress_file") == beside.path and not given.get("progress_file"):
             arguments["progress_file"] = None
@@ -127,8 +131,11 @@ class ActionModule(Normal):
             return None
         if path is not None and (not str(path).startswith("/") or "$" in str(path)):
             return None  # what it means, the module's own process knows
+        second = None
         with contextlib.suppress(Exception):
-            return Beside(self, path)
+            second = another(self)
+        with contextlib.suppress(OSError, ValueError):  # where there is no login, the task must not try another one
+            return Beside(self, second, path) if second else None
         return None
 
 

@@ -26,6 +26,7 @@ class Watch:
         self._read = read
         self._tell = tell
         self._told, self._told_after = 0, 0.0
+        self._looks = [(0.0, 0)]  # after how many seconds how many pairs were done
 
     def until(self, done: threading.Event) -> None:
         """Returns when the task is done."""
@@ -42,7 +43,13 @@ class Watch:
         count, tokens = counted(last)
         if count != self._told or seconds >= 2 * self._told_after:
             self._told, self._told_after = count, seconds
-            self._tell(text(count, self._total, failed, seconds, tokens))
+            self._tell(text(count, self._total, failed, seconds, tokens, self._rate(count, seconds)))
+        self._looks.append((seconds, count))
+
+    def _rate(self, count: int, seconds: float) -> float:
+        """Pairs a second in the later half of the time: those that were there already were done in no time."""
+        then, done = max(look for look in self._looks if look[0] <= seconds / 2)
+        return (count - done) / (seconds - then)
 
 
 def folder_in(answer: str) -> str:
@@ -70,15 +77,14 @@ def counted(last: str) -> tuple[int, str]:
     return int(found[1]), "".join(letter for letter in found[3] or "" if letter.isprintable())
 
 
-def text(count: int, total: int, failed: int, seconds: float, tokens: str = "") -> str:
-    """How far a task is after so many seconds."""
-    parts = [f"{count} of {total} key pairs after {duration(seconds)}"]
+def text(count: int, total: int, failed: int, seconds: float, tokens: str, rate: float) -> str:
+    """How far a task is after so many seconds; `rate`: how many pairs a second."""
+    parts = [f"{count} of {total} key {'pair' if total == 1 else 'pairs'} after {duration(seconds)}"]
     if failed:
         parts.append(f"{failed} failed")
     if tokens:
         parts.append(f"by token: {tokens}")
-    if 0 < count < total:
-        rate = count / seconds
+    if rate and count < total:
         often = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
         parts.append(f"{often}, {duration((total - count) / rate)} left")
     return "; ".join(parts)

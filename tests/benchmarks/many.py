@@ -13,11 +13,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
 from ansible_collections.cryptoki.hsm.tests.benchmarks.filled_token import filled_token
-from ansible_collections.cryptoki.hsm.tests.benchmarks.program import Program, medians
+from ansible_collections.cryptoki.hsm.tests.benchmarks.program import ROUNDS, Program, medians
 from ansible_collections.cryptoki.hsm.tests.benchmarks.report import MET, Table, verdict
 from ansible_collections.cryptoki.hsm.tests.benchmarks.spy import Spy
 from ansible_collections.cryptoki.hsm.tests.support.module_process import module_command
@@ -34,20 +35,29 @@ _AT_THE_LIMIT = 1.1  # times what the token itself takes for the same calls
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """Pairs to generate: how each program names their type, and how much faster than one session is asked for."""
+    """Pairs to generate: how each program names their type, and how much faster than one session is asked for.
+
+    `in_memory`: the token's files are, which shows what is not waiting for a disk; nothing is asked for then.
+    """
 
     name: str
     pairs: int
     entry: t.Mapping[str, t.Any]
     pkcs11_tool: str
     faster: float
+    in_memory: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.pairs} {self.name}{', files in memory' if self.in_memory else ''}"
 
 
 KINDS = (
     Kind("RSA-2048", 64, {"type": "rsa", "modulus_bits": 2048}, "rsa:2048", 1.5),
     Kind("P-256", 100, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.0),
     Kind("P-256", 500, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.3),
+    Kind("P-256", 500, {"type": "ecc", "curve": "P-256"}, "EC:prime256v1", 1.3, in_memory=True),
 )
+_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
 def unchanged(build: Path, folder: Path, spy: Spy) -> list[Table]:
@@ -140,22 +150,24 @@ def generation(folder: Path) -> Table:
     columns = ("pairs", "hsm_keypairs", "one session", "times faster", "pkcs11-tool loop", "times faster", "budget")
     limit_columns = ("the token's limit", "times the limit")
     table = Table(
-        f"Generating (seconds, medians of {_ROUNDS}, the loop of pkcs11-tool once)",
+        f"Generating (seconds, medians of {ROUNDS}, the loop of pkcs11-tool once)",
         (*columns, *limit_columns, "verdict"),
     )
     limit_program = _limit_program(folder)
     for kind in KINDS:
-        programs = _generating(folder / "generation", kind, limit_program)
-        loop_alone = {"pkcs11-tool": programs.pop("pkcs11-tool")}
-        taken = medians(programs, _ROUNDS)
-        loop = medians(loop_alone, 1)["pkcs11-tool"].seconds
+        with tempfile.TemporaryDirectory(dir=_MEMORY if kind.in_memory else folder) as name:
+            programs = _generating(Path(name) / "generation", kind, limit_program)
+            loop_alone = {"pkcs11-tool": programs.pop("pkcs11-tool")}
+            taken = medians(programs, ROUNDS)
+            loop = medians(loop_alone, 1)["pkcs11-tool"].seconds
         ours, session = taken["hsm_keypairs"].seconds, taken["one session"].seconds
         cells = [f"{value:.2f}" for value in (ours, session, session / ours, loop, loop / ours)]
         limit = taken["limit"].seconds if "limit" in taken else None
         met = session / ours >= kind.faster or (limit is not None and ours <= _AT_THE_LIMIT * limit)
         told = [f"{limit:.2f}", f"{ours / limit:.2f}"] if limit else ["", ""]
-        table.add(f"{kind.pairs} {kind.name}", *cells, f"{kind.faster} and 1", *told, verdict(met and loop > ours))
-        table.missed |= not (met and loop > ours)
+        asked = ("", *told, "") if kind.in_memory else (f"{kind.faster} and 1", *told, verdict(met and loop > ours))
+        table.add(kind, *cells, *asked)
+        table.missed |= not (kind.in_memory or (met and loop > ours))
     return table
 
 

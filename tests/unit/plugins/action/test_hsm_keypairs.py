@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action.normal import ActionModule as Normal
@@ -90,9 +91,44 @@ def test_a_file_whose_name_only_the_module_can_tell(
     assert not closed
 
 
-def test_a_connection_that_cannot_be_used_is_closed(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
+def test_where_no_folder_can_be_made_nothing_is_told(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
     monkeypatch.setattr(Local, "exec_command", lambda *_arguments, **_named: (127, b"", b"mktemp: not found"))
-    assert run(monkeypatch) == (None, {"progress_file": None}) and len(closed) == 1
+    assert run(monkeypatch) == (None, {"progress_file": None}) and not closed
+
+
+def test_where_no_other_connection_can_be_had_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hsm_keypairs, "TERMINAL", True)
+    monkeypatch.setattr(hsm_keypairs.connection_loader, "get", lambda *_arguments: None)
+    action: t.Any = types.SimpleNamespace(
+        _task=types.SimpleNamespace(args={"keypairs": [{}]}, async_val=0, check_mode=False),
+        _connection=types.SimpleNamespace(ansible_name="local", _play_context=None),
+    )
+    assert hsm_keypairs.ActionModule._beside(action) is None
+
+
+def test_a_refused_password_is_tried_once(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
+    tried = []
+
+    def exec_command(self: Local, *_arguments: t.Any, **_named: t.Any) -> tuple[int, bytes, bytes]:
+        tried.append(self)
+        raise AnsibleConnectionFailure("Incorrect su password")
+
+    monkeypatch.setattr(Local, "exec_command", exec_command)
+    with pytest.raises(AnsibleConnectionFailure, match="^Incorrect su password$"):
+        run(monkeypatch)
+    assert len(tried) == 1 and not closed
+
+
+def test_a_short_task_has_its_own_connection_alone(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
+    real, used = Local.exec_command, []
+
+    def exec_command(self: Local, *arguments: t.Any, **named: t.Any) -> t.Any:
+        used.append(self)
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(Local, "exec_command", exec_command)
+    run(monkeypatch)
+    assert len(used) == 2 and set(used).isdisjoint(closed)
 
 
 def test_a_client_that_both_connections_have_stays_open(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:

@@ -52,15 +52,15 @@ def test_what_is_no_answer(answer: str) -> None:
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        ((0, 1, 0, 12.2), "0 of 1 key pairs after 12 s"),
-        ((50, 200, 0, 25.0), "50 of 200 key pairs after 25 s; 2.0 a second, 1 min 15 s left"),
-        ((1, 3, 0, 40.0), "1 of 3 key pairs after 40 s; 1.5 a minute, 1 min 20 s left"),
-        ((10, 20, 2, 10.0), "10 of 20 key pairs after 10 s; 2 failed; 1.0 a second, 10 s left"),
-        ((200, 200, 0, 61.0), "200 of 200 key pairs after 1 min 1 s"),
-        ((3, 4, 0, 3.0, "a 3, b 2"), "3 of 4 key pairs after 3 s; by token: a 3, b 2; 1.0 a second, 1 s left"),
+        ((0, 1, 0, 12.2, "", 0.0), "0 of 1 key pair after 12 s"),
+        ((50, 200, 0, 25.0, "", 2.0), "50 of 200 key pairs after 25 s; 2.0 a second, 1 min 15 s left"),
+        ((1, 3, 0, 40.0, "", 1 / 40), "1 of 3 key pairs after 40 s; 1.5 a minute, 1 min 20 s left"),
+        ((10, 20, 2, 10.0, "", 1.0), "10 of 20 key pairs after 10 s; 2 failed; 1.0 a second, 10 s left"),
+        ((200, 200, 0, 61.0, "", 3.3), "200 of 200 key pairs after 1 min 1 s"),
+        ((3, 4, 0, 3.0, "a 3, b 2", 1.0), "3 of 4 key pairs after 3 s; by token: a 3, b 2; 1.0 a second, 1 s left"),
     ],
 )
-def test_a_line(told: tuple[int, int, int, float, str], line: str) -> None:
+def test_a_line(told: tuple[int, int, int, float, str, float], line: str) -> None:
     assert text(*told) == line
 
 
@@ -78,3 +78,19 @@ def test_what_is_new_is_told_and_what_is_not_when_the_time_has_doubled() -> None
         watch.look(f"{count}/9 generated", 0, float(seconds))
     words = [line.split(";")[0].replace(" of 9 key pairs after", "") for line in told]
     assert words == ["0 1 s", "0 2 s", "0 4 s", "1 5 s", "2 7 s", "2 14 s"]
+
+
+def test_the_rate_is_that_of_the_later_half() -> None:
+    """151 of these pairs were there already."""
+    told: list[str] = []
+    watch = Watch(160, lambda: ("", 0), told.append)
+    for count, seconds in ((151, 6.0), (152, 9.0), (153, 12.0), (154, 15.0), (154, 18.0), (154, 30.0), (155, 33.0)):
+        watch.look(f"{count}/160 generated", 0, seconds)
+    assert [line.partition("; ")[2] for line in told] == [
+        "25.2 a second, 0 s left",
+        "16.9 a second, 0 s left",
+        "20.0 a minute, 21 s left",
+        "20.0 a minute, 18 s left",
+        "",
+        "3.3 a minute, 1 min 30 s left",
+    ]
