@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET
 from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, NEW, changed_half, names, rsa_pair, run
@@ -228,3 +229,10 @@ def test_a_half_does_not_get_the_name_of_another_key() -> None:
         session = session_with(KeyPair((public,)), *others)
         told = refusal(lambda: run(session, uri="pkcs11:object=root;type=public", new_label="other"))  # noqa: B023
         assert "the new label belongs to" in told and not CHANGES & set(session.calls)
+
+
+def test_certificates_without_an_id_are_nobodys() -> None:
+    session = session_with(ec_pair(id=b""))
+    session.certified.append(Certificate(9, "web", b"", b""))
+    assert run(session, label="root", new_id="new", certificates="follow")[0].changed
+    assert [one.id for one in session.certified] == [b""]
