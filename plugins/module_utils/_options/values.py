@@ -111,6 +111,8 @@ def modulus_bits(value: int | None) -> int | None:
     """An RSA size of at least 2048 bits (genRSAKeyPair, option -m); the token's own limits are read from it later."""
     if value is not None and value < 2048:
         raise errors.InputError("modulus_bits", "it must be at least 2048", value)
+    if value is not None and value.bit_length() > 32:
+        raise errors.InputError("modulus_bits", "it must be below 2^32", value)
     return value
 
 

@@ -27,6 +27,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes 
     unpack,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
+
 PKCS11_IMPORT_ERROR: str | None = None
 try:
     import pkcs11
@@ -86,6 +89,8 @@ class Session:
         self._token = token
         # What no search of this token may go by.
         self.not_searched: frozenset[str] = frozenset()
+        # The files of a token of SoftHSM's.
+        self.store: softhsm_store.TokenStore | None = None
 
     def close(self) -> None:
         """C_CloseSession, which logs out with the last session (section 5.6.2); what it answers changes nothing now."""
@@ -137,7 +142,7 @@ class Session:
 
     def search(self, what: str, wanted: functions.Template, at_most: int | None = None) -> list[int]:
         """As `handles`, for objects of any class."""
-        with self._gate.search(), attempt(what):
+        with self._gate.alone(), attempt(what):
             rv, handles = self._calls.find(self._handle, wanted, at_most)
         check(rv, what)
         return handles
@@ -192,9 +197,19 @@ class Session:
         what = f"set {', '.join(values)} of the {found.half} key '{found.label}'"
         self.write(what, "C_SetAttributeValue", found.handle, template(values))
 
-    def destroy(self, key_class: KeyClass, handle: int) -> None:
-        """C_DestroyObject; what came of it `removal.py` looks at."""
-        self.write(f"destroy the {key_class} key with handle {handle}", "C_DestroyObject", handle)
+    def destroy(self, key_class: KeyClass, handle: int, stored: bool = True) -> None:
+        """As `remove`; what came of it `removal.py` looks at."""
+        self.remove(f"destroy the {key_class} key with handle {handle}", handle, stored)
+
+    def remove(self, what: str, handle: int, stored: bool = True) -> None:
+        """C_DestroyObject; `stored`: whether the object is one of the token, which SoftHSM has a file for."""
+        if not (self.store and stored):
+            return self.write(what, "C_DestroyObject", handle)
+        from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import removal
+
+        # No thread of this process makes or removes another file meanwhile.
+        with self._gate.alone(), removal.told_by_files(self.store):
+            self.call(what, "C_DestroyObject", handle)
 
     def call(self, what: str, function: str, *arguments: t.Any) -> None:
         """Calls a function; `what` is attempted by it."""

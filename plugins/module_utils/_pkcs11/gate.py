@@ -16,18 +16,18 @@ import typing as t
 
 
 class Gate:
-    """Keeps searches and writes of several threads apart: one search alone, or any number of writes."""
+    """Keeps the calls of several threads apart: any number of writes, or one that has to be alone."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._writing = 0
-        self._searching = False
+        self._taken = False
 
     @contextlib.contextmanager
     def write(self) -> t.Iterator[None]:
-        """Waits for the search."""
+        """Waits for who is alone."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._searching)
+            self._changed.wait_for(lambda: not self._taken)
             self._writing += 1
         try:
             yield
@@ -37,15 +37,15 @@ class Gate:
                 self._changed.notify_all()
 
     @contextlib.contextmanager
-    def search(self) -> t.Iterator[None]:
-        """Waits for every write and for another search."""
+    def alone(self) -> t.Iterator[None]:
+        """Waits for every write and for whoever else is alone."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._searching)
-            self._searching = True  # no new write begins
+            self._changed.wait_for(lambda: not self._taken)
+            self._taken = True  # no new write begins
             self._changed.wait_for(lambda: not self._writing)
         try:
             yield
         finally:
             with self._changed:
-                self._searching = False
+                self._taken = False
                 self._changed.notify_all()

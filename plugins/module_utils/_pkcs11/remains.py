@@ -69,7 +69,7 @@ class Remains:
         own = [key for key in self._by_id if key in returned.items() or self._is_drawn(key)]
         told = list(filter(None, (self._named(own), self._unsearched(bool(own)))))
         if own:
-            gone = take_back(self._session, own)
+            gone = take_back(self._session, own, not self._wish.session)
             told.insert(0, "What was surely its own was removed." if told and gone == NOTHING_LEFT else gone)
         return " ".join(told) or ("" if self._drawn else "Nothing of that name is left on the token.")
 

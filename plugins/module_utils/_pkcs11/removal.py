@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE
@@ -14,17 +16,20 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.undoing import 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import calls
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
+if t.TYPE_CHECKING:
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
 
-def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int) -> errors.TokenError | None:
+
+def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int, stored: bool = True) -> None:
     """Destroys an object; raises `TokenError` where it is still there, or where that cannot be seen (`remains`).
 
-    One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too. The result is the
-    error that was answered although the object is gone.
+    One that was not there before is answered by CKR_OBJECT_HANDLE_INVALID, which is raised, too. `stored` is told to
+    `calls.Session.remove`, whose error has `remains` where the object may come back.
     """
     answer = errors.TokenError(f"destroy the {key_class} key with handle {handle}", said="CKR_OK", hint="")
     failed = False
     try:
-        session.destroy(key_class, handle)
+        session.destroy(key_class, handle, stored)
     except errors.TokenError as error:
         answer, failed = error, True
     try:
@@ -34,12 +39,39 @@ def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int)
         if answer.ckr == NOT_THERE:  # that of every private key when nobody is logged in any more
             raise errors.TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
         raise answer.at(answer.attempt, unknown) from None
-    if gone and answer.ckr != NOT_THERE:
-        return answer if failed else None
+    if gone and answer.ckr != NOT_THERE and not answer.remains:
+        return
     if not gone and answer.ckr in (None, NOT_THERE):
         told = f"{answer.ckr or answer.said}, and the key is still there"
         raise errors.TokenError(answer.attempt, said=told, hint="")
-    raise answer
+    if not gone:
+        answer.remains = ""  # it was looked at since
+    raise answer.at(answer.attempt)
+
+
+@contextlib.contextmanager
+def told_by_files(store: softhsm_store.TokenStore) -> t.Iterator[None]:
+    """For one removal alone: its error has `remains` if no file went.
+
+    SoftHSM forgets an object whose file it could not remove, until the next process reads the file again. Which file is
+    that of an object is told nowhere; by their names, new ones do not hide that none went.
+    """
+    before = store.names()
+    try:
+        yield
+    except errors.TokenError as error:
+        if error.ckr != NOT_THERE and not any(_is_missing(f"{store.folder}/{name}") for name in before):
+            raise error.at(error.attempt, "Its file may still be there.") from None
+        raise
+
+
+def _is_missing(path: str) -> bool:
+    """Whether there is no such file; one that cannot be looked at may be there."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
 
 
 def _is_gone(
@@ -57,10 +89,12 @@ def _is_gone(
     return gone
 
 
-def take_back(session: calls.Session, objects: t.Iterable[tuple[attributes.KeyClass, int]]) -> str:
+def take_back(session: calls.Session, objects: t.Iterable[tuple[attributes.KeyClass, int]], stored: bool = True) -> str:
     """Destroys what calls of this process made, the private half first: a public one alone harms less."""
     return undone(
-        Undoing(f"the new {key[0]} {_what(key[0])}", f"handle {key[1]}", functools.partial(destroy, session, *key))
+        Undoing(
+            f"the new {key[0]} {_what(key[0])}", f"handle {key[1]}", functools.partial(destroy, session, *key, stored)
+        )
         for key in sorted(objects)
     )
 
@@ -83,4 +117,4 @@ def discard(session: calls.Session, key_class: attributes.KeyClass, handle: int)
     except errors.TokenError:
         passing = handle in session.handles(key_class, {"token": False})
     if passing:
-        session.destroy(key_class, handle)
+        session.destroy(key_class, handle, stored=False)

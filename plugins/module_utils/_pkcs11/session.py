@@ -129,13 +129,9 @@ class Pkcs11Session(TokenSession):
         return self._session.read(found.half, found.handle)
 
     def destroy(self, found: keypair.TokenObject) -> None:
-        self._destroyed(found)
-
-    def _destroyed(self, found: keypair.TokenObject) -> errors.TokenError | None:
-        """As `destroy`; the result is the error that was answered although the object is gone."""
         from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.removal import destroy
 
-        return destroy(self._session, found.half, found.handle)
+        destroy(self._session, found.half, found.handle, found.attributes.get("token") is not False)
 
     def describe(self) -> dict[str, t.Any]:
         """The state of the session, and how many key objects it sees; three searches."""

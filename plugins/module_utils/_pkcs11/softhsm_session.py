@@ -34,7 +34,7 @@ class SoftHsmSession(Pkcs11Session):
         store: softhsm_store.TokenStore,
     ) -> None:
         super().__init__(library, session, token, facts)
-        self._store = store
+        self._store = session.store = store
         self.warnings = store.warnings(store.small)
 
     @contextlib.contextmanager
@@ -74,13 +74,6 @@ class SoftHsmSession(Pkcs11Session):
         self.check_making(f"copy the {found.half} key '{found.label}' on the token {self._token}")
         self._store.begin()
         return super().freeze(found, values)
-
-    def destroy(self, found: keypair.TokenObject) -> None:
-        """SoftHSM forgets an object whose file it could not remove, until the next process reads the file again."""
-        before = self._store.count()
-        answer = self._destroyed(found)
-        if answer and found.attributes.get("token") is not False and self._store.count() >= before:
-            raise answer.at(answer.attempt)
 
     @functools.cached_property
     def transfer(self) -> Transfer:

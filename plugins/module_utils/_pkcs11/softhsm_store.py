@@ -120,9 +120,9 @@ class TokenStore(Store):
         self._small = self._persisting(self._small_names())
         return self
 
-    def count(self) -> int:
-        """How many objects have a file here."""
-        return len(self._names())
+    def names(self) -> set[str]:
+        """The files of objects here."""
+        return self._names()
 
     @property
     def small(self) -> tuple[softhsm_damage.Damage, ...]:

@@ -134,21 +134,24 @@ def reconcile_many(
     tasks = [_Task(entry, login, check_mode) for entry in entries]
     every: dict[int, Done] = {}
     end: list[errors.HsmError] = []
-    telling = threading.Lock()
+    lock = threading.Lock()
 
     def work(waiting: t.Iterator[_Task], index: KeyIndex | None) -> list[_Task]:
         """Takes the next task, until there is none; the answer is those that stopped."""
-        stopped = []
+        stopped: list[_Task] = []
         with sessions.lent() as taken:
-            for task in waiting:
+            while True:
+                with lock:
+                    task = next(waiting, None)
+                if not task:
+                    return stopped
                 done = task.go_on(index, taken, end)
-                with telling:
+                with lock:
                     if done.entry.number not in every or done.error:
                         report(done)
                     every[done.entry.number] = done
                 if not (done.outcome or done.error):
                     stopped.append(task)
-        return stopped
 
     with contextlib.ExitStack() as opened, Threads(parallel) as threads:
         sessions = _Sessions(login, opened)
@@ -161,7 +164,8 @@ def reconcile_many(
             try:
                 tasks = [task for future in concurrent.futures.as_completed(running) for task in future.result()]
             finally:  # after a bug of ours: what waits is not begun
-                tuple(waiting)
+                with lock:
+                    tuple(waiting)
     return told_apart([every[entry.number] for entry in entries], report)
 
 

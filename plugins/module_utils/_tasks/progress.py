@@ -29,7 +29,7 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
         except FileProblem as error:
             raise errors.InputError("progress_file", f"it {error}", path) from None
     with contextlib.ExitStack() as opened:
-        seen: set[int] = set()
+        counted: dict[int, dict[str, int]] = {}
         by_token: collections.Counter[str] = collections.Counter()
         file: t.BinaryIO | None = None
 
@@ -37,11 +37,14 @@ def progress(path: str | None, total: int, masked: t.Callable[[str], str]) -> t.
             nonlocal file
             if not path:
                 return
-            seen.add(done.entry.number)
-            by_token.update({node.name: int(node.status == "ok") for node in done.nodes})
+            # A pair that is told of again may have failed since.
+            nodes = {node.name: int(node.status == "ok" and not done.error) for node in done.nodes}
+            by_token.subtract(counted.get(done.entry.number, {}))
+            by_token.update(nodes)
+            counted[done.entry.number] = nodes
             tokens = ", ".join(f"{name} {count}" for name, count in by_token.items())
             text = f"[{tokens}] {_text(done)}" if tokens else _text(done)
-            line = f"{len(seen)}/{total} {masked(errors.one_line(text))}\n"
+            line = f"{len(counted)}/{total} {masked(errors.one_line(text))}\n"
             # A full disk, or a file that changed meanwhile, is no reason to stop between two pairs.
             with contextlib.suppress(OSError, FileProblem):
                 file = file or opened.enter_context(output_file.written_anew(path))

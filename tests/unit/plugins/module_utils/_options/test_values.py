@@ -202,6 +202,12 @@ def test_refused_sizes(bits: int) -> None:
     assert refusal(lambda: _values.modulus_bits(bits)) == f"modulus_bits {bits} is refused: it must be at least 2048."
 
 
+@pytest.mark.parametrize("bits", [1 << 32, 1 << 70])
+def test_sizes_that_no_attribute_holds(bits: int) -> None:
+    assert _values.modulus_bits((1 << 32) - 2)
+    assert refusal(lambda: _values.modulus_bits(bits)) == f"modulus_bits {bits} is refused: it must be below 2^32."
+
+
 @given(st.integers(32768, 2**255 - 1).map(lambda half: 2 * half + 1))
 def test_exponents_that_pass(exponent: int) -> None:
     assert _values.public_exponent(exponent) == exponent

@@ -39,7 +39,7 @@ def test_writes_do_not_wait_for_each_other() -> None:
 @pytest.mark.parametrize("error", [False, True])
 def test_what_is_over_keeps_nobody_out(error: bool) -> None:
     gate = Gate()
-    for way in (gate.search, gate.write, gate.search):
+    for way in (gate.alone, gate.write, gate.alone):
         if error:
             with pytest.raises(KeyError), way():
                 raise KeyError
@@ -57,7 +57,7 @@ def test_a_search_is_alone() -> None:
         chance = random.Random(seed)
         for _count in range(100):
             name = chance.choice(["search", "write"])
-            with gate.search() if name == "search" else gate.write():
+            with gate.alone() if name == "search" else gate.write():
                 with lock:
                     inside[name] += 1
                     seen.append((inside["search"], inside["write"]))

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import re
 import shutil
+import threading
 import typing as t
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
     functions,
     mechanism_list,
     new_token,
+    removal,
     softhsm,
+    softhsm_store,
     token_description,
 )
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.calls import Session, template
@@ -196,6 +199,107 @@ def test_certificates_are_found_by_name(store: Store) -> None:
         said = {"certificates": there_are, "threads": there_are}
         with store.session(writable=False, threads=True, vendor_facts=said) as session:
             assert bool(session.certificates()) is session.threads is there_are
+
+
+def first_removal_answers_an_error(
+    session: t.Any, store: Store, stays: bool, meanwhile: t.Callable[[], object]
+) -> None:
+    """The object is forgotten; its file `stays` or not. `meanwhile` is what another thread begins to do just then."""
+    calls = session._session._calls
+    call = calls.call
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in store.tokens.glob("*/*.object")}
+
+    def answer(function: str, *arguments: t.Any) -> int:
+        if function != "C_DestroyObject":
+            return t.cast(int, call(function, *arguments))
+        calls.call = call
+        before = files()
+        assert call(function, *arguments) == 0
+        (file,) = before.keys() - files().keys()
+        if stays:
+            file.write_bytes(before[file])
+        thread = threading.Thread(target=meanwhile, daemon=True)
+        thread.start()
+        thread.join(0.5)
+        return 0x06  # CKR_FUNCTION_FAILED
+
+    calls.call = answer
+
+
+REMOVALS: dict[str, t.Callable[[t.Any, KeyPair], object]] = {
+    "key": lambda session, pair: session.destroy(pair.private),
+    "certificate": lambda session, _pair: session.certificate_objects().destroy_certificate(*session.certificates()),
+}
+
+
+@pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
+@there
+def test_a_file_that_stays_while_another_thread_removes_one(
+    store: Store, remove: t.Callable[[t.Any, KeyPair], object]
+) -> None:
+    with store.session(threads=True) as session, session.further() as other:
+        pair, second = session.generate(WISH), session.generate(dataclasses.replace(WISH, label="second"))
+        certificate(session._session, "root", b"1")
+        first_removal_answers_an_error(session, store, True, lambda: other.destroy(second.private))
+        with pytest.raises(TokenError) as caught:
+            remove(session, pair)
+        assert caught.value.remains == "Its file may still be there."
+
+
+@there
+def test_a_folder_that_cannot_be_read_proves_nothing(store: Store) -> None:
+    def lost() -> None:
+        softhsm_store.entries = lambda _folder: []  # type: ignore[assignment]
+
+    with store.session() as session:
+        pair = session.generate(WISH)
+        first_removal_answers_an_error(session, store, True, lost)
+        with pytest.raises(TokenError) as caught:
+            session.destroy(pair.private)
+        assert caught.value.remains == "Its file may still be there."
+
+
+@there
+def test_a_file_that_goes_while_another_thread_makes_some(store: Store) -> None:
+    with store.session(threads=True) as session, session.further() as other:
+        pair = session.generate(WISH)
+        first_removal_answers_an_error(session, store, False, lambda: other.generate(WISH))
+        session.destroy(pair.private)
+
+
+@there
+def test_an_object_without_a_file(store: Store) -> None:
+    with store.session() as session:
+        pair = session.generate(dataclasses.replace(WISH, session=True))
+        assert pair.private.attributes["token"] is False
+        call = session._session._calls.call
+        session._session._calls.call = lambda *arguments: call(*arguments) or 6 * (arguments[0] == "C_DestroyObject")
+        session.destroy(pair.private)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+@there
+def test_what_is_taken_back_and_has_a_file_still(store: Store, stays: bool) -> None:
+    with store.session() as session:
+        private = session.generate(WISH).private
+        first_removal_answers_an_error(session, store, stays, lambda: None)
+        told = removal.take_back(session._session, [(PRIVATE, private.handle)])
+        remains = f"What remains on the token: the new private half (handle {private.handle}; CKR_FUNCTION_FAILED)."
+        assert told == (remains if stays else "Nothing of it is left on the token.")
+
+
+@there
+def test_a_removal_that_was_refused(store: Store) -> None:
+    """It is looked at: the object is there, and so nothing is said of files."""
+    with store.session() as session:
+        private = session.generate(WISH).private
+        call = session._session._calls.call
+        session._session._calls.call = lambda *arguments: 6 if arguments[0] == "C_DestroyObject" else call(*arguments)
+        with pytest.raises(TokenError) as caught:
+            session.destroy(private)
+        assert "CKR_FUNCTION_FAILED" in caught.value.msg and not caught.value.remains
 
 
 RSA = Wish("rsa", label="root", modulus_bits=1024)

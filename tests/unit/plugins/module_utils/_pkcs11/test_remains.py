@@ -57,7 +57,7 @@ class Keys:
         told = {name: value for name, value in {**values, **self.told}.items() if names is None or name in names}
         return TokenObject(handle, key_class, {"class": f"{key_class}_key", **told}, {})
 
-    def destroy(self, key_class: KeyClass, handle: int) -> None:
+    def destroy(self, key_class: KeyClass, handle: int, stored: bool = True) -> None:
         if handle in self.fixed:
             raise TokenError("destroy", "CKR_ACTION_PROHIBITED")
         del self.keys[key_class, handle]

@@ -11,9 +11,10 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, TokenObject
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, SECRET
-from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, changed_half, names, rsa_pair, run
+from ansible_collections.cryptoki.hsm.tests.support.key_tasks import CHANGES, NEW, changed_half, names, rsa_pair, run
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import private_key
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -175,3 +176,63 @@ def test_a_key_that_cannot_be_read_is_no_absence() -> None:
             "Could not read the public key with handle 1 on the token 'memory': the HSM answered"
             " CKR_OBJECT_HANDLE_INVALID; another process removed the object; run the task again."
         )
+
+
+def half_renamed(*others: KeyPair) -> t.Any:
+    """A token with a pair whose private half has its new names already."""
+    pair = ec_pair()
+    return session_with(pair.with_half(changed_half(pair.private, label="new", id=b"new")), *others)
+
+
+def test_the_half_that_was_renamed_stays_out_of_what_one_half_gets() -> None:
+    session = half_renamed()
+    private = session.objects[1]
+    assert run(session, uri="pkcs11:object=root;type=public", **NEW, usage=["derive"])[0].changed
+    assert names(session) == [(1, "new", b"new"), (2, "new", b"new")] and session.objects[1] == private
+
+
+def test_a_third_half_of_the_old_name_is_not_passed_over() -> None:
+    session = half_renamed(KeyPair((), ec_pair(handle=11, id=b"\x02").privates))
+    before = list(session.objects)
+    assert "count is 1" in refusal(lambda: run(session, label="root", **NEW))
+    assert session.objects == before
+
+
+def test_an_id_alone_makes_no_other_half() -> None:
+    """A half may have the name of its other half, if a proof shows that it is that."""
+    for own in (True, False):
+        session = session_with(ec_pair(private={"label": "other"}))
+        if not own:
+            session.keys.of[2] = private_key("secp256r1", 99)
+        if own:
+            assert run(session, uri="pkcs11:object=root;type=public", new_label="other")[0].changed
+        else:
+            told = refusal(lambda: run(session, uri="pkcs11:object=root;type=public", new_label="other"))  # noqa: B023
+            assert "the new label belongs to" in told and names(session)[0] == (1, "root", b"\x01")
+
+
+def test_one_half_of_what_is_one_object_of_the_hsm_does_not_go() -> None:
+    session = session_with(ec_pair())
+    session.facts = dataclasses.replace(session.facts, halves_are_one=True)
+    told = refusal(lambda: run(session, uri="pkcs11:object=root;type=public", state="absent"))
+    assert "both halves are one object of the HSM and go together" in told and handles(session) == {1, 2}
+    assert run(session, label="root", state="absent")[0].changed and not session.objects
+
+
+def test_a_half_does_not_get_the_name_of_another_key() -> None:
+    """That of its other half it may get: not that of a second half of its kind, nor one that others have as well."""
+    public, private = rsa_pair().objects
+    copied = dataclasses.replace(changed_half(public, label="other"), handle=9)
+    stranger = changed_half(rsa_pair(handle=11).private, label="other", id=b"\x09")
+    own = changed_half(private, label="other")
+    for others in ((KeyPair((copied,)),), (KeyPair((), (own,)), KeyPair((), (stranger,)))):
+        session = session_with(KeyPair((public,)), *others)
+        told = refusal(lambda: run(session, uri="pkcs11:object=root;type=public", new_label="other"))  # noqa: B023
+        assert "the new label belongs to" in told and not CHANGES & set(session.calls)
+
+
+def test_certificates_without_an_id_are_nobodys() -> None:
+    session = session_with(ec_pair(id=b""))
+    session.certified.append(Certificate(9, "web", b"", b""))
+    assert run(session, label="root", new_id="new", certificates="follow")[0].changed
+    assert [one.id for one in session.certified] == [b""]

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import FREEZING
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
 from ansible_collections.cryptoki.hsm.tests.support.memory_token import MemorySession
 from ansible_collections.cryptoki.hsm.tests.support.refusal import refusal
@@ -78,6 +79,42 @@ def test_only_whoever_wants_no_proof_goes_by_what_is_told(verify: bool | None) -
     else:
         assert "do not belong together" in refusal(lambda: present(session, wish(verify=verify)))
         assert len(session.objects) == 1
+
+
+@pytest.mark.parametrize("given", [{"verify": False}, {"public_exponent": 65539}])
+def test_an_exponent_that_is_not_told_is_proven_whatever_is_wished(given: dict[str, t.Any]) -> None:
+    session, _whole = alone("public_exponent")
+    if "verify" in given:
+        session.keys.of[2] = private_key("2048", 7)
+    assert "do not belong together" in refusal(lambda: present(session, wish(**given)))
+    assert len(session.objects) == 1
+
+
+def test_an_empty_exponent_is_none() -> None:
+    session, whole = alone()
+    session.objects[:] = [
+        dataclasses.replace(found, attributes={**found.attributes, "public_exponent": b""}) for found in session.objects
+    ]
+    done = present(session, wish())
+    assert done.after and done.after.public.spki == whole.spki
+
+
+def test_what_is_wished_of_the_public_half_goes_before_what_the_private_one_may() -> None:
+    session, _whole = alone()
+    done = present(session, wish(public_attributes={"verify": False}))
+    assert done.after and done.after.public.attributes["verify"] is False
+    assert session.calls.count("set_attributes") == 0
+
+
+def test_nothing_is_completed_where_nothing_may_be_made() -> None:
+    class Foreign(MemorySession):
+        def check_making(self, what: str) -> None:
+            raise HsmError(f"Refused to {what}.")
+
+    private = alone()[0].objects
+    session = session_with(KeyPair((), (private[0],)), kind=Foreign)
+    assert refusal(lambda: present(session, wish())).startswith("Refused to complete the RSA key pair 'root'")
+    assert len(session.objects) == 1
 
 
 def test_what_is_not_completed() -> None:

@@ -11,12 +11,19 @@ import typing as t
 
 import pytest
 
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.change import Change
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.difference import differences
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair, Sharing, TokenObject
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.vendors import VENDORS
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import Reconciliation, finished
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.reconcile import (
+    Reconciliation,
+    finished,
+    reconcile,
+)
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.replacement import Replacement
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.attributes import PRIVATE, PUBLIC, Value
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import HsmError, TokenError
 from ansible_collections.cryptoki.hsm.tests.support.memory_keys import pair_of, private_key, without
@@ -74,6 +81,31 @@ def test_a_copy_that_is_not_the_key(lie: t.Any, told: str, left: int, new: bool)
     originals = session.objects[:2]
     assert not any("modifiable" in found.attributes and found.forbids("modifiable") for found in originals)
     assert ("Nothing was changed." in message) is (left == 2 and not new)
+
+
+def test_a_copy_that_no_id_tells_from_other_keys_stays() -> None:
+    kind = type("Lying", (Copying,), {"lie": of_another_key})
+    session = session_with(ec_pair(id=b""), kind=kind)
+    assert "It is left as it is: (private ec" in refusal(lambda: present(session, FROZEN))
+    assert handles(session) == {1, 2, 100} and "destroy" not in session.calls
+
+
+def test_a_copy_stays_where_the_original_is_not_seen_any_more() -> None:
+    def instead(token: Copying, found: TokenObject, copied: TokenObject) -> TokenObject:
+        token.objects.remove(found)
+        return of_another_key(token, found, copied)
+
+    session = session_with(ec_pair(), kind=type("Lying", (Copying,), {"lie": instead}))
+    assert "It is not removed: Could not" in refusal(lambda: present(session, FROZEN))
+    assert handles(session) == {1, 100}
+
+
+def test_what_goes_one_way_is_not_asked_back() -> None:
+    session = session_with(ec_pair(private={"extractable": True}))
+    session.refused["freeze"] = "CKR_DEVICE_ERROR"
+    message = refusal(lambda: present(session, dataclasses.replace(FROZEN, extractable=False)))
+    assert message.endswith("What stays changed: private half's extractable.")
+    assert session.calls.count("set_attributes") == 1
 
 
 @pytest.mark.parametrize("verify", [None, True, False])
@@ -150,6 +182,16 @@ def test_another_key_is_not_taken_for_a_frozen_copy() -> None:
         assert handles(session) == left
 
 
+def test_the_same_key_under_another_label_is_no_copy() -> None:
+    pair = ec_pair()
+    values = {**pair.private.attributes, "modifiable": False, "label": "other"}
+    session = session_with(pair)
+    session.objects.append(dataclasses.replace(pair.private, handle=9, attributes=values))
+    session.keys.of[9] = session.keys.of[2]
+    assert "Refused to touch" in refusal(lambda: present(session, dataclasses.replace(FROZEN, label=None, id=b"\x01")))
+    assert handles(session) == {1, 2, 9}
+
+
 def test_a_frozen_copy_of_an_rsa_half_is_known_by_its_public_key() -> None:
     session = session_with(pair_of(private_key("2048", 0)))
     (private,) = (found for found in session.objects if found.half == PRIVATE)
@@ -157,6 +199,17 @@ def test_a_frozen_copy_of_an_rsa_half_is_known_by_its_public_key() -> None:
     session.objects.append(dataclasses.replace(private, handle=9, attributes=frozen))
     wish = Wish("rsa", label="root", private_attributes={"modifiable": False})
     assert present(session, wish).changed and handles(session) == {1, 9} and "prove" not in session.calls
+
+
+def test_an_original_stays_where_its_pair_is_refused_afterwards() -> None:
+    """The ids of the halves differ, and the task names one."""
+    public, private = pair_of(private_key("2048", 0), {"sign": True}).objects
+    public = dataclasses.replace(public, attributes={**public.attributes, "id": b"\x02"})
+    frozen = dataclasses.replace(private, handle=9, attributes={**private.attributes, "modifiable": False})
+    session = session_with(KeyPair((public,), (private, frozen)))
+    wish = Wish("rsa", label="root", id=b"\x02", private_attributes={"modifiable": False})
+    assert "3 RSA keys have that name" in refusal(lambda: present(session, wish))
+    assert handles(session) == {1, 2, 9}
 
 
 def test_only_one_half_is_taken_for_left_beside_its_copy() -> None:
@@ -247,6 +300,73 @@ def test_another_pair_instead_of_the_new_one_is_not_destroyed() -> None:
     message = refusal(lambda: present(session, dataclasses.replace(WISH, id=b"\x01")))
     assert "because no id tells it from others' keys: (public ec key" in message
     assert {1, 2} < handles(session) and "destroy" not in session.calls
+
+
+class Mistaken(MemorySession):
+    """A token whose answer to a generation has halves of another host's new pair."""
+
+    others: t.Collection[str] = (PRIVATE,)
+    bug = False
+
+    def generate(self, wish: Wish) -> KeyPair:
+        made, other = super().generate(wish), ec_pair(handle=51, id=b"\x07")
+        self.objects += other.objects
+        self.keys.of[52] = private_key("secp256r1", 51)
+        public, private = ((other if half in self.others else made).all_of(half) for half in (PUBLIC, PRIVATE))
+        return KeyPair(public, private)
+
+    def prove(self, wish: Wish, pair: KeyPair, passive: bool = False) -> Proof:
+        if self.bug:
+            raise ZeroDivisionError
+        return super().prove(wish, pair, passive)
+
+
+@pytest.mark.parametrize("id_", [None, b"\x01"])
+@pytest.mark.parametrize("half", [PRIVATE, PUBLIC])
+def test_one_half_of_another_pair_is_not_destroyed(half: str, id_: bytes | None) -> None:
+    session = Mistaken()
+    session.others = (half,)
+    assert "is not removed, because no id tells" in refusal(lambda: present(session, dataclasses.replace(WISH, id=id_)))
+    assert {51, 52} < handles(session) and "destroy" not in session.calls
+
+
+def test_a_bug_destroys_no_other_pair() -> None:
+    """After it, too, only what is surely the new pair goes."""
+    session = Mistaken()
+    session.others, session.bug = (PUBLIC, PRIVATE), True
+    with pytest.raises(ZeroDivisionError):
+        present(session, dataclasses.replace(WISH, drawn_id=b"drawn"))
+    assert {51, 52} < handles(session) and "destroy" not in session.calls
+
+
+def test_an_id_that_the_device_drew_tells_nothing() -> None:
+    session = Mistaken(facts=VENDORS["yubihsm"])
+    session.others, session.refused["prove"] = (PUBLIC, PRIVATE), "CKR_DEVICE_ERROR"
+    assert "What it left is not removed" in refusal(lambda: present(session, WISH))
+    assert {51, 52} < handles(session) and "destroy" not in session.calls
+
+
+def test_the_public_half_is_not_frozen_where_the_private_one_cannot_be() -> None:
+    class Refusing(MemorySession):
+        def freeze(self, found: TokenObject, values: t.Mapping[str, bool]) -> TokenObject:
+            if found.half == PRIVATE:
+                raise TokenError("copy", "CKR_DEVICE_ERROR")
+            return super().freeze(found, values)
+
+    session = Refusing()
+    wish = dataclasses.replace(FROZEN, public_attributes={"modifiable": False})
+    assert "The pair is there: (private ec key" in refusal(lambda: present(session, wish))
+    assert [found.forbids("modifiable") for found in session.objects] == [False, False]
+
+
+def test_a_new_pair_that_too_few_servers_have_goes_again() -> None:
+    class Lagging(MemorySession):
+        def await_servers(self, wish: Wish, pair: KeyPair, patient: bool = True) -> None:
+            raise HsmError("Too few have it.")
+
+    session = Lagging()
+    assert refusal(lambda: present(session, WISH)) == "Too few have it. The new pair was removed again."
+    assert not session.objects
 
 
 def test_what_has_no_drawn_id_is_not_destroyed() -> None:
@@ -383,6 +503,34 @@ def test_an_old_private_half_that_cannot_be_looked_for() -> None:
     assert "The old private half may be there or not." in message and handles(session) == {1, 2, 100, 101}
 
 
+def test_another_key_of_the_old_name_is_not_taken_for_the_old_one() -> None:
+    """The old private half went, whatever was answered: the new pair is not taken back."""
+
+    class Gone(MemorySession):
+        def destroy(self, found: TokenObject) -> None:
+            super().destroy(found)
+            self.objects.append(ec_pair(handle=51, id=b"").private)
+            raise TokenError("destroy", "CKR_DEVICE_ERROR")
+
+    session = session_with(ec_pair("secp384r1", id=b""), kind=Gone)
+    assert "The old private half is not seen any more." in refusal(lambda: present(session, REPLACE))
+    assert handles(session) == {1, 52, 100, 101}
+
+
+def test_a_pair_that_is_named_by_its_fingerprint_is_replaced() -> None:
+    pair = ec_pair("secp384r1")
+    session = session_with(pair)
+    assert present(session, dataclasses.replace(REPLACE, fingerprint=pair.fingerprint)).changed
+    assert handles(session) == {100, 101} and {found.label for found in session.objects} == {"root"}
+
+
+def test_what_has_no_id_rehearses_its_label() -> None:
+    session = session_with(pair := ec_pair(id=b""))
+    draft = Replacement(session, REPLACE).draft
+    draft.rehearse(pair, [{"id": b"\x01"}, {"label": "root"}])
+    assert session.calls == ["set_attributes"] * 4 and session.objects == list(pair.objects)
+
+
 def test_a_public_half_of_the_old_pair_is_told_beside_the_new_one() -> None:
     class Gone(MemorySession):
         def destroy(self, found: TokenObject) -> None:
@@ -446,3 +594,56 @@ def test_what_may_remain_is_told_as_such() -> None:
     session = session_with(ec_pair(), kind=Unseen)
     with pytest.raises(HsmError, match=r"Whether it is gone is not known\. What may remain: \(public ec key"):
         finished(Reconciliation(session, WISH).stages("absent"))
+
+
+class Damaged(MemorySession):
+    """A token of whose keys some may be unseen, and that may make nothing."""
+
+    def check_absence(self) -> None:
+        raise HsmError("Some may be unseen.")
+
+    def check_making(self, what: str) -> None:
+        raise HsmError(f"Refused to {what}.")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_taken_for_gone_where_some_may_be_unseen(there: bool) -> None:
+    session = session_with(*([ec_pair()] if there else []), kind=Damaged)
+    assert refusal(lambda: reconcile(session, WISH, "absent", False)) == "Some may be unseen."
+    assert "destroy" not in session.calls
+
+
+def test_nothing_is_changed_where_the_copy_may_not_be_made() -> None:
+    session = session_with(ec_pair(), kind=Damaged)
+    wish = dataclasses.replace(FROZEN, usage=("derive",))
+    assert refusal(lambda: present(session, wish)).startswith("Refused to copy the ECC key pair 'root'")
+    assert not {"set_attributes", "freeze"} & set(session.calls)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_session_pair_that_cannot_be_as_wished_is_not_made(check_mode: bool) -> None:
+    wish = dataclasses.replace(FROZEN, session=True)
+    session = MemorySession()
+    told = refusal(lambda: present(session, dataclasses.replace(wish, usage=()), check_mode))
+    assert told.startswith("Refused to set modifiable to false")
+    session.refused["check_generation"] = "CKR_MECHANISM_INVALID"
+    assert "CKR_MECHANISM_INVALID" in refusal(lambda: present(session, wish, check_mode))
+    assert "generate" not in session.calls
+
+
+def test_a_certificate_stays_where_its_key_does() -> None:
+    session = session_with(ec_pair())
+    session.certified.append(Certificate(9, "root", b"\x01", b""))
+    session.refused["destroy"] = "CKR_ACTION_PROHIBITED"
+    wish = dataclasses.replace(WISH, certificates="follow")
+    assert "CKR_ACTION_PROHIBITED" in refusal(lambda: reconcile(session, wish, "absent", False))
+    assert len(session.certified) == 1 and handles(session) == {1, 2}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_pair_that_the_token_cannot_make_is_not_begun(there: bool, check_mode: bool) -> None:
+    session = session_with(*([ec_pair("secp384r1")] if there else []))
+    session.refused["check_generation"] = "CKR_MECHANISM_INVALID"
+    assert "CKR_MECHANISM_INVALID" in refusal(lambda: present(session, REPLACE, check_mode))
+    assert "generate" not in session.calls

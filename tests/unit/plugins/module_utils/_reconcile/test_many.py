@@ -16,6 +16,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate imp
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Proof
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
+from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile import many as many_pairs
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done, reconcile_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
 from ansible_collections.cryptoki.hsm.tests.support.many_pairs import (
@@ -107,6 +108,41 @@ def test_one_look_serves_all_new_pairs(parallel: int) -> None:
     assert session.calls.count("find") == 2
     assert session.calls.count("prove") == 8  # only an id joins the halves
     assert set(session.calls) <= {"find", "prove", "further"}
+
+
+@pytest.mark.parametrize("parallel", PARALLEL)
+def test_each_pair_is_taken_by_one_thread(parallel: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no lock of Python's own keeps the threads apart."""
+
+    class Torn:
+        """An iterator that gives the same to all that ask at once, and whoever is late sets the others back."""
+
+        def __init__(self, tasks: t.Sequence[t.Any]) -> None:
+            self.tasks, self.taken = tasks, 0
+
+        def __iter__(self) -> Torn:
+            return self
+
+        def __next__(self) -> t.Any:
+            taken = self.taken
+            threading.Event().wait(0.01)
+            self.taken = taken + 1
+            if taken < len(self.tasks):
+                return self.tasks[taken]
+            raise StopIteration
+
+    went_on: list[str] = []
+    go_on = many_pairs._Task.go_on
+
+    def noted(self: t.Any, *arguments: t.Any) -> Done:
+        went_on.append(str(self._entry.wish.label))
+        return go_on(self, *arguments)
+
+    monkeypatch.setattr(many_pairs, "iter", Torn, raising=False)
+    monkeypatch.setattr(many_pairs._Task, "go_on", noted)
+    every, dummy = many(SharedSession(), EIGHT, parallel)
+    assert messages(every) == [""] * 8
+    assert sorted(went_on) == sorted(LABELS * 2), "each is made, and looked for again"
 
 
 def test_a_token_without_further_sessions_works_with_one() -> None:

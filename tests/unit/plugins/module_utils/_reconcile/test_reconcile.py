@@ -218,3 +218,7 @@ def test_a_replacement_that_was_broken_off() -> None:
     assert [(found.label, found.handle) for found in session.objects] == [("root", 5), ("root", 6)]
     other = session_with(ec_pair("secp384r1", label=label, handle=5))
     assert "it is not as wished (curve is secp384r1, wished secp256r1)" in refusal(lambda: present(other, wish))
+    second = ec_pair(label=label, id=b"8", handle=7)
+    several = session_with(new, second)
+    assert "it is not one pair, " in refusal(lambda: present(several, wish))
+    assert several.objects == [*new.objects, *second.objects]

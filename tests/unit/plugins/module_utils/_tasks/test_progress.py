@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import typing as t
@@ -82,6 +83,20 @@ def test_each_token_is_counted_where_there_are_several(tmp_path: Path) -> None:
         "1/3 [root 1, backup 1] generated the ECC key pair 'a'",
         "2/3 [root 2, backup 1] generated the ECC key pair 'b'",
         "3/3 [root 2, backup 1] failed: Lost.",
+    ]
+
+
+def test_what_fails_after_it_was_done_counts_on_no_token(tmp_path: Path) -> None:
+    """Two entries that turn out to name one pair: it is there once, and the later entry fails in the end."""
+    file = tmp_path / "progress"
+    first, later = (Done(entry(number), outcome(True, PAIR, PAIR), nodes=(Node("root"),)) for number in range(2))
+    with progress(str(file), 2, plain) as tell:
+        tell(later)
+        tell(first)
+        tell(dataclasses.replace(later, error=HsmError("It is the same pair.")))
+    assert file.read_text().splitlines()[1:] == [
+        "2/2 [root 2] changed the ECC key pair 'root'",
+        "2/2 [root 1] failed: It is the same pair.",
     ]
 
 
