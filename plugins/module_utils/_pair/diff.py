@@ -57,8 +57,11 @@ class Told:
         return side_by_side(self.title, rows)
 
     def line(self, several: bool) -> str:
-        """The pair in one line; `several`: there is more than one token."""
-        told = ", ".join(map(_in_line, self.changes))
+        """The pair in one line, of a new one what it is and may; `several`: there is more than one token."""
+        rows = self.changes
+        if self.action is plan.Action.GENERATE and self.after:
+            rows = [row for row in outcome.born_values(self.wish, self.after) if _matters(row)]
+        told = ", ".join(map(_in_line, rows))
         word = "" if self.action is plan.Action.CHANGE else f"{outcome.WORDS[self.action]}, "
         return f"{self.title if several else self.name}: {word}{told}"
 
@@ -85,6 +88,11 @@ def diffs(pairs: t.Sequence[t.Sequence[Told]]) -> list[dict[str, str]]:
 
 def _named(row: outcome.ChangedValue) -> str:
     return f"{row.half}.{row.name}" if row.half else row.name
+
+
+def _matters(row: outcome.ChangedValue) -> bool:
+    """Whether a value of a new pair is told in its one line: not its names, nor what it may not be used for."""
+    return row.name not in ("label", "id_hex") and (row.after is not False or row.name == "extractable")
 
 
 def _in_line(row: outcome.ChangedValue) -> str:

@@ -77,12 +77,20 @@ def test_the_lines_of_other_outcomes_and_of_several_tokens() -> None:
         *([no_longer("other")] for _count in range(MANY)),
     ]
     lines = diffs(every)[0]["prepared"].splitlines()
+    born = f"generated, key_type ec, curve secp256r1, fingerprint {PRINT}, public.verify true, private.sign true"
     assert lines[:3] == [
-        f"root on alpha: generated, fingerprint {PRINT}",
-        f"root on beta: generated, fingerprint {PRINT}",
+        f"root on alpha: {born}, private.extractable true, private.sensitive true",
+        f"root on beta: {born}, private.extractable true, private.sensitive true",
         f"root on alpha: removed, fingerprint {PRINT}",
     ]
     assert lines[3].startswith("root on alpha: replaced, modulus_bits 2048 -> 3072, fingerprint ")
+
+
+def test_the_line_of_a_new_pair_tells_what_it_may_be_used_for_and_that_it_does_not_leave_the_token() -> None:
+    wish = dataclasses.replace(WISH, usage=("sign",), extractable=False)
+    pair = ec_pair(private={"extractable": False, "decrypt": False})
+    line = dataclasses.replace(told(Action.GENERATE, None, pair), wish=wish).line(several=False)
+    assert "private.extractable false" in line and "decrypt" not in line
 
 
 def test_a_label_of_several_lines_stays_in_one() -> None:
