@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import typing as t
@@ -21,20 +22,22 @@ _REMAINS = outcome.ChangedValue(None, "remains", "of a run that was killed", Non
 
 @dataclasses.dataclass(frozen=True)
 class Told:
-    """What was done to one pair on one token."""
+    """What was done to one pair on one token; `alike`: another one has the same name."""
 
     wish: Wish
     token: str
     action: plan.Action
     before: keypair.KeyPair | None
     after: keypair.KeyPair | None
+    alike: bool = False
 
     @property
     def name(self) -> str:
-        """How the pair was called before, else how it is called now."""
+        """How the pair was called before, else how it is called now; where that is not enough, by all its names."""
         pair = self.before or self.after
-        names = outcome.described_key(pair) if pair else {}
-        return errors.one_line(next((names[name] for name in ("label", "id_hex", "fingerprint") if name in names), ""))
+        told = outcome.described_key(pair) if pair else {}
+        names = [told[name] for name in ("label", "id_hex", "fingerprint") if name in told]
+        return errors.one_line(" ".join(names if self.alike else names[:1]))
 
     @property
     def title(self) -> str:
@@ -79,7 +82,8 @@ def side_by_side(title: str, rows: t.Iterable[outcome.ChangedValue]) -> dict[str
 
 def diffs(pairs: t.Sequence[t.Sequence[Told]]) -> list[dict[str, str]]:
     """The diffs of all changed pairs, each on the tokens where it changed; one text where the pairs are many."""
-    every = [told for pair in pairs for told in pair]
+    names = collections.Counter(pair[0].name for pair in pairs if pair)
+    every = [dataclasses.replace(told, alike=True) if names[told.name] > 1 else told for pair in pairs for told in pair]
     if len(pairs) < MANY:
         return [told.diff() for told in every]
     several = len({told.token for told in every}) > 1

@@ -103,7 +103,9 @@ class _Choice(Work):
             self.session.check_absence()
             wished = "the key" if count == 1 else f"{count} keys"
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
-            raise errors.HsmError.failed(f"find {wished} {chosen_by}", f"there {'is' if number == 1 else 'are'} {number}", remedy)
+            raise errors.HsmError.failed(
+                f"find {wished} {chosen_by}", f"there {'is' if number == 1 else 'are'} {number}", remedy
+            )
         return chosen
 
     def _refuse_other_key(self) -> None:

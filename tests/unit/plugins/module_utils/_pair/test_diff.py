@@ -71,17 +71,17 @@ def test_many_pairs_have_one_line_each(number: int, one_text: bool) -> None:
 
 def test_the_lines_of_other_outcomes_and_of_several_tokens() -> None:
     every = [
-        [told(Action.GENERATE, None, PAIR, "alpha"), told(Action.GENERATE, None, PAIR, "beta")],
-        [told(Action.REMOVE, PAIR, None, "alpha")],
+        [told(Action.GENERATE, None, ec_pair(label="new"), token) for token in ("alpha", "beta")],
+        [told(Action.REMOVE, ec_pair(label="old"), None, "alpha")],
         [told(Action.REPLACE, rsa_pair(2048), rsa_pair(3072), "alpha")],
         *([no_longer("other")] for _count in range(MANY)),
     ]
     lines = diffs(every)[0]["prepared"].splitlines()
     born = f"generated, key_type ec, curve secp256r1, fingerprint {PRINT}, public.verify true, private.sign true"
     assert lines[:3] == [
-        f"root on alpha: {born}, private.extractable true, private.sensitive true",
-        f"root on beta: {born}, private.extractable true, private.sensitive true",
-        f"root on alpha: removed, fingerprint {PRINT}",
+        f"new on alpha: {born}, private.extractable true, private.sensitive true",
+        f"new on beta: {born}, private.extractable true, private.sensitive true",
+        f"old on alpha: removed, fingerprint {PRINT}",
     ]
     assert lines[3].startswith("root on alpha: replaced, modulus_bits 2048 -> 3072, fingerprint ")
 
@@ -91,6 +91,18 @@ def test_the_line_of_a_new_pair_tells_what_it_may_be_used_for_and_that_it_does_n
     pair = ec_pair(private={"extractable": False, "decrypt": False})
     line = dataclasses.replace(told(Action.GENERATE, None, pair), wish=wish).line(several=False)
     assert "private.extractable false" in line and "decrypt" not in line
+
+
+def test_pairs_of_one_label_are_told_apart() -> None:
+    one, two, other = ec_pair(id=b"\1"), ec_pair(id=b"\2"), ec_pair(label="other")
+    shown = diffs([[told(Action.REMOVE, pair, None, "alpha")] for pair in (one, two, other)])
+    assert [diff["before_header"] for diff in shown] == [
+        f"root 01 {PRINT} on alpha",
+        f"root 02 {PRINT} on alpha",
+        "other on alpha",
+    ]
+    both = [told(Action.REMOVE, one, None, "alpha"), told(Action.REMOVE, one, None, "beta")]
+    assert [diff["before_header"] for diff in diffs([both])] == ["root on alpha", "root on beta"]
 
 
 def test_a_label_of_several_lines_stays_in_one() -> None:
