@@ -46,6 +46,7 @@ def test_numbers() -> None:
         "Could not find 3 keys chosen by label 'root' on the token 'memory': there are 2."
         " hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
     )
+    assert ": there is 1. hsm_rsa" in refusal(lambda: run(session, label="x", count=2, usage=["sign"]))
     assert not CHANGES & set(session.calls)
     assert [outcome.changed for outcome in run(session, label="root", count=2, usage=["derive"])] == [True, True]
     assert len(run(session, label="root", count=5, state="absent")) == 2
