@@ -61,6 +61,8 @@ class Deadline:
 class WorkerLost(errors.TokenError):
     """The process is gone, and with it the session: `said` tells how."""
 
+    lost = True
+
 
 class Worker:
     """One process that enters `target`, a context manager, and calls the methods of what it gives for its parent.
