@@ -55,10 +55,11 @@ options:
       - How many pairs are worked on at the same time, 1 to 64. Each has a session of its own, as far as the token has
         sessions.
       - If not given, it is twice the number of processors that the module's process may use.
-      - With O(replicas) each token has so many sessions, and one where its library does not allow threads. New pairs
-        are made on the first token, eight times this number at most, and copied to the others after that.
-      - It is 1 in check mode, with O(replicas) and O(timeout), and where the library does not allow threads, which is a
-        warning if a number is given.
+      - With O(replicas) each token has up to so many sessions, and one where its library does not allow threads. New
+        pairs are made on the first token, eight times this number at most, and copied to the others after that.
+      - It is 1 in check mode, and with O(replicas) and O(timeout).
+      - It is 1 on a token whose library does not allow threads, and with O(replicas) less where the limit of open files
+        (C(ulimit -n)) allows no more on so many tokens. Both are a warning if a number is given.
     type: int
   progress_file:
     description:

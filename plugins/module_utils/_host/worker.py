@@ -33,7 +33,7 @@ Call = tuple[str, tuple[t.Any, ...]]
 # What kind it is (`result`, `error` or `bug`), and the value, the error or the traceback.
 Answer = tuple[str, t.Any]
 _CLOSING = 5.0  # seconds that a worker gets to log out
-_WIDEN = ""  # the name of the call that `Worker.widen` makes
+_WIDEN = ""  # the call that begins to use further lines, and each of them
 
 
 class Deadline:
@@ -61,6 +61,8 @@ class Deadline:
 class WorkerLost(errors.TokenError):
     """The process is gone, and with it the session: `said` tells how."""
 
+    lost = True
+
 
 class Worker:
     """One process that enters `target`, a context manager, and calls the methods of what it gives for its parent.
@@ -73,19 +75,24 @@ class Worker:
     _pipes: t.ClassVar[set[Connection]] = set()
 
     def __init__(self, target: t.Callable[[], contextlib.AbstractContextManager[t.Any]], lines: int = 1) -> None:
-        ours, theirs = zip(*(multiprocessing.Pipe() for dummy in range(lines)), strict=True)
-        self._lines: tuple[Connection, ...] = ours
+        """Raises `OSError` where the system has no room for it."""
+        with contextlib.ExitStack() as undone:
+            ends = [[undone.enter_context(end) for end in multiprocessing.Pipe()] for dummy in range(lines)]
+            ours, theirs = zip(*ends, strict=True)
+            self._pid = os.fork()
+            if self._pid == 0:
+                _live(theirs, [*self._pipes, *ours], target)
+            undone.pop_all()
+        for line in theirs:
+            line.close()
         self._pipes.update(ours)
+        self._lines: tuple[Connection, ...] = ours
         self._status: int | None = None
         self._late = False
         self._ending = threading.Lock()
         self._free: queue.SimpleQueue[Connection] = queue.SimpleQueue()  # several threads may use one worker
         self._free.put(ours[0])
-        self._pid = os.fork()
-        if self._pid == 0:
-            _live(theirs, self._pipes, target)
-        for line in theirs:
-            line.close()
+        self._further: queue.SimpleQueue[Connection] = queue.SimpleQueue()  # not needed yet
 
     @property
     def lost(self) -> bool:
@@ -94,16 +101,24 @@ class Worker:
 
     def call(self, attempt: str, deadline: Deadline, name: str, *arguments: t.Any) -> t.Any:
         """What the method answers or raises; `WorkerLost` if the process dies or does not answer in time."""
-        line = self._free.get()
+        line = _next(self._free) or self._widened(attempt, deadline) or self._free.get()
         try:
             return self._called(line, attempt, deadline, (name, arguments))
         finally:
             self._free.put(line)
 
     def widen(self, attempt: str, deadline: Deadline) -> None:
-        """Has the further lines served, as far as there is room, each with what `further` of the target gives."""
+        """Lets further lines be used, each once a call finds no other one free."""
         for line in self._lines[1 : 1 + self.call(attempt, deadline, _WIDEN)]:
-            self._free.put(line)
+            self._further.put(line)
+
+    def _widened(self, attempt: str, deadline: Deadline) -> Connection | None:
+        """A further line, with what `further` of the target gives, if there is room."""
+        line = _next(self._further)
+        if line and not self._called(line, attempt, deadline, (_WIDEN, ())):
+            while line:  # nor for others
+                line = _next(self._further)
+        return line
 
     def _called(self, line: Connection, attempt: str, deadline: Deadline, call: Call) -> t.Any:
         if self.lost:
@@ -154,6 +169,12 @@ class Worker:
         return f"died by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
+def _next(lines: queue.SimpleQueue[Connection]) -> Connection | None:
+    with contextlib.suppress(queue.Empty):
+        return lines.get_nowait()
+    return None
+
+
 def _live(
     lines: t.Sequence[Connection],
     parents: t.Iterable[Connection],
@@ -190,7 +211,7 @@ def _serve(lines: t.Sequence[Connection], target: t.Callable[[], contextlib.Abst
         try:
             while call is not None:
                 if call[0] == _WIDEN:
-                    threads = _widened(others, worked_on, entered)
+                    threads = _started(others, worked_on, entered)
                     _tell(first, ("result", len(threads)))
                 else:
                     _answer(first, worked_on, call)
@@ -203,26 +224,33 @@ def _serve(lines: t.Sequence[Connection], target: t.Callable[[], contextlib.Abst
             thread.join()
 
 
-def _widened(lines: t.Iterable[Connection], worked_on: t.Any, entered: contextlib.ExitStack) -> list[threading.Thread]:
-    """Serves further lines, each by a thread with a session of its own, as far as there is room."""
+def _started(lines: t.Iterable[Connection], worked_on: t.Any, entered: contextlib.ExitStack) -> list[threading.Thread]:
+    """Serves further lines, each by a thread, as far as there is room."""
     threads: list[threading.Thread] = []
-    for line in lines:
+    opening = threading.Lock()
+
+    def serve(line: Connection) -> None:
+        """The first call opens a session for the others; its answer is whether there was room."""
+        own = None
         try:
-            own = entered.enter_context(worked_on.further())
-            thread = threading.Thread(target=_serve_further, args=(line, own), daemon=True)
+            while call := _received(line):
+                if own:
+                    _answer(line, own, call)
+                    continue
+                with opening, contextlib.suppress(errors.HsmError, MemoryError):
+                    own = entered.enter_context(worked_on.further())
+                _tell(line, ("result", bool(own)))
+        except BaseException:  # pylint: disable=broad-except
+            os._exit(1)  # as where the first line fails: whoever waits for an answer learns that there is none
+
+    for line in lines:
+        thread = threading.Thread(target=serve, args=(line,), daemon=True)
+        try:
             thread.start()
-        except (errors.HsmError, RuntimeError, MemoryError):
+        except (RuntimeError, MemoryError):
             break
         threads.append(thread)
     return threads
-
-
-def _serve_further(line: Connection, worked_on: t.Any) -> None:
-    try:
-        for call in iter(lambda: _received(line), None):
-            _answer(line, worked_on, call)
-    except BaseException:  # pylint: disable=broad-except
-        os._exit(1)  # as where the first line fails: whoever waits for an answer learns that there is none
 
 
 def _answer(line: Connection, worked_on: t.Any, call: Call) -> None:

@@ -40,7 +40,7 @@ class Actions(work.Work):
                 self.session.destroy(found)
             except errors.TokenError as error:
                 if error.ckr != session.NOT_THERE:  # else another host was faster
-                    verb = "may remain" if error.remains else "remains"
+                    verb = "may remain" if error.remains or error.lost else "remains"
                     raise error.at(f"remove {self.where}", f"What {verb}: {work.listed(left, ' and ')}.") from None
             left.remove(found)
 
@@ -97,6 +97,8 @@ class Actions(work.Work):
                 raise errors.HsmError(remains)
             self.destroy(pair)
         except errors.HsmError as undo:
+            if undo.lost:  # who reaches the token again looks for what remains
+                raise error from None
             data = error.data if isinstance(error, errors.HsmError) else undo.data
             raise errors.HsmError(f"{error} {undo}" if str(error) else str(undo), **data) from None
         if isinstance(error, work.RaceLost):

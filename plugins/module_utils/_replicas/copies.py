@@ -192,14 +192,17 @@ class Copies:
     def _undo(self, token: Token, error: errors.HsmError | RaceLost) -> t.NoReturn:
         """Removes the copy again and raises `error`; where the process is gone, that has to wait."""
         made = self.made.pop(token)
-        if not token.reached:
-            self._doubtful.add(token)
-            raise error
-        # A token may have answered with the handle of another's key; then the copy is looked for by its id.
-        remains = self._destroyed(token, made) if self._named(made) else self._destroyed_left(token)
-        if isinstance(error, errors.HsmError):
-            raise errors.HsmError(f"{error.msg} {remains or 'The copy was removed again.'}", **error.data) from None
-        raise errors.HsmError(remains) if remains else error
+        self._doubtful.add(token)
+        with contextlib.suppress(errors.TokenError):
+            # A token may have answered with the handle of another's key; then the copy is looked for by its id.
+            remains = self._destroyed(token, made) if self._named(made) else self._destroyed_left(token)
+            self._doubtful.discard(token)
+            if isinstance(error, errors.HsmError):
+                told = f"{error.msg} {remains or 'The copy was removed again.'}"
+                error = errors.HsmError(told, **error.data)
+            elif remains:
+                error = errors.HsmError(remains)
+        raise error from None
 
     def take_back(self, deadline: worker.Deadline) -> str:
         """Removes all that this run made, also where a process was lost; the answer tells what remains."""
@@ -209,8 +212,10 @@ class Copies:
         self._reach_again(involved, deadline.share(3))
         # The source last: a task that is killed in between leaves what the next run can go on with.
         told = self._taken_back(self._group.replicas(involved), deadline.share(2))
-        told += self._taken_back([token for token in involved if token is self._group.source], deadline)
-        return " ".join(filter(None, told)) or "What this run made was removed again."
+        told |= self._taken_back([token for token in involved if token is self._group.source], deadline)
+        gone = ", ".join(token.name for token in involved if not told[token])
+        nothing = f"Nothing that this run made is left on {gone}." if gone else ""
+        return " ".join(filter(None, (*told.values(), nothing)))
 
     def _reach_again(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> None:
         """A handle is one of its session, and the work on another pair may cost that while this one waits."""
@@ -218,11 +223,11 @@ class Copies:
         self._group.reach(tokens, deadline)
         self._doubtful.update(token for token in tokens if not token.reached or token.session is not held.get(token))
 
-    def _taken_back(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> list[str]:
+    def _taken_back(self, tokens: t.Sequence[Token], deadline: worker.Deadline) -> dict[Token, str]:
         reached = [token for token in tokens if token.reached]
         told = self._group.each(reached, self._take_back_from, deadline)
         unknown = "What is left of it on the {} is not known: {}".format
-        return [told[token] if token in told else unknown(token, token.error) for token in tokens]
+        return {token: told[token] if token in told else unknown(token, token.error) for token in tokens}
 
     def _take_back_from(self, token: Token) -> str:
         return self._destroyed_left(token) if token in self._doubtful else self._destroyed(token, self.made[token])
@@ -256,6 +261,8 @@ class Copies:
                     raise errors.HsmError("it does not carry the id of the pair")
                 token.session.destroy(found)
             except errors.HsmError as error:
+                if error.lost:
+                    raise
                 left.append(f"{found} ({error.msg})")
         return f"What remains on the token '{token.session.token_name}': {' and '.join(left)}." if left else ""
 

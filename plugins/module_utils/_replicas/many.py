@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import os
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._host import threads, worker
@@ -25,16 +26,26 @@ Report = t.Callable[[many.Done], None]
 # So many times `parallel` pairs are made before they are looked for again, and copied: a source that is lost meanwhile
 # costs no more than these.
 _MADE_FIRST = 8
+_OTHER_FILES = 64  # descriptors for all else than the tokens
+
+
+def most_at_once(tokens: int) -> int:
+    """For how many pairs there are descriptors: each has a pipe to each token, and each token a lock.
+
+    While the process of a token starts, the other ends of its pipes are open, too.
+    """
+    return max(1, (os.sysconf("SC_OPEN_MAX") - _OTHER_FILES) // (tokens + 1) - 1)
 
 
 def replicate_many(
-    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: Report
+    group: Group, entries: t.Sequence[Entry], bring: Bring, parallel: int, report: Report, one_look: bool = False
 ) -> list[many.Done]:
     """Brings each pair into its state, `parallel` at once; `report` is told of each when it is done.
 
-    The first one is alone: it logs in, and finds out which tokens cannot be reached.
+    The first one is alone: it logs in, and finds out which tokens cannot be reached. For several at once, or with
+    `one_look`, all others are then looked for at once.
     """
-    alone = entries[:1] if parallel > 1 else entries
+    alone = entries[:1] if parallel > 1 or one_look else entries
     every: dict[int, many.Done] = {}
     for entry in alone:
         every[entry.number] = reconcile.finished(_brought(entry, bring(group, entry)))

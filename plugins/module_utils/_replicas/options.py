@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
@@ -37,6 +38,7 @@ class Replicas:
         """
         for login in self.logins.values():
             login.check_user(writable)  # before any of them is logged in to
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as it may be inherited, no status is kept
         providers = {name: Pkcs11Provider(login, self.lock_timeout) for name, login in self.logins.items()}
         group = tokens.Group([tokens.Token(name, provider, writable, sessions) for name, provider in providers.items()])
         with locked(list(providers.values()), self.lock_timeout):

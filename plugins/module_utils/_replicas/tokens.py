@@ -11,6 +11,7 @@ import contextlib
 import copy
 import functools
 import itertools
+import os
 import threading
 import typing as t
 
@@ -84,12 +85,19 @@ class Token:
         """The path attributes of the token in an RFC 7512 URI, as far as it was ever reached."""
         return dict(getattr(self._session, "uri_attributes", {}))
 
-    def start(self) -> None:
-        """Forks its process, which does nothing yet."""
+    def start(self) -> bool:
+        """Forks its process, which does nothing yet, if there is room."""
         self.close()
         threads = self._sessions > 1
         enter = functools.partial(self.provider.unlocked_session, writable=self._writable, threads=threads)
-        self._session = self._newest.session = WorkerSession(self.name, worker.Worker(enter, self._sessions))
+        try:
+            self._session = self._newest.session = WorkerSession(self.name, worker.Worker(enter, self._sessions))
+        except OSError as error:
+            told = f"nothing, for this host has no room for its process ({os.strerror(error.errno or 0)})"
+            hint = "raise this user's limits of open files and processes"
+            self.error = worker.WorkerLost(f"begin with the node '{self.name}'", said=told, hint=hint)
+            return False
+        return True
 
     def tell(self) -> None:
         """Other pairs do not try to reach it again, either, where that is final."""
@@ -172,10 +180,10 @@ class Group:
         self._refuse_same_token()
 
     def _open(self, wanted: t.Sequence[Token], deadline: worker.Deadline) -> None:
-        for token in wanted:  # all before the first thread: a fork copies locks that other threads hold
-            token.start()
+        # All before the first thread: a fork copies locks that other threads hold.
+        started = [token for token in wanted if token.start()]
         storages: dict[str, list[Token]] = {}
-        for token in wanted:
+        for token in started:
             storages.setdefault(token.provider.lock_key, []).append(token)
         for turn in itertools.zip_longest(*storages.values()):
             self.each([token for token in turn if token], lambda token: token.session.open(), deadline)

@@ -23,9 +23,10 @@ class HsmError(Exception):
     It is one line, and one more for each `ROW`.
 
     `final`: the same must not be tried again in this run, because a login failed, or it would come to the same.
+    `lost`: the session is gone, and what was attempted may be done.
     """
 
-    final = False
+    final = lost = False
 
     def __init__(self, msg: str, **data: t.Any) -> None:
         self.msg = ROW.join(map(one_line, msg.split(ROW)))
@@ -105,5 +106,5 @@ class TokenError(HsmError):
         """The same answer of the HSM, told as the end of a larger attempt; what remained then still does."""
         told = " ".join(filter(None, (self.remains, remains)))
         error = TokenError(attempt, self.ckr, said=self.said, hint=self.hint, remains=told)
-        error.final = self.final
+        error.final, error.lost = self.final, self.lost
         return error

@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group
 
 _MOST_THREADS = 64
+_NO_THREADS = "parallel is 1 on the token '{}', its library does not allow threads."
 _FEW = 3  # failures that are told in full in one message
 
 
@@ -79,7 +80,7 @@ def _on_token(
     provider.intend(entry.wish for entry in entries if entry.state == "present")
     with provider.session(writable=not module.check_mode, threads=threads) as session:
         if threads and not session.threads and module.params["parallel"]:
-            module.warn(f"parallel is 1 on the token '{session.token_name}', its library does not allow threads.")
+            module.warn(_NO_THREADS.format(session.token_name))
         every = many.reconcile_many(session, entries, module.check_mode, parallel if session.threads else 1, report)
         return every, _result(module, session.token_name, session.uri_attributes, every, session.nodes())
 
@@ -91,17 +92,30 @@ def _on_group(
     parallel: int,
     report: t.Callable[[many.Done], None],
 ) -> tuple[list[many.Done], edge.Result]:
-    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
+    from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import most_at_once, replicate_many
 
     def bring(group: Group, entry: Entry) -> Staged[Replicated]:
         return replicas.stages(group, entry.wish, entry.state, module.check_mode)
 
     # Who waits for others would use up the time of a timeout.
-    one = module.check_mode or replicas.terms.timeout is not None
-    at_once = 1 if one else min(parallel, len(entries))
+    patient = replicas.terms.timeout is None
+    wanted = min(parallel, len(entries)) if patient and not module.check_mode else 1
+    at_once = min(wanted, most_at_once(len(replicas.logins)))
     with replicas.group(writable=not module.check_mode, sessions=at_once) as group:
-        every = replicate_many(group, entries, bring, at_once, report)
+        every = replicate_many(group, entries, bring, at_once, report, one_look=patient and module.check_mode)
+        if wanted > 1 and module.params["parallel"]:
+            _warn_of_less(module, group, wanted, at_once)
         return every, _result(module, group.source.name, group.source.uri_attributes, every, _worst(group, every))
+
+
+def _warn_of_less(module: edge.HsmModule, group: Group, wanted: int, at_once: int) -> None:
+    if at_once < wanted:
+        module.warn(
+            f"parallel is {at_once} on {len(group.all)} tokens, the limit of open files (ulimit -n) allows no more."
+        )
+    for token in group.all:
+        if token.reached and not token.session.threads:
+            module.warn(_NO_THREADS.format(token.session.token_name))
 
 
 def _worst(group: Group, every: t.Sequence[many.Done]) -> list[Node]:

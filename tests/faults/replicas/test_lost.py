@@ -149,6 +149,30 @@ def test_source_answers_an_error(nodes: Nodes, step: str) -> None:
     repaired(nodes)
 
 
+@pytest.mark.parametrize("step", ["C_GenerateKeyPair#4 after", "C_Sign#4 after"])
+def test_source_lost_among_many(nodes: Nodes, step: str) -> None:
+    """Some pairs are just made, some wait for their copies: each message tells what is there, and the next run goes on."""
+    pairs = [{"type": "ecc", "label": f"k{number}", "curve": "P-256"} for number in range(6)]
+    run = nodes.run("hsm_keypairs", {"alpha": f"{step} kill"}, keypairs=pairs, parallel=4)
+    failed = [row for row in run.result["key_pairs"] if row["failed"]]
+    assert failed
+    for row in failed:
+        end = ("Nothing that this run made is left on alpha.", "Nothing was changed.")
+        assert row["msg"].endswith(end) and "remains" not in row["msg"], row["msg"]
+        assert nodes.halves(row["label"]) == dict.fromkeys(NAMES, [])
+    again = nodes.run("hsm_keypairs", keypairs=pairs)
+    assert again.result["counts"]["generated"] == len(failed) and not again.result.get("failed")
+
+
+def test_how_a_process_ended_is_known_where_children_are_ignored(nodes: Nodes) -> None:
+    """Some programs that start Ansible ignore SIGCHLD, which their children inherit."""
+    ignored = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    run = nodes.ecc({"beta": "C_Sign before kill"}, before=ignored)
+    assert "'beta': the HSM answered nothing: its process died by SIGKILL" in run.msg
+    assert nodes.ecc(before=ignored).result["changed"] is True
+    nodes.assert_one_pair()
+
+
 def test_library_that_crashes(nodes: Nodes) -> None:
     """SIGSEGV in a vendor's library costs its node, and no other."""
     crash = "run kill -SEGV $PPID"

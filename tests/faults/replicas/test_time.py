@@ -71,7 +71,7 @@ def test_two_lost_on_the_way_where_two_are_needed(nodes: Nodes) -> None:
     rules = {"beta": "C_UnwrapKey after kill", "gamma": "C_CreateObject after return 0x30"}
     run = nodes.ecc(rules, min_servers=2)
     assert "on 2 of 3 tokens" in run.msg
-    assert "What this run made was removed again." in run.msg
+    assert "Nothing that this run made is left on alpha, beta." in run.msg
     assert nodes.objects() == before
 
 

@@ -66,7 +66,7 @@ def test_a_token_without_the_key(nodes: Nodes) -> None:
         store_kek(nodes.tokens[name])
     run = nodes.ecc(**GUARDED, wrapping_key=KEK)
     assert f"none of its secret keys labelled '{KEK}' may unwrap. Put one such AES key on each token." in run.msg
-    assert run.msg.endswith("What this run made was removed again.")
+    assert run.msg.endswith("Nothing that this run made is left on alpha, beta.")
     assert nodes.halves() == {name: [] for name in NAMES}
 
 

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -237,6 +239,29 @@ def test_several_do_not_hold_each_other(tmp_path: t.Any) -> None:
         assert len(set(links) - common) == 1, own
     for worker in workers:
         worker.close()
+
+
+@pytest.mark.parametrize(("name", "error"), [("fork", errno.EAGAIN), ("files", errno.EMFILE)])
+def test_no_room_leaves_nothing(name: str, error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for a process nor for all its pipes."""
+    gc.collect()
+    before = os.listdir("/proc/self/fd")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(map(int, before)) + 8
+
+    def fork() -> t.NoReturn:
+        raise OSError(errno.EAGAIN, "no process")
+
+    try:
+        if name == "fork":
+            monkeypatch.setattr(os, "fork", fork)
+        else:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+        with pytest.raises(OSError) as raised:
+            Worker(contextlib.nullcontext, files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert raised.value.errno == error and os.listdir("/proc/self/fd") == before
 
 
 def test_parent_that_is_gone(tmp_path: t.Any) -> None:

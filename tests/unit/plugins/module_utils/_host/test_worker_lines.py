@@ -116,6 +116,13 @@ def test_where_there_is_no_room_fewer_lines_do_the_work(tmp_path: Path, room: in
     assert log.read_text().split("\n") == ["further left"] * room + ["login left", ""]
 
 
+def test_what_no_call_needs_is_not_opened(tmp_path: Path) -> None:
+    with worker(tmp_path) as (process, log):
+        for dummy in range(2 * _LINES):
+            call(process, "add", 1, 2)
+    assert log.read_text() == "login left\n"
+
+
 def test_a_death_is_told_to_all_who_wait(tmp_path: Path) -> None:
     with worker(tmp_path) as (process, _log):
         for name in ("die", "meet"):
@@ -155,7 +162,8 @@ def test_a_parent_that_is_gone_ends_all_lines(tmp_path: Path) -> None:
     """Each session is left, those of the further lines before the one that logged in."""
 
     def parent() -> None:
-        with worker(tmp_path):
+        with worker(tmp_path) as (process, _log):
+            at_once(process, "meet")
             os.kill(os.getpid(), signal.SIGKILL)
 
     assert left_by(parent, tmp_path) == ["further left", "further left", "login left", ""]
@@ -166,6 +174,7 @@ def test_a_parent_that_is_gone_before_it_read_an_answer_ends_all_lines(tmp_path:
 
     def parent() -> None:
         with worker(tmp_path) as (process, _log):
+            at_once(process, "meet")
             line = process._lines[0]
             line.send_bytes(pickle.dumps(("add", (1, 2))))
             assert line.poll(_LONG)

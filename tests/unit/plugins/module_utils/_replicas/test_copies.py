@@ -62,7 +62,7 @@ def test_a_handle_is_one_of_its_session(tmp_path: Path) -> None:
         copies = Copies(of_pair, dataclasses.replace(WISH, id=PAIR.private.id), None, dict.fromkeys(of_pair.all))
         copies.original, copies.made = PAIR, dict.fromkeys(of_pair.all, PAIR.objects)
         group.all[0].session.close()
-        assert copies.take_back(Deadline()) == "What this run made was removed again."
+        assert copies.take_back(Deadline()) == "Nothing that this run made is left on alpha, beta."
     assert [node.objects for node in nodes] == [[], [*stranger.objects]]
 
 

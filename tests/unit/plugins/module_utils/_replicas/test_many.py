@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import typing as t
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.plan import Act
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.many import Done
 from ansible_collections.cryptoki.hsm.plugins.module_utils._reconcile.work import Staged
-from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import replicate_many
+from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.many import most_at_once, replicate_many
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.replicate import Replicated, Terms, stages
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.tokens import Group, Token
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import TokenError
@@ -270,3 +271,13 @@ def test_one_look_at_the_source_serves_all_that_were_made(tokens: Tokens) -> Non
     alone = tokens.all["alpha"].calls.count("find")
     tokens.run("first", *LABELS)
     assert tokens.all["alpha"].calls.count("find") == alone + 6 + 2 * len(LABELS)  # 6 for the first, which is there
+
+
+@pytest.mark.parametrize(
+    ("limit", "tokens", "pairs"), [(1024, 2, 319), (1024, 15, 59), (1024, 700, 1), (256, 15, 11), (32, 3, 1)]
+)
+def test_there_are_descriptors_for_so_many_pairs(
+    limit: int, tokens: int, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda dummy: limit)
+    assert most_at_once(tokens) == pairs

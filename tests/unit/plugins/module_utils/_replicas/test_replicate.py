@@ -214,7 +214,9 @@ def test_what_cannot_leave_its_token_is_not_copied(nodes: Nodes) -> None:
 def test_what_was_made_is_taken_back_where_all_are_needed(nodes: Nodes, method: str, rule: str) -> None:
     nodes.all["gamma"].obey(**{method: rule})
     message = nodes.refusal()
-    assert "Node 'gamma': Could not" in message and message.endswith("What this run made was removed again.")
+    left = "alpha, beta, gamma" if "die" in rule and method != "settle" else "alpha, beta"
+    assert "Node 'gamma': Could not" in message
+    assert message.endswith(f"Nothing that this run made is left on {left}.")
     assert ("The copy was removed again." in message) is ((method, rule) == ("prove", "CKR_DEVICE_ERROR"))
     assert nodes.halves() == NOWHERE
 
@@ -311,8 +313,40 @@ def test_without_its_source_nothing_is_made(nodes: Nodes) -> None:
 def test_a_source_that_fails_leaves_nothing(nodes: Nodes, rule: str) -> None:
     nodes.all["alpha"].obey(generate=rule)
     message = nodes.refusal()
-    assert message.startswith("Could not generate") and ("was removed again" in message) is ("die" in rule)
+    assert message.startswith("Could not generate") and ("Nothing that this run made is left on alpha." in message) is (
+        "die" in rule
+    )
     assert nodes.halves() == NOWHERE and not nodes.moved() & {"wrap", "receive"}
+
+
+def test_a_source_lost_after_it_made_the_pair(nodes: Nodes) -> None:
+    """What it could not take back itself is looked for afterwards, and only the end of that is told."""
+    nodes.all["alpha"].obey(prove="die")
+    message = nodes.refusal()
+    assert message.startswith("Could not prove the ECC key pair 'root' on the node 'alpha'")
+    assert message.endswith("Nothing that this run made is left on alpha.") and "remains" not in message
+    assert nodes.halves() == NOWHERE
+
+
+@pytest.mark.parametrize("rule", ["once die", "die"])
+def test_a_token_lost_while_it_takes_back_a_copy(nodes: Nodes, rule: str) -> None:
+    """It is reached again; where it is lost again, nobody knows what is left."""
+    nodes.all["gamma"].obey(prove="CKR_DEVICE_ERROR", destroy=rule)
+    message = nodes.refusal()
+    assert "The copy was removed again" not in message and "remains" not in message
+    if rule == "die":
+        assert "What is left of it on the node 'gamma' is not known: Could not remove (private ec key" in message
+        assert message.endswith("Nothing that this run made is left on alpha, beta.")
+    else:
+        assert message.endswith("Nothing that this run made is left on alpha, beta, gamma.")
+    assert nodes.halves() == (NOWHERE if "once" in rule else {**NOWHERE, "gamma": WHOLE})
+
+
+def test_a_token_lost_while_it_removes_the_pair(nodes: Nodes) -> None:
+    nodes.have([PAIR], [PAIR], [PAIR])
+    nodes.all["beta"].obey(destroy="done, then die")
+    message = nodes.refusal(state="absent")
+    assert "What may remain: (public ec key" in message and "What remains: " not in message
 
 
 def test_a_bug_leaves_nothing(nodes: Nodes) -> None:
@@ -327,6 +361,7 @@ def test_what_cannot_be_removed_is_named(nodes: Nodes) -> None:
     nodes.all["gamma"].obey(receive="CKR_DEVICE_ERROR")
     message = nodes.refusal()
     assert "What remains on the token 'beta': " in message and message.count("CKR_ACTION_PROHIBITED") == 2
+    assert message.endswith("Nothing that this run made is left on alpha.")
     assert nodes.halves() == {**NOWHERE, "beta": WHOLE}
 
 

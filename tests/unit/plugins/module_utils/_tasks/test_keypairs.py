@@ -177,26 +177,37 @@ def test_on_several_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("given", "check_mode", "at_once"),
-    [({}, False, 3), ({"parallel": 2}, False, 2), ({"timeout": 60}, False, 1), ({}, True, 1)],
-    ids=["no more than there are", "as wished", "with a timeout", "in check mode"],
+    ("given", "check_mode", "at_once", "one_look"),
+    [
+        ({}, False, 3, False),
+        ({"parallel": 2}, False, 2, False),
+        ({"timeout": 60}, False, 1, False),
+        ({}, True, 1, True),
+        ({"timeout": 60}, True, 1, False),
+    ],
+    ids=["no more than there are", "as wished", "with a timeout", "in check mode", "in check mode with a timeout"],
 )
 def test_how_many_are_worked_on_at_once_with_replicas(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, t.Any], check_mode: bool, at_once: int
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, t.Any],
+    check_mode: bool,
+    at_once: int,
+    one_look: bool,
 ) -> None:
-    """Who waits for others would use up the time of a timeout."""
+    """Who waits for others would use up the time of a timeout, as one look without an end would."""
     alpha, beta = (MemoryNode(tmp_path / name) for name in ("alpha", "beta"))
     use_nodes(monkeypatch, alpha, beta)
     bring, seen = _replicas_many.replicate_many, []
 
-    def watched(group: t.Any, entries: t.Any, brought: t.Any, parallel: int, report: t.Any) -> t.Any:
-        seen.append(parallel)
-        return bring(group, entries, brought, parallel, report)
+    def watched(group: t.Any, entries: t.Any, brought: t.Any, parallel: int, report: t.Any, one_look: bool) -> t.Any:
+        seen.append((parallel, one_look))
+        return bring(group, entries, brought, parallel, report, one_look)
 
     monkeypatch.setattr(_replicas_many, "replicate_many", watched)
     three = ({**EC, "label": label} for label in "abc")
     run(module(*three, replicas=replicas(beta), check_mode=check_mode, **{"parallel": 4, **given}))
-    assert seen == [at_once]
+    assert seen == [(at_once, one_look)]
 
 
 def test_what_replicas_refuse_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
