@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import signal
 import typing as t
 
@@ -20,6 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas import repl
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 Params = t.Mapping[str, t.Any]
+_OR_SET = re.compile(", or set (HSM|PKCS11)_[A-Z_]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +105,8 @@ def replicas_from(params: Params, source: session.Credentials) -> Replicas:
             logins[name] = login_from(replica)
         except errors.InputError as error:
             told = error.within(option)
-            told.msg += f" Its name is '{errors.one_line(name)}'."
+            # The environment is the task's own (`login.with_environment`).
+            told.msg = f"{_OR_SET.sub('', told.msg)} Its name is '{errors.one_line(name)}'."
             raise told from None
     known = len(logins)
     min_servers = params.get("min_servers") or known

@@ -69,13 +69,15 @@ def test_logins_and_terms() -> None:
 
 
 def test_environment_is_not_for_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the library nor the PIN of the source's token goes to another."""
+    """Neither the library nor the PIN of the source's token goes to another, and no message advises to set them."""
     for name, value in {"PKCS11_MODULE": "/lib/env.so", "HSM_PIN": "env", "HSM_TOKEN_LABEL": "env"}.items():
         monkeypatch.setenv(name, value)
-    missing = r"^replicas\[0\]\.module_path is refused: it is missing.* Its name is 'two'\.$"
+    missing = r"^replicas\[0\]\.module_path is refused: it is missing; name .* library\. Its name is 'two'\.$"
     with pytest.raises(InputError, match=missing):
         from_options(replica(module_path=None))
-    with pytest.raises(InputError, match=r"^replicas\[0\]\.token_label is refused: give exactly one of"):
+    with pytest.raises(
+        InputError, match=r"^replicas\[0\]\.token_label is refused: give .* slot_id and token_uri\. Its"
+    ):
         from_options(replica(token_label=None))
     assert taken_from(replica(pin=None)).logins["two"].pin is None
 
