@@ -39,13 +39,14 @@ def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int,
         if answer.ckr == NOT_THERE:  # that of every private key when nobody is logged in any more
             raise errors.TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
         raise answer.at(answer.attempt, unknown) from None
-    if gone and answer.ckr != NOT_THERE and not answer.remains:
+    if gone:
+        if answer.ckr == NOT_THERE or answer.remains:
+            raise answer.at(answer.attempt)
         return
-    if not gone and answer.ckr in (None, NOT_THERE):
+    if answer.ckr in (None, NOT_THERE):
         told = f"{answer.ckr or answer.said}, and the key is still there"
         raise errors.TokenError(answer.attempt, said=told, hint="")
-    if not gone:
-        answer.remains = ""  # it was looked at since
+    answer.remains = ""  # it was looked at since
     raise answer.at(answer.attempt)
 
 

@@ -103,9 +103,7 @@ class _Choice(Work):
             self.session.check_absence()
             wished = "the key" if count == 1 else f"{count} keys"
             remedy = "hsm_rsa_keypair, hsm_ecc_keypair and hsm_keypairs generate keys, hsm_key does not."
-            raise errors.HsmError.failed(
-                f"find {wished} {chosen_by}", f"there {'is' if number == 1 else 'are'} {number}", remedy
-            )
+            raise errors.HsmError.failed(f"find {wished} {chosen_by}", _there(number), remedy)
         return chosen
 
     def _refuse_other_key(self) -> None:
@@ -244,3 +242,7 @@ class _Choice(Work):
         if half is None or len(others) != 1 or others[0].half == half.half:
             return False
         return self._proven(half, others[0]) is not None
+
+
+def _there(number: int) -> str:
+    return "there is 1" if number == 1 else f"there are {number}"
