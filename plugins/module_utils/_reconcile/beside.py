@@ -51,7 +51,8 @@ class Beside(work.Work):
             try:
                 self.session.destroy_certificate(one)
             except errors.TokenError as error:
-                raise error.at(self._removing, f"{state} What remains: {work.listed(left, ' and ')}.") from None
+                verb = "may remain" if error.remains or error.lost else "remains"
+                raise error.at(self._removing, f"{state} What {verb}: {work.listed(left, ' and ')}.") from None
             left.remove(one)
         if self.certificates and (still := self._still({one.id for one in self.certificates})):
             why = f"the token answered that they are, and there is still {work.listed(still, ' and ')}"

@@ -113,7 +113,7 @@ def _warn_of_less(module: edge.HsmModule, group: Group, wanted: int, at_once: in
         module.warn(
             f"parallel is {at_once} on {len(group.all)} tokens, the limit of open files (ulimit -n) allows no more."
         )
-    for token in group.all:
+    for token in group.all if at_once > 1 else ():  # else none was asked for threads
         if token.reached and not token.session.threads:
             module.warn(_NO_THREADS.format(token.session.token_name))
 

@@ -44,6 +44,12 @@ def test_fewer_at_once_where_few_files_may_be_open(nodes: Nodes) -> None:
     nodes.assert_one_pair("k39")
 
 
+def test_no_library_is_blamed_for_few_files(nodes: Nodes) -> None:
+    run = nodes.run("hsm_keypairs", before=FEW_FILES.replace("96", "72"), keypairs=ecc(2), parallel=2)
+    assert run.result["counts"]["generated"] == 2
+    assert run.warning == "parallel is 1 on 3 tokens, the limit of open files (ulimit -n) allows no more."
+
+
 @pytest.mark.parametrize(("error", "text"), [("EMFILE", "Too many open files"), ("EAGAIN", "Resource temporarily")])
 def test_no_room_for_a_process(nodes: Nodes, error: str, text: str) -> None:
     before = nodes.objects()

@@ -130,6 +130,18 @@ def test_what_did_not_go_is_named() -> None:
     assert refusal(lambda: remove(session, "follow")).endswith(f"The pair is gone. What remains: {SHOWN}.")
 
 
+@pytest.mark.parametrize("told", [{"remains": "Its file may still be there."}, {"lost": True}])
+def test_what_may_have_gone_is_not_said_to_be_there(told: dict[str, t.Any]) -> None:
+    class Doubtful(MemorySession):
+        def destroy_certificate(self, found: Certificate) -> None:
+            error = TokenError("remove it", "CKR_FUNCTION_FAILED")
+            error.__dict__.update(told)
+            raise error
+
+    session = token(OWN, kind=Doubtful)
+    assert refusal(lambda: remove(session, "follow")).endswith(f" What may remain: {SHOWN}.")
+
+
 def test_what_did_not_move_leaves_the_pair_alone() -> None:
     session = token(OWN, kind=Lying)
     assert refusal(lambda: rename(session, "follow")) == (

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import give_pin, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.wish import wish_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._replicas.options import Replicas, replicas_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._standard.errors import InputError
@@ -79,7 +79,8 @@ def test_environment_is_not_for_replicas(monkeypatch: pytest.MonkeyPatch) -> Non
         InputError, match=r"^replicas\[0\]\.token_label is refused: give .* slot_id and token_uri\. Its"
     ):
         from_options(replica(token_label=None))
-    assert taken_from(replica(pin=None)).logins["two"].pin is None
+    two = taken_from(replica(pin=None)).logins["two"]
+    assert two.pin is None and give_pin(two.unused_pin) == "give pin or pin_file"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "one", " one ", "two"])
