@@ -59,6 +59,10 @@ class Work:
     def add(self, one: int, other: int) -> int:
         return one + other
 
+    def take_long(self) -> None:
+        """So long that others need lines of their own."""
+        time.sleep(0.2)
+
     def die(self) -> None:
         """When all lines are in it."""
         self._together.wait(_LONG)
@@ -114,6 +118,25 @@ def test_where_there_is_no_room_fewer_lines_do_the_work(tmp_path: Path, room: in
     with worker(tmp_path, room) as (process, log), concurrent.futures.ThreadPoolExecutor(2 * _LINES) as threads:
         assert [*threads.map(lambda one: call(process, "add", one, 1), range(40))] == [*range(1, 41)]
     assert log.read_text().split("\n") == ["further left"] * room + ["login left", ""]
+
+
+@pytest.mark.parametrize("served", range(_LINES))
+def test_where_a_thread_cannot_start_fewer_lines_do_the_work(
+    tmp_path: Path, served: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent, start, started = os.getpid(), threading.Thread.start, [0]
+
+    def begun(thread: threading.Thread) -> None:
+        if os.getpid() != parent:
+            started[0] += 1
+            if started[0] > 1 + served:  # the first one watches the parent
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", begun)
+    with worker(tmp_path) as (process, log):
+        assert at_once(process, "take_long") == [None] * _LINES
+    assert log.read_text().split("\n") == ["further left"] * served + ["login left", ""]
 
 
 def test_what_no_call_needs_is_not_opened(tmp_path: Path) -> None:

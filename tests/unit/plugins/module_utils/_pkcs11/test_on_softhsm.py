@@ -21,7 +21,7 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._host.lock import hel
 from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Secret, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.certificate import Certificate
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.keypair import KeyPair
-from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import Query
+from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.session import NOT_THERE, Query
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.transfer import Way, choose_way, copied, kek
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import (
@@ -288,6 +288,16 @@ def test_what_is_taken_back_and_has_a_file_still(store: Store, stays: bool) -> N
         told = removal.take_back(session._session, [(PRIVATE, private.handle)])
         remains = f"What remains on the token: the new private half (handle {private.handle}; CKR_FUNCTION_FAILED)."
         assert told == (remains if stays else "Nothing of it is left on the token.")
+
+
+@there
+def test_what_another_one_removed_leaves_no_file(store: Store) -> None:
+    with store.session() as session:
+        private = session.generate(WISH).private
+        session.destroy(private)
+        with pytest.raises(TokenError) as caught:
+            session.destroy(private)
+        assert caught.value.ckr == NOT_THERE and not caught.value.remains
 
 
 @there
