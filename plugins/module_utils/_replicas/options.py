@@ -12,7 +12,7 @@ import re
 import signal
 import typing as t
 
-from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import UNUSED_PIN, Login, login_from
+from ansible_collections.cryptoki.hsm.plugins.module_utils._options.login import Login, login_from
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import session
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11.provider import Pkcs11Provider, locked
@@ -102,7 +102,7 @@ def replicas_from(params: Params, source: session.Credentials) -> Replicas:
         if not name or name in logins:
             raise errors.InputError("name", "give each replica a name of its own", replica["name"]).within(option)
         try:
-            logins[name] = login_from({**replica, UNUSED_PIN: ""})
+            logins[name] = dataclasses.replace(login_from(replica), unused_pin="")
         except errors.InputError as error:
             told = error.within(option)
             # The environment is the task's own (`login.with_environment`).

@@ -156,8 +156,9 @@ def test_a_death_is_told_to_all_who_wait(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("calls_before", range(_LINES))
 def test_leaving_on_any_line_ends_the_process(tmp_path: Path, calls_before: int) -> None:
-    """The lines take turns, so that each is the one."""
+    """Once all are open the lines take turns, so that each is the one."""
     with worker(tmp_path) as (process, _log):
+        assert at_once(process, "meet") == [None] * _LINES
         for dummy in range(calls_before):
             call(process, "add", 1, 2)
         with pytest.raises(WorkerLost, match="its process ended with status 1"):
