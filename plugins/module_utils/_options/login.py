@@ -142,7 +142,7 @@ class Login:
 def give_pin(unused: str | None) -> str:
     """What to do about a missing PIN; `unused` is a variable that holds one and does not count, "" where none does."""
     if not unused:
-        return "give pin or pin_file" + ", or set HSM_PIN_FILE" * (unused is None)
+        return "give pin or pin_file" if unused == "" else "give pin or pin_file, or set HSM_PIN_FILE"
     return (
         f"{unused} is set and does not count, because the option crypto_user is given, and variables stand in for user"
         " and PIN together: give pin_file beside crypto_user, or the user by HSM_CRYPTO_USER"

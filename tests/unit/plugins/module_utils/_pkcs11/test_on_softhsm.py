@@ -201,12 +201,14 @@ def test_certificates_are_found_by_name(store: Store) -> None:
             assert bool(session.certificates()) is session.threads is there_are
 
 
+@contextlib.contextmanager
 def first_removal_answers_an_error(
     session: t.Any, store: Store, stays: bool, meanwhile: t.Callable[[], object]
-) -> None:
+) -> t.Iterator[None]:
     """The object is forgotten; its file `stays` or not. `meanwhile` is what another thread begins to do just then."""
     calls = session._session._calls
     call = calls.call
+    thread = threading.Thread(target=meanwhile, daemon=True)
 
     def files() -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in store.tokens.glob("*/*.object")}
@@ -220,12 +222,13 @@ def first_removal_answers_an_error(
         (file,) = before.keys() - files().keys()
         if stays:
             file.write_bytes(before[file])
-        thread = threading.Thread(target=meanwhile, daemon=True)
         thread.start()
         thread.join(0.5)
         return 0x06  # CKR_FUNCTION_FAILED
 
     calls.call = answer
+    yield
+    thread.join(60)
 
 
 REMOVALS: dict[str, t.Callable[[t.Any, KeyPair], object]] = {
@@ -242,8 +245,8 @@ def test_a_file_that_stays_while_another_thread_removes_one(
     with store.session(threads=True) as session, session.further() as other:
         pair, second = session.generate(WISH), session.generate(dataclasses.replace(WISH, label="second"))
         certificate(session._session, "root", b"1")
-        first_removal_answers_an_error(session, store, True, lambda: other.destroy(second.private))
-        with pytest.raises(TokenError) as caught:
+        begun = first_removal_answers_an_error(session, store, True, lambda: other.destroy(second.private))
+        with begun, pytest.raises(TokenError) as caught:
             remove(session, pair)
         assert caught.value.remains == "Its file may still be there."
 
@@ -255,8 +258,7 @@ def test_a_folder_that_cannot_be_read_proves_nothing(store: Store) -> None:
 
     with store.session() as session:
         pair = session.generate(WISH)
-        first_removal_answers_an_error(session, store, True, lost)
-        with pytest.raises(TokenError) as caught:
+        with first_removal_answers_an_error(session, store, True, lost), pytest.raises(TokenError) as caught:
             session.destroy(pair.private)
         assert caught.value.remains == "Its file may still be there."
 
@@ -265,8 +267,8 @@ def test_a_folder_that_cannot_be_read_proves_nothing(store: Store) -> None:
 def test_a_file_that_goes_while_another_thread_makes_some(store: Store) -> None:
     with store.session(threads=True) as session, session.further() as other:
         pair = session.generate(WISH)
-        first_removal_answers_an_error(session, store, False, lambda: other.generate(WISH))
-        session.destroy(pair.private)
+        with first_removal_answers_an_error(session, store, False, lambda: other.generate(WISH)):
+            session.destroy(pair.private)
 
 
 @there
@@ -284,8 +286,8 @@ def test_an_object_without_a_file(store: Store) -> None:
 def test_what_is_taken_back_and_has_a_file_still(store: Store, stays: bool) -> None:
     with store.session() as session:
         private = session.generate(WISH).private
-        first_removal_answers_an_error(session, store, stays, lambda: None)
-        told = removal.take_back(session._session, [(PRIVATE, private.handle)])
+        with first_removal_answers_an_error(session, store, stays, lambda: None):
+            told = removal.take_back(session._session, [(PRIVATE, private.handle)])
         remains = f"What remains on the token: the new private half (handle {private.handle}; CKR_FUNCTION_FAILED)."
         assert told == (remains if stays else "Nothing of it is left on the token.")
 
