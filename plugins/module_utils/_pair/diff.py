@@ -37,8 +37,8 @@ class Told:
         pair = self.before or self.after
         told = outcome.described_key(pair) if pair else {}
         names = [told[name] for name in ("label", "id_hex", "fingerprint") if name in told]
-        known = [name for name in names if name != outcome.NOT_KNOWN]  # in check mode the fingerprint is not
-        return errors.one_line(" ".join(known if self.alike and known else names[:1]))
+        known = [name for name in names if name != outcome.NOT_KNOWN]
+        return errors.one_line(" ".join((self.alike and known) or names[:1]))
 
     @property
     def title(self) -> str:
