@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import copy
-import functools
 import shlex
 import sys
 import threading
@@ -27,7 +26,7 @@ from ansible_collections.cryptoki.hsm.plugins.plugin_utils._progress import Watc
 
 # Ansible loads this file before it forks its workers, whose output is no terminal.
 TERMINAL = sys.stdout is not None and sys.stdout.isatty()
-PATIENCE = 10.0  # seconds that a task which is done waits for the second connection
+PATIENCE = 10.0  # seconds that a task which is done waits for each of its connections
 _FAILED = r"^[0-9]+/[0-9]+ (\[[^]]*\] )?failed: "
 
 display = Display()
@@ -70,7 +69,8 @@ class Beside:
     def remove(self) -> None:
         """Removes the folder that was made."""
         if self._folder:
-            _run(self._first, f"rm -rf {shlex.quote(self._folder)}")
+            with contextlib.suppress(Exception):
+                _run(self._first, f"rm -rf {shlex.quote(self._folder)}")
 
 
 def another(action: ActionModule) -> ActionModule:
@@ -107,18 +107,14 @@ class ActionModule(Normal):
         given, done = self._task.args, threading.Event()
         self._task.args = {**given, "progress_file": beside.path}
         host = str((task_vars or {}).get("inventory_hostname"))
-        # In the context that Ansible keeps of the task; a daemon, since no connection may keep its process alive.
-        follow = functools.partial(contextvars.copy_context().run, _follow, beside, len(given["keypairs"]), host, done)
-        follower = threading.Thread(target=follow, daemon=True)
-        follower.start()
+        follower = _aside(_follow, beside, len(given["keypairs"]), host, done)
         try:
             result = super().run(tmp, task_vars)
         finally:
             self._task.args = given
             done.set()
             follower.join(PATIENCE)
-            with contextlib.suppress(Exception):
-                beside.remove()
+            _aside(beside.remove).join(PATIENCE)
         arguments = result.get("invocation", {}).get("module_args", {})
         if arguments.get("progress_file") == beside.path and not given.get("progress_file"):
             arguments["progress_file"] = None
@@ -137,6 +133,13 @@ class ActionModule(Normal):
         with contextlib.suppress(OSError, ValueError):  # where there is no login, the task must not try another one
             return Beside(self, second, path) if second else None
         return None
+
+
+def _aside(work: t.Callable[..., None], *arguments: t.Any) -> threading.Thread:
+    """In the context that Ansible keeps of the task; a daemon, since no connection may keep its process alive."""
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work, *arguments), daemon=True)
+    thread.start()
+    return thread
 
 
 def _follow(beside: Beside, total: int, host: str, done: threading.Event) -> None:

@@ -84,7 +84,7 @@ def text(count: int, total: int, failed: int, seconds: float, tokens: str, rate:
         parts.append(f"{failed} failed")
     if tokens:
         parts.append(f"by token: {tokens}")
-    if rate and count < total:
+    if rate > 0 and count < total:  # a file that was begun anew has fewer
         often = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
         parts.append(f"{often}, {duration((total - count) / rate)} left")
     return "; ".join(parts)

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair import keypair, outcome, plan
 from ansible_collections.cryptoki.hsm.plugins.module_utils._pair.wish import Wish
-from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import errors
+from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attributes, errors
 
 # From so many changed pairs on each has one line.
 MANY = 20
@@ -37,7 +37,8 @@ class Told:
         pair = self.before or self.after
         told = outcome.described_key(pair) if pair else {}
         names = [told[name] for name in ("label", "id_hex", "fingerprint") if name in told]
-        return errors.one_line(" ".join(names if self.alike else names[:1]))
+        known = [name for name in names if name != outcome.NOT_KNOWN]
+        return errors.one_line(" ".join((self.alike and known) or names[:1]))
 
     @property
     def title(self) -> str:
@@ -96,7 +97,8 @@ def _named(row: outcome.ChangedValue) -> str:
 
 def _matters(row: outcome.ChangedValue) -> bool:
     """Whether a value of a new pair is told in its one line: not its names, nor what it may not be used for."""
-    return row.name not in ("label", "id_hex") and (row.after is not False or row.name == "extractable")
+    unused = row.after is False and row.half is not None and row.name in attributes.ALL_USAGE_BITS[row.half]
+    return row.name not in ("label", "id_hex") and not unused
 
 
 def _in_line(row: outcome.ChangedValue) -> str:

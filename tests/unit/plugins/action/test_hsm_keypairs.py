@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import types
 import typing as t
 from pathlib import Path
@@ -37,7 +39,9 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[Local]:
     return ended
 
 
-def run(monkeypatch: pytest.MonkeyPatch, **given: t.Any) -> tuple[t.Any, dict[str, t.Any]]:
+def run(
+    monkeypatch: pytest.MonkeyPatch, how: t.Mapping[str, t.Any] = types.MappingProxyType({}), **given: t.Any
+) -> tuple[t.Any, dict[str, t.Any]]:
     """The file that the module is told to write, and the result; the task's options are as before."""
     told = []
 
@@ -54,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, **given: t.Any) -> tuple[t.Any, dict[st
     first.ansible_name = "local"  # its full name is known where collections can be loaded
     args = {"keypairs": [{"label": "a"}], **given}
     task: t.Any = types.SimpleNamespace(
-        args=dict(args), async_val=0, check_mode=False, action="cryptoki.hsm.hsm_keypairs"
+        **{"args": dict(args), "async_val": 0, "check_mode": False, "action": "cryptoki.hsm.hsm_keypairs", **how}
     )
     action = hsm_keypairs.ActionModule(task, first, context, DataLoader(), t.cast(t.Any, None), None)
     result = action.run(None, {"inventory_hostname": "here"})
@@ -91,9 +95,19 @@ def test_a_file_whose_name_only_the_module_can_tell(
     assert not closed
 
 
-def test_where_no_folder_can_be_made_nothing_is_told(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
-    monkeypatch.setattr(Local, "exec_command", lambda *_arguments, **_named: (127, b"", b"mktemp: not found"))
+@pytest.mark.parametrize("answer", [(127, b"", b"mktemp: not found"), (0, b"Welcome\n", b"")])
+def test_where_no_folder_can_be_made_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, closed: list[Local], answer: tuple[int, bytes, bytes]
+) -> None:
+    monkeypatch.setattr(Local, "exec_command", lambda *_arguments, **_named: answer)
     assert run(monkeypatch) == (None, {"progress_file": None}) and not closed
+
+
+@pytest.mark.parametrize("how", [{"check_mode": True}, {"async_val": 60}])
+def test_in_check_mode_and_in_the_background_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, closed: list[Local], how: dict[str, t.Any]
+) -> None:
+    assert run(monkeypatch, how) == (None, {"progress_file": None}) and not closed
 
 
 def test_where_no_other_connection_can_be_had_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +133,9 @@ def test_a_refused_password_is_tried_once(monkeypatch: pytest.MonkeyPatch, close
     assert len(tried) == 1 and not closed
 
 
-def test_a_short_task_has_its_own_connection_alone(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:
+def test_a_short_task_has_its_own_connection_alone(
+    monkeypatch: pytest.MonkeyPatch, closed: list[Local], tmp_path: Path
+) -> None:
     real, used = Local.exec_command, []
 
     def exec_command(self: Local, *arguments: t.Any, **named: t.Any) -> t.Any:
@@ -129,6 +145,27 @@ def test_a_short_task_has_its_own_connection_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Local, "exec_command", exec_command)
     run(monkeypatch)
     assert len(used) == 2 and set(used).isdisjoint(closed)
+    run(monkeypatch, progress_file=f"{tmp_path}/progress")
+    assert len(used) == 3 and set(used).isdisjoint(closed)
+
+
+def test_a_connection_that_hangs_after_the_module_does_not_hold_up_the_task(
+    monkeypatch: pytest.MonkeyPatch, closed: list[Local]
+) -> None:
+    """As where the task was ended by its `timeout` because the host answers no more."""
+    real, hanging = Local.exec_command, threading.Event()
+
+    def exec_command(self: Local, command: str, *arguments: t.Any, **named: t.Any) -> t.Any:
+        if "rm -rf" in command:
+            hanging.wait(30)
+        return real(self, command, *arguments, **named)
+
+    monkeypatch.setattr(Local, "exec_command", exec_command)
+    monkeypatch.setattr(hsm_keypairs, "PATIENCE", 0.1)
+    start = time.monotonic()
+    run(monkeypatch)
+    assert time.monotonic() - start < 10 and closed
+    hanging.set()
 
 
 def test_a_client_that_both_connections_have_stays_open(monkeypatch: pytest.MonkeyPatch, closed: list[Local]) -> None:

@@ -57,6 +57,7 @@ def test_what_is_no_answer(answer: str) -> None:
         ((1, 3, 0, 40.0, "", 1 / 40), "1 of 3 key pairs after 40 s; 1.5 a minute, 1 min 20 s left"),
         ((10, 20, 2, 10.0, "", 1.0), "10 of 20 key pairs after 10 s; 2 failed; 1.0 a second, 10 s left"),
         ((200, 200, 0, 61.0, "", 3.3), "200 of 200 key pairs after 1 min 1 s"),
+        ((1, 20, 0, 10.0, "", -1.0), "1 of 20 key pairs after 10 s"),
         ((3, 4, 0, 3.0, "a 3, b 2", 1.0), "3 of 4 key pairs after 3 s; by token: a 3, b 2; 1.0 a second, 1 s left"),
     ],
 )

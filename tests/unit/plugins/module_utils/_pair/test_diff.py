@@ -93,6 +93,13 @@ def test_the_line_of_a_new_pair_tells_what_it_may_be_used_for_and_that_it_does_n
     assert "private.extractable false" in line and "decrypt" not in line
 
 
+def test_the_line_of_a_new_pair_tells_what_can_never_be_done_to_it() -> None:
+    wish = dataclasses.replace(WISH, private_attributes={"destroyable": False, "decrypt": False})
+    pair = ec_pair(private={"destroyable": False, "decrypt": False})
+    line = dataclasses.replace(told(Action.GENERATE, None, pair), wish=wish).line(several=False)
+    assert "private.destroyable false" in line and "decrypt" not in line
+
+
 def test_pairs_of_one_label_are_told_apart() -> None:
     one, two, other = ec_pair(id=b"\1"), ec_pair(id=b"\2"), ec_pair(label="other")
     shown = diffs([[told(Action.REMOVE, pair, None, "alpha")] for pair in (one, two, other)])
@@ -103,6 +110,12 @@ def test_pairs_of_one_label_are_told_apart() -> None:
     ]
     both = [told(Action.REMOVE, one, None, "alpha"), told(Action.REMOVE, one, None, "beta")]
     assert [diff["before_header"] for diff in diffs([both])] == ["root on alpha", "root on beta"]
+
+
+def test_new_pairs_of_one_label_are_told_apart_in_check_mode_by_what_is_known() -> None:
+    foreseen = [KeyPair((), (ec_pair(id=number).private,)) for number in (b"\1", b"\2")]
+    shown = diffs([[told(Action.GENERATE, None, pair, "alpha")] for pair in foreseen])
+    assert [diff["before_header"] for diff in shown] == ["root 01 on alpha", "root 02 on alpha"]
 
 
 def test_a_label_of_several_lines_stays_in_one() -> None:
