@@ -33,12 +33,18 @@ class Told:
 
     @property
     def name(self) -> str:
-        """How the pair was called before, else how it is called now; where that is not enough, by all its names."""
+        """How the pair was called before, else how it is called now; where that is not enough, by all its names.
+
+        Those are what check mode knows, too: of a new pair neither a drawn id nor the fingerprint.
+        """
         pair = self.before or self.after
         told = outcome.described_key(pair) if pair else {}
         names = [told[name] for name in ("label", "id_hex", "fingerprint") if name in told]
-        known = [name for name in names if name != outcome.NOT_KNOWN]
-        return errors.one_line(" ".join((self.alike and known) or names[:1]))
+        if self.alike and self.before:
+            names = [name for name in names if name != outcome.NOT_KNOWN]
+        elif self.alike:
+            names = [names[0], names[1] if self.wish.id else told["key_type"]]
+        return errors.one_line(" ".join(names if self.alike else names[:1]))
 
     @property
     def title(self) -> str:

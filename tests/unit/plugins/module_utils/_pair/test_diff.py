@@ -112,10 +112,15 @@ def test_pairs_of_one_label_are_told_apart() -> None:
     assert [diff["before_header"] for diff in diffs([both])] == ["root on alpha", "root on beta"]
 
 
-def test_new_pairs_of_one_label_are_told_apart_in_check_mode_by_what_is_known() -> None:
-    foreseen = [KeyPair((), (ec_pair(id=number).private,)) for number in (b"\1", b"\2")]
-    shown = diffs([[told(Action.GENERATE, None, pair, "alpha")] for pair in foreseen])
-    assert [diff["before_header"] for diff in shown] == ["root 01 on alpha", "root 02 on alpha"]
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_new_pairs_of_one_label_are_told_apart_by_what_check_mode_knows(foreseen: bool) -> None:
+    pairs = [ec_pair(id=b"\1"), ec_pair(id=b"\2"), rsa_pair(2048)]
+    wishes = [*(dataclasses.replace(WISH, id=pair.private.id) for pair in pairs[:2]), WISH]
+    told_of = [KeyPair((), (pair.private,)) if foreseen else pair for pair in pairs]
+    shown = diffs(
+        [[Told(wish, "alpha", Action.GENERATE, None, pair)] for wish, pair in zip(wishes, told_of, strict=True)]
+    )
+    assert [diff["before_header"] for diff in shown] == ["root 01 on alpha", "root 02 on alpha", "root rsa on alpha"]
 
 
 def test_a_label_of_several_lines_stays_in_one() -> None:

@@ -120,7 +120,7 @@ def test_each_pair_is_taken_by_one_thread(parallel: int, monkeypatch: pytest.Mon
         def __init__(self, tasks: t.Sequence[t.Any]) -> None:
             self.tasks, self.taken = tasks, 0
 
-        def __iter__(self) -> Torn:
+        def __iter__(self) -> t.Any:
             return self
 
         def __next__(self) -> t.Any:
