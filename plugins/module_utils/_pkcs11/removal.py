@@ -19,6 +19,8 @@ from ansible_collections.cryptoki.hsm.plugins.module_utils._standard import attr
 if t.TYPE_CHECKING:
     from ansible_collections.cryptoki.hsm.plugins.module_utils._pkcs11 import softhsm_store
 
+_STAYS = "Its file is still there."
+
 
 def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int, stored: bool = True) -> None:
     """Destroys an object; raises `TokenError` where it is still there, or where that cannot be seen (`remains`).
@@ -39,7 +41,7 @@ def destroy(session: calls.Session, key_class: attributes.KeyClass, handle: int,
         if answer.ckr == NOT_THERE:  # that of every private key when nobody is logged in any more
             raise errors.TokenError(answer.attempt, error.ckr, said=error.said, remains=unknown) from None
         raise answer.at(answer.attempt, unknown) from None
-    if gone:
+    if gone and answer.remains != _STAYS:
         if answer.ckr == NOT_THERE or answer.remains:
             raise answer.at(answer.attempt)
         return
@@ -61,18 +63,19 @@ def told_by_files(store: softhsm_store.TokenStore) -> t.Iterator[None]:
     try:
         yield
     except errors.TokenError as error:
-        if error.ckr != NOT_THERE and not any(_is_missing(f"{store.folder}/{name}") for name in before):
-            raise error.at(error.attempt, "Its file may still be there.") from None
+        there = {_is_there(f"{store.folder}/{name}") for name in before}
+        if error.ckr != NOT_THERE and False not in there:
+            raise error.at(error.attempt, _STAYS if there == {True} else "Its file may still be there.") from None
         raise
 
 
-def _is_missing(path: str) -> bool:
-    """Whether there is no such file; one that cannot be looked at may be there."""
+def _is_there(path: str) -> bool | None:
+    """Whether there is such a file; None where that cannot be seen."""
     try:
         os.lstat(path)
     except OSError as error:
-        return isinstance(error, FileNotFoundError)
-    return False
+        return False if isinstance(error, FileNotFoundError) else None
+    return True
 
 
 def _is_gone(
